@@ -1,0 +1,221 @@
+"""The contract of an engine: plan a change of one target, then drive it, change by change.
+
+An engine knows nothing of the store, of applies' states or of HTTP. The server opens a `Session` for the apply it has
+claimed and calls, for one change (sequential) or for all (grouped): `standing`, `prepare`, `cut_over`, `tidy`.
+Every one of them may be called again after an interruption at any point and goes on from there.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum
+from types import TracebackType
+from typing import Any, ClassVar, Protocol, Self
+
+SchemaFiles = Mapping[str, Mapping[str, str]]
+"""namespace → file name → text of the file."""
+
+
+class Severity(StrEnum):
+    """How bad a finding is. `error` is unsafe and needs `allow_unsafe`; `blocked` is refused whatever is allowed."""
+
+    BLOCKED = "blocked"
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+
+class Strategy(StrEnum):
+    """How a change will run."""
+
+    INSTANT = "instant"  # catalogue only: the time does not depend on the rows
+    DIRECT = "direct"  # one transaction whose time grows with the rows; planned for small tables only
+    ONLINE = "online"  # shadow table, batches, checkpoint, cutover
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where a database is. `dsn` may hold a secret: never log it."""
+
+    kind: str  # sqlite | mysql | vitess
+    database: str
+    environment: str
+    dsn: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing a person should know about the plan."""
+
+    severity: Severity
+    linter: str
+    message: str
+    table: str = ""
+    column: str = ""
+    file: str = ""
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One table's (or view's) reviewed change. `spec` is the engine's own, plain JSON, read back when it runs."""
+
+    namespace: str
+    table: str
+    change_type: str  # create | alter | drop | other
+    ddl: str  # what people review; ends with ';'
+    strategy: Strategy
+    lock: str  # what it locks and how long, one sentence
+    unsafe: tuple[str, ...] = ()  # messages of its `error` findings
+    spec: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What identifies the change inside its plan."""
+        return (self.namespace, self.table)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanResult:
+    """A verified plan. No `changes`: the live schema is the desired one.
+
+    `fingerprints`: of every live table and view (those that the changes do not touch, too). `original`: the live schema
+    as files. `unmanaged`: live objects that the plan leaves alone, as `kind name`.
+    """
+
+    changes: tuple[Change, ...]
+    findings: tuple[Finding, ...]
+    fingerprints: Mapping[str, str]
+    original: SchemaFiles
+    unmanaged: tuple[str, ...] = ()
+
+    @property
+    def blocked(self) -> tuple[str, ...]:
+        """Messages of the findings no flag can override."""
+        return tuple(f.message for f in self.findings if f.severity is Severity.BLOCKED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What commands the engine can service (CO-2)."""
+
+    stop: bool
+    cancel: bool
+    defer_cutover: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """Whose work a session does: the apply, and the fence of the claim under which it is done (OW-5)."""
+
+    apply_uid: str
+    fence: int
+    owner: str  # host:pid:boot:thread, for people
+
+
+class Signal(Enum):
+    """What the server wants of a running engine call."""
+
+    GO = "go"
+    STOP = "stop"  # a person's stop: checkpoint and return
+    CANCEL = "cancel"  # a person's cancel: return; `discard` follows
+    HALT = "halt"  # shutdown: checkpoint and return
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a change is."""
+
+    change: Change
+    rows_copied: int
+    rows_total: int
+    detail: str = ""  # one short phrase: "copying rows", "verifying", "removing the old table"
+    durable: bool = False  # a checkpoint moved on the target since the last report
+
+
+class Control(Protocol):
+    """The server's side of a running engine call. Both calls may raise; the engine rolls back and lets it fly."""
+
+    def report(self, progress: Progress) -> Signal:
+        """Take note and say whether to go on. Cheap: call it between batches, at least once a second."""
+
+    def clear_to_cut_over(self) -> Signal:
+        """The last look before the cutover: reads the store afresh (CO-1) and the lease's deadline (OW-3)."""
+
+    def pause(self, seconds: float) -> None:
+        """Sleep, woken early by shutdown."""
+
+
+class Standing(Enum):
+    """Where a change stands on the live target."""
+
+    FITS = "fits"  # the table is what the plan was computed from
+    DONE = "done"  # the table already is what the change wants (RC-4)
+
+
+class Session(ABC):
+    """One owner's hold on one target for one apply; a context manager, used by one thread.
+
+    Opening it fences off every earlier owner. All methods raise `EngineError`s only (besides what `Control` raises).
+    """
+
+    @abstractmethod
+    def standing(self, change: Change) -> Standing:
+        """Look at the live table. DriftFound when it is neither what was reviewed nor what is wanted (RC-2, RC-3)."""
+
+    @abstractmethod
+    def prepare(self, changes: Sequence[Change], control: Control) -> Signal:
+        """Do all that can be done beforehand: for online changes copy, catch up and verify. GO when ready to cut over.
+
+        Called again on a prepared change it only catches up (a parked apply).
+        """
+
+    @abstractmethod
+    def cut_over(self, changes: Sequence[Change], control: Control) -> Signal:
+        """Make the prepared changes live, all in one step where the target can. GO when they are."""
+
+    @abstractmethod
+    def tidy(self, control: Control) -> Signal:
+        """Remove what finished changes left behind (old tables, checkpoints), in small steps. GO when nothing is left."""
+
+    @abstractmethod
+    def discard(self, control: Control) -> Signal:
+        """Cancel: remove everything the apply made on the target and that is not live. GO when nothing is left."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of the target's connection; the hold itself stays with the apply while it has unfinished work."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class Engine(ABC):
+    """Plans and opens sessions for one target; safe to share between threads."""
+
+    name: ClassVar[str]  # as on the wire: "SQLite"
+    capabilities: ClassVar[Capabilities]
+
+    @abstractmethod
+    def ping(self) -> None:
+        """Raise TargetUnavailable or Refused unless the target can be reached."""
+
+    @abstractmethod
+    def pull(self) -> SchemaFiles:
+        """The live schema as files that plan as "no change"."""
+
+    @abstractmethod
+    def plan(self, files: SchemaFiles) -> PlanResult:
+        """What it takes to make the live schema the one of *files*: verified in a scratch place, deterministic.
+
+        BadFiles: the files are not understood. Refused: no verified way. Changes nothing on the target.
+        """
+
+    @abstractmethod
+    def open(self, job: Job) -> Session:
+        """Take the target for *job*. TargetHeld, TargetUnavailable; Fenced when a newer owner was here already."""

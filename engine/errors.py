@@ -1,0 +1,43 @@
+"""What can go wrong at a target, classed where it is caught: permanent, retryable or ambiguous."""
+
+
+class EngineError(Exception):
+    """Base of every error an engine raises; `retryable` is a fact of the class."""
+
+    retryable = False
+
+
+class Refused(EngineError):
+    """Permanent: the change is wrong or not possible (syntax, privilege, duplicate key, lossy value, unsupported)."""
+
+
+class DriftFound(EngineError):
+    """Permanent: the live table is neither what was reviewed nor what was wanted; the message names it: plan again."""
+
+
+class BadFiles(EngineError):
+    """The desired files cannot be understood; `problems` are `file:line:column: message` lines."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class TargetUnavailable(EngineError):
+    """Retryable: the target is locked, unreachable, read-only, out of space; nothing was decided."""
+
+    retryable = True
+
+
+class TargetHeld(TargetUnavailable):
+    """Retryable: another apply (of another store) is changing this target; the message says who."""
+
+
+class Ambiguous(EngineError):
+    """Retryable: a statement may or may not have run; look at the target (`Session.standing`), then decide."""
+
+    retryable = True
+
+
+class Fenced(EngineError):
+    """A newer owner took the target (OW-5): write nothing more; the apply is no longer ours."""
