@@ -160,6 +160,12 @@ class Session(ABC):
     """
 
     @abstractmethod
+    def check_fits(self, changes: Sequence[Change], fingerprints: Mapping[str, str]) -> None:
+        """Called once, before anything began: DriftFound, naming the table, when a table that *changes* touch is no longer
+        what it was at plan time (*fingerprints* of the plan; a created one must not exist) and not yet done either (RC-3).
+        """
+
+    @abstractmethod
     def standing(self, change: Change) -> Standing:
         """Look at the live table. DriftFound when it is neither what was reviewed nor what is wanted (RC-2, RC-3)."""
 
