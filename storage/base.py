@@ -102,6 +102,13 @@ class Store(ABC):
     def hand_back(self, claim: Claim) -> None:
         """Give the apply back on shutdown: due at once, the attempt not spent."""
 
+    @abstractmethod
+    def release_orphans(self) -> int:
+        """Make every leased apply due at once: for a process that has proven to be alone on the store (a file lock).
+
+        They count as died drivers: their next claim raises the fence and bumps `attempt`. Returns how many there were.
+        """
+
     # -- a driver's writes (all guarded) ------------------------------------------------------------------------
 
     @abstractmethod

@@ -1,0 +1,125 @@
+"""The daemon: builds the parts, starts them in order, and takes them down in the reverse one."""
+
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Self
+
+from server.app import App
+from server.config import Config
+from server.housekeeping import Housekeeping
+from server.http import HttpServer
+from server.leases import LeaseKeeper
+from server.metrics import Metrics
+from server.ownership import StoreOwned, StoreOwnership
+from server.routes import make_handler
+from server.targets import Targets
+from server.workers import Workers
+from storage.errors import StoreError
+from storage.registry import open_store, sqlite_path
+
+log = logging.getLogger(__name__)
+
+
+class Daemon:
+    """Everything between the store and the port; a context manager.
+
+    Entering raises StoreOwned, StoreError (unreadable, newer or damaged store) or OSError (port in use).
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._stack = ExitStack()
+        self._workers: Workers | None = None
+        self.url = ""
+        """Where the daemon listens, once entered."""
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self._start(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def _start(self, stack: ExitStack) -> None:
+        config = self._config
+        path = sqlite_path(config.storage.url)
+        ownership = self._own(stack, path) if path is not None else None
+        store = stack.enter_context(open_store(config.storage.url))
+        store.upgrade()
+        if ownership is not None:
+            released = store.release_orphans()
+            if released:
+                log.warning("%d applies were left by a daemon that died; going on with them", released)
+        metrics = Metrics(store.counts)
+        keeper = LeaseKeeper(store, metrics, config.workers.lease_seconds)
+        wake = threading.Event()
+        app = App(config=config, store=store, targets=Targets(config), metrics=metrics, wake=wake.set)
+        workers = Workers(app, keeper, wake)
+        http = HttpServer(
+            config.server.listen_host,
+            config.server.listen_port,
+            make_handler(app),
+            threads=config.server.http_threads,
+            max_connections=config.server.max_connections,
+        )
+        http.start()
+        stack.callback(http.stop, 5.0)
+        keeper.start()
+        stack.callback(keeper.stop)
+        housekeeping = Housekeeping(store, metrics)
+        housekeeping.start()
+        stack.callback(housekeeping.stop)
+        workers.start()
+        stack.callback(self._drain, workers)
+        host, port = http.address
+        self.url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        if ownership is not None:
+            ownership.publish(self.url)
+
+    @staticmethod
+    def _own(stack: ExitStack, path: Path) -> StoreOwnership:
+        ownership = StoreOwnership(path)
+        stack.callback(ownership.release)
+        return ownership
+
+    def _drain(self, workers: Workers) -> None:
+        if not workers.stop(self._config.server.drain_seconds):
+            log.error("a worker did not let go in time; its lease will lapse")
+            # Its thread still holds the store and the target: leave both to the kernel (AV-4).
+            logging.shutdown()
+            os._exit(1)
+
+
+def serve(config: Config, on_ready: Callable[[str], None] | None = None) -> int:
+    """Run the daemon until SIGTERM or SIGINT; a second signal exits at once. Returns the process's exit status."""
+    done = threading.Event()
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        if done.is_set():
+            os._exit(128 + number)
+        done.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    try:
+        with Daemon(config) as daemon:
+            log.info("listening on %s", daemon.url)
+            if on_ready is not None:
+                on_ready(daemon.url)
+            done.wait()
+            log.info("draining: nothing new is claimed, running changes checkpoint and are handed back")
+    except (StoreOwned, StoreError, OSError) as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 1
+    return 0

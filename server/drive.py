@@ -1,0 +1,278 @@
+"""The drive of one apply: from its claim to letting go of it, deciding from what is stored and what is live.
+
+`Drive.run` is the one entry for everything: a first run, a retry, a driver that died, a parked change, a stop or a cancel.
+It reads the apply, opens the engine's session and walks the remaining changes; every way out is one guarded write.
+"""
+
+import logging
+import random
+import threading
+import traceback
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+
+from engine.base import Change, Job, Session, Signal, Standing
+from engine.errors import EngineError, Fenced
+from server.app import App
+from server.backoff import retry_delay
+from server.changes import to_engine
+from server.control import DriveControl, ShuttingDown
+from server.leases import Lease
+from server.secrets import SecretError
+from server.targets import UnknownTarget
+from storage.errors import LeaseLost, NotFound
+from storage.records import Apply, Claim, Plan, Task, TaskMove
+from storage.states import TERMINAL, State
+
+log = logging.getLogger(__name__)
+
+CATCH_UP_SECONDS = 30.0
+"""How often a parked change is picked up to apply what the application wrote since (CO-5)."""
+
+
+class Outcome(StrEnum):
+    """How a drive ended; a label of the metrics and a word of the log."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    RETRY = "retry"
+    STOPPED = "stopped"
+    CANCELLED = "cancelled"
+    PARKED = "parked"
+    HANDED_BACK = "handed_back"
+    LEASE_LOST = "lease_lost"
+    CRASHED = "crashed"
+
+
+class Drive:
+    """One ownership of one apply."""
+
+    def __init__(self, app: App, lease: Lease, stopping: threading.Event) -> None:
+        self._app = app
+        self._store = app.store
+        self._lease = lease
+        self._claim: Claim = lease.claim
+        self._tasks: list[Task] = []
+        self._changes: dict[int, Change] = {}
+        self._control = DriveControl(
+            store=app.store, lease=lease, metrics=app.metrics, stopping=stopping, seqs={}
+        )
+        self._stopping = stopping
+        self._current: int | None = None
+
+    def run(self) -> Outcome:
+        """Drive the apply as far as it goes now. Never raises for anything that has to do with the change."""
+        try:
+            return self._drive()
+        except LeaseLost as error:
+            log.warning("%s: let go without a word: %s", self._claim.apply_uid, error)
+            self._app.metrics.lease_losses.inc()
+            return Outcome.LEASE_LOST
+        except ShuttingDown:
+            log.warning("%s: the store is away at shutdown; the lease will lapse", self._claim.apply_uid)
+            return Outcome.LEASE_LOST
+
+    def _drive(self) -> Outcome:
+        try:
+            apply, plan = self._control.insist(self._load)
+            return self._resume(apply, plan)
+        except Fenced as error:
+            # The target knows a newer owner. If the store agrees this write is refused and we go without a word.
+            return self._retry(f"another owner took the target: {error}")
+        except EngineError as error:
+            return self._retry(str(error)) if error.retryable else self._fail(str(error))
+        except (UnknownTarget, SecretError) as error:
+            return self._retry(f"no client for the target (no_client): {error}")
+        except NotFound as error:
+            return self._fail(str(error))
+        except (LeaseLost, ShuttingDown):
+            raise
+        except Exception as error:  # noqa: BLE001 - AV-3: a bug costs this apply, never the worker
+            log.exception("%s: bug in the drive", self._claim.apply_uid)
+            self._app.metrics.drive_crashes.inc()
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            self._fail(f"internal error ({type(error).__name__} in {where.name}): {error}")
+            return Outcome.CRASHED
+
+    # -- deciding -----------------------------------------------------------------------------------------------
+
+    def _load(self) -> tuple[Apply, Plan]:
+        apply = self._store.apply(self._claim.apply_uid)
+        plan = self._store.plan(apply.plan_id)
+        self._tasks = self._store.tasks(apply.id)
+        self._changes = {
+            task.seq: to_engine(stored) for task, stored in zip(self._tasks, plan.changes, strict=True)
+        }
+        self._control = DriveControl(
+            store=self._store,
+            lease=self._lease,
+            metrics=self._app.metrics,
+            stopping=self._stopping,
+            seqs={change.key: seq for seq, change in self._changes.items()},
+        )
+        self._control.look_afresh()
+        return apply, plan
+
+    def _resume(self, apply: Apply, plan: Plan) -> Outcome:
+        """What is stored decides: a command first, then whatever is not finished."""
+        begun = apply.started_at is not None
+        if self._control.signal is Signal.STOP:
+            return self._obey(Signal.STOP)
+        if self._control.signal is Signal.CANCEL and not begun:
+            return self._obey(Signal.CANCEL)
+        if not self._tasks:
+            return self._complete("nothing to change")
+        engine = self._app.targets.engine(apply.deployment, apply.environment)
+        job = Job(apply_uid=apply.apply_uid, fence=self._claim.fence, owner=self._claim.owner)
+        with engine.open(job) as session:
+            if self._control.signal is Signal.CANCEL:
+                return self._cancel(session)
+            if not begun:
+                session.check_fits(list(self._changes.values()), plan.fingerprints)
+            grouped = apply.options.get("defer_cutover") == "true"
+            outcome, signal = self._grouped(session) if grouped else self._sequential(session)
+            if signal is Signal.CANCEL:
+                return self._cancel(session)
+        return outcome or self._obey(signal)
+
+    def _sequential(self, session: Session) -> tuple[Outcome | None, Signal]:
+        """One change after the other, each with its own cutover; finished ones are never run again (RC-1)."""
+        for task in self._remaining():
+            self._current = task.seq
+            signal = self._one(session, task)
+            if signal is not Signal.GO:
+                return None, signal
+        signal = self._tidy(session)
+        if signal is not Signal.GO:
+            return None, signal
+        return self._complete(), Signal.GO
+
+    def _one(self, session: Session, task: Task) -> Signal:
+        change = self._changes[task.seq]
+        if session.standing(change) is Standing.FITS:
+            if task.state is not State.CUTTING_OVER:
+                self._advance([task], State.RUNNING)
+            signal = session.prepare([change], self._control)
+            if signal is not Signal.GO:
+                return signal
+            self._advance([task], State.CUTTING_OVER)
+            signal = session.cut_over([change], self._control)
+            if signal is not Signal.GO:
+                return signal
+        self._finished(task)
+        return self._tidy(session)
+
+    def _grouped(self, session: Session) -> tuple[Outcome | None, Signal]:
+        """All changes copied first, then made live together; parked in between until a person says so (CO-5)."""
+        ahead = [task for task in self._remaining() if self._fits(session, task)]
+        if ahead:
+            signal, parked = self._ready_and_swap(session, ahead)
+            if parked or signal is not Signal.GO:
+                return (Outcome.PARKED if parked else None), signal
+        signal = self._tidy(session)
+        if signal is not Signal.GO:
+            return None, signal
+        self._settle_cutover()
+        return self._complete(), Signal.GO
+
+    def _ready_and_swap(self, session: Session, tasks: Sequence[Task]) -> tuple[Signal, bool]:
+        changes = [self._changes[task.seq] for task in tasks]
+        self._current = None
+        self._advance([t for t in tasks if t.state is State.PENDING], State.RUNNING)
+        signal = session.prepare(changes, self._control)
+        if signal is not Signal.GO:
+            return signal, False
+        self._advance([t for t in tasks if t.state is not State.CUTTING_OVER], State.WAITING_FOR_CUTOVER)
+        self._control.insist(self._control.look_afresh)
+        if self._control.signal is not Signal.GO:
+            return self._control.signal, False
+        if self._control.pending("cutover") is None:
+            self._park()
+            return Signal.GO, True
+        self._advance(tasks, State.CUTTING_OVER)
+        return session.cut_over(changes, self._control), False
+
+    def _fits(self, session: Session, task: Task) -> bool:
+        self._current = task.seq
+        return session.standing(self._changes[task.seq]) is Standing.FITS
+
+    def _remaining(self) -> list[Task]:
+        return [task for task in self._tasks if task.state not in TERMINAL]
+
+    # -- guarded writes -----------------------------------------------------------------------------------------
+
+    def _write(self, write: Callable[[], object]) -> None:
+        self._control.insist(lambda: self._control.guarded(write))
+
+    def _advance(self, tasks: Sequence[Task], state: State) -> None:
+        moves = [TaskMove(seq=task.seq, state=state) for task in tasks if task.state is not state]
+        if not moves:
+            return
+        names = ", ".join(self._changes[move.seq].table for move in moves)
+        message = f"{names}: {state.value.replace('_', ' ')}"
+        log.info("%s: %s", self._claim.apply_uid, message)
+        self._write(lambda: self._store.advance(self._claim, moves, message))
+        self._tasks = self._control.insist(lambda: self._store.tasks(self._claim.apply_id))
+
+    def _finished(self, task: Task) -> None:
+        """The change is live: write it down, unless it is the last one (`complete` does both at once)."""
+        self._control.finishing = True
+        if [t for t in self._remaining() if t.seq != task.seq]:
+            self._advance([task], State.COMPLETED)
+
+    def _tidy(self, session: Session) -> Signal:
+        self._control.finishing = True
+        try:
+            return session.tidy(self._control)
+        finally:
+            self._control.finishing = False
+
+    def _settle_cutover(self) -> None:
+        request = self._control.pending("cutover")
+        if request is not None:
+            self._write(lambda: self._store.settle(self._claim, request.id, "done", ""))
+
+    def _park(self) -> None:
+        log.info("%s: copied and in step; waiting for the cutover command", self._claim.apply_uid)
+        self._write(lambda: self._store.park(self._claim, CATCH_UP_SECONDS))
+
+    def _complete(self, message: str = "") -> Outcome:
+        self._write(lambda: self._store.complete(self._claim, message))
+        log.info("%s: completed %s", self._claim.apply_uid, message)
+        return Outcome.COMPLETED
+
+    def _cancel(self, session: Session) -> Outcome:
+        """Take everything of ours off the target, then say so."""
+        self._control.finishing = True
+        if session.discard(self._control) is Signal.HALT:
+            return self._obey(Signal.HALT)
+        self._control.finishing = False
+        return self._obey(Signal.CANCEL)
+
+    def _obey(self, signal: Signal) -> Outcome:
+        kind = "cancel" if signal is Signal.CANCEL else "stop"
+        request = None if signal is Signal.HALT else self._control.pending(kind)
+        if request is None:
+            # Shutdown, or the command was superseded on the way (a stop by a cancel): whoever claims next looks again.
+            self._write(lambda: self._store.hand_back(self._claim))
+            log.info("%s: handed back", self._claim.apply_uid)
+            return Outcome.HANDED_BACK
+        settle = self._store.settle_cancel if kind == "cancel" else self._store.settle_stop
+        self._write(lambda: settle(self._claim, request.id))
+        outcome = Outcome.CANCELLED if kind == "cancel" else Outcome.STOPPED
+        log.info("%s: %s on the command of %s", self._claim.apply_uid, outcome.value, request.caller or "unknown")
+        return outcome
+
+    def _retry(self, error: str) -> Outcome:
+        delay = retry_delay(self._claim.attempt, random.random)
+        log.warning("%s: will be tried again in %.0f s: %s", self._claim.apply_uid, delay, error)
+        self._write(lambda: self._store.retry_later(self._claim, self._current, error, delay))
+        self._app.metrics.retries.inc()
+        return Outcome.RETRY
+
+    def _fail(self, error: str) -> Outcome:
+        log.error("%s: failed: %s", self._claim.apply_uid, error)
+        self._write(lambda: self._store.fail(self._claim, self._current, error))
+        return Outcome.FAILED
+
+

@@ -1,0 +1,53 @@
+"""One daemon per SQLite store: a lock on a file beside it, which also says where that daemon listens."""
+
+import fcntl
+import json
+import os
+from pathlib import Path
+
+
+class StoreOwned(Exception):
+    """Another living daemon owns the store; `url` is where it listens (empty while it starts)."""
+
+    def __init__(self, store: Path, pid: int, url: str) -> None:
+        super().__init__(
+            f"the store {store} belongs to the running daemon with pid {pid}"
+            + (f" at {url}: use --endpoint {url}, or stop it first" if url else ", which is just starting")
+        )
+        self.pid = pid
+        self.url = url
+
+
+class StoreOwnership:
+    """Held from construction to `release`. The kernel drops the lock with the process, however it dies, and only then:
+    whoever gets it knows that no earlier daemon of this store is alive, not even a stopped one.
+    """
+
+    def __init__(self, store: Path) -> None:
+        path = store.with_name(store.name + ".lock")
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = self._read()
+            os.close(self._fd)
+            raise StoreOwned(store, int(owner.get("pid", 0)), str(owner.get("url", ""))) from None
+        self.publish("")
+
+    def publish(self, url: str) -> None:
+        """Say where this daemon listens."""
+        text = json.dumps({"pid": os.getpid(), "url": url}).encode()
+        os.pwrite(self._fd, text, 0)
+        os.ftruncate(self._fd, len(text))
+
+    def release(self) -> None:
+        """Let another daemon have the store."""
+        os.ftruncate(self._fd, 0)
+        os.close(self._fd)
+
+    def _read(self) -> dict[str, object]:
+        try:
+            found = json.loads(os.pread(self._fd, 4096, 0))
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {}

@@ -1,0 +1,124 @@
+"""The fixed pool: one poller claims while a worker is free, the workers drive what it claimed."""
+
+import logging
+import os
+import queue
+import random
+import socket
+import threading
+import time
+from pathlib import Path
+
+from server.app import App
+from server.backoff import outage_delay
+from server.drive import Drive
+from server.leases import Lease, LeaseKeeper, boottime
+from storage.errors import StoreError
+
+log = logging.getLogger(__name__)
+
+
+def owner_name() -> str:
+    """host:pid:boot, for people who read the attempts of an apply; the thread is added per worker."""
+    boot = Path("/proc/sys/kernel/random/boot_id")
+    return f"{socket.gethostname()}:{os.getpid()}:{boot.read_text().strip()[:8] if boot.exists() else '-'}"
+
+
+class Workers:
+    """`count` driving threads behind one polling thread; nothing else in the process claims."""
+
+    def __init__(self, app: App, keeper: LeaseKeeper, wake: threading.Event) -> None:
+        self._app = app
+        self._keeper = keeper
+        settings = app.config.workers
+        self._poll_seconds = settings.poll_seconds
+        self._lease_seconds = settings.lease_seconds
+        self._owner = owner_name()
+        self._stopping = threading.Event()
+        self._wake = wake  # something became due in this process (OW-1: only sooner, never instead of a claim)
+        self._free = threading.Semaphore(settings.count)
+        self._claimed: queue.SimpleQueue[Lease | None] = queue.SimpleQueue()
+        self._poller = threading.Thread(target=self._poll, name="poller")
+        self._threads = [
+            threading.Thread(target=self._work, name=f"worker-{n + 1}") for n in range(settings.count)
+        ]
+
+    def start(self) -> None:
+        """Begin claiming."""
+        for thread in [*self._threads, self._poller]:
+            thread.start()
+
+    def stop(self, grace: float) -> bool:
+        """Stop claiming, tell the engines to halt, wait at most *grace* seconds. True when every worker let go (AV-4)."""
+        deadline = time.monotonic() + grace
+        self._stopping.set()
+        self._wake.set()
+        self._poller.join(max(0.0, deadline - time.monotonic()))
+        for _ in self._threads:
+            self._claimed.put(None)
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        return not any(thread.is_alive() for thread in [self._poller, *self._threads])
+
+    # -- the poller ---------------------------------------------------------------------------------------------
+
+    def _poll(self) -> None:
+        failures = 0
+        while not self._stopping.is_set():
+            if not self._free.acquire(timeout=1.0):
+                continue
+            try:
+                handed_out = self.poll_once()
+                failures = 0
+            except StoreError as error:
+                self._app.metrics.store_errors.inc()
+                delay = outage_delay(failures, random.random)
+                failures += 1
+                log.warning("nothing claimed, asking again in %.1f s: %s", delay, error)
+                self._free.release()
+                self._stopping.wait(delay)
+                continue
+            if not handed_out:
+                self._free.release()
+                self._rest()
+
+    def poll_once(self) -> bool:
+        """Claim at most one apply and hand it to a worker; whether there was one."""
+        self._wake.clear()
+        sent_at = boottime()
+        claim = self._app.store.claim(self._owner, self._lease_seconds)
+        if claim is None:
+            return False
+        self._app.metrics.claims.inc()
+        self._app.metrics.claim_wait_seconds.observe(max(0.0, claim.waited_seconds))
+        log.info("%s: claimed (fence %d, attempt %d)", claim.apply_uid, claim.fence, claim.attempt)
+        self._claimed.put(self._keeper.hold(claim, sent_at))
+        return True
+
+    def _rest(self) -> None:
+        """Sleep until woken, the next due time, or the poll interval, whichever is first."""
+        try:
+            due = self._app.store.next_due()
+        except StoreError:
+            due = None
+        wait = self._poll_seconds if due is None else min(self._poll_seconds, max(due, 0.02))
+        self._wake.wait(wait)
+
+    # -- the workers --------------------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        while (lease := self._claimed.get()) is not None:
+            self._drive(lease)
+            self._free.release()
+            self._wake.set()
+
+    def _drive(self, lease: Lease) -> None:
+        metrics = self._app.metrics
+        metrics.running.inc()
+        began = time.monotonic()
+        try:
+            outcome = Drive(self._app, lease, self._stopping).run()
+        finally:
+            metrics.running.dec()
+            self._keeper.release(lease)
+        metrics.drive_seconds.labels(outcome=outcome.value).observe(time.monotonic() - began)
