@@ -1,0 +1,53 @@
+# Everything a person or CI runs. `make help` lists it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help env demo test check format binary bench clean
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 18
+
+env: $(STAMP)  ## make .venv with the program and its development tools
+
+# Debian splits venv off its python3: install it when we may, say so when we may not.
+$(STAMP): setup.cfg pyproject.toml
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || { rm -rf $(VENV); \
+	  test "$$(id -u)" = 0 && command -v apt-get >/dev/null || { \
+	    echo "python3-venv is missing: run 'sudo apt-get install python3-venv', then make again"; exit 1; }; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-venv >/dev/null; \
+	  $(PYTHON) -m venv $(VENV); }
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $(STAMP)
+
+demo: $(STAMP)  ## the whole main job on 1,000,000 rows, SIGKILL included (about a minute)
+	$(BIN)/python examples/demo.py
+
+test: $(STAMP)  ## every test, from nothing
+	$(BIN)/python -m pytest
+
+check: $(STAMP)  ## lint, format, types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(STAMP)  ## rewrite the code in the house format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+binary: $(STAMP)  ## dist/schemabot: the whole program in one file (needs python3.11+ where it runs)
+	@mkdir -p dist
+	$(BIN)/shiv --console-script schemabot --compressed --output-file dist/schemabot \
+	  --python '/usr/bin/env python3' --quiet .
+	@ls -lh dist/schemabot
+
+bench: $(STAMP)  ## the benchmarks, bounded (about ten minutes)
+	$(BIN)/python -m bench.claims
+	$(BIN)/python -m bench.rebuild
+	$(BIN)/python -m bench.planning
+	$(BIN)/python -m bench.idle
+
+clean:  ## remove what make made
+	rm -rf $(VENV) dist build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
