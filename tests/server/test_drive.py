@@ -1,0 +1,303 @@
+"""The drive of one apply, on a real store with the fake engine."""
+
+from collections.abc import Callable
+
+import pytest
+
+from engine.base import Control
+from engine.errors import Refused, TargetUnavailable
+from server.drive import Outcome
+from storage.errors import LeaseLost
+from storage.states import State
+from tests.server.rig import Rig
+
+
+def fails(error: Exception) -> Callable[[Control], None]:
+    def hook(_control: Control) -> None:
+        raise error
+
+    return hook
+
+
+def fails_once(rig: Rig, step: str, error: Exception) -> None:
+    def hook(_control: Control) -> None:
+        del rig.target.on[step]
+        raise error
+
+    rig.target.on[step] = hook
+
+
+def command(rig: Rig, uid: str, kind: str) -> Callable[[Control], None]:
+    """A person's command arrives at this very step."""
+
+    def hook(_control: Control) -> None:
+        rig.store.request(uid, kind, "someone")
+
+    return hook
+
+
+def test_an_apply_goes_from_enqueue_to_completed(rig: Rig) -> None:
+    apply = rig.enqueue("customers", "orders")
+
+    assert rig.drive() is Outcome.COMPLETED
+
+    assert rig.target.done == [("main", "customers"), ("main", "orders")]
+    assert rig.states(apply) == ["completed", "completed"]
+    now = rig.now(apply)
+    assert (now.state, now.leased, now.attempt) == (State.COMPLETED, False, 0)
+    assert now.started_at is not None
+    assert now.finished_at is not None
+
+
+def test_a_plan_without_changes_completes_at_once(rig: Rig) -> None:
+    apply = rig.enqueue()
+
+    assert rig.drive() is Outcome.COMPLETED
+    assert rig.now(apply).state is State.COMPLETED
+    assert rig.target.told == []
+
+
+def test_rc_1_completed_tasks_are_never_run_again(rig: Rig) -> None:
+    apply = rig.enqueue("customers", "orders")
+    fails_once(rig, "prepare orders", TargetUnavailable("gone for a moment"))
+
+    assert rig.drive() is Outcome.RETRY
+    assert rig.states(apply) == ["completed", "failed_retryable"]
+    assert rig.now(apply).state is State.FAILED_RETRYABLE
+    assert rig.drive() is Outcome.COMPLETED
+
+    assert rig.target.told.count("prepare customers") == 1
+    assert rig.target.done == [("main", "customers"), ("main", "orders")]
+
+
+def test_rc_4_a_change_that_took_effect_before_the_crash_is_found_and_not_repeated(rig: Rig) -> None:
+    apply = rig.enqueue("customers")
+    fails_once(rig, "tidy", TargetUnavailable("killed between the DDL and the note about it"))
+
+    assert rig.drive() is Outcome.RETRY
+    assert rig.drive() is Outcome.COMPLETED
+
+    assert rig.target.told.count("cut_over customers") == 1
+    assert rig.states(apply) == ["completed"]
+
+
+def test_a_permanent_error_fails_the_task_and_cancels_the_rest(rig: Rig) -> None:
+    apply = rig.enqueue("a", "b", "c")
+    rig.target.on["prepare b"] = fails(Refused("duplicate key 7"))
+
+    assert rig.drive() is Outcome.FAILED
+
+    assert rig.states(apply) == ["completed", "failed", "cancelled"]
+    assert "duplicate key 7" in rig.now(apply).error
+
+
+def test_the_budget_is_ten_retries_without_progress_then_failed(rig: Rig) -> None:
+    apply = rig.enqueue("orders")
+    rig.target.on["open"] = fails(TargetUnavailable("still down"))
+
+    tries = 0
+    while rig.now(apply).state is not State.FAILED:
+        rig.make_due()
+        if rig.store.expire_retryable():
+            break
+        assert rig.drive() is Outcome.RETRY
+        tries += 1
+        assert tries <= 11, "the budget was overrun"
+
+    assert tries == 11  # the first run and ten retries
+    assert rig.now(apply).state is State.FAILED
+    assert "still down" in rig.now(apply).error
+
+
+def test_progress_on_the_target_gives_the_budget_back(rig: Rig) -> None:
+    apply = rig.enqueue("a", "b")
+    fails_once(rig, "open", TargetUnavailable("down"))
+    rig.drive()
+    fails_once(rig, "prepare b", TargetUnavailable("down again"))
+    rig.make_due()
+
+    rig.drive()
+
+    assert rig.now(apply).attempt == 0  # `a` was completed in between
+
+
+def test_co_1_stop_beats_a_cutover_that_is_about_to_happen(rig: Rig) -> None:
+    apply = rig.enqueue("orders")
+    rig.target.rows = 0
+    rig.target.on["prepare orders"] = command(rig, apply.apply_uid, "stop")
+
+    assert rig.drive() is Outcome.STOPPED
+
+    assert rig.target.done == []
+    assert rig.now(apply).state is State.STOPPED
+    assert rig.store.claim("another", 60.0) is None, "a stopped apply was revived"
+
+
+def test_a_stopped_apply_goes_on_after_start(rig: Rig) -> None:
+    apply = rig.enqueue("orders")
+    rig.target.on["prepare orders"] = command(rig, apply.apply_uid, "stop")
+    rig.drive()
+    del rig.target.on["prepare orders"]
+
+    rig.store.request(apply.apply_uid, "start", "someone")
+
+    assert rig.drive() is Outcome.COMPLETED
+
+
+def test_cancel_takes_our_things_off_the_target(rig: Rig) -> None:
+    apply = rig.enqueue("orders")
+    rig.target.rows = 0
+    rig.target.on["prepare orders"] = command(rig, apply.apply_uid, "cancel")
+
+    assert rig.drive() is Outcome.CANCELLED
+
+    assert "discard" in rig.target.told
+    assert rig.target.done == []
+    assert rig.now(apply).state is State.CANCELLED
+
+
+def test_cancel_of_a_stopped_apply_cleans_up_through_a_driver(rig: Rig) -> None:
+    apply = rig.enqueue("orders")
+    rig.target.on["prepare orders"] = command(rig, apply.apply_uid, "stop")
+    rig.drive()
+
+    rig.store.request(apply.apply_uid, "cancel", "someone")
+
+    assert rig.drive() is Outcome.CANCELLED
+    assert "discard" in rig.target.told
+
+
+def test_a_cancel_that_replaces_a_stop_is_obeyed_by_the_next_owner(rig: Rig) -> None:
+    apply = rig.enqueue("orders")
+    rig.target.rows = 0
+
+    def stop_then_cancel(control: Control) -> None:
+        rig.store.request(apply.apply_uid, "stop", "someone")
+        control.clear_to_cut_over()
+        rig.store.request(apply.apply_uid, "cancel", "someone else")
+
+    rig.target.on["prepare orders"] = stop_then_cancel
+
+    outcomes = [rig.drive()]
+    while rig.now(apply).state is not State.CANCELLED:
+        outcomes.append(rig.drive())
+
+    assert outcomes[-1] is Outcome.CANCELLED
+    assert len(outcomes) <= 2
+
+
+def test_co_3_a_cancel_that_meets_a_live_change_reports_completed(rig: Rig) -> None:
+    apply = rig.enqueue("orders")
+    rig.target.on["tidy"] = command(rig, apply.apply_uid, "cancel")
+
+    assert rig.drive() is Outcome.COMPLETED
+
+    assert rig.now(apply).state is State.COMPLETED
+    assert rig.store.pending_requests(apply.id) == []
+
+
+def test_co_5_a_deferred_cutover_parks_and_holds_no_lease(rig: Rig) -> None:
+    apply = rig.enqueue("a", "b", defer_cutover="true")
+
+    assert rig.drive() is Outcome.PARKED
+
+    now = rig.now(apply)
+    assert (now.state, now.leased) == (State.WAITING_FOR_CUTOVER, False)
+    assert rig.target.done == []
+
+
+def test_a_parked_change_is_cut_over_in_one_step_when_told(rig: Rig) -> None:
+    apply = rig.enqueue("a", "b", defer_cutover="true")
+    rig.drive()
+
+    request = rig.store.request(apply.apply_uid, "cutover", "someone")
+
+    assert rig.drive() is Outcome.COMPLETED
+    assert rig.target.done == [("main", "a"), ("main", "b")]
+    assert rig.store.control_request(request.id).state == "done"
+
+
+def test_a_parked_change_that_catches_up_parks_again_and_spends_nothing(rig: Rig) -> None:
+    apply = rig.enqueue("a", defer_cutover="true")
+    rig.drive()
+
+    for _ in range(3):
+        rig.make_due()
+        assert rig.drive() is Outcome.PARKED
+
+    assert rig.now(apply).attempt == 0
+
+
+def test_av_3_a_bug_costs_the_apply_and_nothing_else(rig: Rig) -> None:
+    apply = rig.enqueue("orders")
+    rig.target.on["prepare orders"] = fails(ZeroDivisionError("oops"))
+
+    assert rig.drive() is Outcome.CRASHED
+
+    now = rig.now(apply)
+    assert now.state is State.FAILED
+    assert "ZeroDivisionError" in now.error
+    assert any(event.level == "error" for event in rig.store.events(apply.id))
+
+
+def test_rc_5_a_target_without_a_client_is_retried(rig: Rig) -> None:
+    apply = rig.enqueue("orders")
+    rig.targets.configured = False
+
+    assert rig.drive() is Outcome.RETRY
+
+    assert rig.now(apply).state is State.FAILED_RETRYABLE
+    assert "no_client" in rig.now(apply).error
+
+
+def test_av_4_shutdown_hands_the_apply_back_unspent(rig: Rig) -> None:
+    apply = rig.enqueue("orders")
+    rig.target.on["prepare orders"] = lambda _control: rig.stopping.set()
+
+    assert rig.drive() is Outcome.HANDED_BACK
+
+    now = rig.now(apply)
+    assert (now.leased, now.attempt) == (False, 0)
+    rig.stopping.clear()
+    del rig.target.on["prepare orders"]
+    assert rig.drive() is Outcome.COMPLETED
+
+
+def test_ow_2_a_driver_that_lost_its_lease_writes_nothing_more(rig: Rig) -> None:
+    apply = rig.enqueue("orders")
+
+    def stolen(_control: Control) -> None:
+        rig.make_due()
+        rig.claim("thief")
+
+    rig.target.on["prepare orders"] = stolen
+    rig.target.rows = 0
+
+    assert rig.drive() is Outcome.LEASE_LOST
+
+    now = rig.now(apply)
+    assert (now.leased, now.lease_owner) == (True, "thief")
+    assert "cutting_over" not in rig.states(apply)
+    assert rig.target.done == []
+
+
+def test_ow_5_a_driver_fenced_by_the_target_writes_nothing_when_the_store_agrees(rig: Rig) -> None:
+    apply = rig.enqueue("orders")
+
+    def taken_over(_control: Control) -> None:
+        rig.make_due()
+        thief = rig.claim("thief")
+        rig.target.fences[apply.apply_uid] = thief.claim.fence
+
+    rig.target.on["prepare orders"] = taken_over
+
+    assert rig.drive() is Outcome.LEASE_LOST
+    assert rig.now(apply).lease_owner == "thief"
+
+
+def test_ow_3_a_lease_that_could_not_be_renewed_ends_the_work_on_the_target(rig: Rig) -> None:
+    rig.enqueue("orders")
+    lease = rig.claim(lease_seconds=0.0)
+
+    with pytest.raises(LeaseLost):
+        lease.check()

@@ -1,0 +1,92 @@
+"""The house's own rules: which room may import which, and where a library may be used."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+ROOMS = ("storage", "engine", "server", "cli", "bench", "examples", "tests")
+
+MAY_IMPORT = {
+    "storage": {"storage"},
+    "engine": {"engine"},
+    "server": {"server", "engine", "storage"},
+    "cli": {"cli"},
+}
+CLI_MAY_START_THE_DAEMON = {"cli/local.py", "cli/commands/serve.py"}
+LIBRARIES = {
+    "apsw": ("storage/sqlite/", "engine/sqlite/"),
+    "http.server": (),
+    "signal": ("server/daemon.py",),
+    "prometheus_client": ("server/metrics.py",),
+    "click": ("cli/",),
+    "rich": ("cli/",),
+    "urllib3": ("cli/client.py",),
+    "yaml": ("cli/",),
+}
+
+
+def modules(room: str) -> Iterator[Path]:
+    yield from sorted((ROOT / room).rglob("*.py"))
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_imports_point_down(room: str) -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in modules(room)
+        for name in imports(path)
+        if name.split(".")[0] in ROOMS
+        and name.split(".")[0] not in MAY_IMPORT[room]
+        and not (str(path.relative_to(ROOT)) in CLI_MAY_START_THE_DAEMON and name.startswith("server."))
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("name", ["states", "records"])
+def test_states_and_records_import_nothing_of_ours_but_each_other(name: str) -> None:
+    allowed = {"storage.states"} if name == "records" else set()
+    ours = {found for found in imports(ROOT / f"storage/{name}.py") if found.split(".")[0] in ROOMS}
+    assert ours <= allowed
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_library_is_used_in_its_room_only(library: str) -> None:
+    wrong = [
+        str(path.relative_to(ROOT))
+        for room in MAY_IMPORT
+        for path in modules(room)
+        if any(name == library or name.startswith(library + ".") for name in imports(path))
+        and not str(path.relative_to(ROOT)).startswith(LIBRARIES[library] or ("-",))
+    ]
+    assert wrong == []
+
+
+def test_no_file_of_the_program_outgrows_its_responsibility() -> None:
+    long = {
+        str(path.relative_to(ROOT)): lines
+        for room in MAY_IMPORT
+        for path in modules(room)
+        if (lines := len(path.read_text().splitlines())) > 500
+    }
+    assert long == {}
+
+
+def test_every_module_begins_with_its_responsibility() -> None:
+    silent = [
+        str(path.relative_to(ROOT))
+        for room in MAY_IMPORT
+        for path in modules(room)
+        if path.read_text().strip() and not ast.get_docstring(ast.parse(path.read_text()))
+    ]
+    assert silent == []
