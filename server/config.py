@@ -33,7 +33,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerConfig:
-    """Where the API listens and how much it takes at once; ConfigError when open to the network without tokens."""
+    """Where the API listens, how much it takes at once. ConfigError: open to the network without tokens."""
 
     listen_host: str = "127.0.0.1"
     listen_port: int = 13370

@@ -1,6 +1,7 @@
 """What the daemon counts, and its text for Prometheus."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
 
 from prometheus_client import (
     CollectorRegistry,
@@ -12,7 +13,12 @@ from prometheus_client import (
     generate_latest,
 )
 
-disable_created_metrics()  # a series per series that nobody asked for
+from storage.errors import StoreError
+
+log = logging.getLogger(__name__)
+
+# Without the time of creation: a series per series that nobody asked for.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -22,10 +28,14 @@ _REQUESTS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5,
 
 
 class Metrics:
-    """One process's metrics, in a registry of its own; every member may be used from any thread."""
+    """One process's metrics, in a registry of its own; every member may be used from any thread.
 
-    def __init__(self) -> None:
+    *counts* is asked at every scrape for the live applies by state (`Store.counts`).
+    """
+
+    def __init__(self, counts: Callable[[], Mapping[str, int]] = dict) -> None:
         self.registry = CollectorRegistry()
+        self._counts = counts
         self._scheduler()
         self._http()
 
@@ -88,12 +98,15 @@ class Metrics:
             registry=at,
         )
 
-    def show_active(self, counts: Mapping[str, int]) -> None:
-        """Replace the gauge of live applies by *counts*, by state; empty while the store cannot be read."""
+    def exposition(self) -> bytes:
+        """Everything in Prometheus' text format (`CONTENT_TYPE`); without live applies while the store is away."""
+        try:
+            counts = self._counts()
+        except StoreError as error:
+            self.store_errors.inc()
+            log.warning("live applies not counted: %s", error)
+            counts = {}
         self.active_applies.clear()
         for state, number in counts.items():
             self.active_applies.labels(state=state).set(number)
-
-    def exposition(self) -> bytes:
-        """Everything in Prometheus' text format (`CONTENT_TYPE`)."""
         return generate_latest(self.registry)

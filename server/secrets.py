@@ -25,9 +25,9 @@ class SecretError(Exception):
 
 
 def resolve(text: str) -> str:
-    """What *text* stands for: `env:NAME`, `file:/path` (surrounding white space removed), else *text* itself.
+    """What *text* stands for: `env:NAME`, `file:/path` (surrounding space removed), else *text* itself.
 
-    SecretError when the variable or the file is missing, unreadable or empty. Fetched values are remembered, so
+    SecretError when the variable or the file is missing, unreadable or empty. Fetched values are kept, so
     that `redact` knows them.
     """
     if text.startswith("env:"):
