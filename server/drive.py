@@ -87,7 +87,7 @@ class Drive:
             return self._fail(str(error))
         except (LeaseLost, ShuttingDown):
             raise
-        except Exception as error:  # noqa: BLE001 - AV-3: a bug costs this apply, never the worker
+        except Exception as error:
             log.exception("%s: bug in the drive", self._claim.apply_uid)
             self._app.metrics.drive_crashes.inc()
             where = traceback.extract_tb(error.__traceback__)[-1]
@@ -260,7 +260,9 @@ class Drive:
         settle = self._store.settle_cancel if kind == "cancel" else self._store.settle_stop
         self._write(lambda: settle(self._claim, request.id))
         outcome = Outcome.CANCELLED if kind == "cancel" else Outcome.STOPPED
-        log.info("%s: %s on the command of %s", self._claim.apply_uid, outcome.value, request.caller or "unknown")
+        log.info(
+            "%s: %s on the command of %s", self._claim.apply_uid, outcome.value, request.caller or "unknown"
+        )
         return outcome
 
     def _retry(self, error: str) -> Outcome:
@@ -274,5 +276,3 @@ class Drive:
         log.error("%s: failed: %s", self._claim.apply_uid, error)
         self._write(lambda: self._store.fail(self._claim, self._current, error))
         return Outcome.FAILED
-
-

@@ -230,7 +230,12 @@ class Store(ABC):
 
     @abstractmethod
     def acquire_lock(
-        self, database: str, database_type: str, owner: str, repository: str = "", pull_request: int | None = None
+        self,
+        database: str,
+        database_type: str,
+        owner: str,
+        repository: str = "",
+        pull_request: int | None = None,
     ) -> Lock:
         """Take the lock, or get it again when *owner* holds it. LockHeld otherwise."""
 

@@ -60,7 +60,9 @@ class FakeEngine(Engine):
     def plan(self, files: SchemaFiles) -> PlanResult:
         """One instant change per file."""
         changes = tuple(
-            fake_change(name.removesuffix(".sql"), namespace) for namespace, found in files.items() for name in found
+            fake_change(name.removesuffix(".sql"), namespace)
+            for namespace, found in files.items()
+            for name in found
         )
         return PlanResult(changes=changes, findings=(), fingerprints={}, original={})
 
@@ -113,7 +115,11 @@ class FakeSession(Session):
             for row in range(self._target.rows):
                 self._guard()
                 progress = Progress(
-                    change=change, rows_copied=row + 1, rows_total=self._target.rows, detail="copying rows", durable=True
+                    change=change,
+                    rows_copied=row + 1,
+                    rows_total=self._target.rows,
+                    detail="copying rows",
+                    durable=True,
                 )
                 signal = control.report(progress)
                 if signal is not Signal.GO:

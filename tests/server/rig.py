@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import apsw
+from storage.registry import open_store
 
 from server.app import App
 from server.changes import to_stored
@@ -15,7 +16,6 @@ from server.metrics import Metrics
 from server.targets import Targets, UnknownTarget
 from storage.base import Store
 from storage.records import Apply, NewApply, Plan
-from storage.registry import open_store
 from tests.fakes import FakeEngine, FakeTarget, fake_change
 
 
