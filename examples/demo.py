@@ -53,10 +53,14 @@ def create_shop(path: Path, orders: int) -> None:
     connection.executescript((HERE / "shop/before/shop.sql").read_text())
     connection.execute("BEGIN")
     for statement in (
-        "INSERT INTO customers SELECT value, 'c' || value || '@example.org', 'Customer ' || value, 'L' || value"
-        " FROM (WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n LIMIT 1000) SELECT * FROM n)",
-        "INSERT INTO products SELECT value, 'sku-' || value, 'Product ' || value, value || '.90'"
-        " FROM (WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n LIMIT 200) SELECT * FROM n)",
+        (
+            "INSERT INTO customers SELECT value, 'c' || value || '@example.org', 'Customer ' || value, 'L' || value"
+            " FROM (WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n LIMIT 1000) SELECT * FROM n)"
+        ),
+        (
+            "INSERT INTO products SELECT value, 'sku-' || value, 'Product ' || value, value || '.90'"
+            " FROM (WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n LIMIT 200) SELECT * FROM n)"
+        ),
     ):
         connection.execute(statement)
     connection.execute(
