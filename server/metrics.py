@@ -99,7 +99,7 @@ class Metrics:
         )
 
     def exposition(self) -> bytes:
-        """Everything in Prometheus' text format (`CONTENT_TYPE`); without live applies while the store is away."""
+        """Everything in Prometheus' text format; without live applies while the store is away."""
         try:
             counts = self._counts()
         except StoreError as error:
