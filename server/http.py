@@ -1,0 +1,467 @@
+"""The HTTP server: one thread collects complete requests from every connection, a fixed pool answers them.
+
+A connection is always in the hands of exactly one thread: the collector's, or, from dispatch to the answer's first write,
+a worker's. So nothing here is locked. Slow clients cost a buffer and a deadline, never a worker: requests are handed over
+whole, and what a slow reader does not take at once the collector goes on sending.
+"""
+
+import heapq
+import itertools
+import logging
+import os
+import queue
+import selectors
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum, auto
+from functools import partial
+
+from server.requests import (
+    BODY_BYTES,
+    HEAD_BYTES,
+    Incoming,
+    Later,
+    Malformed,
+    Request,
+    Response,
+    error_response,
+)
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[Request], Response | Later]
+
+BACKLOG = 512
+"""Connections the kernel holds for us; the stdlib's 5 loses bursts and costs them a second each."""
+READ_BYTES = 64 * 1024
+ACCEPTS_AT_ONCE = 64
+MOST_LINGERING = 64
+"""Connections above the limit that still get a polite refusal at the same time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much and how long one client may take."""
+
+    request_seconds: float = 10.0  # from a request's first byte to its last
+    idle_seconds: float = 60.0  # without a request
+    send_seconds: float = 30.0  # for a client to take its answer
+    linger_seconds: float = 2.0  # for a refused client to notice
+    head_bytes: int = HEAD_BYTES
+    body_bytes: int = BODY_BYTES
+    all_bytes: int = 64 * 1024 * 1024  # of incomplete requests, over all connections
+
+
+class _State(Enum):
+    READING = auto()  # watched for bytes
+    WORKING = auto()  # a worker's, or waiting for its turn
+    WRITING = auto()  # the rest of an answer goes out as the client takes it
+    LINGERING = auto()  # answered for good; reads on so that the answer is not lost in a reset
+
+
+class _Connection:
+    __slots__ = ("begun", "close_after", "counted", "deadline", "incoming", "rest", "sock", "state")
+
+    def __init__(self, sock: socket.socket, incoming: Incoming, deadline: float) -> None:
+        self.sock = sock
+        self.incoming = incoming
+        self.deadline = deadline
+        self.state = _State.READING
+        self.rest = memoryview(b"")
+        self.close_after = False
+        self.begun = False
+        self.counted = 0  # bytes of `incoming` in the server's total
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    connection: _Connection
+    request: Request
+    call: Callable[[], Response | Later]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A worker is done with the connection; `rest` is what the client did not take at once (None: it is gone)."""
+
+    connection: _Connection
+    rest: memoryview | None
+    close: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Postponed:
+    job: _Job
+    seconds: float
+
+
+class HttpServer:
+    """Serves *handler* on *host*:*port* (0: any free port) from `start` to `stop`.
+
+    *handler* is called from several threads at once; what it raises is answered with 500.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        handler: Handler,
+        *,
+        threads: int = 8,
+        max_connections: int = 1000,
+        limits: Limits | None = None,
+    ) -> None:
+        self._host = host
+        self._port = port
+        self._handler = handler
+        self._max_connections = max_connections
+        self._limits = limits or Limits()
+        self._tick = min(0.25, self._limits.request_seconds / 4, self._limits.idle_seconds / 4)
+        self._selector = selectors.DefaultSelector()
+        self._connections: set[_Connection] = set()
+        self._lingering = 0
+        self._buffered = 0
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._returned: deque[_Sent | _Postponed] = deque()
+        self._postponed: list[tuple[float, int, _Job]] = []
+        self._order = itertools.count()
+        self._listener: socket.socket | None = None
+        self._bound: tuple[str, int] | None = None
+        self._accept_again = 0.0
+        self._swept = 0.0
+        self._stopping = threading.Event()
+        self._stop_by = float("inf")
+        self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._collector = threading.Thread(target=self._collect, name="http-collector")
+        self._workers = [threading.Thread(target=self._work, name=f"http-{n}") for n in range(1, threads + 1)]
+
+    # -- from outside -------------------------------------------------------------------------------------------
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port it listens on; after `start`."""
+        if self._bound is None:
+            raise RuntimeError("not started")
+        return self._bound
+
+    def start(self) -> None:
+        """Listen and serve. OSError when the address cannot be had."""
+        family, kind, protocol, _, where = socket.getaddrinfo(
+            self._host or None, self._port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind | socket.SOCK_NONBLOCK, protocol)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(where)
+            listener.listen(BACKLOG)
+        except OSError as error:
+            listener.close()
+            raise OSError(
+                error.errno, f"cannot listen on {self._host}:{self._port}: {error.strerror}"
+            ) from error
+        name = listener.getsockname()
+        self._bound = (str(name[0]), int(name[1]))
+        self._listener = listener
+        self._selector.register(listener, selectors.EVENT_READ, None)
+        self._selector.register(self._wake_fd, selectors.EVENT_READ, None)
+        for thread in (self._collector, *self._workers):
+            thread.start()
+
+    def stop(self, timeout: float) -> bool:
+        """Take nothing new, answer what is running, close; False when a handler is still busy after *timeout* s."""
+        self._stop_by = time.monotonic() + timeout
+        self._stopping.set()
+        self._wake()
+        self._collector.join()
+        for _ in self._workers:
+            self._jobs.put(None)
+        for thread in self._workers:
+            thread.join(max(0.0, self._stop_by - time.monotonic()) + 0.1)
+        stuck = [thread.name for thread in self._workers if thread.is_alive()]
+        if stuck:
+            log.error("still answering after %.0f s: %s", timeout, ", ".join(stuck))
+            return False
+        os.close(self._wake_fd)
+        return True
+
+    # -- workers ------------------------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            answer = self._answer(job)
+            if isinstance(answer, Later):
+                again = _Job(job.connection, job.request, answer.then)
+                self._returned.append(_Postponed(again, answer.seconds))
+            else:
+                close = not job.request.keep_alive or self._stopping.is_set()
+                payload = answer.to_bytes(head=job.request.method == "HEAD", close=close)
+                self._returned.append(_Sent(job.connection, _send(job.connection.sock, payload), close))
+            self._wake()
+
+    def _answer(self, job: _Job) -> Response | Later:
+        try:
+            return job.call()
+        except Exception:  # the pool outlives a bug in a handler (AV-3)
+            log.exception("bug while answering %s /%s", job.request.method, "/".join(job.request.segments))
+            return error_response(500, "internal error")
+
+    def _wake(self) -> None:
+        with suppress(BlockingIOError):  # so many wake-ups that one more says nothing new
+            os.eventfd_write(self._wake_fd, 1)
+
+    # -- the collector ------------------------------------------------------------------------------------------
+
+    def _collect(self) -> None:
+        while not self._finished():
+            for key, _ in self._selector.select(self._patience()):
+                if key.fileobj == self._wake_fd:
+                    os.eventfd_read(self._wake_fd)
+                elif key.data is None:
+                    self._accept()
+                else:
+                    self._guarded(key.data, partial(self._serve, key.data))
+            self._take_back()
+            self._dispatch_postponed()
+            self._sweep()
+        for connection in list(self._connections):
+            self._close(connection)
+        self._close_listener()
+        self._selector.close()
+
+    def _finished(self) -> bool:
+        if not self._stopping.is_set():
+            return False
+        self._close_listener()
+        for connection in list(self._connections):
+            quiet = connection.state is _State.READING and not connection.incoming.begun
+            if quiet or connection.state is _State.LINGERING:
+                self._close(connection)
+        return not self._connections or time.monotonic() > self._stop_by
+
+    def _patience(self) -> float | None:
+        if self._connections or self._accept_again or self._stopping.is_set():
+            tick = self._tick
+            return max(0.0, min(tick, self._postponed[0][0] - time.monotonic())) if self._postponed else tick
+        return None
+
+    def _guarded(self, connection: _Connection, step: Callable[[], None]) -> None:
+        """Run *step*; whatever goes wrong costs this connection only."""
+        try:
+            step()
+        except OSError as error:
+            log.debug("connection dropped: %s", error)
+            self._close(connection)
+        except Exception:  # hostile bytes may find a bug; they must not find the others' connections
+            log.exception("bug in the collector")
+            self._close(connection)
+
+    def _accept(self) -> None:
+        if self._listener is None:
+            return
+        for _ in range(ACCEPTS_AT_ONCE):
+            try:
+                sock, _peer = self._listener.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                # Out of descriptors or memory: the connection stays in the backlog; look away instead of spinning.
+                log.warning("not accepting for a moment: %s", error)
+                self._selector.unregister(self._listener)
+                self._accept_again = time.monotonic() + 0.2
+                return
+            self._welcome(sock)
+
+    def _welcome(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        with suppress(OSError):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        incoming = Incoming(head_bytes=self._limits.head_bytes, body_bytes=self._limits.body_bytes)
+        connection = _Connection(sock, incoming, time.monotonic() + self._limits.idle_seconds)
+        full = len(self._connections) - self._lingering >= self._max_connections
+        if full and self._lingering >= MOST_LINGERING:
+            sock.close()
+            return
+        self._connections.add(connection)
+        self._selector.register(sock, selectors.EVENT_READ, connection)
+        if full:
+            text = "too many connections: try again"
+            self._guarded(connection, partial(self._refuse, connection, 503, text))
+
+    def _serve(self, connection: _Connection) -> None:
+        if connection.state is _State.WRITING:
+            self._write_on(connection)
+        elif connection.state is _State.LINGERING:
+            if not connection.sock.recv(READ_BYTES):
+                self._close(connection)
+        else:
+            self._read(connection)
+
+    def _read(self, connection: _Connection) -> None:
+        try:
+            data = connection.sock.recv(READ_BYTES)
+        except BlockingIOError:
+            return
+        if not data:
+            self._close(connection)
+            return
+        connection.incoming.feed(data)
+        self._advance(connection)
+
+    def _advance(self, connection: _Connection) -> None:
+        """Make a request of what has arrived, or wait for more of it."""
+        try:
+            request = connection.incoming.take()
+        except Malformed as error:
+            self._refuse(connection, error.status, str(error))
+            return
+        self._count(connection)
+        if request is not None:
+            self._dispatch(connection, request)
+            return
+        if self._buffered > self._limits.all_bytes:
+            self._refuse(connection, 503, "too many large requests at once: try again")
+            return
+        if connection.incoming.wants_continue():
+            connection.sock.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self._wait_for_more(connection)
+
+    def _wait_for_more(self, connection: _Connection) -> None:
+        now = time.monotonic()
+        if not connection.incoming.begun:
+            connection.begun = False
+            connection.deadline = now + self._limits.idle_seconds
+        elif not connection.begun:
+            # One deadline for the whole request: a byte now and then buys no time.
+            connection.begun = True
+            connection.deadline = now + self._limits.request_seconds
+        self._watch(connection, _State.READING, selectors.EVENT_READ)
+
+    def _dispatch(self, connection: _Connection, request: Request) -> None:
+        self._unwatch(connection)
+        connection.state = _State.WORKING
+        connection.begun = False
+        connection.deadline = float("inf")
+        self._jobs.put(_Job(connection, request, lambda: self._handler(request)))
+
+    def _refuse(self, connection: _Connection, status: int, text: str) -> None:
+        """Answer before the request was read, so close: what follows could be anything."""
+        headers = {"Retry-After": "1"} if status == 503 else {}
+        payload = error_response(status, text, headers=headers).to_bytes(head=False, close=True)
+        self._after_send(connection, _send(connection.sock, payload), close=True)
+
+    def _take_back(self) -> None:
+        while self._returned:
+            given = self._returned.popleft()
+            if isinstance(given, _Postponed):
+                due = time.monotonic() + given.seconds
+                heapq.heappush(self._postponed, (due, next(self._order), given.job))
+            elif given.connection in self._connections:
+                step = partial(self._after_send, given.connection, given.rest, close=given.close)
+                self._guarded(given.connection, step)
+
+    def _dispatch_postponed(self) -> None:
+        while self._postponed and self._postponed[0][0] <= time.monotonic():
+            _, _, job = heapq.heappop(self._postponed)
+            if job.connection in self._connections:
+                self._jobs.put(job)
+
+    def _after_send(self, connection: _Connection, rest: memoryview | None, *, close: bool) -> None:
+        if rest is None:
+            self._close(connection)
+        elif rest:
+            connection.rest = rest
+            connection.close_after = close
+            connection.deadline = time.monotonic() + self._limits.send_seconds
+            self._watch(connection, _State.WRITING, selectors.EVENT_WRITE)
+        elif close:
+            self._linger(connection)
+        else:
+            connection.state = _State.READING
+            self._advance(connection)
+
+    def _write_on(self, connection: _Connection) -> None:
+        rest = _send(connection.sock, connection.rest)
+        if rest:
+            connection.rest = rest
+            return
+        connection.rest = memoryview(b"")
+        self._after_send(connection, rest, close=connection.close_after)
+
+    def _linger(self, connection: _Connection) -> None:
+        connection.sock.shutdown(socket.SHUT_WR)
+        connection.incoming = Incoming()
+        self._count(connection)
+        connection.deadline = time.monotonic() + self._limits.linger_seconds
+        self._watch(connection, _State.LINGERING, selectors.EVENT_READ)
+        self._lingering += 1
+
+    # -- bookkeeping --------------------------------------------------------------------------------------------
+
+    def _sweep(self) -> None:
+        """End what took too long."""
+        now = time.monotonic()
+        if now - self._swept < self._tick:
+            return
+        self._swept = now
+        if self._accept_again and now >= self._accept_again and self._listener is not None:
+            self._accept_again = 0.0
+            self._selector.register(self._listener, selectors.EVENT_READ, None)
+        for connection in [c for c in self._connections if now > c.deadline]:
+            if connection.state is _State.READING and connection.begun:
+                late = f"the request did not arrive within {self._limits.request_seconds:g} s"
+                self._guarded(connection, partial(self._refuse, connection, 408, late))
+            else:
+                self._close(connection)
+
+    def _watch(self, connection: _Connection, state: _State, events: int) -> None:
+        connection.state = state
+        try:
+            key = self._selector.get_key(connection.sock)
+        except KeyError:
+            self._selector.register(connection.sock, events, connection)
+            return
+        if key.events != events:
+            self._selector.modify(connection.sock, events, connection)
+
+    def _unwatch(self, connection: _Connection) -> None:
+        with suppress(KeyError, ValueError):
+            self._selector.unregister(connection.sock)
+
+    def _count(self, connection: _Connection) -> None:
+        self._buffered += len(connection.incoming) - connection.counted
+        connection.counted = len(connection.incoming)
+
+    def _close(self, connection: _Connection) -> None:
+        if connection not in self._connections:
+            return
+        self._connections.remove(connection)
+        self._buffered -= connection.counted
+        self._lingering -= connection.state is _State.LINGERING
+        self._unwatch(connection)
+        connection.sock.close()
+
+    def _close_listener(self) -> None:
+        if self._listener is not None:
+            with suppress(KeyError, ValueError):
+                self._selector.unregister(self._listener)
+            self._listener.close()
+            self._listener = None
+            self._accept_again = 0.0
+
+
+def _send(sock: socket.socket, payload: bytes | memoryview) -> memoryview | None:
+    """Send what the client takes at once; the rest, or None when the client is gone."""
+    rest = memoryview(payload)
+    try:
+        while rest:
+            rest = rest[sock.send(rest) :]
+    except BlockingIOError:
+        return rest
+    except OSError:
+        return None
+    return rest
