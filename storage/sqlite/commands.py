@@ -1,0 +1,141 @@
+"""People's commands: recorded by any process, settled at once when nobody drives (section 6 of the lifecycle)."""
+
+from storage.errors import NotFound, Refused
+from storage.records import ControlRequest
+from storage.sqlite.database import Database, Row, Transaction
+from storage.sqlite.ledger import (
+    append_event,
+    cancel_here,
+    find_apply,
+    let_go,
+    live_state,
+    move_tasks,
+    open_requests,
+    settle_request,
+    stop_here,
+    supersede,
+    task_rows,
+    unfinished,
+)
+from storage.sqlite.rows import to_request
+from storage.states import TERMINAL, State
+
+SUPERSEDES = {"stop": ("cutover",), "cancel": ("stop", "cutover"), "start": (), "cutover": ()}
+EVENTS = {
+    "stop": ("stop_requested", "Stop requested"),
+    "start": ("start_requested", "Start requested"),
+    "cancel": ("cancel_requested", "Cancel requested"),
+    "cutover": ("cutover_triggered", "Cutover triggered"),
+}
+
+
+class Commands:
+    """Part of the store: control requests."""
+
+    _database: Database
+
+    def request(self, apply_uid: str, kind: str, caller: str) -> ControlRequest:
+        """Record a command, and settle it when nobody drives. NotFound, Refused."""
+        with self._database.write() as transaction:
+            apply = find_apply(transaction, apply_uid)
+            pending = open_requests(transaction, apply["id"])
+            if kind in pending:
+                return to_request(pending[kind])
+            _refuse_senseless(apply, kind, frozenset(pending))
+            request = _insert(transaction, apply, kind, caller)
+            supersede(transaction, apply["id"], SUPERSEDES[kind], f"{kind} requested")
+            if apply["lease_token"] is None:
+                _settle_undriven(transaction, apply, kind, request["id"])
+            return to_request(_find(transaction, request["id"]))
+
+    def control_request(self, request_id: int) -> ControlRequest:
+        """The command as it stands now, or NotFound."""
+        with self._database.read() as reader:
+            return to_request(_find(reader, request_id))
+
+    def pending_requests(self, apply_id: int) -> list[ControlRequest]:
+        """Open commands, oldest first."""
+        with self._database.read() as reader:
+            return [to_request(row) for row in open_requests(reader, apply_id).values()]
+
+
+def _find(transaction: Transaction, request_id: int) -> Row:
+    found = transaction.one("SELECT * FROM control_requests WHERE id = :id", id=request_id)
+    if found is None:
+        raise NotFound(f"control request not found: {request_id}")
+    return found
+
+
+def _insert(transaction: Transaction, apply: Row, kind: str, caller: str) -> Row:
+    event_type, text = EVENTS[kind]
+    append_event(
+        transaction, apply["id"], event_type, f"{text} by {caller or 'unknown'}", fence=apply["fence"]
+    )
+    found = transaction.one(
+        """
+        INSERT INTO control_requests(apply_id, kind, caller, state, created_at)
+        VALUES (:apply, :kind, :caller, 'pending', (SELECT now FROM clock))
+        RETURNING *
+        """,
+        apply=apply["id"],
+        kind=kind,
+        caller=caller,
+    )
+    if found is None:
+        raise AssertionError("an INSERT … RETURNING gave no row")
+    return found
+
+
+def _refuse_senseless(apply: Row, kind: str, pending: frozenset[str]) -> None:
+    """Raise Refused, with what would work, for a command that nothing could service (CO-2)."""
+    uid, state = apply["apply_uid"], State(apply["state"])
+    if kind not in SUPERSEDES:
+        raise Refused(f"unknown command {kind!r}: there are {', '.join(sorted(SUPERSEDES))}")
+    if state in TERMINAL:
+        advice = "nothing is left to do" if state is State.COMPLETED else "plan again and apply the new plan"
+        raise Refused(f"{uid} is already {state}; {advice}")
+    if "cancel" in pending:
+        raise Refused(f"{uid} is being cancelled; wait for it")
+    if kind == "stop" and state is State.STOPPED:
+        raise Refused(f"{uid} is already stopped; start or cancel it")
+    if kind == "start" and "stop" in pending:
+        raise Refused(f"{uid} is being stopped; wait for it, then start it")
+    if kind == "start" and state is not State.STOPPED:
+        raise Refused(f"{uid} is {state}; only a stopped schema change can be started")
+    if kind == "cutover":
+        _refuse_cutover(uid, state, pending)
+
+
+def _refuse_cutover(uid: str, state: State, pending: frozenset[str]) -> None:
+    if "stop" in pending:
+        raise Refused(f"{uid} is being stopped; start it first, then ask for the cutover again")
+    if state is State.STOPPED:
+        raise Refused(f"{uid} is stopped; start it first, then ask for the cutover again")
+    if state is not State.WAITING_FOR_CUTOVER:
+        raise Refused(f"{uid} is {state}; ask for the cutover when it is waiting_for_cutover")
+
+
+def _settle_undriven(transaction: Transaction, apply: Row, kind: str, request_id: int) -> None:
+    """Nobody drives: do here what a driver would do, or make the apply due. The fence rises with every change of hands."""
+    fence = apply["fence"] + 1
+    if kind == "stop":
+        stop_here(transaction, apply, request_id, fence=fence)
+    elif kind == "start":
+        moved, skipped = _wake(transaction, apply, fence, "Started again")
+        settle_request(transaction, request_id, "done", "", moved, skipped)
+    elif kind == "cancel" and apply["started_at"] is None:
+        cancel_here(transaction, apply, request_id, fence=fence)
+    elif kind == "cancel":
+        _wake(transaction, apply, fence, "Due at once, to clean up")
+    else:
+        let_go(transaction, apply, State(apply["state"]), fence=apply["fence"], delay=0)
+
+
+def _wake(transaction: Transaction, apply: Row, fence: int, message: str) -> tuple[int, int]:
+    """Make the apply due at once with a fresh budget; resting tasks → pending. How many moved, and how many were over."""
+    tasks = task_rows(transaction, apply["id"])
+    resting = [task for task in tasks if task["state"] in ("stopped", "failed_retryable")]
+    moved = move_tasks(transaction, resting, State.PENDING, fence=fence)
+    state = live_state(transaction, apply["id"])
+    let_go(transaction, apply, state, fence=fence, delay=0, attempt=0, error="", message=message)
+    return moved, len(tasks) - len(unfinished(tasks))

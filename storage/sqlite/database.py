@@ -1,0 +1,291 @@
+"""Connections to the store's file; the only module that knows apsw, and the border where its errors become ours.
+
+One writer behind a lock, one connection for heartbeats (so that they never queue behind the process's own writes) and a
+few query_only readers. Connections are opened at first use, so a daemon can start before its file can be reached.
+"""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from storage.errors import Corrupt, StoreError, Unavailable
+from storage.sqlite.upgrades import converge, known_upgrades, recognise
+
+Row = dict[str, Any]
+OnConnect = Callable[[apsw.Connection], None]
+
+IDLE_READERS = 4
+"""How many readers are kept open; more are opened under load and closed again."""
+WAL_BYTES = 64 * 1024 * 1024
+"""The write-ahead log is cut back to this size after a checkpoint."""
+
+
+class Transaction:
+    """The statements of one transaction; rows come back complete, so that none is left open at COMMIT."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+
+    def rows(self, sql: str, **values: Any) -> list[Row]:
+        """Run one statement and read all its rows."""
+        try:
+            return list(self._connection.execute(sql, values))
+        except UnicodeEncodeError:
+            # Half a surrogate pair in somebody's text must not cost a terminal write.
+            return list(
+                self._connection.execute(sql, {name: _printable(value) for name, value in values.items()})
+            )
+
+    def one(self, sql: str, **values: Any) -> Row | None:
+        """The first row, or None."""
+        found = self.rows(sql, **values)
+        return found[0] if found else None
+
+    def run(self, sql: str, **values: Any) -> int:
+        """Run one statement; the number of rows it changed."""
+        self.rows(sql, **values)
+        return self._connection.changes()
+
+    def script(self, sql: str) -> None:
+        """Run several statements without values."""
+        for _ in self._connection.execute(sql):
+            pass
+
+
+def _printable(value: Any) -> Any:
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+
+
+class Patience:
+    """A connection's busy handler: short random sleeps until a deadline.
+
+    SQLite's own handler sleeps up to 100 ms between looks and starves some waiters for seconds.
+    """
+
+    def __init__(self) -> None:
+        self.deadline = 0.0
+
+    def __call__(self, _tries: int) -> bool:
+        if time.monotonic() >= self.deadline:
+            return False
+        time.sleep(random.uniform(0.0001, 0.002))  # noqa: S311 - jitter
+        return True
+
+
+class Writer:
+    """One connection for write transactions, used by one thread at a time."""
+
+    def __init__(self, connect: Callable[[Patience], apsw.Connection], busy_seconds: float) -> None:
+        self._connect = connect
+        self._busy_seconds = busy_seconds
+        self._patience = Patience()
+        self._lock = threading.Lock()
+        self._connection: apsw.Connection | None = None
+
+    @contextmanager
+    def transaction(self, busy_seconds: float | None = None) -> Iterator[Transaction]:
+        """BEGIN IMMEDIATE … COMMIT; ROLLBACK when the body raises. Waits for its turn no longer than the limit in all."""
+        limit = self._busy_seconds if busy_seconds is None else busy_seconds
+        deadline = time.monotonic() + limit
+        if not self._lock.acquire(timeout=limit):
+            raise Unavailable(f"the store is busy: no turn to write within {limit:g} s")
+        try:
+            self._patience.deadline = deadline
+            if self._connection is None:
+                self._connection = self._connect(self._patience)
+            yield from self._begin_and_commit(self._connection)
+        finally:
+            self._lock.release()
+
+    def _begin_and_commit(self, connection: apsw.Connection) -> Iterator[Transaction]:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield Transaction(connection)
+            connection.execute("COMMIT")
+        except BaseException:
+            self._roll_back(connection)
+            raise
+
+    def _roll_back(self, connection: apsw.Connection) -> None:
+        try:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+        except apsw.Error:
+            # Closing rolls back, too; the next transaction opens the file afresh.
+            self._connection = None
+            connection.close(True)
+
+    def close(self) -> None:
+        """Close the connection once the running transaction is over."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close(True)
+                self._connection = None
+
+
+class Database:
+    """The store's file."""
+
+    def __init__(self, path: str | Path, *, busy_seconds: float, on_connect: OnConnect | None = None) -> None:
+        self.path = Path(path)
+        self._busy_seconds = busy_seconds
+        self._on_connect = on_connect
+        self._closed = False
+        self._writer = Writer(self._open_writer, busy_seconds)
+        self._heart = Writer(self._open_writer, busy_seconds)
+        self._readers: list[tuple[apsw.Connection, Patience]] = []
+        self._readers_lock = threading.Lock()
+
+    def upgrade(self) -> None:
+        """Converge the tables. Raises SchemaTooNew, Corrupt, Unavailable."""
+        with self.write() as transaction:
+            converge(transaction, known_upgrades())
+
+    @contextmanager
+    def write(self, busy_seconds: float | None = None) -> Iterator[Transaction]:
+        """A write transaction on the process's writer."""
+        with self._translated(), self._writer.transaction(busy_seconds) as transaction:
+            yield transaction
+
+    @contextmanager
+    def beat(self) -> Iterator[Transaction]:
+        """A write transaction on the heartbeat's own connection."""
+        with self._translated(), self._heart.transaction() as transaction:
+            yield transaction
+
+    @contextmanager
+    def read(self) -> Iterator[Transaction]:
+        """Single reads, each of the newest committed state."""
+        with self._translated():
+            connection, patience = self._take_reader()
+            try:
+                patience.deadline = time.monotonic() + self._busy_seconds
+                yield Transaction(connection)
+            finally:
+                self._return_reader(connection, patience)
+
+    def close(self) -> None:
+        """Close everything; later calls raise Unavailable."""
+        self._closed = True
+        self._writer.close()
+        self._heart.close()
+        with self._readers_lock:
+            readers, self._readers = self._readers, []
+        for connection, _ in readers:
+            connection.close(True)
+
+    # -- readers ------------------------------------------------------------------------------------------------
+
+    def _take_reader(self) -> tuple[apsw.Connection, Patience]:
+        with self._readers_lock:
+            if self._readers:
+                return self._readers.pop()
+        patience = Patience()
+        connection = self._open(patience, apsw.SQLITE_OPEN_READWRITE)
+        connection.execute("PRAGMA query_only = ON")
+        return connection, patience
+
+    def _return_reader(self, connection: apsw.Connection, patience: Patience) -> None:
+        with self._readers_lock:
+            if not self._closed and len(self._readers) < IDLE_READERS:
+                self._readers.append((connection, patience))
+                return
+        connection.close(True)
+
+    # -- opening ------------------------------------------------------------------------------------------------
+
+    def _open(self, patience: Patience, flags: int) -> apsw.Connection:
+        if self._closed:
+            raise Unavailable(f"the store {self.path} is closed")
+        connection = apsw.Connection(str(self.path), flags=flags)
+        # The busy handler comes before the first statement: a fresh file is busy for everybody but one opener.
+        connection.set_busy_handler(patience)
+        if patience.deadline < time.monotonic():
+            patience.deadline = time.monotonic() + self._busy_seconds
+        if self._on_connect is not None:
+            self._on_connect(connection)
+        connection.set_row_trace(_named)
+        return connection
+
+    def _open_writer(self, patience: Patience) -> apsw.Connection:
+        connection = self._open(patience, apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
+        try:
+            self._recognise(connection)
+            self._turn_on_wal(connection, patience)
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA foreign_keys = ON")
+            list(connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}"))
+        except BaseException:
+            connection.close(True)
+            raise
+        return connection
+
+    def _recognise(self, connection: apsw.Connection) -> None:
+        """Look before touching: somebody else's database must not even be switched to WAL."""
+        connection.execute("BEGIN")
+        try:
+            recognise(Transaction(connection), self.path)
+        finally:
+            with suppress(apsw.Error):
+                connection.execute("ROLLBACK")
+
+    def _turn_on_wal(self, connection: apsw.Connection, patience: Patience) -> None:
+        while True:
+            try:
+                mode = next(iter(connection.execute("PRAGMA journal_mode = WAL")))["journal_mode"]
+                break
+            except apsw.BusyError:
+                # Changing the mode needs the file alone; SQLite does not ask the handler in every case.
+                if not patience(0):
+                    raise
+        if mode != "wal":
+            raise Unavailable(f"the store {self.path} cannot use a write-ahead log there (it got {mode!r})")
+
+    # -- errors -------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except apsw.Error as exc:
+            raise self._translate(exc) from exc
+
+    def _translate(self, error: apsw.Error) -> StoreError:
+        match error:
+            case apsw.BusyError() | apsw.LockedError():
+                return Unavailable(f"the store {self.path} is locked by another process")
+            case apsw.FullError():
+                return Unavailable(f"no space left for the store {self.path}; nothing was written")
+            case apsw.ReadOnlyError() | apsw.PermissionsError():
+                return Unavailable(f"the store {self.path} cannot be written: {error}")
+            case apsw.CantOpenError():
+                return Unavailable(f"the store {self.path} cannot be opened: {self._why_closed(error)}")
+            case apsw.NotADBError():
+                return Corrupt(f"{self.path} is not a SQLite database; name another file as the store")
+            case apsw.CorruptError():
+                return Corrupt(
+                    f"the store {self.path} is damaged ({error}): stop the daemon, move the file and its -wal and "
+                    "-shm aside, and restore a copy (or `sqlite3 FILE .recover`); a new file starts an empty history"
+                )
+            case apsw.ConnectionClosedError():
+                return Unavailable(f"the store {self.path} is closed")
+            case apsw.IOError() | apsw.ProtocolError() | apsw.NoMemError() | apsw.InterruptError():
+                return Unavailable(f"the store {self.path} does not answer: {error}")
+        return StoreError(f"the store {self.path}: {type(error).__name__}: {error}")
+
+    def _why_closed(self, error: apsw.Error) -> str:
+        if self.path.is_dir():
+            return "it is a folder"
+        if not self.path.parent.is_dir():
+            return f"the folder {self.path.parent} does not exist"
+        return str(error)
+
+
+def _named(cursor: apsw.Cursor, values: tuple[Any, ...]) -> Row:
+    return {column[0]: value for column, value in zip(cursor.get_description(), values, strict=True)}
