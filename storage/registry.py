@@ -1,6 +1,7 @@
 """Which store serves which address: one line per kind."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 from storage.base import Store
 from storage.errors import StoreError
@@ -26,3 +27,11 @@ def open_store(address: str) -> Store:
     if kind not in STORES:
         raise StoreError(f"no store of kind {kind!r} (this build has: {', '.join(sorted(STORES))})")
     return STORES[kind](rest.removeprefix("/"))
+
+
+def sqlite_path(address: str) -> Path | None:
+    """The file of a SQLite store, or None for a store of another kind."""
+    kind, mark, rest = address.partition("://")
+    if not mark:
+        return Path(address)
+    return Path(rest.removeprefix("/")) if kind == "sqlite" else None
