@@ -1,0 +1,169 @@
+"""The pool: who claims when, how many at once, and what shutdown and outages do to it."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import apsw
+import pytest
+
+from engine.base import Control
+from engine.errors import TargetUnavailable
+from server.app import App
+from server.changes import to_stored
+from server.config import Config, WorkerConfig
+from server.leases import LeaseKeeper
+from server.workers import Workers
+from storage.records import Apply, NewApply, Plan
+from storage.states import State
+from tests.fakes import fake_change
+from tests.server.rig import Rig
+
+LIMIT_SECONDS = 20.0
+
+
+def until(what: str, true: Callable[[], bool]) -> None:
+    end = time.monotonic() + LIMIT_SECONDS
+    while not true():
+        assert time.monotonic() < end, f"not in time: {what}"
+        time.sleep(0.01)
+
+
+@contextmanager
+def pool(rig: Rig, *, count: int = 4, poll_seconds: float = 60.0) -> Iterator[App]:
+    """A running pool; its wake is the app's."""
+    wake = threading.Event()
+    config = Config(workers=WorkerConfig(count=count, poll_seconds=poll_seconds))
+    app = replace(rig.app, config=config, wake=wake.set)
+    keeper = LeaseKeeper(rig.store, app.metrics, config.workers.lease_seconds)
+    workers = Workers(app, keeper, wake)
+    keeper.start()
+    workers.start()
+    try:
+        yield app
+    finally:
+        for hook in list(rig.target.on):
+            rig.target.on.pop(hook)
+        assert workers.stop(LIMIT_SECONDS)
+        keeper.stop()
+
+
+def enqueue(rig: Rig, database: str, **options: str) -> Apply:
+    """One change of a table named after its database."""
+    plan = Plan(
+        plan_id=f"plan-{database}",
+        database=database,
+        database_type="sqlite",
+        environment="local",
+        schema_files={},
+        changes=[to_stored(fake_change(database))],
+    )
+    rig.store.save_plan(plan)
+    return rig.store.enqueue(
+        NewApply(plan_id=plan.plan_id, environment="local", deployment=database, options=options)
+    )
+
+
+def test_new_work_starts_at_once_in_the_same_process(rig: Rig) -> None:
+    with pool(rig, poll_seconds=60.0) as app:
+        apply = enqueue(rig, "orders")
+        app.wake()
+
+        until("completed", lambda: rig.now(apply).state is State.COMPLETED)
+
+
+def test_a_retry_does_not_wait_for_the_poll(rig: Rig) -> None:
+    failures = iter(range(2))
+
+    def fail_twice(_control: Control) -> None:
+        if next(failures, None) is not None:
+            raise TargetUnavailable("gone for a moment")
+
+    rig.target.on["prepare orders"] = fail_twice
+    with pool(rig, poll_seconds=60.0) as app:
+        apply = enqueue(rig, "orders")
+        app.wake()
+
+        until("completed", lambda: rig.now(apply).state is State.COMPLETED)
+
+
+def test_no_more_drives_than_workers_and_no_claim_without_a_free_one(rig: Rig) -> None:
+    inside, most, gate, lock = [0], [0], threading.Event(), threading.Lock()
+
+    def wait(_control: Control) -> None:
+        with lock:
+            inside[0] += 1
+            most[0] = max(most[0], inside[0])
+        gate.wait(LIMIT_SECONDS)
+        with lock:
+            inside[0] -= 1
+
+    applies = [enqueue(rig, f"t{n}") for n in range(6)]
+    for n in range(6):
+        rig.target.on[f"prepare t{n}"] = wait
+    with pool(rig, count=2) as app:
+        app.wake()
+        until("two inside", lambda: inside[0] == 2)
+        assert sum(rig.now(apply).leased for apply in applies) == 2
+        gate.set()
+        until("all completed", lambda: all(rig.now(a).state is State.COMPLETED for a in applies))
+    assert most[0] == 2
+
+
+@pytest.mark.timeout(120)
+def test_co_5_a_hundred_parked_changes_occupy_no_worker(rig: Rig) -> None:
+    parked = [enqueue(rig, f"parked{n}", defer_cutover="true") for n in range(100)]
+    with pool(rig) as app:
+        app.wake()
+        until("all parked", lambda: all(rig.now(a).state is State.WAITING_FOR_CUTOVER for a in parked))
+
+        fresh = enqueue(rig, "fresh")
+        app.wake()
+
+        until("the new one completed", lambda: rig.now(fresh).state is State.COMPLETED)
+        assert not any(rig.now(apply).leased for apply in parked)
+
+
+def test_av_1_a_store_that_cannot_be_written_delays_a_drive_and_decides_nothing(rig: Rig) -> None:
+    locked = threading.Event()
+
+    def lock_the_store(_control: Control) -> None:
+        def hold() -> None:
+            connection = apsw.Connection(str(rig.path))
+            connection.execute("BEGIN IMMEDIATE")
+            locked.set()
+            time.sleep(7.0)  # longer than the store waits for its lock
+            connection.execute("ROLLBACK")
+            connection.close()
+
+        thread = threading.Thread(target=hold)
+        thread.start()
+        assert locked.wait(LIMIT_SECONDS)
+
+    rig.target.on["cut_over orders"] = lock_the_store
+    with pool(rig) as app:
+        apply = enqueue(rig, "orders")
+        app.wake()
+
+        until("completed", lambda: rig.now(apply).state is State.COMPLETED)
+    assert rig.target.told.count("cut_over orders") == 1
+
+
+def test_av_4_shutdown_is_over_when_the_engines_have_halted(rig: Rig) -> None:
+    began = threading.Event()
+
+    def copy_for_long(control: Control) -> None:
+        began.set()
+        control.pause(LIMIT_SECONDS)
+
+    rig.target.on["prepare orders"] = copy_for_long
+    apply = enqueue(rig, "orders")
+    started = time.monotonic()
+    with pool(rig) as app:
+        app.wake()
+        assert began.wait(LIMIT_SECONDS)
+    assert time.monotonic() - started < LIMIT_SECONDS
+    now = rig.now(apply)
+    assert (now.state, now.leased, now.attempt) == (State.RUNNING, False, 0)
