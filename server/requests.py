@@ -37,7 +37,8 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     keep_alive: bool = True
-    params: Mapping[str, str] = field(default_factory=dict)  # set by the routing
+    params: Mapping[str, str] = field(default_factory=dict)  # of the path; set by the routing
+    user: str = ""  # name of the token it came with; set by the routing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

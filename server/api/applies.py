@@ -1,0 +1,109 @@
+"""Asking for an apply: the gates a plan must pass, and the one transaction that makes it durable."""
+
+import logging
+from collections.abc import Mapping
+
+from server.api.answers import Answer, Failed, Invalid
+from server.api.backends import NoBackend, engine_for, labels
+from server.api.plans import blocking_findings, unsafe_changes
+from server.app import App
+from server.bodies import Fields, decode
+from server.requests import Request
+from server.texts import clean
+from storage.errors import NotFound, TargetBusy
+from storage.records import NewApply, Plan
+
+log = logging.getLogger(__name__)
+
+FLAGS = ("defer_cutover", "defer_deploy", "skip_revert", "allow_unsafe")
+
+
+def apply(app: App, request: Request) -> Answer:
+    """Make an apply of a plan; it runs in a worker, after the answer. Refusals are 200 with `accepted` false."""
+    fields = decode(request.body)
+    plan_id, environment = fields.text("plan_id"), fields.text("environment")
+    if not plan_id:
+        raise Invalid("plan_id is required")
+    if not environment:
+        raise Invalid("environment is required")
+    options = _options(fields)
+    deployment, caller = fields.text("deployment"), fields.text("caller")
+    key = fields.text("idempotency_key") or request.headers.get("idempotency-key", "")
+    try:
+        plan = app.store.plan(plan_id)
+    except NotFound as error:
+        raise Failed(f"apply failed: plan not found: {plan_id}") from error
+    counter = app.metrics.applies
+    where = labels(app, plan.database, plan.environment)
+    refusal = _refusal(app, plan, environment, deployment, options)
+    if refusal:
+        log.info("%s: apply refused: %s", plan_id, refusal)
+        counter.labels(**where, status="rejected").inc()
+        return _refused(refusal)
+    new = NewApply(
+        plan_id=plan_id,
+        environment=environment,
+        deployment=plan.deployment,
+        caller=caller or request.user,
+        options=options,
+        idempotency_key=key or None,
+        max_attempts=app.config.workers.max_attempts,
+    )
+    try:
+        made = app.store.enqueue(new)
+    except TargetBusy as error:
+        counter.labels(**where, status="rejected").inc()
+        return _refused(str(error))
+    counter.labels(**where, status="success").inc()
+    log.info("%s: accepted (%s, %s/%s)", made.apply_uid, plan_id, plan.database, environment)
+    app.wake()
+    return {"accepted": True, "apply_id": made.apply_uid}
+
+
+def _refused(text: str) -> Answer:
+    return {"accepted": False, "error_code": "engine_error", "error_message": clean(text)}
+
+
+def _options(fields: Fields) -> dict[str, str]:
+    """The options we know. A flag that is neither `true` nor `false` is refused: guessing could allow too much."""
+    given = fields.names("options")
+    options = {}
+    for flag in FLAGS:
+        if flag in given:
+            if given[flag] not in ("true", "false"):
+                raise Invalid(f'invalid request body: options.{flag} must be "true" or "false"')
+            options[flag] = given[flag]
+    if given.get("branch"):
+        options["branch"] = given["branch"]
+    return options
+
+
+def _refusal(app: App, plan: Plan, environment: str, deployment: str, options: Mapping[str, str]) -> str:
+    """Why the plan must not run as asked, or ""."""
+    if environment != plan.environment:
+        return f"the plan was made for environment {plan.environment}, not {environment}: plan again for {environment}"
+    if deployment and deployment != plan.deployment:
+        return f"the plan was made for deployment {plan.deployment}, not {deployment}: plan again"
+    if blocked := blocking_findings(plan):
+        return "the plan cannot run: " + "; ".join(blocked)
+    if (unsafe := unsafe_changes(plan)) and not _unsafe_allowed(plan, unsafe, options):
+        return "unsafe changes need allow_unsafe: " + "; ".join(unsafe)
+    return _engine_refusal(app, plan, options)
+
+
+def _unsafe_allowed(plan: Plan, unsafe: list[str], options: Mapping[str, str]) -> bool:
+    """An explicit "false" refuses. Clients of the original never say: they asked their user already."""
+    said = options.get("allow_unsafe")
+    if said is None:
+        log.warning("%s: unsafe changes run, the client did not say allow_unsafe: %s", plan.plan_id, unsafe)
+    return said != "false"
+
+
+def _engine_refusal(app: App, plan: Plan, options: Mapping[str, str]) -> str:
+    try:
+        engine = engine_for(app, plan.deployment, plan.environment)
+    except NoBackend as error:
+        raise Failed(f"apply failed: tern client: {error}") from error
+    if options.get("defer_cutover") == "true" and not engine.capabilities.defer_cutover:
+        return f"{engine.name} cannot defer the cutover: apply without defer_cutover"
+    return ""

@@ -1,0 +1,49 @@
+"""From a request's database and environment to the engine behind it, in the wire contract's words."""
+
+from engine.base import Engine
+from engine.errors import EngineError
+from server.app import App
+from server.secrets import SecretError
+from server.targets import UnknownTarget
+
+DEFAULT_ENVIRONMENT = "staging"
+
+
+class NoBackend(Exception):
+    """No engine for the database and environment; the text says why."""
+
+
+def engine_for(app: App, deployment: str, environment: str) -> Engine:
+    """The engine of the target, or NoBackend."""
+    place = f"{deployment}/{environment}"
+    try:
+        return app.targets.engine(deployment, environment)
+    except UnknownTarget as error:
+        raise NoBackend(str(error)) from error
+    except SecretError as error:
+        raise NoBackend(f"resolve DSN for {place}: {error}") from error
+    except EngineError as error:
+        raise NoBackend(f"create local tern client for {place}: {error}") from error
+
+
+def check_known(app: App, deployment: str, environment: str) -> None:
+    """NoBackend unless the configuration names the target; nothing is opened."""
+    if environment not in app.targets.environments(deployment):
+        raise NoBackend(f"unknown deployment: {deployment}")
+
+
+def environment_or_default(app: App, database: str, given: str) -> str:
+    """The environment a request means: *given*, else the database's only one, else `staging`."""
+    if given:
+        return given
+    known = app.targets.environments(database)
+    return known[0] if len(known) == 1 else DEFAULT_ENVIRONMENT
+
+
+def labels(app: App, database: str, environment: str) -> dict[str, str]:
+    """Metric labels of a target; names nobody configured become `unknown`, or anybody could make series at will."""
+    known = app.targets.environments(database)
+    return {
+        "database": database if known else "unknown",
+        "environment": environment if environment in known else "unknown",
+    }

@@ -1,0 +1,53 @@
+"""Which databases this server changes, and what their live schemas are."""
+
+from server.api.answers import Answer, Invalid, Missing
+from server.api.backends import NoBackend, engine_for, environment_or_default
+from server.app import App
+from server.requests import Request
+
+
+def databases(app: App, _request: Request) -> Answer:
+    """Every configured database."""
+    found = [
+        {"name": name, "type": database.type, "environments": sorted(database.environments)}
+        for name, database in sorted(app.config.databases.items())
+    ]
+    return {"databases": found}
+
+
+def environments(app: App, request: Request) -> Answer:
+    """The environments of one database."""
+    database = request.params["database"]
+    found = app.targets.environments(app.targets.deployment(database, request.query.get("deployment", "")))
+    if not found:
+        known = sorted(app.config.databases)
+        why = (
+            f"this server has: [{' '.join(known)}]"
+            if known
+            else "no databases or deployments configured on this server"
+        )
+        raise Missing(f'no environments found for database "{database}" — {why}')
+    return {"database": database, "environments": found}
+
+
+def pull(app: App, request: Request) -> Answer:
+    """The live schema as files that plan as no change. Asks the engine."""
+    database = request.params["database"]
+    environment = environment_or_default(app, database, request.query.get("environment", ""))
+    deployment = app.targets.deployment(database, request.query.get("deployment", ""))
+    try:
+        engine = engine_for(app, deployment, environment)
+    except NoBackend as error:
+        known = app.targets.environments(deployment)
+        if known and environment not in known:
+            raise Invalid(
+                f"database {database} has no environment {environment}; it has: {', '.join(known)}"
+            ) from error
+        raise Missing(str(error), "deployment_not_found") from error
+    files = {namespace: dict(texts) for namespace, texts in engine.pull().items()}
+    return {
+        "database": database,
+        "environment": environment,
+        "type": app.targets.kind(deployment),
+        "files": files,
+    }
