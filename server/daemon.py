@@ -104,6 +104,7 @@ class Daemon:
 
 def serve(config: Config, on_ready: Callable[[str], None] | None = None) -> int:
     """Run the daemon until SIGTERM or SIGINT; a second signal exits at once. Returns the process's exit status."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(threadName)s: %(message)s")
     done = threading.Event()
 
     def stop(number: int, _frame: FrameType | None) -> None:
