@@ -149,6 +149,11 @@ class HttpServer:
             raise RuntimeError("not started")
         return self._bound
 
+    @property
+    def stopped(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stopping.is_set()
+
     def start(self) -> None:
         """Listen and serve. OSError when the address cannot be had."""
         family, kind, protocol, _, where = socket.getaddrinfo(

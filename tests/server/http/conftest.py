@@ -1,0 +1,49 @@
+"""Real servers on port 0, and a place to note what reached their handlers."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from server.http import Handler, HttpServer, Limits
+from server.requests import Later, Request, Response
+
+
+@dataclass
+class Echo:
+    """A handler that says what it was asked, and remembers it."""
+
+    seen: list[str] = field(default_factory=list)
+
+    def __call__(self, request: Request) -> Response | Later:
+        self.seen.append(f"{request.method} /{'/'.join(request.segments)}")
+        return Response(body=f"{self.seen[-1]} {len(request.body)}".encode())
+
+
+Serve = Callable[..., HttpServer]
+
+
+@pytest.fixture
+def echo() -> Echo:
+    return Echo()
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Start a server of a handler; stopped after the test."""
+    running: list[HttpServer] = []
+
+    def start(
+        handler: Handler, *, threads: int = 2, max_connections: int = 1000, limits: Limits | None = None
+    ) -> HttpServer:
+        server = HttpServer(
+            "127.0.0.1", 0, handler, threads=threads, max_connections=max_connections, limits=limits
+        )
+        server.start()
+        running.append(server)
+        return server
+
+    yield start
+    for server in running:
+        if not server.stopped:
+            assert server.stop(5.0), "a handler hangs"
