@@ -1,0 +1,183 @@
+"""What the fault tests run as processes of their own: `python -m tests.storage.process ROLE STORE …`.
+
+Every role prints `ready`, waits for a line, works, and prints what happened as JSON.
+"""
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from storage.errors import LeaseLost, StoreError, TargetBusy
+from storage.records import TaskProgress
+from storage.sqlite.store import SqliteStore
+from tests.storage.scene import a_request, claimed, queued
+
+
+def say(what: object) -> None:
+    """One line of JSON for the parent."""
+    print(json.dumps(what), flush=True)
+
+
+def wait_for_go() -> None:
+    """Tell the parent, and let it choose the moment."""
+    print("ready", flush=True)
+    sys.stdin.readline()
+
+
+def in_threads(count: int, work: Callable[[int], None]) -> None:
+    """Run *work* in that many threads, to the end."""
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def claim(path: str, threads: str, quota: str) -> None:
+    """Each thread claims *quota* applies; none may come back empty-handed."""
+    done: list[dict[str, Any]] = []
+    with SqliteStore(path, busy_seconds=30.0) as store:
+        store.ping()
+        wait_for_go()
+
+        def work(_number: int) -> None:
+            mine: dict[str, Any] = {"claims": [], "empty": 0, "errors": [], "slowest": 0.0}
+            for _ in range(int(quota)):
+                began = time.monotonic()
+                try:
+                    found = store.claim("claimer", 600.0)
+                except StoreError as error:
+                    mine["errors"].append(repr(error))
+                    continue
+                mine["slowest"] = max(mine["slowest"], time.monotonic() - began)
+                if found is None:
+                    mine["empty"] += 1
+                else:
+                    mine["claims"].append([found.apply_id, found.fence])
+            done.append(mine)
+
+        in_threads(int(threads), work)
+    say(done)
+
+
+def zombies(path: str, guard: str, threads: str, lease: str) -> None:
+    """Each thread drives one apply, one write after the other, until it is refused or has written after it was robbed."""
+    robbed = Path(f"{path}.robbed")
+    done: list[dict[str, Any]] = []
+    with SqliteStore(path, busy_seconds=30.0, _guard=guard) as store:  # type: ignore[arg-type]
+        claims = [claimed(store, "zombie", float(lease)) for _ in range(int(threads))]
+        wait_for_go()
+
+        def work(number: int) -> None:
+            mine = {"written": 0, "refused": 0, "written_after_refusal": 0}
+            late = 0
+            while late < 3:
+                time.sleep(0.01)  # most of the time outside a transaction, where the parent wants to stop it
+                late += robbed.exists()
+                progress = [TaskProgress(seq=0, rows_copied=mine["written"], rows_total=10**6)]
+                try:
+                    store.record(claims[number], progress, durable=False)
+                    mine["written"] += 1
+                    mine["written_after_refusal"] += mine["refused"] > 0
+                except LeaseLost:
+                    mine["refused"] += 1
+            done.append(mine)
+
+        in_threads(int(threads), work)
+    say(done)
+
+
+def stop_inside(path: str) -> None:
+    """Stop the process itself between the last statement and COMMIT of an enqueue."""
+
+    def hook(_cursor: apsw.Cursor, sql: str, _values: object) -> bool:
+        if sql == "COMMIT":
+            os.kill(os.getpid(), signal.SIGSTOP)
+        return True
+
+    def install(connection: apsw.Connection) -> None:
+        connection.exec_trace = hook
+
+    with SqliteStore(path, _on_connect=install) as store:
+        wait_for_go()
+        say(store.enqueue(a_request("paused")).apply_uid)
+
+
+def complete(path: str) -> None:
+    """Enqueue, claim, record and complete for ever; print each apply once its completion is acknowledged."""
+
+    def often(connection: apsw.Connection) -> None:
+        connection.wal_autocheckpoint(20)
+
+    with SqliteStore(path, _on_connect=often) as store:
+        wait_for_go()
+        number = 0
+        while True:
+            number += 1
+            apply = queued(store, f"db{os.getpid()}-{number}")
+            mine = claimed(store)
+            store.record(mine, [TaskProgress(seq=0, rows_copied=number, rows_total=number)], durable=True)
+            store.complete(mine)
+            say(apply.apply_uid)
+
+
+def sweep(path: str) -> None:
+    """Sweep, stopping the process itself inside the fifth expiry."""
+    seen = 0
+
+    def hook(_cursor: apsw.Cursor, sql: str, _values: object) -> bool:
+        nonlocal seen
+        seen += sql == "BEGIN IMMEDIATE"
+        if sql == "BEGIN IMMEDIATE" and seen == 5:
+            os.kill(os.getpid(), signal.SIGSTOP)
+        return True
+
+    def install(connection: apsw.Connection) -> None:
+        connection.exec_trace = hook
+
+    with SqliteStore(path, _on_connect=install) as store:
+        wait_for_go()
+        say([expired.apply_uid for expired in store.expire_retryable()])
+
+
+def upgrade(path: str) -> None:
+    """Open and upgrade a store that others open and upgrade, too."""
+    wait_for_go()
+    with SqliteStore(path) as store:
+        store.upgrade()
+        store.ping()
+        store.set_setting(str(os.getpid()), "was here")
+    say("done")
+
+
+def enqueue(path: str, threads: str, key: str) -> None:
+    """Each thread asks for the same target; with *key*, for the same apply."""
+    done: list[tuple[str, str]] = []
+    with SqliteStore(path, busy_seconds=30.0) as store:
+        store.ping()
+        wait_for_go()
+
+        def work(_number: int) -> None:
+            try:
+                done.append(("made", store.enqueue(a_request("shop", idempotency_key=key or None)).apply_uid))
+            except TargetBusy as refusal:
+                done.append(("busy", refusal.apply_uid))
+
+        in_threads(int(threads), work)
+    say(done)
+
+
+ROLES: dict[str, Callable[..., None]] = {
+    role.__name__: role for role in (claim, zombies, stop_inside, complete, sweep, upgrade, enqueue)
+}
+
+if __name__ == "__main__":
+    ROLES[sys.argv[1]](*sys.argv[2:])
