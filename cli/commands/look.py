@@ -1,0 +1,178 @@
+"""`schemabot progress`, `status`, `history`, `logs`: looking at applies."""
+
+import time
+
+import click
+
+from cli.errors import ApiError, Exit, Unreachable
+from cli.options import named, output_option, server_options, words_argument
+from cli.output import Output
+from cli.place import Place, Wanted, open_place
+from cli.replies import Event, Progress
+from cli.views.progress import ProgressView
+from cli.views.tables import applies_table, event_line
+from cli.watch import Outage, conclude, follow
+
+FOLLOW_SECONDS = 1.0
+FOLLOW_LIMIT = 200
+
+
+@click.command()
+@words_argument
+@server_options
+@click.option(
+    "-w", "--watch/--no-watch", default=None, help="Watch until it is done (the default without --json)."
+)
+@output_option
+def progress(words: tuple[str, ...], wanted: Wanted, watch: bool | None, output: Output) -> Exit:
+    """Show how far an apply is, and watch it to its end.
+
+    Names an apply by its id, by its database (the active apply, else the latest) or by its SQLite file. Without a
+    server, an interrupted apply on a SQLite file is gone on with.
+
+    \b
+      schemabot progress apply-0123456789abcdef
+      schemabot progress shop -e staging
+      schemabot progress shop.db
+
+    Watching ends like the apply: exit code 0 completed, 1 failed, 5 stopped or cancelled. With --json: one document;
+    with --json --watch: one line for each answer.
+    """
+    watching = not output.as_json if watch is None else watch
+    with open_place(named(wanted, words), drive=watching) as place:
+        found = place.apply()
+        if watching and found.moving:
+            return conclude(place, output, follow(place, output, found.apply_id))
+        show(place, output, found)
+        return conclude(place, output, found) if watching else Exit.OK
+
+
+def show(place: Place, output: Output, found: Progress) -> None:
+    """One look at an apply, all of its tables."""
+    output.show(ProgressView(found, whole=True, with_error=found.state != "failed" or not output.live))
+    output.document(found.raw)
+    if found.deferred:
+        output.hint(f"Waiting for cutover. When you are ready: {place.command('cutover', found.apply_id)}")
+    elif found.moving and place.in_process:
+        output.hint(f"Nobody is at work on it now. Go on: {place.command('progress', found.apply_id)}")
+
+
+@click.command()
+@words_argument
+@server_options
+@output_option
+def status(words: tuple[str, ...], wanted: Wanted, output: Output) -> Exit:
+    """List the latest applies of all databases, or show one.
+
+    \b
+      schemabot status
+      schemabot status apply-0123456789abcdef
+      schemabot status shop.db
+
+    With --json: one document, {"active_count", "applies"}.
+    """
+    with open_place(named(wanted, words), drive=False) as place:
+        if place.wanted.apply_id:
+            show(place, output, place.apply())
+            return Exit.OK
+        answer, applies = place.api.status()
+        if place.local is None and place.wanted.database:
+            applies = [apply for apply in applies if apply.database == place.wanted.database]
+        output.document(answer)
+        if not applies:
+            output.say("No schema changes yet.")
+            return Exit.OK
+        output.show(applies_table(applies, with_database=True))
+        active = sum(apply.state not in ("completed", "failed", "cancelled", "reverted") for apply in applies)
+        output.hint(f"{active} active. One of them: {place.command('progress', applies[0].apply_id)}")
+    return Exit.OK
+
+
+@click.command()
+@words_argument
+@server_options
+@output_option
+def history(words: tuple[str, ...], wanted: Wanted, output: Output) -> Exit:
+    """List every apply of one database, newest first.
+
+    \b
+      schemabot history shop -e production
+      schemabot history shop.db
+
+    With --json: one document, {"database", "applies"}.
+    """
+    with open_place(named(wanted, words), drive=False) as place:
+        environment = "" if place.local is not None else place.wanted.environment
+        answer, applies = place.api.history(place.named_database(), environment)
+        output.document(answer)
+        if applies:
+            output.show(applies_table(applies, with_database=False))
+        else:
+            output.say(f"No schema changes on {place.database} yet.")
+    return Exit.OK
+
+
+@click.command()
+@words_argument
+@server_options
+@click.option(
+    "-n", "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most so many."
+)
+@click.option("-f", "--follow", "following", is_flag=True, help="Go on printing until the apply ends.")
+@output_option
+def logs(words: tuple[str, ...], wanted: Wanted, limit: int, following: bool, output: Output) -> Exit:
+    """Show what happened to an apply, event by event.
+
+    \b
+      schemabot logs apply-0123456789abcdef
+      schemabot logs shop -e staging -f
+      schemabot logs shop.db -n 10
+
+    With --json: one document, {"apply_id", "logs"}; with --json -f: one line for each event.
+    """
+    with open_place(named(wanted, words), drive=False) as place:
+        apply_id = place.apply().apply_id
+        answer, events = place.api.logs(apply_id, limit)
+        if not following:
+            output.document(answer)
+            for event in events:
+                output.show(event_line(event))
+            return Exit.OK
+        _follow(place, output, apply_id, events)
+    return Exit.OK
+
+
+def _follow(place: Place, output: Output, apply_id: str, events: list[Event]) -> None:
+    """Print events as they come, until the apply rests and all were printed."""
+    outage = Outage()
+    seen = 0
+    while True:
+        seen = _print_new(output, events, seen)
+        try:
+            found = place.api.progress(apply_id)
+            _, events = place.api.logs(apply_id, FOLLOW_LIMIT)
+            outage.over()
+        except (Unreachable, ApiError) as error:
+            if isinstance(error, ApiError) and not error.passing:
+                raise
+            time.sleep(outage.next_wait(error))
+            place.reconnect()
+            continue
+        if not found.moving or place.in_process:
+            _print_new(output, events, seen)
+            if found.moving:
+                output.hint(f"Nobody is at work on it now. Go on: {place.command('progress', apply_id)}")
+            return
+        time.sleep(FOLLOW_SECONDS)
+
+
+def _print_new(output: Output, events: list[Event], seen: int) -> int:
+    for event in events:
+        if event.id > seen:
+            output.show(event_line(event))
+            output.line(
+                {"id": event.id, "level": event.level, "event_type": event.event_type}
+                | {"message": event.message, "created_at": event.created_at}
+            )
+            seen = event.id
+    return seen

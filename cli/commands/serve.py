@@ -1,0 +1,110 @@
+"""`schemabot serve`: run the daemon."""
+
+import logging
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from cli.errors import CliError, Exit, WrongUsage
+
+LOG_FORMAT = "%(asctime)s %(levelname)-7s %(threadName)s %(message)s"
+
+
+@click.command()
+@click.option(
+    "-c", "--config", "config_file", type=click.Path(path_type=Path), metavar="FILE", help="A config.toml."
+)
+@click.option(
+    "--listen", default="", metavar="HOST:PORT", help="Where to listen; 127.0.0.1:13370 if nothing says so."
+)
+@click.option(
+    "--store",
+    default="",
+    metavar="PATH",
+    help="Where to remember applies; ./schemabot.db if nothing says so.",
+)
+@click.option(
+    "-d",
+    "--database",
+    "databases",
+    multiple=True,
+    metavar="NAME=SQLITE_FILE",
+    help="A database to serve; may be repeated.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Log warnings and errors only.")
+def serve(config_file: Path | None, listen: str, store: str, databases: tuple[str, ...], quiet: bool) -> Exit:
+    """Run the daemon.
+
+    It answers the HTTP API and carries out the applies.
+
+    Without a configuration it listens on 127.0.0.1:13370 and remembers in ./schemabot.db. Databases come from the
+    configuration, or by -d for SQLite files (their environment is `local`). SIGTERM or Ctrl-C lets running changes
+    rest at a checkpoint; the next start goes on with them. A second signal ends it at once.
+
+    \b
+      schemabot serve -d shop=shop.db
+      schemabot serve -c /etc/schemabot/config.toml
+
+    Logs go to stderr. Exit code 0 after a signal, 1 when it cannot start.
+    """
+    from server.config import (
+        Config,
+        ConfigError,
+        DatabaseConfig,
+        EnvironmentConfig,
+        StorageConfig,
+        load_config,
+    )
+    from server.daemon import serve as run
+
+    try:
+        config = load_config(config_file) if config_file is not None else Config()
+        if listen:
+            host, port = parse_listen(listen)
+            config = replace(config, server=replace(config.server, listen_host=host, listen_port=port))
+    except ConfigError as error:
+        raise CliError(
+            str(error), "put that right and start again; config.example.toml explains every key"
+        ) from error
+    if store:
+        config = replace(config, storage=StorageConfig(url=store))
+    added = {}
+    for name, file in map(parse_database, databases):
+        if name in config.databases:
+            raise WrongUsage(f"-d {name} is in {config_file} already", "choose another name")
+        environments = {"local": EnvironmentConfig(dsn=str(file.resolve()))}
+        added[name] = DatabaseConfig(type="sqlite", environments=environments)
+    config = replace(config, databases={**config.databases, **added})
+    level = logging.WARNING if quiet else logging.INFO
+    logging.basicConfig(level=level, stream=sys.stderr, format=LOG_FORMAT, force=True)
+    names = ", ".join(sorted(config.databases)) or "none yet (add one: -d NAME=SQLITE_FILE)"
+
+    def ready(url: str) -> None:
+        click.echo(f"SchemaBot listens on {url}\n  store      {config.storage.url}\n  databases  {names}")
+        sys.stdout.flush()
+
+    return Exit.OK if run(config, on_ready=ready) == 0 else Exit.FAILED
+
+
+def parse_listen(text: str) -> tuple[str, int]:
+    """HOST:PORT, :PORT, or [::1]:PORT."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > 65535:
+        raise WrongUsage(f"--listen {text} is not HOST:PORT", "for example --listen 127.0.0.1:13370")
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
+def parse_database(text: str) -> tuple[str, Path]:
+    """NAME=SQLITE_FILE of a file that exists."""
+    from server.config import NAME
+
+    name, equals, file = text.partition("=")
+    if not equals or not NAME.fullmatch(name) or not file:
+        raise WrongUsage(f"-d {text} is not NAME=SQLITE_FILE", "for example -d shop=shop.db")
+    if not Path(file).is_file():
+        raise WrongUsage(
+            f"-d {text}: no such file: {file}", f"check the path; an empty database is made by: touch {file}"
+        )
+    return name, Path(file)

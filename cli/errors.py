@@ -1,0 +1,100 @@
+"""What ends a command, and with which exit code: the codes are part of the program's contract."""
+
+from collections.abc import Mapping
+from enum import IntEnum
+from typing import Any
+
+
+class Exit(IntEnum):
+    """How the process ends; documented in `schemabot --help` and docs/cli.md."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    UNSAFE = 3
+    UNREACHABLE = 4
+    ENDED_EARLY = 5
+    INTERRUPTED = 130
+
+
+EXIT_CODES = {
+    Exit.OK: "success, or nothing to do",
+    Exit.FAILED: "failed, or refused",
+    Exit.USAGE: "the command line or a file it names cannot be understood",
+    Exit.UNSAFE: "an unsafe change was refused (see --allow-unsafe)",
+    Exit.UNREACHABLE: "the server cannot be reached",
+    Exit.ENDED_EARLY: "the apply was stopped, cancelled or reverted before its end",
+    Exit.INTERRUPTED: "interrupted by you; a server goes on with the work",
+}
+
+
+PASSING_STATUSES = frozenset({429, 502, 503, 504})
+PASSING_CODES = frozenset({"storage_error", "engine_unavailable", "state_sync_failed"})
+
+
+class CliError(Exception):
+    """Shown as `Error: …`, with `hint` (what to do next) under it; ends the process with `exit_code`."""
+
+    exit_code = Exit.FAILED
+    code = "failed"
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class Refused(CliError):
+    """The request makes no sense now; the hint says what would."""
+
+    code = "refused"
+
+
+class WrongUsage(CliError):
+    """The command line, the project file or the profile has to be corrected."""
+
+    exit_code = Exit.USAGE
+    code = "config_error"
+
+
+class UnsafeRefused(CliError):
+    """Data could be lost and nobody allowed it."""
+
+    exit_code = Exit.UNSAFE
+    code = "unsafe_changes"
+
+
+class Unreachable(CliError):
+    """Nobody answered: try again. `sent` is false when the server cannot have seen the request."""
+
+    exit_code = Exit.UNREACHABLE
+    code = "unreachable"
+
+    def __init__(self, message: str, hint: str = "", *, sent: bool = True) -> None:
+        super().__init__(message, hint)
+        self.sent = sent
+
+
+class Interrupted(CliError):
+    """A person pressed Ctrl-C; the message says what becomes of the work."""
+
+    exit_code = Exit.INTERRUPTED
+    code = "interrupted"
+
+
+class ApiError(CliError):
+    """The server answered, but not with success."""
+
+    code = "api_error"
+
+    def __init__(
+        self, status: int, message: str, error_code: str = "", body: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.error_code = error_code
+        self.body = body or {}
+
+    @property
+    def passing(self) -> bool:
+        """Whether the same request may well succeed a little later."""
+        return self.status in PASSING_STATUSES or self.error_code in PASSING_CODES

@@ -1,0 +1,93 @@
+"""A SQLite file without a server: the daemon runs inside this process, on a store beside the file."""
+
+import os
+import re
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from cli.errors import CliError, Exit
+from server.config import Config, DatabaseConfig, EnvironmentConfig, ServerConfig, StorageConfig, WorkerConfig
+from server.daemon import Daemon
+from server.ownership import StoreOwned
+
+ENVIRONMENT = "local"
+OWNER_STARTS_SECONDS = 40.0
+"""How long to wait for a daemon that owns the store but does not listen: it is starting, or draining before its end."""
+
+
+def database_name(file: Path) -> str:
+    """What the database in *file* is called: the file's stem, fit for a URL."""
+    return re.sub(r"[^A-Za-z0-9_.@-]", "_", file.stem).lstrip("@-")[:128] or "database"
+
+
+class LocalServer:
+    """The daemon of one SQLite file: ours, or that of whoever owns the store already; a context manager.
+
+    *drive*: whether our daemon goes on with an unfinished apply; a command that only looks must not.
+    """
+
+    def __init__(self, file: Path, *, drive: bool) -> None:
+        self.file = file.resolve()
+        self.store = self.file.with_name(self.file.name + "-schemabot.db")
+        self._drive = drive
+        self._stack = ExitStack()
+        self._ours: Daemon | None = None
+
+    @property
+    def ours(self) -> bool:
+        """Whether the work is done inside this process, and rests when it ends."""
+        return self._ours is not None
+
+    def open(self) -> str:
+        """The address of the daemon, started here unless another process owns the store.
+
+        Called again after that process has ended, it takes over.
+        """
+        deadline = time.monotonic() + OWNER_STARTS_SECONDS
+        while self._ours is None:
+            try:
+                self._ours = self._stack.enter_context(Daemon(self._config()))
+            except StoreOwned as error:
+                if error.url:
+                    return error.url
+                if time.monotonic() > deadline:
+                    raise CliError(
+                        str(error), "wait for that process to end, or look at it with ps"
+                    ) from error
+                time.sleep(0.1)
+            except OSError as error:
+                raise CliError(
+                    f"cannot keep the record of changes in {self.store}: {error.strerror or error}",
+                    f"the folder {self.store.parent} must be writable",
+                ) from error
+        return self._ours.url
+
+    def _config(self) -> Config:
+        environment = EnvironmentConfig(dsn=str(self.file))
+        return Config(
+            server=ServerConfig(listen_port=0, http_threads=4),
+            storage=StorageConfig(url=str(self.store)),
+            workers=WorkerConfig(count=1 if self._drive else 0),
+            databases={
+                database_name(self.file): DatabaseConfig(
+                    type="sqlite", environments={ENVIRONMENT: environment}
+                )
+            },
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._stack.close()
+        except KeyboardInterrupt:
+            # A second Ctrl-C does not wait for the checkpoint: the next call goes on from the last one.
+            sys.stdout.flush()
+            os._exit(Exit.INTERRUPTED)

@@ -1,0 +1,78 @@
+"""Where a command's words go: people's to the terminal, machines' as JSON on stdout, errors on stderr."""
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console, RenderableType
+from rich.text import Text
+
+from cli.errors import CliError, Interrupted
+from cli.views.text import clean
+
+PIPE_WIDTH = 400
+"""Columns when nobody looks at a terminal: lines are not broken for a program that reads them."""
+
+
+def make_console(*, stderr: bool = False) -> Console:
+    """A console that takes every text literally."""
+    console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = PIPE_WIDTH
+    return console
+
+
+class Output:
+    """What one command prints. With *as_json* stdout holds JSON only, and words for people are left out."""
+
+    def __init__(self, *, as_json: bool = False) -> None:
+        self.as_json = as_json
+        self.console = make_console()
+
+    @property
+    def live(self) -> bool:
+        """Whether a person looks at a terminal that can redraw."""
+        return not self.as_json and self.console.is_terminal and not self.console.is_dumb_terminal
+
+    def show(self, renderable: RenderableType) -> None:
+        """Print for people."""
+        if not self.as_json:
+            self.console.print(renderable)
+
+    def say(self, text: str, style: str = "") -> None:
+        """One sentence for people; whole even when it is longer than the line, so that commands in it can be copied."""
+        if not self.as_json:
+            self.console.print(Text(clean(text), style=style), soft_wrap=True)
+
+    def hint(self, text: str) -> None:
+        """What to do next."""
+        self.say(text, "dim")
+
+    def document(self, data: Mapping[str, Any]) -> None:
+        """One JSON document, over several lines."""
+        if self.as_json:
+            print(json.dumps(data, indent=2), flush=True)
+
+    def line(self, data: Mapping[str, Any]) -> None:
+        """One JSON document on one line."""
+        if self.as_json:
+            print(json.dumps(data), flush=True)
+
+
+def interactive() -> bool:
+    """Whether a person can be asked."""
+    return sys.stdin.isatty()
+
+
+def show_error(error: CliError, *, as_json: bool) -> None:
+    """`Error: …` and what to do next on stderr; with *as_json* also as a JSON line on stdout."""
+    console = make_console(stderr=True)
+    prefix = "" if isinstance(error, Interrupted) else "Error: "
+    console.print(Text.assemble((prefix, "bold red"), clean(str(error))), soft_wrap=True)
+    if error.hint:
+        console.print(Text(clean(error.hint), style="dim"), soft_wrap=True)
+    if as_json:
+        message = {"code": error.code, "message": str(error), "hint": error.hint}
+        print(json.dumps({"error": message}), flush=True)

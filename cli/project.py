@@ -1,0 +1,141 @@
+"""A schema directory: its schemabot.yaml and the files that say what the schema should be."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cli.errors import WrongUsage
+
+CONFIG_NAME = "schemabot.yaml"
+TYPES = ("sqlite", "mysql", "vitess")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """What a schemabot.yaml says. `targets`: environment → its own target, "" when it names none."""
+
+    directory: Path
+    database: str
+    type: str
+    deployment: str = ""
+    target: str = ""
+    targets: Mapping[str, str] = field(default_factory=dict)
+
+    def target_for(self, environment: str) -> str:
+        """What the server is told to aim at: the environment's target, the project's, or the database."""
+        return self.targets.get(environment) or self.target or self.database
+
+    def sqlite_file(self, environment: str) -> Path | None:
+        """The SQLite file of *environment* ("" = the only one), when the project names one itself."""
+        if self.type != "sqlite":
+            return None
+        named = self.targets.get(environment) or self.target
+        if not named and not environment and len(self.targets) == 1:
+            named = next(iter(self.targets.values()))
+        return self.directory / Path(named).expanduser() if named else None
+
+
+def load_project(directory: Path) -> Project | None:
+    """The project in *directory*, or None when it holds no schemabot.yaml. WrongUsage names what is wrong in it."""
+    path = directory / CONFIG_NAME
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise WrongUsage(f"{path} cannot be read: {error}") from error
+    except yaml.YAMLError as error:
+        raise WrongUsage(f"{path} is not valid YAML: {error}") from error
+    if not isinstance(found, dict):
+        raise WrongUsage(f"{path} must be a mapping", "the least it can hold is: database: NAME")
+    return _project(path, found)
+
+
+def _project(path: Path, data: dict[str, Any]) -> Project:
+    database = _text(path, data, "database")
+    kind = _text(path, data, "type") or "mysql"
+    if not database:
+        raise WrongUsage(f"{path}: database is required")
+    if kind not in TYPES:
+        raise WrongUsage(f"{path}: type must be one of {', '.join(TYPES)}, not {kind!r}")
+    return Project(
+        directory=path.parent,
+        database=database,
+        type=kind,
+        deployment=_text(path, data, "deployment"),
+        target=_text(path, data, "target") or _text(path, data, "dsn"),
+        targets=_environments(path, data.get("environments")),
+    )
+
+
+def _environments(path: Path, found: Any) -> dict[str, str]:
+    """A list of names, or a map of name → {target: …}."""
+    if found is None:
+        return {}
+    if isinstance(found, list) and all(isinstance(name, str) for name in found):
+        return dict.fromkeys(found, "")
+    if isinstance(found, dict):
+        targets = {}
+        for name, entry in found.items():
+            settings = entry or {}
+            if not isinstance(name, str) or not isinstance(settings, dict):
+                raise WrongUsage(f"{path}: environments.{name} must look like: {{target: NAME}}")
+            targets[name] = _text(path, settings, "target") or _text(path, settings, "dsn")
+        return targets
+    raise WrongUsage(f"{path}: environments must be a list of names, or a map of names to {{target: …}}")
+
+
+def _text(path: Path, data: Mapping[str, Any], key: str) -> str:
+    value = data.get(key)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise WrongUsage(f"{path}: {key} must be a text, not {value!r}")
+    return value.strip()
+
+
+def read_schema_files(directory: str) -> dict[str, dict[str, str]]:
+    """namespace → file name → text of the schema files in *directory*.
+
+    Flat files are one namespace, named after the last element of the path as typed; otherwise each subdirectory that
+    holds schema files is one. Only `*.sql` and `vschema.json` count.
+    """
+    root = Path(directory)
+    if not root.is_dir():
+        raise WrongUsage(f"no such directory: {directory}", "name the folder with the schema files by -s DIR")
+    flat = _files_in(root)
+    nested = {
+        child.name: files
+        for child in sorted(root.iterdir())
+        if child.is_dir() and (files := _files_in(child))
+    }
+    if flat and nested:
+        raise WrongUsage(
+            f"{directory} mixes schema files with folders of schema files ({', '.join(sorted(nested))})",
+            "keep either the files of one namespace, or one folder for each namespace",
+        )
+    if not flat and not nested:
+        raise WrongUsage(
+            f"no .sql files found in {directory}", "name the folder with the schema files by -s DIR"
+        )
+    return nested or {_last_element(directory): flat}
+
+
+def _last_element(directory: str) -> str:
+    return directory.rstrip("/").rsplit("/", 1)[-1] or "."
+
+
+def _files_in(directory: Path) -> dict[str, str]:
+    found = {}
+    for path in sorted(directory.iterdir()):
+        if path.is_file() and (path.suffix == ".sql" or path.name == "vschema.json"):
+            try:
+                found[path.name] = path.read_text(encoding="utf-8")
+            except UnicodeDecodeError as error:
+                raise WrongUsage(f"{path} is not UTF-8 text (byte {error.start})") from error
+            except OSError as error:
+                raise WrongUsage(f"{path} cannot be read: {error.strerror}") from error
+    return found

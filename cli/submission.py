@@ -1,0 +1,219 @@
+"""From a plan to a running apply: the gates, the question, the lock, the request, the watch."""
+
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from cli.errors import ApiError, Exit, Interrupted, Refused, Unreachable, UnsafeRefused
+from cli.output import Output, interactive
+from cli.place import Place
+from cli.replies import Plan, Progress
+from cli.reservation import Reservation, owner
+from cli.views.text import RED, YELLOW, count, one_line, state_word
+from cli.watch import Outage, conclude, follow
+
+POST_TRIES = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """How a person wants the plan applied."""
+
+    yes: bool = False
+    allow_unsafe: bool = False
+    defer_cutover: bool = False
+    watch: bool = True
+    lock: bool = True
+    force: bool = False
+    give_back: bool = False  # --yield: release the lock when this command ends, whatever the apply does
+    target: str = ""
+    deployment: str = ""
+
+    def options(self) -> dict[str, str]:
+        """As the wire wants them. allow_unsafe is always said, so that the server can hold us to it."""
+        options = {"allow_unsafe": "true" if self.allow_unsafe else "false"}
+        if self.defer_cutover:
+            options["defer_cutover"] = "true"
+        return options
+
+
+def check(plan: Plan, output: Output, *, allow_unsafe: bool) -> None:
+    """The gates, after the plan was shown. Refused: it cannot be applied. UnsafeRefused: data could be lost."""
+    if plan.errors:
+        raise Refused(
+            f"this plan cannot be applied: {plan.errors[0]}"
+            + (f" (and {count(len(plan.errors) - 1, 'more reason')})" if len(plan.errors) > 1 else ""),
+            "change the schema files as the findings say, then plan again",
+        )
+    if not plan.unsafe:
+        return
+    if not allow_unsafe:
+        listed = "\n".join(f"  • {one_line(line)}" for line in plan.unsafe)
+        raise UnsafeRefused(
+            f"Unsafe Changes Detected:\n{listed}",
+            "if the data may go, repeat the command with --allow-unsafe",
+        )
+    output.say(
+        f"--allow-unsafe enabled: {count(len(plan.unsafe), 'unsafe change')} will be applied", f"bold {RED}"
+    )
+
+
+def ask(question: str, *, yes: bool, output: Output) -> None:
+    """Go on only after a literal `yes`; Refused otherwise, also where nobody can be asked."""
+    if yes:
+        return
+    if output.as_json or not interactive():
+        raise Refused("nobody is there to confirm", "repeat the command with -y to apply without a question")
+    answer: str = click.prompt(f"{question} Only 'yes' goes on", default="", show_default=False)
+    if answer.strip() != "yes":
+        raise Refused(
+            "not confirmed; nothing was changed", "repeat the command and answer yes when the plan is right"
+        )
+
+
+def submit(place: Place, output: Output, plan: Plan, terms: Terms) -> Exit:
+    """Ask, lock, apply and watch a plan that was shown and checked."""
+    if place.in_process and not terms.watch:
+        raise Refused(
+            "without a server the apply runs inside this command, so --no-watch is not possible",
+            "leave --no-watch away, or start a server: schemabot serve",
+        )
+    reservation = Reservation(
+        place, output, plan.database, plan.database_type, enabled=terms.lock, force=terms.force
+    )
+    reservation.check()
+    ask(f"Apply this to {plan.database} ({plan.environment})?", yes=terms.yes, output=output)
+    reservation.take()
+    apply_id = _begin(place, output, plan, terms, reservation)
+    announce(output, plan, apply_id, watching=terms.watch)
+    if not terms.watch:
+        output.hint(f"look at it: {place.command('progress', apply_id)}")
+        _let_go(reservation, terms)
+        return Exit.OK
+    try:
+        progress = follow(place, output, apply_id)
+    except Interrupted:
+        _let_go(reservation, terms)
+        raise
+    if progress.ended:
+        reservation.release()
+    else:
+        _let_go(reservation, terms)
+    return conclude(place, output, progress, give_back=False)
+
+
+def announce(output: Output, plan: Plan, apply_id: str, *, watching: bool) -> None:
+    """Say which apply it is, before anything else is said about it."""
+    began: Mapping[str, Any] = {
+        "apply_id": apply_id,
+        "database": plan.database,
+        "environment": plan.environment,
+        "plan_id": plan.plan_id,
+    }
+    if watching:
+        output.line(began)
+    else:
+        output.document(began)
+    output.say(f"Apply started: {apply_id}", "bold")
+
+
+def _let_go(reservation: Reservation, terms: Terms) -> None:
+    if terms.give_back:
+        reservation.release()
+    else:
+        reservation.kept()
+
+
+def _begin(place: Place, output: Output, plan: Plan, terms: Terms, reservation: Reservation) -> str:
+    """The id of the accepted apply; the lock goes back when nothing was begun."""
+    try:
+        return _post(place, output, plan, terms)
+    except (Refused, ApiError):
+        reservation.give_up()
+        raise
+    except KeyboardInterrupt:
+        look = place.command("progress", *(() if place.file else (plan.database, "-e", plan.environment)))
+        raise Interrupted(
+            "Interrupted while the apply was being handed over: it may have been accepted.", f"look: {look}"
+        ) from None
+
+
+def _post(place: Place, output: Output, plan: Plan, terms: Terms) -> str:
+    body: dict[str, Any] = {
+        "plan_id": plan.plan_id,
+        "environment": plan.environment,
+        "database": plan.database,
+        "caller": owner(),
+        "options": terms.options(),
+        # The same key on every try: a request whose answer got lost is not run twice.
+        "idempotency_key": secrets.token_hex(16),
+    }
+    body |= {
+        name: value for name, value in (("deployment", terms.deployment), ("target", terms.target)) if value
+    }
+    answer = _insist(place, output, body)
+    apply_id = answer.get("apply_id")
+    if answer.get("accepted") is not True or not isinstance(apply_id, str) or not apply_id:
+        reason = str(answer.get("error_message") or "the server gave no reason")
+        raise Refused(f"apply not accepted: {reason}", f"what is going on: {place.command('status')}")
+    return apply_id
+
+
+def _insist(place: Place, output: Output, body: Mapping[str, Any]) -> dict[str, Any]:
+    outage = Outage()
+    for _ in range(POST_TRIES - 1):
+        try:
+            return place.api.apply(body)
+        except (Unreachable, ApiError) as error:
+            if isinstance(error, ApiError) and not error.passing:
+                raise
+            wait = outage.next_wait(error)
+            output.say(f"{error}; trying again in {wait:g} s", YELLOW)
+            time.sleep(wait)
+            place.reconnect()
+    return place.api.apply(body)
+
+
+def attach(place: Place, output: Output, active: Progress, plan: Plan, *, watching: bool) -> Exit:
+    """An apply is at work already: watch it when it does what *plan* wants; else Refused, saying what would work."""
+    apply_id = active.apply_id
+    look, stop = place.command("progress", apply_id), place.command("stop", apply_id)
+    if active.state == "stopped":
+        raise Refused(
+            f"{apply_id} is stopped and keeps {plan.database} reserved",
+            f"go on with it: {place.command('start', apply_id)}\ngive it up:    {place.command('cancel', apply_id)}",
+        )
+    if not same_work(plan, active):
+        raise Refused(
+            f"{apply_id} is {state_word(active.state)} on {plan.database} and does something else",
+            f"watch it: {look}\nstop it:  {stop}",
+        )
+    output.say(f"This is being applied already: {apply_id}", "bold")
+    announce_attached = {
+        "apply_id": apply_id,
+        "database": plan.database,
+        "environment": plan.environment,
+        "attached": True,
+    }
+    if not watching:
+        output.document(announce_attached)
+        output.hint(f"look at it: {look}")
+        return Exit.OK
+    output.line(announce_attached)
+    return conclude(place, output, follow(place, output, apply_id))
+
+
+def same_work(plan: Plan, active: Progress) -> bool:
+    """Whether the apply does what the plan still wants: every change planned now is in it, with the same DDL, and every
+    one of its changes that is not live yet is planned. An empty plan means that the apply is only clearing up.
+    """
+    if plan.empty:
+        return True
+    wanted = {(change.table, change.ddl) for change in plan.changes}
+    all_of_it = {(table.table, table.ddl) for table in active.tables}
+    open_work = {(table.table, table.ddl) for table in active.tables if table.status != "completed"}
+    return wanted <= all_of_it and open_work <= wanted

@@ -1,0 +1,139 @@
+"""The plan as a reviewer reads it: the DDL, how each change runs and what it locks, the findings, one line to sum up."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.syntax import Syntax
+from rich.text import Text
+
+from cli.replies import Plan, TableChange, Violation
+from cli.views.text import DIM, GREEN, RED, YELLOW, clean, count, one_line
+
+NO_CHANGES = "No changes. Your schema is up-to-date."
+SIGNS = {"create": ("+", GREEN), "drop": ("-", RED), "alter": ("~", YELLOW)}
+SEVERITIES = {"blocked": RED, "error": RED, "warning": YELLOW, "info": "blue"}
+SEVERITY_TITLES = {
+    "blocked": "Not possible",
+    "error": "Unsafe: data could be lost",
+    "warning": "Warnings",
+    "info": "Good to know",
+}
+STRATEGY_WORDS = {
+    "instant": "instant",
+    "direct": "direct (one transaction)",
+    "online": "online (copied in the background)",
+}
+
+
+def plan_view(plans: Sequence[Plan]) -> RenderableType:
+    """Plans of one database that are the same for several environments, shown once."""
+    return Group(*_parts(plans[0], [plan.environment for plan in plans]))
+
+
+def _parts(plan: Plan, environments: Sequence[str]) -> Iterator[RenderableType]:
+    yield Text.assemble(
+        ("Schema Change Plan", "bold"),
+        f"  {one_line(plan.database)}",
+        (f" ({one_line(plan.database_type)})" if plan.database_type else "", DIM),
+        f" · {one_line(', '.join(environments))}",
+    )
+    yield Text(one_line(plan.plan_id), style=DIM)
+    if plan.empty and not plan.errors:
+        yield Text(NO_CHANGES, style=GREEN)
+    for change in plan.changes:
+        yield from _change(change, with_namespace=len({other.namespace for other in plan.changes}) > 1)
+    if plan.vschema_changed:
+        yield Text("~ VSchema changes", style=YELLOW)
+    yield from _findings(plan.violations)
+    yield from _errors(plan)
+    if plan.changes:
+        yield Text("")
+        yield _summary(plan)
+
+
+def _change(change: TableChange, *, with_namespace: bool) -> Iterator[RenderableType]:
+    sign, style = SIGNS.get(change.change_type, ("~", YELLOW))
+    name = f"{change.namespace}.{change.table}" if with_namespace else change.table
+    head = Text.assemble(
+        (f"{sign} {one_line(name)}", f"bold {style}"), (f"  {one_line(change.change_type)}", DIM)
+    )
+    if change.strategy:
+        head.append(f" · {STRATEGY_WORDS.get(change.strategy, one_line(change.strategy))}")
+    if change.is_unsafe:
+        head.append(" · UNSAFE", f"bold {RED}")
+    yield Text("")
+    yield head
+    yield _indented(_sql(change.ddl))
+    if change.lock:
+        yield _indented(Text(one_line(change.lock), style=DIM))
+    if change.is_unsafe and change.unsafe_reason:
+        yield _indented(Text(one_line(change.unsafe_reason), style=RED))
+
+
+def _sql(ddl: str) -> Text:
+    text = Syntax("", "sql", theme="ansi_dark").highlight(clean(ddl).expandtabs(4))
+    text.rstrip()
+    return text
+
+
+def _indented(text: Text) -> Padding:
+    return Padding(text, (0, 0, 0, 4), expand=False)
+
+
+def _findings(violations: Sequence[Violation]) -> Iterator[RenderableType]:
+    order = [*SEVERITIES, *sorted({v.severity for v in violations} - set(SEVERITIES))]
+    for severity in order:
+        found = [violation for violation in violations if violation.severity == severity]
+        if not found:
+            continue
+        style = SEVERITIES.get(severity, YELLOW)
+        yield Text("")
+        yield Text(SEVERITY_TITLES.get(severity, one_line(severity)), style=f"bold {style}")
+        for violation in found:
+            yield _indented(_finding(violation, style))
+
+
+def _finding(violation: Violation, style: str) -> Text:
+    place = ".".join(one_line(part) for part in (violation.table, violation.column) if part)
+    text = Text.assemble(("• ", style), (f"{place}: " if place else "", "bold"), one_line(violation.message))
+    where = f"{violation.file}:{violation.line}" if violation.file and violation.line else violation.file
+    notes = [one_line(note) for note in (where, violation.linter) if note]
+    if notes:
+        text.append(f"  {' · '.join(notes)}", DIM)
+    return text
+
+
+def _errors(plan: Plan) -> Iterator[RenderableType]:
+    shown = {one_line(violation.message) for violation in plan.violations}
+    errors = [error for error in plan.errors if one_line(error) not in shown]
+    if errors:
+        yield Text("")
+        yield Text("This plan cannot be applied", style=f"bold {RED}")
+    for error in errors:
+        yield _indented(Text.assemble(("• ", RED), clean(error)))
+
+
+def _summary(plan: Plan) -> Text:
+    kinds = Counter(change.change_type for change in plan.changes)
+    words = {"create": "to create", "alter": "to alter", "drop": "to drop", "other": "other"}
+    parts = [
+        f"{kinds[kind]} {words.get(kind, kind)}"
+        for kind in (*words, *sorted(set(kinds) - set(words)))
+        if kinds[kind]
+    ]
+    strategies = Counter(change.strategy for change in plan.changes if change.strategy)
+    text = Text.assemble(("Plan: ", "bold"), ", ".join(parts))
+    if strategies:
+        runs = ", ".join(
+            f"{strategies[name]} {name}" for name in ("instant", "direct", "online") if strategies[name]
+        )
+        text.append(f" ({runs})" if runs else "")
+    unsafe = len(plan.unsafe)
+    if unsafe:
+        text.append(f" · {count(unsafe, 'unsafe change')}", f"bold {RED}")
+    warnings = sum(violation.severity == "warning" for violation in plan.violations)
+    if warnings:
+        text.append(f" · {count(warnings, 'warning')}", YELLOW)
+    return text

@@ -1,0 +1,182 @@
+"""How far an apply is, as a person sees it: one line for each table, a bar for the one that copies."""
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime
+
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.padding import Padding
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from cli.replies import Progress, TableProgress
+from cli.views.text import (
+    DIM,
+    RED,
+    YELLOW,
+    clean,
+    clock,
+    count,
+    duration,
+    now,
+    one_line,
+    state_sign,
+    state_style,
+    state_word,
+)
+
+LONGEST_NAME = 32
+FRAME_LINES = 8
+"""Lines of the terminal kept for everything but the tables."""
+BUSY = frozenset({"running", "cutting_over", "waiting_for_cutover", "failed_retryable", "failed", "stopped"})
+
+
+class ProgressView:
+    """Draws one answer of the server; `notice` is a line below (a lost connection). Fits the terminal's height."""
+
+    def __init__(
+        self, progress: Progress, *, notice: str = "", whole: bool = False, with_error: bool = True
+    ) -> None:
+        self._progress = progress
+        self._notice = notice
+        self._whole = whole
+        self._with_error = with_error
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        progress = self._progress
+        yield headline(progress)
+        room = len(progress.tables) if self._whole else max(3, console.size.height - FRAME_LINES)
+        shown = choose(progress.tables, room)
+        if shown:
+            yield table_lines(shown, options.max_width)
+        hidden = Counter(state_word(table.status) for table in progress.tables if table not in shown)
+        if hidden:
+            rest = ", ".join(f"{number} {word}" for word, number in hidden.items())
+            yield Text(f"  … and {count(hidden.total(), 'more table')}: {rest}", style=DIM)
+        for text in remarks(progress, now()) if self._with_error else ():
+            yield Padding(text, (0, 0, 0, 2))
+        if self._notice:
+            yield Text(clean(self._notice), style=YELLOW)
+
+
+def headline(progress: Progress) -> Text:
+    """The apply, its state, and for how long."""
+    style = state_style(progress.state)
+    text = Text.assemble(
+        (f"{state_sign(progress.state)} {state_word(progress.state)}", f"bold {style}"),
+        f"  {one_line(progress.database)}",
+        (f" · {one_line(progress.environment)}" if progress.environment else ""),
+        (f"  {one_line(progress.apply_id)}", DIM),
+    )
+    total = len(progress.tables)
+    if total:
+        text.append(f"  {progress.finished_tables()} of {count(total, 'change')} live", DIM)
+    if progress.started_at is not None:
+        elapsed = ((progress.completed_at or now()) - progress.started_at).total_seconds()
+        text.append(f"  {duration(elapsed)}", DIM)
+    return text
+
+
+def choose(tables: tuple[TableProgress, ...], room: int) -> list[TableProgress]:
+    """The tables that fit into *room* lines, in their order: those at work first (two lines each), then the next ones."""
+    if sum(2 if table.status in BUSY else 1 for table in tables) <= room:
+        return list(tables)
+    urgent = [table for table in tables if table.status in BUSY]
+    others = sorted(
+        (table for table in tables if table.status not in BUSY), key=lambda t: t.status != "pending"
+    )
+    chosen: list[TableProgress] = []
+    left = room
+    for table in urgent + others:
+        left -= 2 if table.status in BUSY else 1
+        if left < 0 and chosen:
+            break
+        chosen.append(table)
+    return [table for table in tables if table in chosen]
+
+
+def table_lines(tables: list[TableProgress], width: int) -> RenderableType:
+    """One row for each table, and a second one for what is at work."""
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(width=1)
+    longest = max(len(name(table)) for table in tables)
+    grid.add_column(width=min(longest, LONGEST_NAME, max(12, width // 3)), no_wrap=True, overflow="ellipsis")
+    grid.add_column()
+    for table in tables:
+        style = state_style(table.status)
+        sign = Text(state_sign(table.status), style=style)
+        grid.add_row(
+            sign, Text(name(table), style="bold" if table.status in BUSY else ""), what(table, width)
+        )
+        if table.status in BUSY and (details := detail(table)):
+            grid.add_row("", "", details)
+    return Padding(grid, (0, 0, 0, 1))
+
+
+def name(table: TableProgress) -> str:
+    """The table's name on one line."""
+    return one_line(table.table)
+
+
+def what(table: TableProgress, width: int) -> RenderableType:
+    """A bar while rows are copied; words otherwise."""
+    style = state_style(table.status)
+    if table.status == "running" and table.rows_total > 0:
+        bar = Table.grid(padding=(0, 1))
+        bar_width = max(10, min(40, width - 52))
+        bar.add_row(
+            ProgressBar(
+                total=table.rows_total, completed=table.rows_copied, width=bar_width, complete_style=style
+            ),
+            Text(f"{table.percent:3}%", style=style),
+            Text(one_line(table.strategy), style=DIM),
+        )
+        return bar
+    text = Text(state_word(table.status), style=style)
+    if table.status == "completed" and table.rows_total > 0:
+        text.append(f" · {count(table.rows_copied, 'row')}", DIM)
+    if table.strategy:
+        text.append(f" · {one_line(table.strategy)}", DIM)
+    return text
+
+
+def detail(table: TableProgress) -> Text | None:
+    """Rows, speed, time left and what is being done."""
+    parts = []
+    if table.rows_total > 0 and table.status != "failed":
+        parts.append(f"{table.rows_copied:,} of {count(table.rows_total, 'row')}")
+    if table.rows_per_second and table.status == "running":
+        parts.append(f"{table.rows_per_second:,} rows/s")
+    if table.eta_seconds and table.status == "running":
+        parts.append(f"{duration(table.eta_seconds)} left")
+    if table.detail:
+        parts.append(one_line(table.detail))
+    text = Text(" · ".join(parts), style=DIM)
+    if table.error:
+        text.append((" · " if parts else "") + one_line(table.error), RED)
+    return text if text.plain else None
+
+
+def remarks(progress: Progress, present: datetime) -> Iterator[Text]:
+    """What the whole apply waits for, or why it ended."""
+    if progress.state == "failed_retryable":
+        yield Text(retry_sentence(progress, present), style=YELLOW)
+    if progress.error:
+        style = YELLOW if progress.state == "failed_retryable" else state_style(progress.state)
+        yield Text(clean(progress.error), style=style)
+
+
+def retry_sentence(progress: Progress, present: datetime) -> str:
+    """Which attempt comes next, and when."""
+    budget = (
+        f"attempt {progress.attempt + 1} of {progress.max_attempts}"
+        if progress.max_attempts
+        else "another attempt"
+    )
+    due = progress.next_attempt_at
+    if due is None:
+        return f"Retrying: {budget}"
+    wait = (due - present).total_seconds()
+    when = f"at {clock(due)}, in {duration(wait)}" if wait > 0 else "now"
+    return f"Retrying: {budget} {when}"
