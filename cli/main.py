@@ -27,7 +27,7 @@ CODES = "\b\nExit codes:\n" + "\n".join(f"  {code.value:<4} {text}" for code, te
 class InOrder(click.Group):
     """Lists its commands in the order a person meets them."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """As they were added."""
         return list(self.commands)
 

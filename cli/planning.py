@@ -85,6 +85,6 @@ def groups(plans: Sequence[Plan]) -> list[list[Plan]]:
     """Plans that read the same, together, in the order of their first."""
     found: dict[tuple[object, ...], list[Plan]] = {}
     for plan in plans:
-        key = (plan.changes, plan.violations, plan.errors, plan.vschema_changed)
+        key = (plan.changes, plan.violations, plan.errors, plan.unmanaged, plan.vschema_changed)
         found.setdefault(key, []).append(plan)
     return list(found.values())

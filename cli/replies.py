@@ -24,6 +24,11 @@ def _list(data: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
+def _texts(data: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    value = data.get(key)
+    return tuple(str(item) for item in value) if isinstance(value, list) else ()
+
+
 def parse_time(text: str) -> datetime | None:
     """An RFC 3339 time, or None."""
     try:
@@ -77,7 +82,8 @@ class Violation:
     def read(cls, data: Mapping[str, Any]) -> "Violation":
         """From one item of `lint_violations`."""
         return cls(
-            severity=_text(data, "severity") or "warning",
+            # Our server says `blocked` apart; the original's clients know it only as an error.
+            severity=_text(data, "severity_detail") or _text(data, "severity") or "warning",
             linter=_text(data, "linter"),
             message=_text(data, "message"),
             table=_text(data, "table"),
@@ -99,6 +105,7 @@ class Plan:
     changes: tuple[TableChange, ...]
     violations: tuple[Violation, ...]
     errors: tuple[str, ...]
+    unmanaged: tuple[str, ...]
     vschema_changed: bool
     raw: Mapping[str, Any]
 
@@ -106,7 +113,6 @@ class Plan:
     def read(cls, data: Mapping[str, Any], *, database: str, database_type: str, environment: str) -> "Plan":
         """From a plan response; the keywords fill what an ordinary plan response leaves out."""
         groups = _list(data, "changes")
-        errors = data.get("errors")
         return cls(
             plan_id=_text(data, "plan_id"),
             database=_text(data, "database") or database,
@@ -119,7 +125,8 @@ class Plan:
                 for item in _list(group, "table_changes")
             ),
             violations=tuple(Violation.read(item) for item in _list(data, "lint_violations")),
-            errors=tuple(str(error) for error in errors) if isinstance(errors, list) else (),
+            errors=_texts(data, "errors"),
+            unmanaged=_texts(data, "unmanaged"),
             vschema_changed=any("vschema" in (group.get("metadata") or {}) for group in groups),
             raw=data,
         )

@@ -42,8 +42,8 @@ class Writing:
 def pull(words: tuple[str, ...], wanted: Wanted, directory: str, force: bool, output: Output) -> Exit:
     """Write the live schema into a folder as files.
 
-    They plan as "no change". One file for each table with its indexes and triggers. Files that are there and differ are left alone unless
-    --force is given.
+    They plan as "no change". One file for each table with its indexes and triggers. Files that are there and differ
+    are left alone unless --force is given.
 
     \b
       schemabot pull shop.db -o schema/

@@ -48,6 +48,9 @@ def _parts(plan: Plan, environments: Sequence[str]) -> Iterator[RenderableType]:
         yield Text("~ VSchema changes", style=YELLOW)
     yield from _findings(plan.violations)
     yield from _errors(plan)
+    if plan.unmanaged:
+        yield Text("")
+        yield Text(f"Left alone: {', '.join(one_line(name) for name in plan.unmanaged)}", style=DIM)
     if plan.changes:
         yield Text("")
         yield _summary(plan)
