@@ -1,0 +1,324 @@
+"""The configuration: every key checked, every problem said, secrets by reference and out of sight."""
+
+import dataclasses
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from server.bodies import BadBody, decode
+from server.config import (
+    Config,
+    ConfigError,
+    DatabaseConfig,
+    EnvironmentConfig,
+    ServerConfig,
+    StorageConfig,
+    Token,
+    WorkerConfig,
+    is_loopback,
+    load_config,
+)
+from server.secrets import SecretError, redact, resolve
+from server.texts import clean
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "config.example.toml"
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "config.toml"
+    path.write_text(text)
+    return path
+
+
+def problems(folder: Path, text: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        load_config(written(folder, text))
+    assert str(caught.value) == "\n".join(caught.value.problems)
+    return caught.value.problems
+
+
+def test_an_empty_file_is_the_default_with_the_store_beside_it(tmp_path: Path) -> None:
+    config = load_config(written(tmp_path, ""))
+    assert dataclasses.replace(config, storage=StorageConfig()) == Config()
+    assert config.storage.url == str(tmp_path / "schemabot.db")
+
+
+def test_the_example_loads_and_shows_every_key_with_its_default() -> None:
+    config = load_config(EXAMPLE)
+    assert (config.server, config.workers, config.databases) == (ServerConfig(), WorkerConfig(), {})
+    text = EXAMPLE.read_text()
+    sections = (ServerConfig, StorageConfig, WorkerConfig, DatabaseConfig, EnvironmentConfig, Token)
+    keys = {field.name for section in sections for field in dataclasses.fields(section)}
+    missing = [key for key in keys if not re.search(rf"(^|[# \[.]){key}( =|[\].])", text, re.MULTILINE)]
+    assert missing == []
+
+
+def test_the_commented_examples_in_the_example_load_too(tmp_path: Path) -> None:
+    lines = EXAMPLE.read_text().splitlines()
+    code = [re.sub(r"^# (?=\[|[a-z_]+ = )", "", line) for line in lines]
+    config = load_config(written(tmp_path, "\n".join(code)))
+    assert config.databases["shop"].type == "sqlite"
+    assert config.databases["shop"].environments["staging"].dsn == str(tmp_path / "shop-staging.db")
+    assert config.databases["shop"].environments["production"].dsn == "env:SHOP_DSN"
+    assert config.server.tokens == (Token(name="deploy", secret="env:SCHEMABOT_DEPLOY_TOKEN"),)
+
+
+def test_every_problem_is_reported_at_once_with_file_and_key(tmp_path: Path) -> None:
+    found = problems(
+        tmp_path,
+        """
+        extra = 1
+        [server]
+        listen_prot = 1
+        http_threads = true
+        drain_seconds = "long"
+        [workers]
+        count = 0
+        lease_seconds = nan
+        poll_seconds = inf
+        [databases.shop]
+        type = "sqlit"
+        [databases.shop.environments.local]
+        dns = "shop.db"
+        [databases."a/b"]
+        """,
+    )
+    text = "\n".join(found)
+    assert all(line.startswith(str(tmp_path / "config.toml")) for line in found)
+    for expected in (
+        "extra is not a known key; known: databases, server, storage, workers",
+        'server.listen_prot is not a known key; did you mean "listen_port"?',
+        "server.http_threads must be a whole number, not true/false",
+        "server.drain_seconds must be a number of seconds, not a string",
+        "workers.count must be between 1 and 64, not 0",
+        "workers.lease_seconds must be between",
+        "workers.poll_seconds must be between",
+        "databases.shop.type must be one of sqlite, mysql, vitess, not 'sqlit'; did you mean \"sqlite\"?",
+        "databases.shop.environments.local.dsn is required",
+        'databases.shop.environments.local.dns is not a known key; did you mean "dsn"?',
+        "name that cannot stand in a URL: 'a/b'",
+    ):
+        assert expected in text
+    assert len(found) == 11
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[server", "is not valid TOML"),
+        ("server = 3", "server must be a table, not a whole number"),
+        ("[server]\ntokens = 3", "server.tokens must be an array of tables"),
+        ("[server]\ntokens = [3]", "server.tokens[1] must be a table"),
+        ("[[server.tokens]]\nname = 'a'", "server.tokens[1].secret is required"),
+        ("[[server.tokens]]\nname = 'a'\nsecret = ''", "server.tokens[1].secret must not be empty"),
+        (
+            "[[server.tokens]]\nname='a'\nsecret='b'\n[[server.tokens]]\nname='a'\nsecret='c'",
+            "server.tokens[2].name is used twice",
+        ),
+        ("[databases.shop]\ntype = 'sqlite'", "databases.shop.environments needs at least one"),
+        ("[storage]\nurl = ' '", "storage.url must not be empty"),
+    ],
+)
+def test_a_wrong_file_is_refused_with_the_place(tmp_path: Path, text: str, problem: str) -> None:
+    assert any(problem in line for line in problems(tmp_path, text))
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"gone\.toml: cannot be read: No such file"):
+        load_config(tmp_path / "gone.toml")
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match=r"binary\.toml: is not UTF-8"):
+        load_config(tmp_path / "binary.toml")
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "schemabot.example"])
+def test_listening_to_the_network_needs_a_token(tmp_path: Path, host: str) -> None:
+    assert any(
+        "server.listen_host is not safe" in line
+        for line in problems(tmp_path, f"[server]\nlisten_host='{host}'")
+    )
+    with pytest.raises(ConfigError, match="open to the network"):
+        ServerConfig(listen_host=host)
+    text = f"[server]\nlisten_host='{host}'\n[[server.tokens]]\nname='ci'\nsecret='env:T'"
+    assert load_config(written(tmp_path, text)).server.listen_host == host
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [
+        ("127.0.0.1", True),
+        ("127.9.9.9", True),
+        ("::1", True),
+        ("[::1]", True),
+        ("localhost", True),
+        ("", False),
+    ],
+)
+def test_loopback_is_known(host: str, loopback: bool) -> None:
+    assert is_loopback(host) is loopback
+
+
+def test_relative_paths_start_at_the_file_and_references_stay_references(tmp_path: Path) -> None:
+    folder = tmp_path / "etc"
+    folder.mkdir()
+    config = load_config(
+        written(
+            folder,
+            """
+            [storage]
+            url = "../state/store.db"
+            [databases.shop]
+            type = "sqlite"
+            environments.a.dsn = "a.db"
+            environments.b.dsn = "/abs/b.db"
+            environments.c.dsn = "file:secrets/c"
+            environments.d.dsn = "env:SHOP"
+            [databases.big]
+            type = "mysql"
+            environments.a.dsn = "root@tcp(db)/big"
+            """,
+        )
+    )
+    assert Path(config.storage.url).resolve() == tmp_path / "state/store.db"
+    dsns = {name: found.dsn for name, found in config.databases["shop"].environments.items()}
+    assert dsns == {
+        "a": str(folder / "a.db"),
+        "b": "/abs/b.db",
+        "c": f"file:{folder}/secrets/c",
+        "d": "env:SHOP",
+    }
+    assert config.databases["big"].environments["a"].dsn == "root@tcp(db)/big"
+
+
+def test_secrets_are_not_in_the_text_of_a_configuration(tmp_path: Path) -> None:
+    text = "[[server.tokens]]\nname='ci'\nsecret='hunter22'\n[databases.s]\ntype='mysql'\nenvironments.a.dsn='u:pw9@h'"
+    config = load_config(written(tmp_path, text))
+    assert "hunter22" not in repr(config)
+    assert "pw9" not in repr(config)
+
+
+# -- secrets ----------------------------------------------------------------------------------------------------
+
+
+def test_secrets_come_from_the_environment_from_files_or_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SB_TEST_SECRET", "from the environment")
+    (tmp_path / "secret").write_text("  from the file\n")
+    assert resolve("env:SB_TEST_SECRET") == "from the environment"
+    assert resolve(f"file:{tmp_path}/secret") == "from the file"
+    assert resolve("as it is") == "as it is"
+
+
+def test_an_unreadable_secret_names_its_reference_and_never_its_value(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SB_TEST_SECRET", raising=False)
+    (tmp_path / "empty").write_text(" \n")
+    (tmp_path / "binary").write_bytes(b"hunter2\xff")
+    (tmp_path / "large").write_text("hunter2" * 20_000)
+    for reference, name in {
+        "env:SB_TEST_SECRET": "SB_TEST_SECRET",
+        f"file:{tmp_path}/gone": "gone",
+        f"file:{tmp_path}/empty": "empty",
+        f"file:{tmp_path}/binary": "binary",
+        f"file:{tmp_path}/large": "large",
+        f"file:{tmp_path}": str(tmp_path),
+    }.items():
+        with pytest.raises(SecretError, match=re.escape(name)) as caught:
+            resolve(reference)
+        assert "hunter2" not in str(caught.value)
+        assert caught.value.__cause__ is None or "hunter2" not in repr(caught.value.__cause__)
+
+
+def test_fetched_secrets_and_passwords_are_blanked_in_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """AV-6."""
+    monkeypatch.setenv("SB_TEST_SECRET", "correct-horse-battery")
+    resolve("env:SB_TEST_SECRET")
+    for text in (
+        "login with correct-horse-battery failed",
+        "mysql://bob:hunter2@db:3306/x is away",
+        "bob:hunter2@tcp(db:3306)/x is away",
+        "dsn user=bob password=hunter2 host=db",
+        "Authorization: Bearer hunter2hunter2",
+    ):
+        shown = redact(text)
+        assert "hunter2" not in shown
+        assert "correct-horse" not in shown
+        assert "[hidden]" in shown
+    plain = 'main/users.sql:3:5: unrecognized token: "@" at 12:30:15'
+    assert redact(plain) == plain
+
+
+def test_texts_for_people_hold_no_control_characters_and_end() -> None:
+    """AV-6."""
+    assert clean("a\x1b[31mred\x1b[0m\x07\x00b\r\nc\td\u202ee") == "ared  b\nc\td e"
+    assert clean("\x1b]0;title\x07text") == "text"
+    assert len(clean("x" * 1_000_000)) == 8_000
+    assert clean("") == ""
+
+
+# -- JSON bodies ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (b"", "EOF"),
+        (b" \n", "EOF"),
+        (b"{", "line 1, column 2"),
+        (b"[]", "must be an object, not an array"),
+        (b"3", "must be an object, not a number"),
+        (b"\xff{}", "not UTF-8"),
+        (b'{"a":NaN}', "NaN is not JSON"),
+        (b'{"a":' + b"[" * 100_000, "nested too deeply"),
+        (b'{"a":' + b"9" * 100_000 + b"}", "Exceeds the limit"),
+        (b'{"a":"\x01"}', "Invalid control character"),
+    ],
+)
+def test_a_body_that_is_no_object_is_refused_with_the_place(body: bytes, text: str) -> None:
+    with pytest.raises(BadBody, match=re.escape(text)):
+        decode(body)
+
+
+def test_only_the_first_value_counts_names_match_in_any_case_and_null_is_absent() -> None:
+    fields = decode(b'\xef\xbb\xbf {"DataBase":"shop","environment":null,"x":[1]} trailing {"database":"b"}')
+    assert (fields.text("database"), fields.text("environment"), fields.integer("pull_request")) == (
+        "shop",
+        "",
+        None,
+    )
+
+
+def test_wrong_types_name_the_field_and_what_it_must_be() -> None:
+    fields = decode(
+        b'{"a":3,"b":"3","c":1.5,"d":{"x":1},"e":{"ns":3},"f":{"ns":{"files":{"a.sql":3}}},"g":"yes","h":4294967296,'
+        b'"i":"a\\nb","j":true}'
+    )
+    for ask, text in (
+        (lambda: fields.text("a"), "a must be a string, not a number"),
+        (lambda: fields.integer("b"), "b must be a whole number, not a string"),
+        (lambda: fields.integer("c"), "c must be a whole number, not a number"),
+        (lambda: fields.integer("j"), "j must be a whole number, not true or false"),
+        (lambda: fields.names("d"), "d.x must be a string, not a number"),
+        (lambda: fields.names("a"), "a must be an object, not a number"),
+        (lambda: fields.files("e"), 'e.ns must be an object with "files", not a number'),
+        (lambda: fields.files("f"), "f.ns.files.a.sql must be a string, not a number"),
+        (lambda: fields.flag("g"), "g must be true or false, not a string"),
+        (lambda: fields.integer("h"), "h must fit in 32 bits"),
+        (lambda: fields.text("i"), "i must not hold control characters"),
+    ):
+        with pytest.raises(BadBody, match=re.escape(text)):
+            ask()
+
+
+def test_half_a_surrogate_pair_becomes_a_replacement_character() -> None:
+    fields = decode(b'{"a":"x\\ud800y","f":{"n\\udfff":{"files":{"f":"\\ud800"}}}}')
+    assert fields.text("a") == "x\ufffdy"
+    assert fields.files("f") == {"n\ufffd": {"f": "\ufffd"}}
+
+
+def test_the_example_is_valid_toml() -> None:
+    assert set(tomllib.loads(EXAMPLE.read_text())) == {"server", "storage", "workers"}
