@@ -203,6 +203,8 @@ class Database:
     def _open(self, patience: Patience, flags: int) -> apsw.Connection:
         if self._closed:
             raise Unavailable(f"the store {self.path} is closed")
+        if not self.path.name or str(self.path) == ":memory:":
+            raise StoreError("a store is a file: name one")
         connection = apsw.Connection(str(self.path), flags=flags)
         # The busy handler comes before the first statement: a fresh file is busy for everybody but one opener.
         connection.set_busy_handler(patience)

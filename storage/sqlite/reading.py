@@ -19,11 +19,12 @@ class Reading:
     def active_apply(self, database: str, environment: str) -> Apply | None:
         """The newest apply of the target that is not terminal."""
         with self._database.read() as reader:
+            # The plus keeps SQLite from walking the whole history by id: the index of live applies holds one or none.
             found = reader.one(
                 """
                 SELECT * FROM applies
                  WHERE database_name = :database AND environment = :environment AND finished_at IS NULL
-                 ORDER BY id DESC
+                 ORDER BY +id DESC
                  LIMIT 1
                 """,
                 database=database,

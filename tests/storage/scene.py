@@ -43,18 +43,18 @@ def a_plan(database: str, tables: int = 2, plan_id: str = "") -> Plan:
     )
 
 
-def a_request(database: str, tables: int = 2, **fields: object) -> NewApply:
+def a_request(database: str, tables: int = 2, **fields: Any) -> NewApply:
     """What enqueues `a_plan`."""
-    given = {
+    given: dict[str, Any] = {
         "plan_id": f"plan-{database}-{tables}",
         "environment": "local",
         "deployment": database,
         "caller": "ann",
     }
-    return NewApply(**(given | fields))  # type: ignore[arg-type]
+    return NewApply(**(given | fields))
 
 
-def queued(store: Store, database: str = "shop", tables: int = 2, **fields: object) -> Apply:
+def queued(store: Store, database: str = "shop", tables: int = 2, **fields: Any) -> Apply:
     """An apply, just enqueued."""
     store.save_plan(a_plan(database, tables))
     return store.enqueue(a_request(database, tables, **fields))
@@ -83,7 +83,7 @@ def task_states(store: Store, apply: Apply) -> list[str]:
     return [task.state.value for task in store.tasks(apply.id)]
 
 
-def driven_to(store: Store, state: State, database: str = "shop", **fields: object) -> Apply:
+def driven_to(store: Store, state: State, database: str = "shop", **fields: Any) -> Apply:
     """An apply with two tasks, brought into *state* by the store's own verbs, with nobody driving it."""
     apply = queued(store, database, **fields)
     if state is State.PENDING:
@@ -165,7 +165,7 @@ def generate(path: Path, store: Store, *, history: int = 0, live: int = 0) -> No
     store.save_plan(a_plan("history", 0, "plan-history"))
     connection = apsw.Connection(str(path))
     connection.set_busy_timeout(10_000)
-    first = int(connection.execute("SELECT COALESCE(max(id), 0) + 1 FROM applies").fetchall()[0][0])
+    first: Any = connection.execute("SELECT COALESCE(max(id), 0) + 1 FROM applies").get
     with connection:
         if history:
             connection.execute(HISTORY, {"first": first, "count": history, "live": 0})

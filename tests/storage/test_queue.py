@@ -1,5 +1,7 @@
 """Enqueue, claim, lease: the contract every store keeps."""
 
+from typing import Any
+
 import pytest
 
 from storage.base import Store
@@ -71,7 +73,7 @@ def test_21_the_same_key_and_request_give_the_same_apply_even_when_it_is_over(st
 @pytest.mark.parametrize(
     "other", [{"caller": "bob"}, {"deployment": "x"}, {"environment": "prod"}, {"options": {"a": "b"}}]
 )
-def test_21_the_same_key_for_another_request_is_refused(store: Store, other: dict[str, object]) -> None:
+def test_21_the_same_key_for_another_request_is_refused(store: Store, other: dict[str, Any]) -> None:
     first = queued(store, idempotency_key="k")
     with pytest.raises(KeyReused, match=first.apply_uid):
         queued(store, idempotency_key="k", **other)

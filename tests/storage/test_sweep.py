@@ -3,6 +3,7 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
@@ -15,7 +16,7 @@ from storage.states import State
 from tests.storage.scene import C, Clock, R, claimed, generate, move, now, queued, task_states
 
 
-def spent(store: Store, database: str = "shop", **fields: object) -> Apply:
+def spent(store: Store, database: str = "shop", **fields: Any) -> Apply:
     """An apply whose every retry failed."""
     apply = queued(store, database, 3, max_attempts=2, **fields)
     claim = claimed(store)
