@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from http import HTTPStatus
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 
 from server.bodies import JSON_TYPE, encode
 
@@ -220,21 +220,26 @@ def _body_length(headers: Mapping[str, list[str]]) -> int:
 
 
 def _parse_target(target: str) -> tuple[tuple[str, ...], dict[str, str]]:
+    path, _, query_text = _origin_form(target).partition("?")
     try:
-        parts = urlsplit(target if not target.startswith("//") else f"/{target.lstrip('/')}")
-    except ValueError:
-        raise Malformed(400, "the request target is malformed") from None
-    if not parts.path.startswith("/") or (parts.scheme and parts.scheme not in ("http", "https")):
-        raise Malformed(400, "the request target must be a path")
-    try:
-        segments = tuple(unquote(part, errors="strict") for part in parts.path[1:].split("/"))
-        pairs = parse_qsl(parts.query, keep_blank_values=True, errors="strict", max_num_fields=100)
+        segments = tuple(unquote(part, errors="strict") for part in path[1:].split("/"))
+        pairs = parse_qsl(query_text, keep_blank_values=True, errors="strict", max_num_fields=100)
     except ValueError:
         raise Malformed(400, "the request target is not valid UTF-8 or has too many parameters") from None
     query: dict[str, str] = {}
     for name, value in pairs:
         query.setdefault(name, value)
     return segments, query
+
+
+def _origin_form(target: str) -> str:
+    """Path and query of a target; `http://host/path`, as proxies send it, is one too."""
+    scheme, mark, rest = target.partition("://")
+    if mark and scheme.lower() in ("http", "https"):
+        target = "/" + rest.partition("/")[2]
+    if not target.startswith("/"):
+        raise Malformed(400, "the request target must be a path")
+    return target
 
 
 def _phrase(status: int) -> str:

@@ -13,7 +13,9 @@ SHORTEST_REMEMBERED = 6
 _known: set[str] = set()
 _known_lock = threading.Lock()
 
-_PASSWORD_IN_URL = re.compile(r"(?<=[/@\w]):[^\s:/@']+@(?=[\w.(\[-])")
+# Bounded repeats: texts of strangers pass through here. `cli:me@host`, who is no secret, is left alone.
+_PASSWORD_IN_URL = re.compile(r"(://[^\s:/@]{0,200}):[^\s/]{1,200}@")
+_PASSWORD_IN_DSN = re.compile(r":\S{1,200}@(?=(?:tcp|unix)?\()")
 _NAMED_VALUE = re.compile(
     r"(?i)\b(password|passwd|pwd|secret|token|api[_-]?key)=(\"[^\"]*\"|'[^']*'|[^\s,;&]+)"
 )
@@ -43,7 +45,8 @@ def redact(text: str) -> str:
         known = sorted(_known, key=len, reverse=True)
     for secret in known:
         text = text.replace(secret, HIDDEN)
-    text = _PASSWORD_IN_URL.sub(f":{HIDDEN}@", text)
+    text = _PASSWORD_IN_URL.sub(rf"\1:{HIDDEN}@", text)
+    text = _PASSWORD_IN_DSN.sub(f":{HIDDEN}@", text)
     text = _BEARER.sub(rf"\1{HIDDEN}", text)
     return _NAMED_VALUE.sub(rf"\1={HIDDEN}", text)
 

@@ -240,6 +240,7 @@ def test_fetched_secrets_and_passwords_are_blanked_in_texts(monkeypatch: pytest.
     for text in (
         "login with correct-horse-battery failed",
         "mysql://bob:hunter2@db:3306/x is away",
+        "mysql://bob:hun@ter2:hunter2@db/x is away",
         "bob:hunter2@tcp(db:3306)/x is away",
         "dsn user=bob password=hunter2 host=db",
         "Authorization: Bearer hunter2hunter2",
@@ -248,7 +249,7 @@ def test_fetched_secrets_and_passwords_are_blanked_in_texts(monkeypatch: pytest.
         assert "hunter2" not in shown
         assert "correct-horse" not in shown
         assert "[hidden]" in shown
-    plain = 'main/users.sql:3:5: unrecognized token: "@" at 12:30:15'
+    plain = 'main/users.sql:3:5: unrecognized token: "@" at 12:30:15 by cli:me@host'
     assert redact(plain) == plain
 
 

@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
+from server.config import Config
 from server.http import Handler, HttpServer, Limits
 from server.requests import Later, Request, Response
+from tests.server.http.api import DATABASES, Api, running
 
 
 @dataclass
@@ -47,3 +50,9 @@ def serve() -> Iterator[Serve]:
     for server in running:
         if not server.stopped:
             assert server.stop(5.0), "a handler hangs"
+
+
+@pytest.fixture
+def api(tmp_path: Path) -> Iterator[Api]:
+    with running(tmp_path, Config(databases=DATABASES)) as made:
+        yield made
