@@ -145,14 +145,17 @@ def detail(table: TableProgress) -> Text | None:
     """Rows, speed, time left and what is being done."""
     parts = []
     if table.rows_total > 0 and table.status != "failed":
-        parts.append(f"{table.rows_copied:,} of {count(table.rows_total, 'row')}")
+        parts.append(f"{table.rows_copied:,} of {table.rows_total:,}")
     if table.rows_per_second and table.status == "running":
         parts.append(f"{table.rows_per_second:,} rows/s")
     if table.eta_seconds and table.status == "running":
         parts.append(f"{duration(table.eta_seconds)} left")
     if table.detail:
         parts.append(one_line(table.detail))
-    text = Text(" · ".join(parts), style=DIM)
+    # One line whatever its length, so that the view keeps its height; a reason is shown whole.
+    text = Text(
+        " · ".join(parts), style=DIM, no_wrap=not table.error, overflow=None if table.error else "ellipsis"
+    )
     if table.error:
         text.append((" · " if parts else "") + one_line(table.error), RED)
     return text if text.plain else None
@@ -168,15 +171,12 @@ def remarks(progress: Progress, present: datetime) -> Iterator[Text]:
 
 
 def retry_sentence(progress: Progress, present: datetime) -> str:
-    """Which attempt comes next, and when."""
-    budget = (
-        f"attempt {progress.attempt + 1} of {progress.max_attempts}"
-        if progress.max_attempts
-        else "another attempt"
-    )
+    """Which retry comes next, and when."""
+    number = min(progress.attempt + 1, progress.max_attempts)
+    budget = f"retry {number} of {progress.max_attempts}" if progress.max_attempts else "another try"
     due = progress.next_attempt_at
     if due is None:
-        return f"Retrying: {budget}"
+        return f"Waiting for {budget}"
     wait = (due - present).total_seconds()
-    when = f"at {clock(due)}, in {duration(wait)}" if wait > 0 else "now"
-    return f"Retrying: {budget} {when}"
+    when = f"due at {clock(due)}, in {duration(wait)}" if wait > 0 else "due now"
+    return f"Waiting for {budget}, {when}"
