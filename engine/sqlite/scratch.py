@@ -40,6 +40,21 @@ def stand_in(connection: apsw.Connection, error: apsw.SQLError) -> str:
     return f"collation {name}"
 
 
+def load_text(connection: apsw.Connection, sql: str) -> list[str]:
+    """Run one CREATE statement; what it misses of its application is stood in for, and returned."""
+    made: list[str] = []
+    while True:
+        try:
+            connection.execute(sql)
+        except apsw.SQLError as error:
+            missing = stand_in(connection, error)
+            if not missing or missing in made:
+                raise
+            made.append(missing)
+        else:
+            return made
+
+
 class Scratch:
     """A schema in memory. Its catalogue is read one table at a time, for speed."""
 
@@ -55,19 +70,10 @@ class Scratch:
         """Load the live schema. Refused when SQLite cannot make one of its objects again."""
         with self.connection:
             for sql in _texts_in_order(live):
-                self._load(sql)
-
-    def _load(self, sql: str) -> None:
-        for _ in range(100):  # as many strange functions as one text may use
-            try:
-                self.connection.execute(sql)
-            except apsw.SQLError as error:
-                made = stand_in(self.connection, error)
-                if not made:
+                try:
+                    self.foreign += load_text(self.connection, sql)
+                except apsw.SQLError as error:
                     raise Refused(f"the live schema cannot be made again: {error}\n{sql}") from error
-                self.foreign.append(made)
-            else:
-                return
 
     def load_files(self, statements: Sequence[Statement], foreign: Iterable[str] = ()) -> None:
         """Load the desired schema. BadFiles, with the place of every statement that SQLite does not take."""

@@ -1,0 +1,64 @@
+"""One change on its way into the plan: its step, how it runs, what it locks, and the SQL people review."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from engine.base import Change, Strategy
+from engine.sqlite.scratch import rebuild_statements
+from engine.sqlite.sizes import DIRECT_ROWS
+from engine.sqlite.spec import Step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A change of one table or view, before its findings are known."""
+
+    change_type: str
+    step: Step
+    strategy: Strategy
+    rows: int = 0  # of the live table, counted up to DIRECT_ROWS + 1
+    keyless: bool = False  # large, and yet not online: no key to walk by
+    renamed_from: str = ""
+
+    @property
+    def name(self) -> str:
+        """The object's name when the change is done (or, dropped, its last one)."""
+        return self.step.table
+
+    def change(self, namespace: str, unsafe: Sequence[str]) -> Change:
+        """The change as the contract has it."""
+        return Change(
+            namespace=namespace,
+            table=self.name,
+            change_type=self.change_type,
+            ddl=reviewed_sql(self.step),
+            strategy=self.strategy,
+            lock=lock_sentence(self),
+            unsafe=tuple(unsafe),
+            spec=self.step.to_json(),
+        )
+
+
+def reviewed_sql(step: Step) -> str:
+    """All statements of a step, one per line or more, each ending with ;."""
+    rebuild = rebuild_statements(step.rebuild) if step.rebuild else []
+    return "\n".join(f"{statement};" for statement in (*rebuild, *step.statements))
+
+
+def lock_sentence(draft: Draft) -> str:
+    """What the change locks and for how long."""
+    rows = f"more than {DIRECT_ROWS:,}" if draft.rows > DIRECT_ROWS else f"{draft.rows:,}"
+    plural = "row" if draft.rows == 1 else "rows"
+    if draft.strategy is Strategy.INSTANT:
+        return "One short write transaction on the database, whatever the number of rows: only the schema is written."
+    if draft.strategy is Strategy.ONLINE:
+        return (
+            f"Copies {rows} {plural} in short batches, each holding the database's write lock for milliseconds; "
+            "writers go on in between; one short write transaction swaps the tables."
+        )
+    what = "copied" if draft.step.rebuild else "read or removed"
+    tail = " There is no stable key to go in batches by." if draft.keyless else ""
+    return (
+        f"Holds the database's write lock in one transaction while {rows} {plural} are {what}; "
+        f"writers wait, and in rollback-journal mode readers at its end, too.{tail}"
+    )

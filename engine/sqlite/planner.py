@@ -1,0 +1,127 @@
+"""The plan for a SQLite target: what it takes from the live schema to the desired one, proved in memory before it is shown.
+
+The target is only read. The statements of a plan are meant for a connection with foreign_keys OFF and legacy_alter_table
+OFF (renames must repoint what refers to the table); only the swap of a rebuild wants legacy_alter_table ON.
+"""
+
+import time
+from collections.abc import Sequence
+from contextlib import closing
+
+import apsw
+
+from engine.base import Finding, PlanResult, SchemaFiles, Severity
+from engine.errors import Refused
+from engine.files import only_namespace, parse_files
+from engine.sqlite.catalog import Catalog, read_catalog
+from engine.sqlite.desired import Desired
+from engine.sqlite.drafting import Drafting
+from engine.sqlite.drafts import Draft
+from engine.sqlite.lint import Linter
+from engine.sqlite.pull import catalog_files
+from engine.sqlite.questions import PLAN_SECONDS, Context, ask_rows
+from engine.sqlite.renames import Renames, read_renames
+from engine.sqlite.scratch import Scratch, broken
+from engine.sqlite.target import translated
+
+_SEVERITIES = list(Severity)
+
+
+def plan_sqlite(connection: apsw.Connection, files: SchemaFiles) -> PlanResult:
+    """What it takes to make the schema of *connection* the one of *files*. The same input gives the same plan.
+
+    BadFiles: the files are not understood, or views or triggers would not work. Refused: no verified way.
+    TargetUnavailable: the target cannot be read now.
+    """
+    namespace, texts = only_namespace(files)
+    statements = parse_files(texts)
+    with translated("planning"), connection:  # a savepoint: the schema is read at one moment
+        live = read_catalog(connection)
+    with translated("planning"), closing(Scratch()) as scratch:
+        scratch.load_live(live)
+        _same_as_live(live, scratch)
+        with closing(Desired(statements, scratch.foreign)) as desired:
+            return _plan(connection, namespace, live, desired, scratch)
+
+
+def _plan(
+    connection: apsw.Connection, namespace: str, live: Catalog, desired: Desired, scratch: Scratch
+) -> PlanResult:
+    renames = read_renames(desired, live)
+    old_sins = desired.refuse_broken(_broken_and_kept(live, desired, scratch))
+    drafts = Drafting(connection, live, desired, renames, scratch).drafts()
+    findings = _findings(connection, live, desired, renames, drafts) if drafts else []
+    if drafts:
+        findings += [_still_broken(*sin) for sin in old_sins]
+        findings += [_brought_along(missing) for missing in sorted(set(scratch.foreign))]
+    findings.sort(key=_order)
+    changes = []
+    for draft in drafts:
+        unsafe = [f.message for f in findings if f.table == draft.name and f.severity is Severity.ERROR]
+        changes.append(draft.change(namespace, unsafe))
+    return PlanResult(
+        changes=tuple(changes),
+        findings=tuple(findings),
+        fingerprints=live.fingerprints(),
+        original={namespace: catalog_files(live)},
+        unmanaged=live.unmanaged,
+    )
+
+
+def _findings(
+    connection: apsw.Connection, live: Catalog, desired: Desired, renames: Renames, drafts: Sequence[Draft]
+) -> list[Finding]:
+    linter = Linter(live, desired, renames)
+    context = Context(
+        target=connection,
+        live=live,
+        desired=desired,
+        renames=renames,
+        deadline=time.monotonic() + PLAN_SECONDS,
+    )
+    found = [*renames.findings, *linter.gone_and_new(drafts)]
+    for draft in drafts:
+        found += linter.judge(draft)
+        now, wanted = live.get(renames.source(draft.name)), desired.catalog.get(draft.name)
+        if now is not None and wanted is not None and now.kind == wanted.kind == "table":
+            found += ask_rows(context, now, wanted)
+    return found
+
+
+def _order(finding: Finding) -> tuple[str, int, str, str, str]:
+    return (
+        finding.table.lower(), _SEVERITIES.index(finding.severity), finding.linter, finding.column, finding.message
+    )  # fmt: skip
+
+
+def _same_as_live(live: Catalog, scratch: Scratch) -> None:
+    """The live schema, made again in memory, must read the same: else every comparison would be worth nothing."""
+    again = scratch.catalog().fingerprints()
+    for name, fingerprint in live.fingerprints().items():
+        if again.get(name) != fingerprint:
+            raise Refused(f"{name}: the live definition, made again in memory, does not read the same")
+
+
+def _broken_and_kept(live: Catalog, desired: Desired, scratch: Scratch) -> dict[tuple[str, str], str]:
+    """Views and triggers that do not work now and stand in the files unchanged: no reason to stop other work."""
+    now = broken(scratch.connection, live)
+    return {key: reason for key, reason in now.items() if _texts(live, *key) == _texts(desired.catalog, *key)}
+
+
+def _texts(catalog: Catalog, kind: str, name: str) -> list[str]:
+    return [
+        part.form
+        for relation in catalog
+        for part in (relation.triggers.values() if kind == "trigger" else (relation,))
+        if part.name == name
+    ]
+
+
+def _still_broken(kind: str, name: str, reason: str) -> Finding:
+    message = f"{kind} {name} does not work, before the plan as after it: {reason}"
+    return Finding(severity=Severity.WARNING, linter="broken", message=message)
+
+
+def _brought_along(missing: str) -> Finding:
+    message = f"the schema uses the {missing}, which only the application has: a change that needs it will be refused"
+    return Finding(severity=Severity.WARNING, linter="foreign_code", message=message)

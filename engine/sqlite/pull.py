@@ -1,0 +1,41 @@
+"""The live schema as files: one per table with its indexes and triggers, one per view. Planned, they change nothing."""
+
+from collections.abc import Mapping
+from urllib.parse import quote
+
+import apsw
+
+from engine.base import SchemaFiles
+from engine.lexer import significant
+from engine.sqlite.catalog import Catalog, Relation, read_catalog
+from engine.sqlite.forms import name_at
+from engine.sqlite.quoting import quote_name
+
+
+def pull_files(connection: apsw.Connection, namespace: str) -> SchemaFiles:
+    """The schema of *connection* as files of one namespace."""
+    with connection:  # one moment: the catalogue is read in several statements
+        catalog = read_catalog(connection)
+    return {namespace: catalog_files(catalog)}
+
+
+def catalog_files(catalog: Catalog) -> Mapping[str, str]:
+    """File name → text, the same for the same schema."""
+    return {_file_name(relation): _text(relation) for relation in catalog}
+
+
+def _file_name(relation: Relation) -> str:
+    """The table's name; what a file system may not like is percent-encoded."""
+    return quote(relation.name, safe=" ()+,@") + ".sql"
+
+
+def _text(relation: Relation) -> str:
+    parts = [*sorted(relation.indexes.items()), *sorted(relation.triggers.items())]
+    return "".join(f"{sql.rstrip()};\n" for sql in (_named(relation), *(part.sql for _, part in parts)))
+
+
+def _named(relation: Relation) -> str:
+    """The CREATE text with its name quoted our way (ALTER TABLE … RENAME leaves its own quotes behind)."""
+    found = significant(relation.sql)
+    token = found[name_at(found)]
+    return relation.sql[: token.start] + quote_name(relation.name) + relation.sql[token.end :]

@@ -1,0 +1,174 @@
+"""What a rebuild of a table consists of: the shadow's text, the column mapping, the key to walk by."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import apsw
+
+from engine.lexer import significant
+from engine.sqlite.catalog import Column, Part, Relation
+from engine.sqlite.forms import name_at
+from engine.sqlite.quoting import quote_name
+from engine.sqlite.scratch import blank, load_text
+from engine.sqlite.spec import SHADOW_SUFFIX, IndexSpec, Rebuild
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """A unique key over NOT NULL columns, in key order."""
+
+    columns: tuple[str, ...]
+    rowid: bool = False  # it is the INTEGER PRIMARY KEY
+
+
+def make_rebuild(
+    now: Relation, wanted: Relation, renamed: Mapping[str, str], key: Key | None, new_keys: Sequence[Key]
+) -> Rebuild:
+    """The rebuild of *now*, under the name it has, into *wanted*. *key*: the stable key of the live table, if any.
+
+    A rename of the table itself is not part of it (`after_swap`): only SQLite's own RENAME repoints what refers to it.
+    """
+    columns = copied_columns(now, wanted, renamed)
+    new_of = {old.lower(): new for new, old in columns}
+    new_key = tuple(new_of.get(name.lower(), "") for name in key.columns) if key else ()
+    table = now.name if now.name.lower() != wanted.name.lower() else wanted.name
+    shadow = table + SHADOW_SUFFIX
+    return Rebuild(
+        source=now.name,
+        table=table,
+        shadow=shadow,
+        create=shadow_text(wanted, shadow),
+        columns=columns,
+        key=key.columns if key else (),
+        new_key=new_key if _still_unique(now, wanted, key, new_key, new_keys) else (),
+        rowid_key=key.rowid if key else False,
+        indexes=tuple(index_spec(index, table, shadow) for _, index in sorted(wanted.indexes.items())),
+        triggers=trigger_texts(wanted) if table == wanted.name else (),
+    )
+
+
+def after_swap(now: Relation, wanted: Relation) -> tuple[str, ...]:
+    """What follows the rebuild of a table that is renamed, too."""
+    if now.name.lower() == wanted.name.lower():
+        return ()
+    return (f"ALTER TABLE {quote_name(now.name)} RENAME TO {quote_name(wanted.name)}", *trigger_texts(wanted))
+
+
+def trigger_texts(wanted: Relation) -> tuple[str, ...]:
+    """The texts of its triggers, sorted by name."""
+    return tuple(trigger.sql for _, trigger in sorted(wanted.triggers.items()))
+
+
+def _still_unique(
+    now: Relation, wanted: Relation, key: Key | None, new_key: tuple[str, ...], new_keys: Sequence[Key]
+) -> bool:
+    """Whether the key finds the same rows in the new table: all there, of the same types, and unique."""
+    if key is None or not all(new_key):
+        return False
+    pairs = zip(key.columns, new_key, strict=True)
+    types = [(now.column(old), wanted.column(new)) for old, new in pairs]
+    if any(old is None or new is None or old.type.lower() != new.type.lower() for old, new in types):
+        return False
+    names = {name.lower() for name in new_key}
+    return any({name.lower() for name in other.columns} == names for other in new_keys)
+
+
+def copied_columns(
+    now: Relation, wanted: Relation, renamed: Mapping[str, str]
+) -> tuple[tuple[str, str], ...]:
+    """(new column, live column) for every column whose values are taken over."""
+    pairs = []
+    for column in wanted.columns:
+        old = source_column(now, column, renamed)
+        if old is not None and not column.generated:
+            pairs.append((column.name, old.name))
+    return tuple(pairs)
+
+
+def source_column(now: Relation, column: Column, renamed: Mapping[str, str]) -> Column | None:
+    """The live column that a desired one takes its values from."""
+    return now.column(renamed.get(column.name.lower(), column.name))
+
+
+def shadow_text(wanted: Relation, shadow: str) -> str:
+    """The wanted CREATE TABLE under the shadow's name, written by SQLite itself (renamed in memory and read back).
+
+    With legacy_alter_table only the name changes: a foreign key of the table to itself keeps pointing at the final name.
+    """
+    connection = blank()
+    try:
+        load_text(connection, wanted.sql)
+        connection.execute("PRAGMA legacy_alter_table = ON")
+        connection.execute(f"ALTER TABLE {quote_name(wanted.name)} RENAME TO {quote_name(shadow)}")
+        return str(connection.execute("SELECT sql FROM sqlite_schema WHERE name = ?", (shadow,)).get)
+    finally:
+        connection.close()
+
+
+def index_spec(index: Part, table: str, shadow: str) -> IndexSpec:
+    """The index under both its names: on *table* as it is called right after the swap, and on the *shadow*."""
+    shadow_name = index.name + SHADOW_SUFFIX
+    return IndexSpec(
+        name=index.name,
+        sql=_index_text(index.sql, index.name, table),
+        shadow_name=shadow_name,
+        shadow_sql=_index_text(index.sql, shadow_name, shadow),
+    )
+
+
+def _index_text(sql: str, name: str, table: str) -> str:
+    """The CREATE INDEX text with its own name and its table's replaced, where they differ."""
+    found = significant(sql)
+    at = name_at(found)
+    assert found[at + 1].word == "ON"
+    for token, new in ((found[at + 2], table), (found[at], name)):  # from behind: offsets stay true
+        if token.name.lower() != new.lower():
+            sql = sql[: token.start] + quote_name(new) + sql[token.end :]
+    return sql
+
+
+def stable_keys(connection: apsw.Connection, relation: Relation) -> list[Key]:
+    """The keys a table can be walked by, best first: unique, never NULL, walked in the order its columns compare in."""
+    if relation.kind != "table":
+        return []
+    by_place = sorted((column for column in relation.columns if column.key), key=lambda column: column.key)
+    indexes = connection.execute(
+        'SELECT name, origin, "unique", partial FROM pragma_index_list(?)', (relation.name,)
+    ).fetchall()
+    keys = []
+    single = by_place[0] if len(by_place) == 1 else None
+    has_own_index = any(origin == "pk" for _, origin, _, _ in indexes)
+    if single and single.type.upper() == "INTEGER" and not relation.without_rowid and not has_own_index:
+        keys.append(Key(columns=(single.name,), rowid=True))
+    unique = sorted(
+        (origin != "pk", origin != "u", str(name))
+        for name, origin, unique, partial in indexes
+        if unique and not partial
+    )
+    for _, _, name in unique:
+        columns = _index_columns(connection, relation, name)
+        if columns:
+            keys.append(Key(columns=columns))
+    return keys
+
+
+def _index_columns(connection: apsw.Connection, relation: Relation, index: str) -> tuple[str, ...]:
+    """The index's columns when it is a stable key, else nothing.
+
+    An index that compares otherwise than its column does is none: `k > ?` would step over rows the column calls equal.
+    """
+    columns = []
+    for name, collation in connection.execute(
+        "SELECT name, coll FROM pragma_index_xinfo(?) WHERE key = 1 ORDER BY seqno", (index,)
+    ):
+        column = relation.column(name) if name is not None else None
+        if (
+            column is None
+            or column.generated
+            or not (column.not_null or (relation.without_rowid and column.key))
+        ):
+            return ()
+        if connection.column_metadata("main", relation.name, column.name)[1].lower() != collation.lower():
+            return ()
+        columns.append(column.name)
+    return tuple(columns)
