@@ -1,6 +1,8 @@
 """Case 30 of the reliability table: what hostile or broken clients send costs them a clear refusal, and others nothing."""
 
 import statistics
+import subprocess
+import sys
 import threading
 import time
 from http.client import HTTPConnection
@@ -255,3 +257,47 @@ def test_clients_that_vanish_in_the_middle_cost_nothing(serve: Serve, echo: Echo
     with Peer(server.address) as good:
         good.ask("/good")
         assert good.answer().body == b"GET /good 0"
+
+
+SERVER_WITH_FEW_DESCRIPTORS = """
+import resource, sys, time
+from server.http import HttpServer
+from server.requests import Response
+
+server = HttpServer("127.0.0.1", 0, lambda request: Response(body=str(time.process_time()).encode()), threads=1)
+server.start()
+resource.setrlimit(resource.RLIMIT_NOFILE, (30, 30))
+print(server.address[1], flush=True)
+sys.stdin.read()
+server.stop(5.0)
+"""
+
+
+def test_a_server_out_of_descriptors_neither_spins_nor_dies() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", SERVER_WITH_FEW_DESCRIPTORS],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    peers: list[Peer] = []
+    try:
+        address = ("127.0.0.1", int(process.stdout.readline()))
+        peers = [Peer(address) for _ in range(60)]
+        peers[0].ask()
+        before = float(peers[0].answer().body)
+        time.sleep(1.0)  # the time in which it could spin
+        peers[0].ask()
+        assert float(peers[0].answer().body) - before < 0.5
+        for peer in peers[:50]:
+            peer.sock.close()
+        peers[55].ask()
+        assert peers[55].answer().status == 200
+    finally:
+        for peer in peers:
+            peer.sock.close()
+        process.communicate("", timeout=30)
+    assert process.returncode == 0
