@@ -1,0 +1,41 @@
+"""How a copied value compares with its original, whatever the types of the two columns."""
+
+import apsw
+
+from engine.sqlite.affinity import affinity
+from engine.sqlite.catalog import Column
+from engine.sqlite.quoting import quote_name
+
+
+def affinities(connection: apsw.Connection, table: str) -> dict[str, str]:
+    """The affinity of each column of *table*, by lower-case name; helper tables too, which the catalog does not show."""
+    strict = connection.execute(
+        "SELECT strict FROM pragma_table_list WHERE schema = 'main' AND lower(name) = lower(?)", (table,)
+    ).get
+    rows = connection.execute(
+        'SELECT name, type, "notnull", dflt_value, pk, hidden FROM pragma_table_xinfo(?)', (table,)
+    ).fetchall()
+    columns = [
+        Column(name=name, type=kind or "", not_null=bool(not_null), default=default, key=key, hidden=hidden)
+        for name, kind, not_null, default, key, hidden in rows
+    ]
+    return {column.name.lower(): affinity(column, strict=bool(strict)) for column in columns}
+
+
+def same_value(old: str, old_kind: str, new: str, new_kind: str) -> str:
+    """The condition that column *new* of alias n holds what storing column *old* of alias s there gives.
+
+    Numbers in text are converted by the comparison itself, as they are by storing.
+    """
+    ours, theirs = f"n.{quote_name(new)}", f"s.{quote_name(old)}"
+    value = theirs
+    if new_kind != old_kind and new_kind == "TEXT":
+        value = (
+            f"CASE WHEN typeof({theirs}) IN ('integer', 'real') THEN CAST({theirs} AS TEXT) ELSE {theirs} END"
+        )
+    elif new_kind != old_kind and new_kind == "REAL":
+        value = f"CASE typeof({ours}) WHEN 'real' THEN CAST({theirs} AS REAL) ELSE {theirs} END"
+    same = f"{ours} COLLATE BINARY IS {value}"
+    if new_kind == old_kind == "BLOB":
+        same = f"{same} AND typeof({ours}) = typeof({theirs})"
+    return f"({same})"

@@ -1,0 +1,45 @@
+"""The SQLite engine: plans against one database file and opens sessions on it."""
+
+from contextlib import closing
+from typing import ClassVar
+
+from engine.base import Capabilities, Engine, Job, PlanResult, SchemaFiles, Session, Target
+from engine.sqlite.planner import plan_sqlite
+from engine.sqlite.pull import pull_files
+from engine.sqlite.session import SqliteSession
+from engine.sqlite.target import connect, translated
+
+
+class SqliteEngine(Engine):
+    """Every call has a connection of its own, so threads share nothing."""
+
+    name: ClassVar[str] = "SQLite"
+    capabilities: ClassVar[Capabilities] = Capabilities(stop=True, cancel=True, defer_cutover=True)
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+
+    def ping(self) -> None:
+        """TargetUnavailable, Refused: the file cannot be read, or is no database."""
+        with closing(connect(self._target.dsn, read_only=True)), translated(self._target.database):
+            pass
+
+    def pull(self) -> SchemaFiles:
+        """The live schema as files, in one namespace named like the database."""
+        with (
+            closing(connect(self._target.dsn, read_only=True)) as connection,
+            translated(self._target.database),
+        ):
+            return pull_files(connection, self._target.database)
+
+    def plan(self, files: SchemaFiles) -> PlanResult:
+        """What it takes; reads the target only."""
+        with (
+            closing(connect(self._target.dsn, read_only=True)) as connection,
+            translated(self._target.database),
+        ):
+            return plan_sqlite(connection, files)
+
+    def open(self, job: Job) -> Session:
+        """Take the target for *job*. TargetHeld, TargetUnavailable, Fenced."""
+        return SqliteSession(self._target, job)

@@ -1,0 +1,189 @@
+"""The stable key of a table that is rebuilt: how to walk it, and how to find the same row in the copy."""
+
+from dataclasses import dataclass
+
+import apsw
+
+from engine.sqlite.quoting import quote_name
+from engine.sqlite.spec import DELTA_SUFFIX, HELPER_MARK, OLD_SUFFIX, Rebuild
+
+MARK_SUFFIX = f"{HELPER_MARK}w"  # how far the copy and its check have come: keys, kept as SQL values
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """Our helper objects around one source table, unquoted."""
+
+    source: str
+    shadow: str
+
+    @property
+    def old(self) -> str:
+        """The replaced table."""
+        return self.source + OLD_SUFFIX
+
+    @property
+    def delta(self) -> str:
+        """The keys that changed."""
+        return self.source + DELTA_SUFFIX
+
+    @property
+    def mark(self) -> str:
+        """How far the copy has come."""
+        return self.source + MARK_SUFFIX
+
+    @property
+    def key_index(self) -> str:
+        """The index by which rows of the shadow are found where its definition has none; removed by tidy."""
+        return f"{self.source}{HELPER_MARK}k"
+
+    def trigger(self, moment: str) -> str:
+        """A capture trigger: `bi ai bu au ad` (before/after, insert/update/delete)."""
+        return f"{self.source}{HELPER_MARK}{moment}"
+
+    @property
+    def triggers(self) -> tuple[str, ...]:
+        """All capture triggers."""
+        return tuple(self.trigger(moment) for moment in ("bi", "ai", "bu", "au", "ad"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """The key as SQL terms, in key order. Compared and sorted as the index that makes it unique does.
+
+    `places` are the columns of the delta and mark tables, which have no type: the values stay what they are.
+    """
+
+    columns: tuple[str, ...]  # quoted names in the source
+    terms: tuple[str, ...]  # the same with their collation
+    new_columns: tuple[str, ...]  # quoted names in the shadow
+    new_terms: tuple[str, ...]  # compared byte by byte
+    places: tuple[str, ...]
+
+    def of(self, alias: str) -> str:
+        """The key of *alias* (a table alias, NEW or OLD), as a list."""
+        return ", ".join(f"{alias}.{column}" for column in self.columns)
+
+    @property
+    def place_list(self) -> str:
+        """The columns of the delta and mark tables as a list."""
+        return ", ".join(self.places)
+
+    @property
+    def term_list(self) -> str:
+        """The key in the source, to compare or to sort by."""
+        return ", ".join(self.terms)
+
+    @property
+    def new_term_list(self) -> str:
+        """The key in the shadow, to compare or to sort by."""
+        return ", ".join(self.new_terms)
+
+    def shown(self, alias: str) -> str:
+        """The key as text for people, of a row of the source."""
+        return _shown(alias, self.columns)
+
+    def new_shown(self, alias: str) -> str:
+        """The key as text for people, of a row of the shadow."""
+        return _shown(alias, self.new_columns)
+
+    def same_row(self, source: str, shadow: str) -> str:
+        """The condition that finds the copy (alias *shadow*) of a row (alias *source*) by an index of the copy.
+
+        The plus takes the type of the source's column away, so that its value is converted as it was when it was copied.
+        """
+        pairs = zip(self.columns, self.new_terms, strict=True)
+        return " AND ".join(f"{shadow}.{new} = +{source}.{old}" for old, new in pairs)
+
+    def same_source(self, source: str, shadow: str) -> str:
+        """The condition that finds the original of a copied row by an index of the source; for keys of unchanged type."""
+        triples = zip(self.columns, self.terms, self.new_columns, strict=True)
+        return " AND ".join(
+            f"{source}.{term} = +{shadow}.{new} AND {source}.{old} COLLATE BINARY = +{shadow}.{new}"
+            for old, term, new in triples
+        )
+
+
+def _shown(alias: str, columns: tuple[str, ...]) -> str:
+    return " || ', ' || ".join(
+        f"'{column.replace(chr(39), chr(39) * 2)} = ' || quote({alias}.{column})" for column in columns
+    )
+
+
+def key_of(connection: apsw.Connection, rebuild: Rebuild) -> Key:
+    """The key of *rebuild*, read from the live source."""
+    columns = tuple(quote_name(name) for name in rebuild.key)
+    new_columns = tuple(quote_name(name) for name in rebuild.new_key)
+    terms, new_terms = columns, new_columns
+    if not rebuild.rowid_key:
+        found = unique_collations(connection, rebuild.source, rebuild.key) or ("BINARY",) * len(columns)
+        terms = tuple(f"{c} COLLATE {quote_name(found[i])}" for i, c in enumerate(columns))
+        new_terms = tuple(f"{c} COLLATE BINARY" for c in new_columns)
+    places = tuple(f"k{i}" for i in range(len(columns)))
+    return Key(columns=columns, terms=terms, new_columns=new_columns, new_terms=new_terms, places=places)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UniqueIndex:
+    """A unique index: its terms as (column or None for an expression, collation), and its CREATE text (None: automatic)."""
+
+    terms: tuple[tuple[str | None, str], ...]
+    sql: str | None
+    partial: bool
+
+
+def unique_indexes(connection: apsw.Connection, table: str) -> list[UniqueIndex]:
+    """All unique indexes of *table*, those that SQLite made for its constraints too."""
+    names = connection.execute(
+        'SELECT name, partial FROM pragma_index_list(?) WHERE "unique" ORDER BY name', (table,)
+    ).fetchall()
+    found = []
+    for name, partial in names:
+        terms = connection.execute(
+            "SELECT name, coll FROM pragma_index_xinfo(?) WHERE key ORDER BY seqno", (name,)
+        ).fetchall()
+        sql = connection.execute("SELECT max(sql) FROM sqlite_schema WHERE name = ?", (name,)).get
+        pairs = tuple((None if column is None else str(column), str(coll)) for column, coll in terms)
+        found.append(UniqueIndex(terms=pairs, sql=sql, partial=bool(partial)))
+    return found
+
+
+def unique_collations(
+    connection: apsw.Connection, table: str, columns: tuple[str, ...]
+) -> tuple[str, ...] | None:
+    """The collations, in the order of *columns*, of an index that makes exactly them unique; None: there is none."""
+    wanted = sorted(column.lower() for column in columns)
+    for index in unique_indexes(connection, table):
+        names = [None if name is None else name.lower() for name, _ in index.terms]
+        if index.partial or None in names or sorted(str(name) for name in names) != wanted:
+            continue
+        by_name = {str(name).lower(): coll for name, coll in index.terms}
+        return tuple(by_name[column.lower()] for column in columns)
+    return None
+
+
+def is_rowid(connection: apsw.Connection, table: str, columns: tuple[str, ...]) -> bool:
+    """Whether *columns* is the INTEGER PRIMARY KEY of *table*."""
+    if len(columns) != 1:
+        return False
+    keys = connection.execute("SELECT name FROM pragma_table_xinfo(?) WHERE pk > 0", (table,)).fetchall()
+    if [str(name).lower() for (name,) in keys] != [columns[0].lower()]:
+        return False
+    indexes = connection.execute(
+        "SELECT count(*) FROM pragma_index_list(?) WHERE origin = 'pk'", (table,)
+    ).get
+    return int(indexes) == 0
+
+
+def rowid_name(connection: apsw.Connection, table: str) -> str | None:
+    """A name for the hidden rowid of *table*; None: it has none, or columns took all its names."""
+    row = connection.execute(
+        "SELECT wr, type FROM pragma_table_list WHERE schema = 'main' AND lower(name) = lower(?)", (table,)
+    ).get
+    if row is None or row[0] or row[1] != "table":
+        return None
+    taken = {
+        str(name).lower()
+        for (name,) in connection.execute("SELECT name FROM pragma_table_xinfo(?)", (table,))
+    }
+    return next((name for name in ("rowid", "_rowid_", "oid") if name not in taken), None)

@@ -1,0 +1,119 @@
+"""The rebuild of a small table, and plain statements: all inside the caller's transaction."""
+
+from collections import Counter
+from collections.abc import Mapping
+
+import apsw
+
+from engine.errors import Refused
+from engine.sqlite.keys import rowid_name
+from engine.sqlite.quoting import quote_name
+from engine.sqlite.spec import Rebuild
+from engine.sqlite.swap import carry_sequence, drop_triggers, legacy_renames, rename_table
+
+
+def rebuild_at_once(connection: apsw.Connection, rebuild: Rebuild) -> int:
+    """Copy the table into its new form and put that in its place; the number of rows. Refused by any constraint.
+
+    Hidden rowids survive. Foreign keys are off here, so dropping the source deletes no rows of its children.
+    """
+    connection.execute(rebuild.create)
+    watched = [rebuild.source]
+    if _parent_side_changed(connection, rebuild):
+        watched += _children(connection, rebuild.source)
+    before = _violations(connection, watched)
+    drop_triggers(connection, rebuild.source)
+    copied = _copy(connection, rebuild)
+    carry_sequence(connection, rebuild)
+    connection.execute(f"DROP TABLE {quote_name(rebuild.source)}")
+    with legacy_renames(connection):
+        rename_table(connection, rebuild.shadow, rebuild.table)
+    for index in rebuild.indexes:
+        connection.execute(index.sql)
+    for trigger in rebuild.triggers:
+        connection.execute(trigger)
+    _compare(rebuild, before, _violations(connection, [rebuild.table, *watched[1:]]))
+    return copied
+
+
+def _copy(connection: apsw.Connection, rebuild: Rebuild) -> int:
+    new = [quote_name(column) for column, _ in rebuild.columns]
+    old = [quote_name(column) for _, column in rebuild.columns]
+    rowid, new_rowid = rowid_name(connection, rebuild.source), rowid_name(connection, rebuild.shadow)
+    if rowid and new_rowid and not _has_rowid_column(connection, rebuild.shadow):
+        new, old = [new_rowid, *new], [rowid, *old]
+    try:
+        connection.execute(
+            f"""
+            INSERT OR ABORT INTO {quote_name(rebuild.shadow)} ({", ".join(new)})
+            SELECT {", ".join(old)} FROM {quote_name(rebuild.source)}
+            """
+        )
+    except apsw.ConstraintError as error:
+        what = str(error).replace(rebuild.shadow, rebuild.table)
+        raise Refused(
+            f"{rebuild.table}: a row does not fit the new definition: {what}; nothing was changed: "
+            "correct the row or the definition, then plan again"
+        ) from error
+    return connection.changes()
+
+
+def _has_rowid_column(connection: apsw.Connection, table: str) -> bool:
+    """Whether a column of *table* is its rowid (INTEGER PRIMARY KEY), which then is copied by its own name."""
+    keys = connection.execute("SELECT count(*) FROM pragma_table_xinfo(?) WHERE pk > 0", (table,)).get
+    indexed = connection.execute(
+        "SELECT count(*) FROM pragma_index_list(?) WHERE origin = 'pk'", (table,)
+    ).get
+    return bool(keys) and not indexed
+
+
+# -- foreign keys -----------------------------------------------------------------------------------------------
+
+
+Violations = Mapping[tuple[str, str], int]
+"""How many rows of a table miss their parent in another: (table, parent), both lower case."""
+
+
+def _violations(connection: apsw.Connection, tables: list[str]) -> Violations:
+    found: Counter[tuple[str, str]] = Counter()
+    for table in tables:
+        try:
+            rows = connection.execute(f"PRAGMA foreign_key_check({quote_name(table)})")
+            found.update((table.lower(), str(parent).lower()) for _, _, parent, _ in rows)
+        except apsw.SQLError:
+            found[(table.lower(), "its foreign keys, which do not match")] = 1
+    return found
+
+
+def _compare(rebuild: Rebuild, before: Violations, after: Violations) -> None:
+    for (table, parent), rows in after.items():
+        earlier = rebuild.source.lower() if table == rebuild.table.lower() else table
+        known = before.get((earlier, parent), 0)
+        if rows > known:
+            raise Refused(
+                f"{rebuild.table}: {rows - known} rows of {table} would have no parent in {parent}; "
+                "nothing was changed: correct the rows, then plan again"
+            )
+
+
+def _children(connection: apsw.Connection, table: str) -> list[str]:
+    rows = connection.execute(
+        """
+        SELECT DISTINCT child.name
+          FROM sqlite_schema AS child, pragma_foreign_key_list(child.name) AS f
+         WHERE child.type = 'table' AND lower(f."table") = lower(?) AND lower(child.name) <> lower(?)
+         ORDER BY child.name
+        """,
+        (table, table),
+    ).fetchall()
+    return [str(name) for (name,) in rows]
+
+
+def _parent_side_changed(connection: apsw.Connection, rebuild: Rebuild) -> bool:
+    """Whether children may see other keys than before: checking a large child takes long, so only then."""
+
+    def side(table: str) -> set[tuple[str, str, int]]:
+        columns = connection.execute("SELECT name, type, pk FROM pragma_table_xinfo(?)", (table,))
+        return {(str(name).lower(), str(kind).upper(), int(pk)) for name, kind, pk in columns}
+
+    return bool(side(rebuild.source) - side(rebuild.shadow))

@@ -1,0 +1,264 @@
+"""Compare every row with its copy before the swap: in short reads, beside the application, without the write lock.
+
+Keys in the delta table are excused: their rows are read again anyway. The bounds of a read are kept as SQL values in a TEMP
+table, so that no value of a row passes through Python.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import apsw
+
+from engine.base import Control, Signal
+from engine.errors import Refused
+from engine.sqlite import checkpoints
+from engine.sqlite.catalog import ForeignKey, read_catalog
+from engine.sqlite.checkpoints import Phase
+from engine.sqlite.comparison import affinities, same_value
+from engine.sqlite.online import OnlineRebuild
+from engine.sqlite.pace import Pace, Rhythm
+from engine.sqlite.quoting import quote_name
+from engine.sqlite.spec import HELPER_MARK, Rebuild
+from engine.sqlite.texts import with_table_name
+
+SAVE_SECONDS = 0.5
+"""How often the place is written down on the target (and the waiting keys are applied)."""
+READING = Rhythm(hold_seconds=0.02, rest_seconds=0.002)
+MANY_KEYS = 500
+
+
+class Verification:
+    """The comparison of one filled shadow with its source."""
+
+    def __init__(self, work: OnlineRebuild) -> None:
+        self._work = work
+        self._connection = work.connection
+        self._rebuild = work.rebuild
+        self._source = quote_name(work.rebuild.source)
+        self._shadow = quote_name(work.rebuild.shadow)
+        self._delta = quote_name(work.names.delta)
+        self._walk = f"temp.{quote_name(f'{work.rebuild.source}{HELPER_MARK}t')}"
+        self._pace = Pace(READING, rows=1000)
+        self._saved_at = time.monotonic()
+        self._kinds = affinities(self._connection, work.rebuild.source)
+        self._new_kinds = affinities(self._connection, work.rebuild.shadow)
+        self._foreign_keys = new_foreign_keys(self._connection, work.rebuild)
+
+    def run(self, control: Control) -> Signal:
+        """Compare all; the work's phase is READY at the end. Refused: something differs."""
+        self._load()
+        while self._work.checkpoint.phase is not Phase.READY:
+            phase = self._work.checkpoint.phase
+            if phase is Phase.CHECK:
+                done = self._step(self._compare, f"{self._source} AS s", "s")
+            elif self._key_kept():
+                done = self._step(self._phantoms, f"{self._shadow} AS n", "n")
+            else:
+                done = self._count()
+            if done or time.monotonic() - self._saved_at > SAVE_SECONDS:
+                self._save(done)
+            signal = self._rest(control)
+            if signal is not Signal.GO:
+                return signal
+        self._connection.execute(f"DROP TABLE {self._walk}")
+        return Signal.GO
+
+    def _rest(self, control: Control) -> Signal:
+        signal = self._work.report(control, "verifying")
+        if signal is not Signal.GO:
+            return signal
+        if not self._work.hold.wal:
+            control.pause(self._pace.rhythm.hold_seconds)  # a read keeps others from committing there
+        while self._work.backlog() > MANY_KEYS:
+            signal = self._work.catch_up(control)
+            if signal is not Signal.GO:
+                return signal
+        return Signal.GO
+
+    # -- the place ----------------------------------------------------------------------------------------------
+
+    def _load(self) -> None:
+        places = self._work.key.place_list
+        self._connection.execute(f"DROP TABLE IF EXISTS {self._walk}")
+        self._connection.execute(f"CREATE TEMP TABLE {self._walk[5:]} (at TEXT PRIMARY KEY, {places})")
+        self._connection.execute(
+            f"""
+            INSERT INTO {self._walk} (at, {places})
+            SELECT 'low', {places} FROM {quote_name(self._work.names.mark)} WHERE at = 'check'
+            """
+        )
+
+    def _save(self, done: bool) -> None:
+        """Write the place down, in a transaction that applies waiting keys too."""
+        work, places = self._work, self._work.key.place_list
+        mark = quote_name(work.names.mark)
+        phase = work.checkpoint.phase
+        if done:
+            phase = Phase.EXTRA if phase is Phase.CHECK else Phase.READY
+        moved = replace(work.checkpoint, phase=phase)
+        if done:
+            self._connection.execute(f"DELETE FROM {self._walk}")
+        with work.hold.transaction("check"):
+            self._connection.execute(f"DELETE FROM {mark} WHERE at = 'check'")
+            self._connection.execute(
+                f"INSERT INTO {mark} (at, {places}) SELECT 'check', {places} FROM {self._walk} WHERE at = 'low'"
+            )
+            checkpoints.put(self._connection, moved)
+        work.state = moved
+        self._saved_at = time.monotonic()
+
+    # -- reading ------------------------------------------------------------------------------------------------
+
+    def _step(self, look: Callable[[str], None], table: str, alias: str) -> bool:
+        """Look at the next range of keys of *table*; whether it was the last."""
+        key = self._work.key
+        places = key.place_list
+        columns = key.columns if alias == "s" else key.new_columns
+        terms = tuple(f"{alias}.{term}" for term in (key.terms if alias == "s" else key.new_terms))
+        after = self._bound(">", terms, "low")
+        rows = self._pace.rows
+        with self._work.hold.reading():
+            began = time.monotonic()
+            self._connection.execute(
+                f"""
+                INSERT OR REPLACE INTO {self._walk} (at, {places})
+                SELECT 'high', {", ".join(f"{alias}.{c}" for c in columns)} FROM {table} WHERE {after}
+                 ORDER BY {", ".join(terms)} LIMIT 1 OFFSET ?
+                """,
+                (rows - 1,),
+            )
+            last = self._connection.changes() == 0
+            upto = "" if last else f" AND {self._bound('<=', terms, 'high')}"
+            look(after + upto)
+            self._pace.note(rows, time.monotonic() - began)
+        if not last:
+            self._connection.execute(
+                f"""
+                INSERT OR REPLACE INTO {self._walk} (at, {places})
+                SELECT 'low', {places} FROM {self._walk} WHERE at = 'high'
+                """
+            )
+        return last
+
+    def _bound(self, sign: str, terms: tuple[str, ...], at: str) -> str:
+        if at == "low":
+            known = self._connection.execute(f"SELECT count(*) FROM {self._walk} WHERE at = 'low'").get
+            if not known:
+                return "true"
+        return f"({', '.join(terms)}) {sign} (SELECT {self._work.key.place_list} FROM {self._walk} WHERE at = '{at}')"
+
+    def _compare(self, where: str) -> None:
+        """Every source row of the range has its copy, equal in every column that is copied."""
+        key = self._work.key
+        join = f"""{self._source} AS s LEFT JOIN {self._shadow} AS n ON {key.same_row("s", "n")}"""
+        same = " AND ".join(
+            same_value(old, self._kinds[old.lower()], new, self._new_kinds[new.lower()])
+            for new, old in self._rebuild.columns
+        )
+        shown = key.shown("s")
+        row = self._connection.execute(
+            f"""
+            SELECT {shown}, n.{key.new_columns[0]} IS NULL FROM {join}
+             WHERE {where} AND (n.{key.new_columns[0]} IS NULL OR NOT ({same}))
+               AND ({key.of("s")}) NOT IN (SELECT {key.place_list} FROM {self._delta})
+             LIMIT 1
+            """
+        ).get
+        if row is not None:
+            self._differs(f"the row with {row[0]} {'is missing in' if row[1] else 'differs from'} the copy")
+        for foreign_key in self._foreign_keys:
+            self._orphans(foreign_key, join, where, shown)
+
+    def _orphans(self, foreign_key: ForeignKey, join: str, where: str, shown: str) -> None:
+        own = foreign_key.table.lower() in (self._rebuild.table.lower(), self._rebuild.source.lower())
+        parent = self._rebuild.shadow if own else foreign_key.table
+        to = foreign_key.to or _primary_key(self._connection, parent)
+        pairs = list(zip(to, foreign_key.columns, strict=True))
+        known = " AND ".join(f"n.{quote_name(column)} IS NOT NULL" for column in foreign_key.columns)
+        match = " AND ".join(f"p.{quote_name(up)} = +n.{quote_name(down)}" for up, down in pairs)
+        shown_key = self._connection.execute(
+            f"""
+            SELECT {shown} FROM {join}
+             WHERE {where} AND {known} AND NOT EXISTS (SELECT 1 FROM {quote_name(parent)} AS p WHERE {match})
+             LIMIT 1
+            """
+        ).get
+        if shown_key is not None:
+            self._differs(
+                f"the row with {shown_key} has no parent in {foreign_key.table}, as the new foreign key demands"
+            )
+
+    def _phantoms(self, where: str) -> None:
+        """Every copy of the range has its original."""
+        key = self._work.key
+        shown_key = self._connection.execute(
+            f"""
+            SELECT {key.new_shown("n")} FROM {self._shadow} AS n
+             WHERE {where} AND NOT EXISTS (SELECT 1 FROM {self._source} AS s WHERE {key.same_source("s", "n")})
+               AND ({", ".join(f"n.{c}" for c in key.new_columns)}) NOT IN
+                   (SELECT {key.place_list} FROM {self._delta})
+             LIMIT 1
+            """
+        ).get
+        if shown_key is not None:
+            self._differs(f"the row with {shown_key} is in the copy only")
+
+    def _count(self) -> bool:
+        """The key changes its type, so copies cannot be looked up in the source: there must not be more of them."""
+        key = self._work.key
+        changed = f"(SELECT {key.place_list} FROM {self._delta})"
+        with self._work.hold.reading():
+            originals, copies = self._connection.execute(
+                f"""
+                SELECT (SELECT count(*) FROM {self._source})
+                     - (SELECT count(*) FROM {self._source} WHERE ({key.term_list}) IN {changed}),
+                       (SELECT count(*) FROM {self._shadow})
+                     - (SELECT count(*) FROM {self._shadow} WHERE ({key.new_term_list}) IN {changed})
+                """
+            ).get
+        if originals != copies:
+            self._differs(f"{originals} rows became {copies}")
+        return True
+
+    def _key_kept(self) -> bool:
+        rebuild = self._rebuild
+        pairs = zip(rebuild.key, rebuild.new_key, strict=True)
+        return all(self._kinds[old.lower()] == self._new_kinds[new.lower()] for old, new in pairs)
+
+    def _differs(self, what: str) -> None:
+        raise Refused(f"{self._rebuild.table}: {what}; nothing was changed: plan again")
+
+
+def _primary_key(connection: apsw.Connection, table: str) -> tuple[str, ...]:
+    rows = connection.execute("SELECT name FROM pragma_table_xinfo(?) WHERE pk > 0 ORDER BY pk", (table,))
+    return tuple(str(name) for (name,) in rows)
+
+
+def new_foreign_keys(connection: apsw.Connection, rebuild: Rebuild) -> list[ForeignKey]:
+    """The foreign keys of the new definition that the source does not have in the same form over columns of one type."""
+    scratch = apsw.Connection(":memory:")
+    try:
+        scratch.execute(with_table_name(rebuild.create, rebuild.table))
+        wanted = read_catalog(scratch).get(rebuild.table)
+    finally:
+        scratch.close()
+    live = read_catalog(connection, {rebuild.source}).get(rebuild.source)
+    assert wanted is not None
+    assert live is not None
+    old_names = {new.lower(): old for new, old in rebuild.columns}
+    types = {column.name.lower(): column.type.upper() for column in live.columns}
+    new_types = {column.name.lower(): column.type.upper() for column in wanted.columns}
+    known = {(k.table.lower(), tuple(c.lower() for c in k.columns), tuple(c.lower() for c in k.to))
+             for k in live.foreign_keys}  # fmt: skip
+    found = []
+    for foreign_key in wanted.foreign_keys:
+        olds = tuple(old_names.get(column.lower(), "").lower() for column in foreign_key.columns)
+        same_types = all(
+            types.get(old) == new_types[column.lower()]
+            for old, column in zip(olds, foreign_key.columns, strict=True)
+        )
+        form = (foreign_key.table.lower(), olds, tuple(c.lower() for c in foreign_key.to))
+        if form not in known or not same_types:
+            found.append(foreign_key)
+    return found
