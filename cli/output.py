@@ -12,7 +12,7 @@ from rich.text import Text
 from cli.errors import CliError, Interrupted
 from cli.views.text import clean
 
-PIPE_WIDTH = 400
+PIPE_WIDTH = 100_000
 """Columns when nobody looks at a terminal: lines are not broken for a program that reads them."""
 
 

@@ -245,6 +245,11 @@ class Progress:
         return self.state not in NOT_MOVING
 
     @property
+    def phase(self) -> str:
+        """The state as a person sees it: between two tables an apply that began is running, not waiting to begin."""
+        return "running" if self.state == "pending" and self.finished_tables() else self.state
+
+    @property
     def deferred(self) -> bool:
         """Whether the cutover waits for a person."""
         return self.state == "waiting_for_cutover" and self.options.get("defer_cutover") == "true"

@@ -84,7 +84,7 @@ def status(words: tuple[str, ...], wanted: Wanted, output: Output) -> Exit:
             return Exit.OK
         output.show(applies_table(applies, with_database=True))
         active = sum(apply.state not in ("completed", "failed", "cancelled", "reverted") for apply in applies)
-        output.hint(f"{active} active. One of them: {place.command('progress', applies[0].apply_id)}")
+        output.hint(f"{active} active. Look at one: {place.command('progress', applies[0].apply_id)}")
     return Exit.OK
 
 

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from cli.output import Output
 from cli.replies import Progress, TableProgress
-from cli.views.progress import ProgressView, detail, retry_sentence
+from cli.views.progress import BUSY, ProgressView, detail, retry_sentence
 from cli.views.text import DIM, YELLOW, clean, clock, duration, now, one_line, state_style, state_word
 
 LINE_EVERY_SECONDS = 10.0
@@ -83,7 +83,7 @@ class LineDisplay(Display):
     def show(self, progress: Progress) -> None:
         for table in progress.tables:
             self._table(table)
-        state = (progress.state, progress.next_attempt_at)
+        state = (progress.phase, progress.next_attempt_at)
         if state != self._state:
             self._state = state
             self._apply(progress)
@@ -92,12 +92,12 @@ class LineDisplay(Display):
         self._line(lost_sentence(reason, seconds), YELLOW)
 
     def _apply(self, progress: Progress) -> None:
-        text = f"{one_line(progress.apply_id)}: {state_word(progress.state)}"
+        text = f"{one_line(progress.apply_id)}: {state_word(progress.phase)}"
         if progress.state == "failed_retryable":
             text += f". {retry_sentence(progress, now())}"
         if progress.error and progress.moving:
             text += f": {one_line(progress.error)}"
-        self._line(text, state_style(progress.state))
+        self._line(text, state_style(progress.phase))
         if hint := self._cutover(progress):
             self._line(hint, YELLOW)
 
@@ -114,7 +114,7 @@ class LineDisplay(Display):
         text = Text(f"{one_line(table.table)}: {state_word(table.status)}")
         if table.status == "running" and table.rows_total:
             text.append(f" {table.percent}%")
-        if (more := detail(table)) is not None:
+        if table.status in BUSY and (more := detail(table)) is not None:
             text.append(f", {more.plain}")
         self._line(text.plain, state_style(table.status))
 

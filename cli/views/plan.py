@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from rich.console import Group, RenderableType
-from rich.padding import Padding
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.segment import Segment
 from rich.syntax import Syntax
 from rich.text import Text
 
@@ -20,11 +20,26 @@ SEVERITY_TITLES = {
     "warning": "Warnings",
     "info": "Good to know",
 }
+INDENT = "    "
 STRATEGY_WORDS = {
     "instant": "instant",
     "direct": "direct (one transaction)",
     "online": "online (copied in the background)",
 }
+
+
+class Indented:
+    """A text a little to the right, wrapped there, without spaces at the line ends: DDL is copied from terminals."""
+
+    def __init__(self, text: Text) -> None:
+        self._text = text
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        narrower = options.update_width(max(10, options.max_width - len(INDENT)))
+        for line in console.render_lines(self._text, narrower, pad=False):
+            yield Segment(INDENT)
+            yield from line
+            yield Segment.line()
 
 
 def plan_view(plans: Sequence[Plan]) -> RenderableType:
@@ -68,21 +83,18 @@ def _change(change: TableChange, *, with_namespace: bool) -> Iterator[Renderable
         head.append(" · UNSAFE", f"bold {RED}")
     yield Text("")
     yield head
-    yield _indented(_sql(change.ddl))
+    yield Indented(_sql(change.ddl))
     if change.lock:
-        yield _indented(Text(one_line(change.lock), style=DIM))
+        yield Indented(Text(one_line(change.lock), style=DIM))
     if change.is_unsafe and change.unsafe_reason:
-        yield _indented(Text(one_line(change.unsafe_reason), style=RED))
+        yield Indented(Text(one_line(change.unsafe_reason), style=RED))
 
 
 def _sql(ddl: str) -> Text:
     text = Syntax("", "sql", theme="ansi_dark").highlight(clean(ddl).expandtabs(4))
     text.rstrip()
+    text.no_wrap, text.overflow = False, "fold"
     return text
-
-
-def _indented(text: Text) -> Padding:
-    return Padding(text, (0, 0, 0, 4), expand=False)
 
 
 def _findings(violations: Sequence[Violation]) -> Iterator[RenderableType]:
@@ -95,7 +107,7 @@ def _findings(violations: Sequence[Violation]) -> Iterator[RenderableType]:
         yield Text("")
         yield Text(SEVERITY_TITLES.get(severity, one_line(severity)), style=f"bold {style}")
         for violation in found:
-            yield _indented(_finding(violation, style))
+            yield Indented(_finding(violation, style))
 
 
 def _finding(violation: Violation, style: str) -> Text:
@@ -115,7 +127,7 @@ def _errors(plan: Plan) -> Iterator[RenderableType]:
         yield Text("")
         yield Text("This plan cannot be applied", style=f"bold {RED}")
     for error in errors:
-        yield _indented(Text.assemble(("• ", RED), clean(error)))
+        yield Indented(Text.assemble(("• ", RED), clean(error)))
 
 
 def _summary(plan: Plan) -> Text:

@@ -55,16 +55,16 @@ class ProgressView:
             rest = ", ".join(f"{number} {word}" for word, number in hidden.items())
             yield Text(f"  … and {count(hidden.total(), 'more table')}: {rest}", style=DIM)
         for text in remarks(progress, now()) if self._with_error else ():
-            yield Padding(text, (0, 0, 0, 2))
+            yield Padding(text, (0, 0, 0, 2), expand=False)
         if self._notice:
             yield Text(clean(self._notice), style=YELLOW)
 
 
 def headline(progress: Progress) -> Text:
     """The apply, its state, and for how long."""
-    style = state_style(progress.state)
+    style = state_style(progress.phase)
     text = Text.assemble(
-        (f"{state_sign(progress.state)} {state_word(progress.state)}", f"bold {style}"),
+        (f"{state_sign(progress.phase)} {state_word(progress.phase)}", f"bold {style}"),
         f"  {one_line(progress.database)}",
         (f" · {one_line(progress.environment)}" if progress.environment else ""),
         (f"  {one_line(progress.apply_id)}", DIM),
@@ -111,7 +111,8 @@ def table_lines(tables: list[TableProgress], width: int) -> RenderableType:
         )
         if table.status in BUSY and (details := detail(table)):
             grid.add_row("", "", details)
-    return Padding(grid, (0, 0, 0, 1))
+    # Not to the full width: a ^C echoed behind the last column must not begin a new line under a view that is redrawn.
+    return Padding(grid, (0, 0, 0, 1), expand=False)
 
 
 def name(table: TableProgress) -> str:
