@@ -129,27 +129,42 @@ def read_catalog(connection: apsw.Connection, only: Collection[str] | None = Non
 
     Reads several tables of the schema: inside a transaction when others may change it meanwhile.
     """
-    wanted = None if only is None else {name.lower() for name in only}
-    rows = [
-        (str(kind), str(name), str(table), None if sql is None else str(sql))
-        for kind, name, table, sql in connection.execute(
-            "SELECT type, name, tbl_name, sql FROM sqlite_schema"
-        )
-    ]
-    flags = _table_flags(connection)
-    modules = {str(name).lower() for (name,) in connection.execute("SELECT name FROM pragma_module_list")}
-    unmanaged = _unmanaged(rows, flags, modules)
+    rows = _schema_rows(connection, only)
+    flags = _table_flags(connection, rows if only is not None else None)
+    unmanaged = _unmanaged(rows, flags, _modules(connection, rows))
     relations: dict[str, Relation] = {}
     for kind, name, _, sql in rows:
         lowered = name.lower()
-        if kind not in ("table", "view") or sql is None or not visible(name) or lowered in unmanaged:
-            continue
-        if wanted is None or lowered in wanted:
+        if kind in ("table", "view") and sql is not None and visible(name) and lowered not in unmanaged:
             relations[lowered] = _relation(
                 connection, kind, name, sql, flags.get(lowered, ("table", False, False))
             )
     _attach(relations, rows)
     return Catalog(relations=relations, unmanaged=tuple(sorted(unmanaged.values())))
+
+
+_Row = tuple[str, str, str, str | None]  # kind, name, table, sql
+
+
+def _schema_rows(connection: apsw.Connection, only: Collection[str] | None) -> list[_Row]:
+    # SQLite's lower() knows ASCII only, Python's all of Unicode: with other letters in play everything is read.
+    asked = None if only is None or not all(name.isascii() for name in only) else json.dumps(sorted(only))
+    found = connection.execute(
+        """SELECT type, name, tbl_name, sql FROM sqlite_schema
+            WHERE ?1 IS NULL OR lower(tbl_name) IN (SELECT lower(value) FROM json_each(?1))""",
+        (asked,),
+    )
+    return [
+        (str(kind), str(name), str(table), None if sql is None else str(sql))
+        for kind, name, table, sql in found
+    ]
+
+
+def _modules(connection: apsw.Connection, rows: list[_Row]) -> set[str]:
+    """Names of the virtual table modules in this build; not asked when nothing is virtual."""
+    if not any(sql is not None and _module(sql) for _, _, _, sql in rows):
+        return set()
+    return {str(name).lower() for (name,) in connection.execute("SELECT name FROM pragma_module_list")}
 
 
 def visible(name: str) -> bool:
@@ -158,13 +173,22 @@ def visible(name: str) -> bool:
     return not lowered.startswith(("sqlite_", OWN_PREFIX)) and HELPER_MARK not in lowered
 
 
-def _table_flags(connection: apsw.Connection) -> dict[str, tuple[str, bool, bool]]:
-    return {
-        str(name).lower(): (str(kind), bool(without_rowid), bool(strict))
-        for name, kind, without_rowid, strict in connection.execute(
+def _table_flags(connection: apsw.Connection, rows: list[_Row] | None) -> dict[str, tuple[str, bool, bool]]:
+    """Type, WITHOUT ROWID and STRICT of all tables, or of those among *rows*."""
+    if rows is None:
+        found = connection.execute(
             "SELECT name, type, wr, strict FROM pragma_table_list WHERE schema = 'main'"
-        )
-    }
+        ).fetchall()
+    else:
+        found = [
+            flags
+            for kind, name, _, _ in rows
+            if kind == "table"
+            for flags in connection.execute(
+                "SELECT name, type, wr, strict FROM pragma_table_list(?) WHERE schema = 'main'", (name,)
+            )
+        ]
+    return {str(name).lower(): (str(kind), bool(wr), bool(strict)) for name, kind, wr, strict in found}
 
 
 def _unmanaged(
@@ -191,6 +215,8 @@ def _unmanaged(
 
 def _module(sql: str) -> str:
     """The module of a virtual table, lower case; empty for anything else."""
+    if "virtual" not in sql[:32].lower():
+        return ""
     words = sql.split(None, 2)
     if len(words) < 3 or words[1].upper() != "VIRTUAL":
         return ""
@@ -244,7 +270,7 @@ def _foreign_keys(connection: apsw.Connection, name: str) -> tuple[ForeignKey, .
     )
 
 
-def _attach(relations: dict[str, Relation], rows: list[tuple[str, str, str, str | None]]) -> None:
+def _attach(relations: dict[str, Relation], rows: list[_Row]) -> None:
     """Put indexes and triggers into their tables' (still open) mappings. Automatic indexes belong to the body."""
     for kind, name, table, sql in rows:
         owner = relations.get(table.lower())

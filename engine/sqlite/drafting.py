@@ -124,8 +124,10 @@ class Drafting:
         return broken(self._scratch.connection, now)
 
     def _settle(self, draft: Draft) -> None:
-        if self._affected(draft):
+        if self._broken:
             self._broken = broken(self._scratch.connection, self._scratch.catalog())
+        elif self._affected(draft):
+            self._broken = self._broken_among(draft)
 
     # -- drafts --------------------------------------------------------------------------------------------------
 
