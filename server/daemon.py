@@ -11,8 +11,6 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Self
 
-from storage.registry import open_store, sqlite_path
-
 from server.app import App
 from server.config import Config
 from server.housekeeping import Housekeeping
@@ -24,6 +22,7 @@ from server.routes import make_handler
 from server.targets import Targets
 from server.workers import Workers
 from storage.errors import StoreError
+from storage.registry import open_store, sqlite_path
 
 log = logging.getLogger(__name__)
 

@@ -150,7 +150,7 @@ class Drive:
     def _one(self, session: Session, task: Task) -> Signal:
         change = self._changes[task.seq]
         if session.standing(change) is Standing.FITS:
-            if task.state is not State.CUTTING_OVER:
+            if self._state(task) is State.PENDING:
                 self._advance([task], State.RUNNING)
             signal = session.prepare([change], self._control)
             if signal is not Signal.GO:
@@ -196,6 +196,10 @@ class Drive:
         self._current = task.seq
         return session.standing(self._changes[task.seq]) is Standing.FITS
 
+    def _state(self, task: Task) -> State:
+        """As last written; *task* may have been read before that."""
+        return next(now.state for now in self._tasks if now.seq == task.seq)
+
     def _remaining(self) -> list[Task]:
         return [task for task in self._tasks if task.state not in TERMINAL]
 
@@ -205,20 +209,30 @@ class Drive:
         self._control.insist(lambda: self._control.guarded(write))
 
     def _advance(self, tasks: Sequence[Task], state: State) -> None:
-        moves = [TaskMove(seq=task.seq, state=state) for task in tasks if task.state is not state]
+        self._move([(task, state) for task in tasks])
+
+    def _move(self, wanted: Sequence[tuple[Task, State]]) -> None:
+        """One guarded write for all of *wanted*; what is there already is no move."""
+        moves = [TaskMove(seq=task.seq, state=state) for task, state in wanted if task.state is not state]
         if not moves:
             return
-        names = ", ".join(self._changes[move.seq].table for move in moves)
-        message = f"{names}: {state.value.replace('_', ' ')}"
+        message = "; ".join(
+            f"{self._changes[move.seq].table}: {move.state.value.replace('_', ' ')}" for move in moves
+        )
         log.info("%s: %s", self._claim.apply_uid, message)
         self._write(lambda: self._store.advance(self._claim, moves, message))
         self._tasks = self._control.insist(lambda: self._store.tasks(self._claim.apply_id))
 
     def _finished(self, task: Task) -> None:
-        """The change is live: write it down, unless it is the last one (`complete` does both at once)."""
+        """The change is live: write it down, unless it is the last one (`complete` does both at once).
+
+        The next task begins in the same write, so that nobody sees the apply fall back to pending in between.
+        """
         self._control.finishing = True
-        if [t for t in self._remaining() if t.seq != task.seq]:
-            self._advance([task], State.COMPLETED)
+        others = [other for other in self._remaining() if other.seq != task.seq]
+        if others:
+            begins = [(others[0], State.RUNNING)] if others[0].state is State.PENDING else []
+            self._move([(task, State.COMPLETED), *begins])
 
     def _tidy(self, session: Session) -> Signal:
         self._control.finishing = True

@@ -273,6 +273,8 @@ class HttpServer:
                 sock, _peer = self._listener.accept()
             except BlockingIOError:
                 return
+            except ConnectionError:  # it gave up while it waited in the backlog
+                continue
             except OSError as error:
                 # Out of descriptors or memory: the connection stays in the backlog; look away instead of spinning.
                 log.warning("not accepting for a moment: %s", error)

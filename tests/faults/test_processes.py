@@ -12,7 +12,7 @@ from storage.states import State
 from tests.faults.world import World, until
 
 LEASE_SECONDS = 1.5
-ROWS = 120_000
+ROWS = 250_000
 
 
 def kill_and_replace(world: World, processes: list, chance: random.Random) -> None:  # type: ignore[type-arg]

@@ -9,8 +9,6 @@ import signal
 import sys
 import threading
 
-from storage.registry import open_store
-
 from server.app import App
 from server.config import Config, DatabaseConfig, EnvironmentConfig, WorkerConfig
 from server.housekeeping import Housekeeping
@@ -18,6 +16,7 @@ from server.leases import LeaseKeeper
 from server.metrics import Metrics
 from server.targets import Targets
 from server.workers import Workers
+from storage.registry import open_store
 
 
 def configuration(lease_seconds: float, databases: dict[str, str]) -> Config:

@@ -10,13 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from storage.registry import open_store
-
 from engine.base import Target
 from engine.registry import open_engine
 from server.changes import to_stored
 from storage.base import Store
 from storage.records import Apply, NewApply, Plan
+from storage.registry import open_store
 from storage.states import TERMINAL, State
 
 BEFORE = """
