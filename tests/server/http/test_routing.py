@@ -1,6 +1,7 @@
 """The routes as a table: methods, unknown paths, tokens, health, the shapes every answer shares."""
 
 import logging
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -111,7 +112,9 @@ def test_an_unreachable_store_is_a_retryable_answer_on_every_route(api: Api) -> 
     for path in ("/api/progress/shop", "/api/progress/apply/apply-1"):
         answer = api.get(path)
         assert (answer.status, answer.json["error_code"]) == (500, "storage_error")
-    assert "schemabot_store_errors_total" in api.get("/metrics").text
+    text = api.get("/metrics").text
+    assert re.search(r"^schemabot_store_errors_total [1-9]", text, re.MULTILINE)
+    assert "schemabot_active_applies{" not in text
 
 
 def test_a_bug_shows_its_number_and_not_its_text(api: Api, caplog: pytest.LogCaptureFixture) -> None:

@@ -35,6 +35,35 @@ def test_pipelined_requests_are_answered_in_order(serve: Serve) -> None:
         assert [peer.answer().body for _ in range(30)] == [str(number).encode() for number in range(30)]
 
 
+def test_a_request_sent_while_the_one_before_is_worked_on_waits_its_turn(serve: Serve) -> None:
+    entered, release = threading.Event(), threading.Event()
+    running: list[str] = []
+    most: list[int] = []
+
+    def handler(request: Request) -> Response:
+        running.append(request.segments[0])
+        most.append(len(running))
+        if request.segments == ("first",):
+            entered.set()
+            assert release.wait(30)
+        running.remove(request.segments[0])
+        return Response(body=request.segments[0].encode())
+
+    server = serve(handler, threads=4)
+    with Peer(server.address) as peer, Peer(server.address) as other:
+        peer.ask("/first")
+        assert entered.wait(30)
+        peer.ask("/second")
+        other.ask("/other")  # by its answer the collector has had its chance to read the second
+        assert other.answer().body == b"other"
+        other.ask("/other")
+        assert other.answer().body == b"other"
+        assert "second" not in running
+        release.set()
+        assert [peer.answer().body, peer.answer().body] == [b"first", b"second"]
+    assert max(most) == 2
+
+
 def test_a_request_in_single_bytes_is_a_request(serve: Serve, echo: Echo) -> None:
     server = serve(echo)
     with Peer(server.address) as peer:
