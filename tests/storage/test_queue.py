@@ -289,8 +289,12 @@ def test_orphans_are_due_at_once_and_count_as_died_drivers(store: Store) -> None
         queued(store, name)
     held = [claimed(store), claimed(store)]
     assert store.release_orphans() == 2
-    assert claimed(store).apply_id == held[1].apply_id + 1, "what was queued is still first"
-    assert [claimed(store).attempt, claimed(store).attempt] == [1, 1]
+    heirs = [claimed(store) for _ in range(3)]
+    assert sorted((heir.apply_id, heir.attempt) for heir in heirs) == [
+        (held[0].apply_id, 1),
+        (held[1].apply_id, 1),
+        (held[1].apply_id + 1, 0),
+    ]
     assert store.heartbeat(held) == {claim.token for claim in held}
 
 
@@ -309,6 +313,16 @@ def test_co_5_a_parked_apply_is_due_again_after_its_delay_and_spends_nothing(sto
     assert 25 < due <= 30
     with pytest.raises(LeaseLost):
         store.log(claim, "info", "info", "late")
+
+
+def test_parking_is_progress(store: Store) -> None:
+    apply = queued(store)
+    store.retry_later(claimed(store), None, "flaky", 0.0)
+    claim = claimed(store)
+    move(store, claim, W, W)
+    assert now(store, apply).attempt == 1
+    store.park(claim, 0.0)
+    assert now(store, apply).attempt == 0, "it is in step with its table again"
 
 
 @pytest.mark.parametrize("kind", ["cutover", "stop", "cancel"])

@@ -1,11 +1,13 @@
 """Views, locks and settings."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from storage.base import Store
 from storage.errors import LockHeld, NotFound, NotOwner
 from storage.states import State
-from tests.storage.scene import R, W, claimed, driven_to, move, now, queued
+from tests.storage.scene import R, W, claimed, driven_to, move, now, queued, until
 
 
 def test_active_and_latest_apply_of_a_target(store: Store) -> None:
@@ -34,6 +36,7 @@ def test_recent_applies_come_by_their_start_or_else_their_creation(store: Store)
     first = queued(store, "a")
     second = queued(store, "b")
     assert [apply.id for apply in store.recent()] == [second.id, first.id]
+    until("the clock moves on", lambda: datetime.now(UTC) > second.created_at + timedelta(milliseconds=2))
     claim = claimed(store)
     move(store, claim, R)
     assert [apply.id for apply in store.recent(1)] == [first.id], "started after the other was made"
