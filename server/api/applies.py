@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from typing import Any
 
 from server.api.answers import Answer, Failed, Invalid
 from server.api.backends import NoBackend, engine_for, labels
@@ -27,40 +28,46 @@ def apply(app: App, request: Request) -> Answer:
     if not environment:
         raise Invalid("environment is required")
     options = _options(fields)
-    deployment, caller = fields.text("deployment"), fields.text("caller")
+    deployment = fields.text("deployment")
     key = fields.text("idempotency_key") or request.headers.get("idempotency-key", "")
     try:
         plan = app.store.plan(plan_id)
     except NotFound as error:
         raise Failed(f"apply failed: plan not found: {plan_id}") from error
-    counter = app.metrics.applies
-    where = labels(app, plan.database, plan.environment)
-    refusal = _refusal(app, plan, environment, deployment, options)
-    if refusal:
-        log.info("%s: apply refused: %s", plan_id, refusal)
-        counter.labels(**where, status="rejected").inc()
-        return _refused(refusal)
     new = NewApply(
         plan_id=plan_id,
         environment=environment,
         deployment=plan.deployment,
-        caller=caller or request.user,
+        caller=fields.text("caller") or request.user,
         options=options,
         idempotency_key=key or None,
         max_attempts=app.config.workers.max_attempts,
     )
+    status = "error"
+    try:
+        answer = _submit(app, plan, new, deployment)
+        status = "success" if answer["accepted"] else "rejected"
+    finally:
+        where = labels(app, plan.database, plan.environment)
+        app.metrics.applies.labels(**where, status=status).inc()
+    return answer
+
+
+def _submit(app: App, plan: Plan, new: NewApply, deployment: str) -> dict[str, Any]:
+    refusal = _refusal(app, plan, new.environment, deployment, new.options)
+    if refusal:
+        return _refused(plan, refusal)
     try:
         made = app.store.enqueue(new)
     except TargetBusy as error:
-        counter.labels(**where, status="rejected").inc()
-        return _refused(str(error))
-    counter.labels(**where, status="success").inc()
-    log.info("%s: accepted (%s, %s/%s)", made.apply_uid, plan_id, plan.database, environment)
+        return _refused(plan, str(error))
+    log.info("%s: accepted (%s, %s/%s)", made.apply_uid, plan.plan_id, plan.database, plan.environment)
     app.wake()
     return {"accepted": True, "apply_id": made.apply_uid}
 
 
-def _refused(text: str) -> Answer:
+def _refused(plan: Plan, text: str) -> dict[str, Any]:
+    log.info("%s: apply refused: %s", plan.plan_id, clean(text))
     return {"accepted": False, "error_code": "engine_error", "error_message": clean(text)}
 
 
