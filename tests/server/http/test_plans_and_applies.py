@@ -305,6 +305,7 @@ def test_an_apply_without_a_back_end_says_so(api: Api) -> None:
     assert answer.json["error"].startswith(
         "apply failed: tern client: resolve DSN for shop/staging: the secret file x"
     )
+    assert api.metric('schemabot_applies_total{database="shop",environment="staging",status="error"} 1.0')
 
 
 # -- rollback ---------------------------------------------------------------------------------------------------
