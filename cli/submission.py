@@ -41,13 +41,16 @@ class Terms:
         return options
 
 
-def check(plan: Plan, output: Output, *, allow_unsafe: bool) -> None:
+CHANGE_FILES = "change the schema files as the findings say, then plan again"
+
+
+def check(plan: Plan, output: Output, *, allow_unsafe: bool, remedy: str = CHANGE_FILES) -> None:
     """The gates, after the plan was shown. Refused: it cannot be applied. UnsafeRefused: data could be lost."""
     if plan.errors:
         raise Refused(
             f"this plan cannot be applied: {plan.errors[0]}"
             + (f" (and {count(len(plan.errors) - 1, 'more reason')})" if len(plan.errors) > 1 else ""),
-            "change the schema files as the findings say, then plan again",
+            remedy,
         )
     if not plan.unsafe:
         return

@@ -65,11 +65,11 @@ def watch(place: Place, apply_id: str, display: Display) -> Progress:
         time.sleep(poll)
 
 
-def follow(place: Place, output: Output, apply_id: str) -> Progress:
+def follow(place: Place, output: Output, apply_id: str, *, cutover_asked: bool = False) -> Progress:
     """`watch` with the display that suits the output. Ctrl-C detaches: Interrupted, saying what becomes of the apply."""
 
     def cutover(progress: Progress) -> str:
-        if not progress.deferred:
+        if not progress.deferred or cutover_asked:
             return ""
         return f"Waiting for cutover. When you are ready: {place.command('cutover', apply_id)}"
 

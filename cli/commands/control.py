@@ -111,7 +111,7 @@ def cutover(words: tuple[str, ...], wanted: Wanted, watch: bool, output: Output)
         answer = _send(place, "cutover", found)
         output.line(answer | {"apply_id": found.apply_id})
         output.say(f"Cutover requested: {found.apply_id}", GREEN)
-        return _watch_or_hint(place, output, found, watch=watch)
+        return _watch_or_hint(place, output, found, watch=watch, cutover_asked=True)
 
 
 @click.command()
@@ -181,8 +181,11 @@ def _nothing(output: Output, found: Progress, sentence: str) -> Exit:
     return Exit.OK
 
 
-def _watch_or_hint(place: Place, output: Output, found: Progress, *, watch: bool) -> Exit:
+def _watch_or_hint(
+    place: Place, output: Output, found: Progress, *, watch: bool, cutover_asked: bool = False
+) -> Exit:
     if watch or place.in_process:
-        return conclude(place, output, follow(place, output, found.apply_id))
+        last = follow(place, output, found.apply_id, cutover_asked=cutover_asked)
+        return conclude(place, output, last)
     output.hint(f"look at it: {place.command('progress', found.apply_id)}")
     return Exit.OK

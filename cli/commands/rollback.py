@@ -9,6 +9,8 @@ from cli.place import Wanted, open_place
 from cli.submission import Terms, attach, check, submit
 from cli.views.plan import plan_view
 
+REMEDY = "write the schema you want into files (schemabot pull makes the start), then plan and apply them"
+
 
 @click.command()
 @words_argument
@@ -51,7 +53,7 @@ def rollback(
         active = place.api.database_progress(plan.database, plan.environment)
         if active.state and not active.ended:
             return attach(place, output, active, plan, watching=watch)
-        check(plan, output, allow_unsafe=allow_unsafe)
+        check(plan, output, allow_unsafe=allow_unsafe, remedy=REMEDY)
         if plan.empty:
             output.say("Nothing to roll back.")
             document = {"apply_id": "", "database": plan.database, "environment": plan.environment}

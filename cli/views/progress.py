@@ -46,7 +46,7 @@ class ProgressView:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         progress = self._progress
         yield headline(progress)
-        room = len(progress.tables) if self._whole else max(3, console.size.height - FRAME_LINES)
+        room = 2 * len(progress.tables) if self._whole else max(3, console.size.height - FRAME_LINES)
         shown = choose(progress.tables, room)
         if shown:
             yield table_lines(shown, options.max_width)

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from tests.cli.rig import Run, runner
+
 
 @pytest.fixture(autouse=True)
 def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -80,3 +82,9 @@ def peer() -> Iterator[Peer]:
         yield peer
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs command lines inside this process."""
+    return runner(capsys)
