@@ -19,12 +19,16 @@ from server.leases import LeaseKeeper
 from server.metrics import Metrics
 from server.ownership import StoreOwned, StoreOwnership
 from server.routes import make_handler
+from server.secrets import SecretError
 from server.targets import Targets
 from server.workers import Workers
 from storage.errors import StoreError
 from storage.registry import open_store, sqlite_path
 
 log = logging.getLogger(__name__)
+
+HTTP_DRAIN_SECONDS = 5.0
+"""How long running requests may take to end."""
 
 
 class Daemon:
@@ -74,7 +78,7 @@ class Daemon:
             max_connections=config.server.max_connections,
         )
         http.start()
-        stack.callback(http.stop, 5.0)
+        stack.callback(self._close, http)
         keeper.start()
         stack.callback(keeper.stop)
         housekeeping = Housekeeping(store, metrics)
@@ -95,10 +99,19 @@ class Daemon:
 
     def _drain(self, workers: Workers) -> None:
         if not workers.stop(self._config.server.drain_seconds):
-            log.error("a worker did not let go in time; its lease will lapse")
-            # Its thread still holds the store and the target: leave both to the kernel (AV-4).
-            logging.shutdown()
-            os._exit(1)
+            _exit_now("a worker did not let go in time; its lease will lapse")
+
+    @staticmethod
+    def _close(http: HttpServer) -> None:
+        if not http.stop(HTTP_DRAIN_SECONDS):
+            _exit_now("a request did not end in time")
+
+
+def _exit_now(why: str) -> None:
+    """Its thread still holds the store or a target: leave both to the kernel, which loses nothing (AV-4)."""
+    log.error("%s; exiting without waiting for it", why)
+    logging.shutdown()
+    os._exit(1)
 
 
 def serve(config: Config, on_ready: Callable[[str], None] | None = None) -> int:
@@ -120,7 +133,7 @@ def serve(config: Config, on_ready: Callable[[str], None] | None = None) -> int:
                 on_ready(daemon.url)
             done.wait()
             log.info("draining: nothing new is claimed, running changes checkpoint and are handed back")
-    except (StoreOwned, StoreError, OSError) as error:
+    except (StoreOwned, StoreError, SecretError, OSError) as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1
     return 0

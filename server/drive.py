@@ -20,6 +20,7 @@ from server.control import DriveControl, ShuttingDown
 from server.leases import Lease
 from server.secrets import SecretError
 from server.targets import UnknownTarget
+from server.texts import clean
 from storage.errors import LeaseLost, NotFound
 from storage.records import Apply, Claim, Plan, Task, TaskMove
 from storage.states import TERMINAL, State
@@ -280,6 +281,7 @@ class Drive:
         return outcome
 
     def _retry(self, error: str) -> Outcome:
+        error = clean(error)
         delay = retry_delay(self._claim.attempt, random.random)
         log.warning("%s: will be tried again in %.0f s: %s", self._claim.apply_uid, delay, error)
         self._write(lambda: self._store.retry_later(self._claim, self._current, error, delay))
@@ -287,6 +289,7 @@ class Drive:
         return Outcome.RETRY
 
     def _fail(self, error: str) -> Outcome:
+        error = clean(error)
         log.error("%s: failed: %s", self._claim.apply_uid, error)
         self._write(lambda: self._store.fail(self._claim, self._current, error))
         return Outcome.FAILED
