@@ -31,12 +31,12 @@ class StoreOwnership:
         except BlockingIOError:
             owner = self._read()
             os.close(self._fd)
-            raise StoreOwned(store, int(owner.get("pid", 0)), str(owner.get("url", ""))) from None
+            raise StoreOwned(store, int(owner.get("pid", "0")), owner.get("url", "")) from None
         self.publish("")
 
     def publish(self, url: str) -> None:
         """Say where this daemon listens."""
-        text = json.dumps({"pid": os.getpid(), "url": url}).encode()
+        text = json.dumps({"pid": str(os.getpid()), "url": url}).encode()
         os.pwrite(self._fd, text, 0)
         os.ftruncate(self._fd, len(text))
 
@@ -45,9 +45,9 @@ class StoreOwnership:
         os.ftruncate(self._fd, 0)
         os.close(self._fd)
 
-    def _read(self) -> dict[str, object]:
+    def _read(self) -> dict[str, str]:
         try:
-            found = json.loads(os.pread(self._fd, 4096, 0))
-        except ValueError:
+            found: dict[str, str] = json.loads(os.pread(self._fd, 4096, 0))
+        except ValueError:  # it was taken a moment ago and nothing is written yet
             return {}
-        return found if isinstance(found, dict) else {}
+        return found
