@@ -3,6 +3,9 @@
 Two figures for each history × threads: draining a full queue (claims/s, and how long one claim takes), and whole cycles
 enqueue → claim → complete (how long an apply waits for its claim). The floor, in the same run: as many bare transactions
 of two statements, with the same settings, on a file beside the store.
+
+A shared machine changes its pace by the minute, so the histories take turns in rounds, and the floor is measured once per
+history, too: it knows no history, so how far its p99 differs between histories is the noise of the run.
 """
 
 import argparse
@@ -105,30 +108,31 @@ def in_threads(count: int, work: Callable[[], None]) -> float:
     return time.perf_counter() - began
 
 
-def floor(folder: Path, threads: int, transactions: int) -> float:
-    """Bare transactions per second: an UPDATE and an INSERT, one connection behind one lock, WAL, synchronous FULL."""
-    connection = apsw.Connection(str(folder / f"floor-{threads}-{time.monotonic_ns()}.db"))
+def floor(folder: Path, threads: int, transactions: int, samples: Samples) -> float:
+    """Bare transactions, an UPDATE and an INSERT, one connection behind one lock, WAL, synchronous FULL: seconds in all."""
+    connection = apsw.Connection(str(folder / f"floor-{time.monotonic_ns()}.db"))
     connection.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL")
     connection.execute("CREATE TABLE counter(n); INSERT INTO counter VALUES (0); CREATE TABLE log(n)")
     lock = threading.Lock()
 
     def work() -> None:
         for _ in range(transactions // threads):
+            began = time.perf_counter()
             with lock:
                 connection.execute("BEGIN IMMEDIATE")
                 connection.execute("UPDATE counter SET n = n + 1")
                 connection.execute("INSERT INTO log SELECT n FROM counter")
                 connection.execute("COMMIT")
+            samples.seconds.append(time.perf_counter() - began)
 
     seconds = in_threads(threads, work)
     connection.close()
-    return transactions // threads * threads / seconds
+    return seconds
 
 
-def drain(store: SqliteStore, path: Path, threads: int, applies: int) -> tuple[Samples, float]:
-    """Claim a full queue: durations of the claims, claims per second."""
+def drain(store: SqliteStore, path: Path, threads: int, applies: int, samples: Samples) -> float:
+    """Claim a full queue: seconds in all."""
     generate(path, applies // threads * threads, live=True)
-    samples = Samples()
 
     def work() -> None:
         for _ in range(applies // threads):
@@ -142,13 +146,11 @@ def drain(store: SqliteStore, path: Path, threads: int, applies: int) -> tuple[S
             if found is None:
                 samples.errors.append("an empty answer while rows were due")
 
-    seconds = in_threads(threads, work)
-    return samples, len(samples.seconds) / seconds
+    return in_threads(threads, work)
 
 
-def cycle(store: SqliteStore, threads: int, cycles: int) -> tuple[Samples, float]:
-    """Enqueue, claim whatever is first, complete: from the enqueue's begin to the claim's end; cycles per second."""
-    samples = Samples()
+def cycle(store: SqliteStore, threads: int, cycles: int, samples: Samples) -> float:
+    """Enqueue, claim whatever is first, complete: samples from the enqueue's begin to the claim's end; seconds in all."""
     free: queue.Queue[int] = queue.Queue()
     for number in range(4 * threads):
         store.save_plan(plan(number))
@@ -179,73 +181,93 @@ def cycle(store: SqliteStore, threads: int, cycles: int) -> tuple[Samples, float
             except StoreError as error:
                 samples.errors.append(repr(error))
 
-    seconds = in_threads(threads, work)
-    return samples, len(samples.seconds) / seconds
+    return in_threads(threads, work)
 
 
 HEAD = (
-    f"{'history':>9} {'threads':>7} | {'claims/s':>8} {'floor/s':>8} {'ratio':>6} {'claim ms p50/p99/max':>22} | "
-    f"{'cycles/s':>8} {'floor/s':>8} {'ratio':>6} {'enqueue→claimed ms p50/p99/max':>31}"
+    f"{'history':>9} {'threads':>7} | {'claims/s':>8} {'floor/s':>8} {'ratio':>6} {'claim ms p50/p99/max':>22} "
+    f"{'floor ms p50/p99/max':>22} | {'cycles/s':>8} {'ratio':>6} {'enqueue→claimed ms p50/p99/max':>31}"
 )
 
 
+@dataclass(slots=True)
+class Cell:
+    """What was measured for one history and number of threads, all rounds together."""
+
+    claims: Samples = field(default_factory=Samples)
+    bare: Samples = field(default_factory=Samples)
+    waits: Samples = field(default_factory=Samples)
+    claim_seconds: float = 0.0
+    bare_seconds: float = 0.0
+    cycle_seconds: float = 0.0
+
+    def round(self, folder: Path, store: SqliteStore, path: Path, threads: int, count: int) -> None:
+        """Measure *count* of each once more."""
+        self.bare_seconds += floor(folder, threads, count, self.bare)
+        self.claim_seconds += drain(store, path, threads, count, self.claims)
+        self.cycle_seconds += cycle(store, threads, count, self.waits)
+
+    def line(self, history: int, threads: int) -> str:
+        """A row of the table; a cycle is held against three bare transactions."""
+        claims = len(self.claims.seconds) / self.claim_seconds
+        bare = len(self.bare.seconds) / self.bare_seconds
+        cycles = len(self.waits.seconds) / self.cycle_seconds
+        return (
+            f"{history:>9,} {threads:>7} | {claims:>8,.0f} {bare:>8,.0f} {bare / claims:>5.1f}× "
+            f"{self.claims.milliseconds():>22} {self.bare.milliseconds():>22} | {cycles:>8,.0f} "
+            f"{bare / 3 / cycles:>5.1f}× {self.waits.milliseconds():>31}"
+        )
+
+
 def measure(
-    folder: Path, history: int, thread_counts: list[int], cycles: int
-) -> tuple[dict[int, float], list[str], int]:
-    """One store: claim p99 by threads, errors, cycles done."""
-    path = folder / f"store-{history}.db"
-    p99s: dict[int, float] = {}
-    errors: list[str] = []
-    done = 0
-    with SqliteStore(path) as store:
+    folder: Path, histories: list[int], thread_counts: list[int], rounds: int, count: int
+) -> list[Cell]:
+    """Print the table and the verdict; all cells."""
+    stores = {history: SqliteStore(folder / f"store-{history}.db") for history in histories}
+    cells: dict[tuple[int, int], Cell] = {}
+    for history, store in stores.items():
         store.upgrade()
         store.save_plan(plan(0))
-        generate(path, history, live=False)
-        for threads in thread_counts:
-            claim_floor = floor(folder, threads, cycles)
-            claims, claim_rate = drain(store, path, threads, cycles)
-            cycle_floor = floor(folder, threads, 3 * cycles) / 3
-            waits, cycle_rate = cycle(store, threads, cycles)
-            print(
-                f"{history:>9,} {threads:>7} | {claim_rate:>8,.0f} {claim_floor:>8,.0f} {claim_floor / claim_rate:>5.1f}× "
-                f"{claims.milliseconds():>22} | {cycle_rate:>8,.0f} {cycle_floor:>8,.0f} "
-                f"{cycle_floor / cycle_rate:>5.1f}× {waits.milliseconds():>31}",
-                flush=True,
-            )
-            p99s[threads] = claims.p99
-            errors += claims.errors + waits.errors
-            done += len(waits.seconds)
-    path.unlink()
-    return p99s, errors, done
+        generate(folder / f"store-{history}.db", history, live=False)
+    for threads in thread_counts:
+        for number in range(rounds):
+            turn = number % len(histories)
+            for history in histories[turn:] + histories[:turn]:
+                cell = cells.setdefault((history, threads), Cell())
+                cell.round(folder, stores[history], folder / f"store-{history}.db", threads, count)
+        for history in histories:
+            print(cells[history, threads].line(history, threads), flush=True)
+    for store in stores.values():
+        store.close()
+    print("\np99, longest history against none (the floor knows no history: its figure is the noise)")
+    for threads in thread_counts:
+        none, longest = cells[histories[0], threads], cells[histories[-1], threads]
+        print(
+            f"  {threads:>2} threads: claim {longest.claims.p99 / none.claims.p99:.2f}×, "
+            f"floor {longest.bare.p99 / none.bare.p99:.2f}×"
+        )
+    return list(cells.values())
 
 
 def main() -> int:
-    """Print the table; 1 when a call failed or a claim came back empty."""
+    """Print the figures; 1 when a call failed or a claim came back empty."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--quick", action="store_true", help="small numbers: under 30 seconds")
     quick = options.parse_args().quick
     histories = [0, 20_000] if quick else [0, 100_000, 1_000_000]
-    thread_counts = [1, 4, 16]
-    cycles = 240 if quick else 2_240
+    rounds, count = (2, 160) if quick else (7, 320)
     print(describe())
-    print("floor: as many bare transactions of an UPDATE and an INSERT; a cycle is three of them\n")
+    print(
+        "floor: as many bare transactions of an UPDATE and an INSERT; a cycle is held against three of them\n"
+    )
     print(HEAD)
-    p99s: dict[int, dict[int, float]] = {}
-    errors: list[str] = []
-    done = 0
     with tempfile.TemporaryDirectory(prefix="schemabot-claims-") as folder:
-        for history in histories:
-            p99s[history], found, count = measure(Path(folder), history, thread_counts, cycles)
-            errors += found
-            done += count
+        cells = measure(Path(folder), histories, [1, 4, 16], rounds, count)
+    errors = [text for cell in cells for text in cell.claims.errors + cell.waits.errors]
+    done = sum(len(cell.waits.seconds) for cell in cells)
     print(f"\n{done:,} cycles enqueue + claim + complete, {len(errors)} errors")
     for text in sorted(set(errors))[:5]:
         print(f"  {text}")
-    for threads in thread_counts:
-        print(
-            f"claim p99 with {threads} threads, longest history against none: "
-            f"{p99s[histories[-1]][threads] / p99s[0][threads]:.2f}×"
-        )
     return 1 if errors else 0
 
 
