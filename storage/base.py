@@ -136,18 +136,25 @@ class Store(ABC):
 
     @abstractmethod
     def retry_later(self, claim: Claim, seq: int | None, error: str, delay: float) -> None:
-        """Begun, unfinished tasks (and *seq*, else the first unfinished) → failed_retryable, apply likewise, due in *delay* s."""
+        """Begun, unfinished tasks (and *seq*, else the first unfinished) → failed_retryable, apply likewise, due in *delay* s.
+
+        With a stop pending the apply comes to rest as stopped instead: nobody is left to obey it (CO-1).
+        """
 
     @abstractmethod
     def park(self, claim: Claim, delay: float) -> None:
         """Release the lease of an apply whose tasks are all waiting_for_cutover or completed; next catch-up in *delay* s.
 
-        A pending cutover, stop or cancel makes it due at once instead (no command is slept through).
+        A pending cutover, stop or cancel makes it due at once instead (no command is slept through). Being in step with
+        the table again is progress: `attempt` goes to 0.
         """
 
     @abstractmethod
     def settle_stop(self, claim: Claim, request_id: int) -> None:
-        """Unfinished tasks → stopped, apply → stopped, lease released, the command done, cutovers superseded."""
+        """Unfinished tasks → stopped, apply → stopped, lease released, the command done, cutovers superseded.
+
+        A cancel that overtook the stop keeps the apply due at once instead, for its clean-up.
+        """
 
     @abstractmethod
     def settle_cancel(self, claim: Claim, request_id: int) -> None:
