@@ -70,6 +70,11 @@ class Key:
         return ", ".join(self.places)
 
     @property
+    def value_list(self) -> str:
+        """The same as values: a column of no type is not converted in a comparison, an expression is."""
+        return ", ".join(f"+{place}" for place in self.places)
+
+    @property
     def term_list(self) -> str:
         """The key in the source, to compare or to sort by."""
         return ", ".join(self.terms)

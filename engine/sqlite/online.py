@@ -297,7 +297,7 @@ class OnlineRebuild:
         self.connection.execute(
             f"""
             DELETE FROM {self._shadow}
-             WHERE ({self.key.new_term_list}) IN (SELECT {self.key.place_list} FROM {self._delta} WHERE seq <= ?)
+             WHERE ({self.key.new_term_list}) IN (SELECT {self.key.value_list} FROM {self._delta} WHERE seq <= ?)
             """,
             (upto,),
         )
@@ -308,7 +308,7 @@ class OnlineRebuild:
     def _changed(self, upto: int) -> str:
         """Which rows of the source to read again: those behind the mark will be copied anyway."""
         key = self.key
-        where = f"({key.term_list}) IN (SELECT {key.place_list} FROM {self._delta} WHERE seq <= {int(upto)})"
+        where = f"({key.term_list}) IN (SELECT {key.value_list} FROM {self._delta} WHERE seq <= {int(upto)})"
         if self.checkpoint.phase is not Phase.COPY:
             return where
         if not self._marked():

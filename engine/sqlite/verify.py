@@ -57,9 +57,10 @@ class Verification:
             else:
                 done = self._count()
             if done or time.monotonic() - self._saved_at > SAVE_SECONDS:
-                self._save(done)
+                self._save(done=done)
             signal = self._rest(control)
             if signal is not Signal.GO:
+                self._save(done=False)
                 return signal
         self._connection.execute(f"DROP TABLE {self._walk}")
         return Signal.GO
@@ -89,8 +90,8 @@ class Verification:
             """
         )
 
-    def _save(self, done: bool) -> None:
-        """Write the place down, in a transaction that applies waiting keys too."""
+    def _save(self, *, done: bool) -> None:
+        """Write the place down on the target; *done*: the phase is over."""
         work, places = self._work, self._work.key.place_list
         mark = quote_name(work.names.mark)
         phase = work.checkpoint.phase
@@ -161,7 +162,7 @@ class Verification:
             f"""
             SELECT {shown}, n.{key.new_columns[0]} IS NULL FROM {join}
              WHERE {where} AND (n.{key.new_columns[0]} IS NULL OR NOT ({same}))
-               AND ({key.of("s")}) NOT IN (SELECT {key.place_list} FROM {self._delta})
+               AND ({key.of("s")}) NOT IN (SELECT {key.value_list} FROM {self._delta})
              LIMIT 1
             """
         ).get
@@ -197,7 +198,7 @@ class Verification:
             SELECT {key.new_shown("n")} FROM {self._shadow} AS n
              WHERE {where} AND NOT EXISTS (SELECT 1 FROM {self._source} AS s WHERE {key.same_source("s", "n")})
                AND ({", ".join(f"n.{c}" for c in key.new_columns)}) NOT IN
-                   (SELECT {key.place_list} FROM {self._delta})
+                   (SELECT {key.value_list} FROM {self._delta})
              LIMIT 1
             """
         ).get
@@ -207,7 +208,7 @@ class Verification:
     def _count(self) -> bool:
         """The key changes its type, so copies cannot be looked up in the source: there must not be more of them."""
         key = self._work.key
-        changed = f"(SELECT {key.place_list} FROM {self._delta})"
+        changed = f"(SELECT {key.value_list} FROM {self._delta})"
         with self._work.hold.reading():
             originals, copies = self._connection.execute(
                 f"""

@@ -1,5 +1,6 @@
 """Changes for the tests of the execution, made by the real planner when the rows ask for nothing special."""
 
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import apsw
 
 from engine.base import Change, Control, Job, Progress, Session, Signal, Strategy, Target
 from engine.sqlite.catalog import read_catalog
+from engine.sqlite.quoting import quote_name
 from engine.sqlite.session import SqliteSession
 from engine.sqlite.spec import HELPER_MARK, SHADOW_SUFFIX, IndexSpec, Rebuild, Step
 from engine.sqlite.texts import with_index_name, with_table_name
@@ -65,7 +67,9 @@ def statement_change(path: Path, table: str, *statements: str, after_sql: str | 
     """A change by plain statements; what they make of *table* is found by running them on a copy of the schema."""
     with closing(apsw.Connection(str(path))) as live, closing(apsw.Connection(":memory:")) as scratch:
         before = read_catalog(live).fingerprint(table)
-        for (sql,) in live.execute("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"):
+        for (sql,) in live.execute(
+            "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"
+        ):
             scratch.execute(sql)
         for statement in statements:
             scratch.execute(statement)
@@ -87,7 +91,9 @@ def change_of(step: Step) -> Change:
 
 
 def _key(connection: apsw.Connection, table: str) -> tuple[bool, tuple[str, ...]]:
-    keys = connection.execute("SELECT name, type FROM pragma_table_xinfo(?) WHERE pk ORDER BY pk", (table,)).fetchall()
+    keys = connection.execute(
+        "SELECT name, type FROM pragma_table_xinfo(?) WHERE pk ORDER BY pk", (table,)
+    ).fetchall()
     without_rowid = connection.execute("SELECT wr FROM pragma_table_list WHERE name = ?", (table,)).get
     if len(keys) == 1 and str(keys[0][1]).upper() == "INTEGER" and not without_rowid:
         return True, (str(keys[0][0]),)
@@ -102,7 +108,7 @@ def _index(name: str, sql: str, shadow: str) -> IndexSpec:
         name=name,
         sql=sql,
         shadow_name=shadow_name,
-        shadow_sql=with_index_name(sql[:on] + f'"{shadow}"' + body[body.index("(") :], shadow_name),
+        shadow_sql=with_index_name(sql[:on] + quote_name(shadow) + body[body.index("(") :], shadow_name),
     )
 
 
@@ -115,6 +121,7 @@ class Caller:
         self.pauses = 0
         self.on_report: Any = None
         self.on_clear: Any = None
+        self.rests = False  # really pause: there is another writer
 
     def report(self, progress: Progress) -> Signal:
         """Note it."""
@@ -134,8 +141,10 @@ class Caller:
         return Signal.GO
 
     def pause(self, seconds: float) -> None:
-        """No time is lost in tests, unless there is another writer."""
+        """Tests lose no time, unless there is another writer."""
         self.pauses += 1
+        if self.rests:
+            time.sleep(seconds)
 
 
 def target(path: Path) -> Target:

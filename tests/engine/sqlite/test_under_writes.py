@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -65,7 +64,7 @@ def test_a_writing_process_loses_nothing_and_never_fails(tmp_path: Path) -> None
     assert writer.stdout is not None
     assert writer.stdout.readline().strip() == "ready"
     caller = plans.Caller()
-    caller.pause = time.sleep  # type: ignore[method-assign]
+    caller.rests = True
     with plans.open_session(target) as session:
         assert plans.drive(session, change, caller) is Signal.GO
     stop.touch()
@@ -119,10 +118,26 @@ def test_cascades_of_foreign_keys_are_followed(tmp_path: Path) -> None:
 
 
 SPOILERS = {
-    "not null": ("note NOT NULL", "UPDATE items SET note = NULL WHERE id = {id}", "NOT NULL constraint failed"),
-    "check": ("note CHECK (note <> 'bad')", "UPDATE items SET note = 'bad' WHERE id = {id}", "CHECK constraint failed"),
-    "unique": ("note UNIQUE", "INSERT INTO items (id, note) VALUES (99999, 'note {id}')", "UNIQUE constraint failed"),
-    "conflict clause": ("note UNIQUE ON CONFLICT REPLACE", "UPDATE items SET note = 'note 2' WHERE id = {id}", "UNIQUE"),
+    "not null": (
+        "note NOT NULL",
+        "UPDATE items SET note = NULL WHERE id = {id}",
+        "NOT NULL constraint failed",
+    ),
+    "check": (
+        "note CHECK (note <> 'bad')",
+        "UPDATE items SET note = 'bad' WHERE id = {id}",
+        "CHECK constraint failed",
+    ),
+    "unique": (
+        "note UNIQUE",
+        "INSERT INTO items (id, note) VALUES (99999, 'note {id}')",
+        "UNIQUE constraint failed",
+    ),
+    "conflict clause": (
+        "note UNIQUE ON CONFLICT REPLACE",
+        "UPDATE items SET note = 'note 2' WHERE id = {id}",
+        "UNIQUE",
+    ),
 }
 
 
