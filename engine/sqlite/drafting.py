@@ -12,7 +12,7 @@ from engine.sqlite.desired import Desired
 from engine.sqlite.drafts import Draft
 from engine.sqlite.native import Native, native_change
 from engine.sqlite.quoting import quote_name
-from engine.sqlite.rebuild_sql import after_swap, make_rebuild, stable_keys
+from engine.sqlite.rebuild_sql import after_swap, make_rebuild, no_column_stays, stable_keys
 from engine.sqlite.renames import Renames
 from engine.sqlite.scratch import Mentions, Scratch, broken
 from engine.sqlite.sizes import DIRECT_ROWS, rows_up_to
@@ -166,8 +166,8 @@ class Drafting:
         return Draft(change_type="create", step=step, strategy=Strategy.INSTANT)
 
     def _replace(self, name: str) -> Draft | None:
-        """Drop and create: a view, or something that becomes another kind of thing."""
-        wanted, now = self._wanted.relations[name], self._scratch.get(name)
+        """Drop and create: a view, another kind of thing, or a table of which nothing stays."""
+        wanted, now = self._wanted.relations[name], self._scratch.get(self._renames.source(name))
         if now is None or now.fingerprint == wanted.fingerprint:
             return None
         rows = self._rows(now)
@@ -183,7 +183,7 @@ class Drafting:
             return None
         if now.kind == wanted.kind == "virtual":
             return self._alter_virtual(now, wanted)
-        if now.kind != wanted.kind:
+        if now.kind != wanted.kind or no_column_stays(now, wanted, self._renames.of(name)):
             return self._replace(name)
         live = self._live.get(source)
         assert live is not None

@@ -21,6 +21,15 @@ class Draft:
     renamed_from: str = ""
 
     @property
+    def replaced(self) -> bool:
+        """Whether the old object is dropped and another one made."""
+        return (
+            self.change_type == "alter"
+            and self.step.rebuild is None
+            and self.step.statements[0].startswith("DROP TABLE")
+        )
+
+    @property
     def name(self) -> str:
         """The object's name when the change is done (or, dropped, its last one)."""
         return self.step.table

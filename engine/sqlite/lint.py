@@ -1,11 +1,12 @@
 """What a person should know about the shape of a change: losses, keys, renames. Only what the change itself brings in."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from engine.base import Finding, Severity
 from engine.sqlite.catalog import Catalog, Column, ForeignKey, Part, Relation
 from engine.sqlite.desired import Desired
 from engine.sqlite.drafts import Draft
+from engine.sqlite.foreign_keys import unanswered
 from engine.sqlite.forms import normal_form
 from engine.sqlite.rebuild_sql import source_column
 from engine.sqlite.renames import Renames
@@ -26,7 +27,14 @@ class Linter:
         found: list[Finding] = []
         if now is not None and now.kind != "view" and (wanted is None or wanted.kind != now.kind):
             found.append(self._unsafe(now.name, "", f'DROP TABLE "{now.name}"'))
-        if wanted is not None and wanted.kind == "table":
+        replaced = (
+            now is not None and wanted is not None and now.kind == wanted.kind == "table" and draft.replaced
+        )
+        if now is not None and replaced:
+            found.append(
+                self._unsafe(draft.name, "", f'DROP TABLE "{now.name}" (the new one has none of its columns)')
+            )
+        elif wanted is not None and wanted.kind == "table":
             before = now if now is not None and now.kind == "table" else None
             found += self._table(before, wanted)
         if draft.keyless:
@@ -46,6 +54,15 @@ class Linter:
             for one in gone if one is not None and one.kind == "table"
             for two in new if two is not None and two.kind == "table" and _column_names(one) == _column_names(two)
         ]  # fmt: skip
+
+    def mismatches(self, before: Mapping[str, str]) -> list[Finding]:
+        """Foreign keys without a key to refer to, those of *before* (the live ones) left out."""
+        after = unanswered(self._desired.scratch.connection, self._desired.catalog)
+        return [
+            self._finding(Severity.WARNING, "has_foreign_key", name, "", reason)
+            for name, reason in sorted(after.items())
+            if before.get(name) != reason
+        ]
 
     def _table(self, now: Relation | None, wanted: Relation) -> Iterator[Finding]:
         if now is not None:

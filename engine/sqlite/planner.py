@@ -17,6 +17,7 @@ from engine.sqlite.catalog import Catalog, read_catalog
 from engine.sqlite.desired import Desired
 from engine.sqlite.drafting import Drafting
 from engine.sqlite.drafts import Draft
+from engine.sqlite.foreign_keys import unanswered
 from engine.sqlite.lint import Linter
 from engine.sqlite.pull import catalog_files
 from engine.sqlite.questions import PLAN_SECONDS, Context, ask_rows
@@ -49,9 +50,11 @@ def _plan(
 ) -> PlanResult:
     renames = read_renames(desired, live)
     old_sins = desired.refuse_broken(_broken_and_kept(live, desired, scratch))
+    mismatches = unanswered(scratch.connection, live)
     drafts = Drafting(connection, live, desired, renames, scratch).drafts()
     findings = _findings(connection, live, desired, renames, drafts) if drafts else []
     if drafts:
+        findings += Linter(live, desired, renames).mismatches(mismatches)
         findings += [_still_broken(*sin) for sin in old_sins]
         findings += [_brought_along(missing) for missing in sorted(set(scratch.foreign))]
     findings.sort(key=_order)
@@ -83,7 +86,12 @@ def _findings(
     for draft in drafts:
         found += linter.judge(draft)
         now, wanted = live.get(renames.source(draft.name)), desired.catalog.get(draft.name)
-        if now is not None and wanted is not None and now.kind == wanted.kind == "table":
+        if (
+            now is not None
+            and wanted is not None
+            and now.kind == wanted.kind == "table"
+            and not draft.replaced
+        ):
             found += ask_rows(context, now, wanted)
     return found
 

@@ -12,6 +12,7 @@ from engine.sqlite.affinity import affinity, loses, misfits, stored_as, type_cha
 from engine.sqlite.catalog import Catalog, Column, ForeignKey, Relation
 from engine.sqlite.checks import check_expressions, normal_checks
 from engine.sqlite.desired import Desired
+from engine.sqlite.foreign_keys import foreign_key_mismatches
 from engine.sqlite.quoting import quote_name, quote_names
 from engine.sqlite.rebuild_sql import source_column, stable_keys
 from engine.sqlite.renames import Renames
@@ -109,9 +110,13 @@ class _Asking:
         rowid, was_rowid = self._rowid(self._wanted), self._rowid(self._now)
         for column in self._wanted.columns:
             old = self._old(column)
-            if old is None or column.generated or not (self._wanted.strict or column.name == rowid):
+            if column.generated or not (self._wanted.strict or column.name == rowid):
                 continue
-            if old.name == was_rowid or (self._now.strict and old.type.upper() == column.type.upper()):
+            if old is None and column.default is None:
+                continue
+            if old and (
+                old.name == was_rowid or (self._now.strict and old.type.upper() == column.type.upper())
+            ):
                 continue
             condition = misfits(quote_name(column.name), column)
             kind = "the table is STRICT" if self._wanted.strict else "the row's number"
@@ -121,12 +126,19 @@ class _Asking:
     def checks(self) -> Iterator[Finding]:
         """A CHECK that is new, over all rows."""
         known = normal_checks(self._now.sql)
-        changed = {column.name.lower() for _, column in self._converted()}
+        changed = {
+            column.name.lower()
+            for column in self._wanted.columns
+            if (old := self._old(column)) is not None
+            and affinity(old, strict=self._now.strict) != affinity(column, strict=self._wanted.strict)
+        }
         for check in check_expressions(self._wanted.sql):
             if check.form in known and not check.names & changed:
                 continue
             what = f"CHECK ({check.text})"
-            yield from self._count(f"NOT ({check.text})", Severity.BLOCKED, "check", check.column, what)
+            yield from self._count(
+                f"NOT ({check.text})", Severity.BLOCKED, "check", check.column, what, compared=True
+            )
 
     def unique_keys(self) -> Iterator[Finding]:
         """A unique key that is new, over duplicates."""
@@ -141,6 +153,10 @@ class _Asking:
 
     def foreign_keys(self) -> Iterator[Finding]:
         """A foreign key that is new, over orphans."""
+        if self._wanted.name in foreign_key_mismatches(
+            self._context.desired.scratch.connection, [self._wanted]
+        ):
+            return  # it refers to no key at all, and so the linter says
         translated = {old.lower(): new for new, old in self._pairs()}
         tables = {old.lower(): new for new, old in self._context.renames.tables.items()}
         known = {
@@ -198,10 +214,18 @@ class _Asking:
         )
 
     def _count(
-        self, condition: str, severity: Severity, linter: str, column: str, what: str, *, alias: str = ""
+        self,
+        condition: str,
+        severity: Severity,
+        linter: str,
+        column: str,
+        what: str,
+        *,
+        alias: str = "",
+        compared: bool = False,
     ) -> Iterator[Finding]:
         try:
-            rows = f"({self._rows()}) AS {quote_name(alias or self._wanted.name)}"
+            rows = f"({self._rows(compared=compared)}) AS {quote_name(alias or self._wanted.name)}"
             count, example = self._ask(rows, condition)
         except _TooLong:
             yield self._unchecked(what)
@@ -234,18 +258,33 @@ class _Asking:
         finally:
             context.target.set_progress_handler(None)
 
-    def _rows(self) -> str:
+    def _converted_value(self, old: Column, column: Column, kind: str, *, compared: bool) -> str:
+        """SQL of the live value as the new column will hold it; *compared*: it compares as the new column does, too.
+
+        A CASE has no affinity: what becomes a number or stays one compares as that number, but not with numbers in quotes.
+        """
+        value = f"r.{quote_name(old.name)}"
+        if affinity(old, strict=self._now.strict) != kind:
+            plain = {"TEXT": f"CAST({value} AS TEXT)", "BLOB": f"+{value}"} if compared else {}
+            value = plain.get(kind) or stored_as(value, kind)
+        if compared:
+            wanted = self._context.desired.scratch.connection
+            collation = wanted.column_metadata("main", self._wanted.name, column.name)[1]
+            value = f"{value} COLLATE {quote_name(collation)}"
+        return value
+
+    def _rows(self, *, compared: bool = False) -> str:
         """A SELECT of the live rows as they will be: new names, converted values, defaults."""
         columns = []
         for column in self._wanted.columns:
             old = self._old(column)
             if column.generated:
                 continue
-            value = f"({column.default})" if column.default is not None else "NULL"
-            if old is not None:
-                value = f"r.{quote_name(old.name)}"
-                if type_changed(old, column, self._now, self._wanted):
-                    value = stored_as(value, affinity(column, strict=self._wanted.strict))
+            kind = affinity(column, strict=self._wanted.strict)
+            if old is None:
+                value = stored_as(f"({column.default})", kind) if column.default is not None else "NULL"
+            else:
+                value = self._converted_value(old, column, kind, compared=compared)
             columns.append(f"{value} AS {quote_name(column.name)}")
         return f"SELECT {', '.join([*columns, *self._key_terms()])} FROM {quote_name(self._now.name)} AS r"  # noqa: S608
 
@@ -320,7 +359,10 @@ def _unique_keys(connection: apsw.Connection, relation: Relation) -> list[_Uniqu
         part = relation.indexes.get(str(name).lower())
         texts = index_text(part.sql) if part else None
         named = tuple(
-            (quote_name(str(column)) if column is not None else (texts.terms[at] if texts else "NULL"), str(collation))
+            (
+                quote_name(str(column)) if column is not None else (texts.terms[at] if texts else "NULL"),
+                str(collation),
+            )
             for at, (column, collation) in enumerate(terms)
         )
         found.append(_UniqueKey(named, (texts.where or "") if texts else ""))

@@ -85,6 +85,11 @@ def copied_columns(
     return tuple(pairs)
 
 
+def no_column_stays(now: Relation, wanted: Relation, renamed: Mapping[str, str]) -> bool:
+    """Whether the new table takes over no value at all: it is another table of the same name."""
+    return not copied_columns(now, wanted, renamed)
+
+
 def source_column(now: Relation, column: Column, renamed: Mapping[str, str]) -> Column | None:
     """The live column that a desired one takes its values from."""
     return now.column(renamed.get(column.name.lower(), column.name))
