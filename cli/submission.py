@@ -19,6 +19,10 @@ from cli.watch import Outage, conclude, follow
 POST_TRIES = 6
 
 
+class NotAccepted(Refused):
+    """The server does not begin this apply, now or ever; the message is its reason."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
     """How a person wants the plan applied."""
@@ -91,8 +95,27 @@ def submit(place: Place, output: Output, plan: Plan, terms: Terms) -> Exit:
     reservation.check()
     ask(f"Apply this to {plan.database} ({plan.environment})?", yes=terms.yes, output=output)
     reservation.take()
-    apply_id = _begin(place, output, plan, terms, reservation)
+    try:
+        apply_id = _begin(place, output, plan, terms, reservation)
+    except NotAccepted:
+        active = _live_apply(place, plan)
+        # A lock of ours may by now be that of the apply which another command of ours has begun.
+        if active is None or active.caller != owner():
+            reservation.give_up()
+        if active is None or not same_work(plan, active):
+            raise
+        return attach(place, output, active, plan, watching=terms.watch)
     announce(output, plan, apply_id, watching=terms.watch)
+    return _see_through(place, output, apply_id, terms, reservation)
+
+
+def _live_apply(place: Place, plan: Plan) -> Progress | None:
+    active = place.api.database_progress(plan.database, plan.environment)
+    return active if active.state and not active.ended else None
+
+
+def _see_through(place: Place, output: Output, apply_id: str, terms: Terms, reservation: Reservation) -> Exit:
+    """Watch the apply, if that is wanted, and settle what becomes of the lock."""
     if not terms.watch:
         output.hint(f"look at it: {place.command('progress', apply_id)}")
         _let_go(reservation, terms)
@@ -135,8 +158,11 @@ def _begin(place: Place, output: Output, plan: Plan, terms: Terms, reservation: 
     """The id of the accepted apply; the lock goes back when nothing was begun."""
     try:
         return _post(place, output, plan, terms)
-    except (Refused, ApiError):
+    except ApiError:
         reservation.give_up()
+        raise
+    except Unreachable as error:
+        error.hint = "the apply may have been accepted: repeat the command, it goes on with that one"
         raise
     except KeyboardInterrupt:
         look = place.command("progress", *(() if place.file else (plan.database, "-e", plan.environment)))
@@ -162,7 +188,7 @@ def _post(place: Place, output: Output, plan: Plan, terms: Terms) -> str:
     apply_id = answer.get("apply_id")
     if answer.get("accepted") is not True or not isinstance(apply_id, str) or not apply_id:
         reason = str(answer.get("error_message") or "the server gave no reason")
-        raise Refused(f"apply not accepted: {reason}", f"what is going on: {place.command('status')}")
+        raise NotAccepted(f"apply not accepted: {reason}", f"what is going on: {place.command('status')}")
     return apply_id
 
 

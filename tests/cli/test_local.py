@@ -122,7 +122,7 @@ def test_a_file_that_does_not_exist_yet_is_planned_as_new_and_made_by_apply_only
         (["apply", "shop.db", "-s", "schema", "-e", "production", "-y"], "one environment"),
         (["apply", "shop.db", "-s", "schema", "--no-lock", "--force"], "--no-lock"),
         (["apply", "shop.db", "-s", "nowhere"], "no such directory: nowhere"),
-        (["plan"], "no .sql files found"),
+        (["plan"], "schemabot.yaml not found in"),
         (["status"], "no endpoint configured"),
     ],
 )
@@ -257,7 +257,7 @@ def test_apply_of_something_else_while_one_is_live_is_refused_naming_it(run: Run
 
 def test_stop_keeps_the_database_reserved_and_start_finishes(run: Run) -> None:
     shop = make_shop()
-    apply_id, _ = interrupted_apply(shop, signal.SIGINT)
+    interrupted_apply(shop, signal.SIGINT)
     stopped = run("stop", "shop.db")
     assert (stopped.code, "Schema change stopped" in stopped.out) == (0, True), stopped.err
     assert run("stop", "shop.db").code == 0, "nothing to stop is no error"
