@@ -43,7 +43,7 @@ class Rebuild:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One change: plain `statements` in one transaction, or a `rebuild` (then `statements` run after the swap, in its transaction)."""
+    """One change: plain `statements` in one transaction, or a `rebuild` (then `statements` run after the swap, too)."""
 
     before: str | None  # fingerprint the live object must have; None: it must not exist
     after: str | None  # fingerprint it has when done; None: it must not exist
