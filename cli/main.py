@@ -105,7 +105,7 @@ def main(arguments: Sequence[str]) -> int:
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted; nothing was begun.", err=True)
+        click.echo("Interrupted. `schemabot status` shows what is going on.", err=True)
         return Exit.INTERRUPTED
     except Exception as error:
         log.info("ended by an error nobody expected", exc_info=True)

@@ -75,7 +75,10 @@ def ask(question: str, *, yes: bool, output: Output) -> None:
         return
     if output.as_json or not interactive():
         raise Refused("nobody is there to confirm", "repeat the command with -y to apply without a question")
-    answer: str = click.prompt(f"{question} Only 'yes' goes on", default="", show_default=False)
+    try:
+        answer: str = click.prompt(f"{question} Only 'yes' goes on", default="", show_default=False)
+    except click.Abort:
+        raise Interrupted("\nInterrupted. Nothing was changed.") from None
     if answer.strip() != "yes":
         raise Refused(
             "not confirmed; nothing was changed", "repeat the command and answer yes when the plan is right"

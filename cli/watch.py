@@ -71,7 +71,7 @@ def follow(place: Place, output: Output, apply_id: str, *, cutover_asked: bool =
     def cutover(progress: Progress) -> str:
         if not progress.deferred or cutover_asked:
             return ""
-        return f"Waiting for cutover. When you are ready: {place.command('cutover', apply_id)}"
+        return f"Waiting for cutover. When you are ready:\n  {place.command('cutover', apply_id)}"
 
     try:
         with make_display(output, cutover) as display:

@@ -52,7 +52,7 @@ def show(place: Place, output: Output, found: Progress) -> None:
     output.show(ProgressView(found, whole=True, with_error=found.state != "failed" or not output.live))
     output.document(found.raw)
     if found.deferred:
-        output.hint(f"Waiting for cutover. When you are ready: {place.command('cutover', found.apply_id)}")
+        output.hint(f"Waiting for cutover. When you are ready:\n  {place.command('cutover', found.apply_id)}")
     elif found.moving and place.in_process:
         output.hint(f"Nobody is at work on it now. Go on: {place.command('progress', found.apply_id)}")
 

@@ -99,7 +99,7 @@ class LineDisplay(Display):
             text += f": {one_line(progress.error)}"
         self._line(text, state_style(progress.phase))
         if hint := self._cutover(progress):
-            self._line(hint, YELLOW)
+            self._line(" ".join(hint.split()), YELLOW)
 
     def _table(self, table: TableProgress) -> None:
         key = (table.namespace, table.table)
