@@ -12,12 +12,9 @@ def affinities(connection: apsw.Connection, table: str) -> dict[str, str]:
     strict = connection.execute(
         "SELECT strict FROM pragma_table_list WHERE schema = 'main' AND lower(name) = lower(?)", (table,)
     ).get
-    rows = connection.execute(
-        'SELECT name, type, "notnull", dflt_value, pk, hidden FROM pragma_table_xinfo(?)', (table,)
-    ).fetchall()
     columns = [
-        Column(name=name, type=kind or "", not_null=bool(not_null), default=default, key=key, hidden=hidden)
-        for name, kind, not_null, default, key, hidden in rows
+        Column(name=str(name), type=str(kind or ""), not_null=False, default=None, key=0, hidden=0)
+        for name, kind in connection.execute("SELECT name, type FROM pragma_table_xinfo(?)", (table,))
     ]
     return {column.name.lower(): affinity(column, strict=bool(strict)) for column in columns}
 

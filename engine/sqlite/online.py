@@ -356,7 +356,7 @@ class OnlineRebuild:
         """Between two transactions: report, and leave the lock to others for a while."""
         signal = self.report(control, detail, durable=durable)
         if signal is Signal.GO:
-            control.pause(self.pace.rhythm.rest_seconds)
+            control.pause(self.hold.still_to_rest(self.pace.rhythm.rest_seconds))
         return signal
 
     def report(self, control: Control, detail: str, *, durable: bool = False) -> Signal:

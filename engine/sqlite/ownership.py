@@ -6,15 +6,17 @@ same transaction. Only SQLite's clock is read.
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import apsw
 
 from engine.base import Job
 from engine.errors import Fenced, TargetHeld
 from engine.sqlite import faults
-from engine.sqlite.target import engine_error
+from engine.sqlite.target import engine_error, translated
 
+CHECKPOINT_PAGES = 400
+"""The log is written back in so small portions, by us: at 1000 pages a writer's own commit would have to do it."""
 HELD_SECONDS = 60.0
 """An owner that wrote nothing for so long may be dispossessed by another apply."""
 
@@ -28,6 +30,10 @@ class Hold:
         self.where = where
         self.taken = False
         self.wal = connection.execute("PRAGMA journal_mode").get == "wal"
+        self._log_pages = 0
+        if self.wal:
+            connection.set_wal_hook(self._note_log)
+        self._released_at = 0.0
         self.last_hold = 0.0
         """How long the last transaction held the write lock, in seconds."""
 
@@ -113,6 +119,10 @@ class Hold:
                 f"{max(silent, 0.0):.0f} s ago); wait for it or cancel it"
             )
 
+    def still_to_rest(self, seconds: float) -> float:
+        """What is left of a rest of *seconds* since the write lock was let go."""
+        return max(0.0, seconds - (time.monotonic() - self._released_at))
+
     # -- transactions ---------------------------------------------------------------------------------------------
 
     @contextmanager
@@ -160,12 +170,28 @@ class Hold:
             yield
             faults.reached(f"before_commit:{name}")
             self.connection.execute("COMMIT")
-            self.last_hold = time.monotonic() - began
+            self._released_at = time.monotonic()
+            self.last_hold = self._released_at - began
         except apsw.Error as error:
             raise engine_error(error, self.where) from error
         finally:
             self._roll_back()
         faults.reached(f"after_commit:{name}")
+        with translated(self.where):
+            self._write_back()
+
+    def _note_log(self, _: apsw.Connection, database: str, pages: int) -> int:
+        if database == "main":
+            self._log_pages = pages
+        return apsw.SQLITE_OK
+
+    def _write_back(self) -> None:
+        """Move the log into the database outside of any transaction, where it holds up nobody."""
+        if self._log_pages < CHECKPOINT_PAGES:
+            return
+        self._log_pages = 0
+        with suppress(apsw.BusyError):  # somebody else is at it
+            self.connection.wal_checkpoint("main", apsw.SQLITE_CHECKPOINT_PASSIVE)
 
     def _roll_back(self) -> None:
         if self.connection.in_transaction:

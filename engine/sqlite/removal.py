@@ -11,7 +11,7 @@ from engine.sqlite.ownership import Hold
 from engine.sqlite.pace import QUICK, STEADY, Pace
 from engine.sqlite.quoting import quote_name, quote_names
 
-INDEX_ROWS = 1_000_000
+INDEX_ROWS = 2_000_000
 """Of a table with more rows an index is not dropped as a whole (that reads all of it) but emptied with the rows."""
 QUIET_ROWS = 200
 """A table with so few rows is dropped at once."""

@@ -4,8 +4,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-import apsw
-
 from engine.base import Change, Control, Job, Progress, Session, Signal, Standing, Target
 from engine.errors import DriftFound, EngineError, Refused
 from engine.sqlite import checkpoints, faults
@@ -61,7 +59,8 @@ class SqliteSession(Session):
     def _set_up(self) -> None:
         self._connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         self._connection.execute("PRAGMA foreign_keys = OFF")
-        self._connection.execute("PRAGMA temp_store = MEMORY")
+        if self._connection.execute("PRAGMA journal_mode").get == "wal":
+            self._connection.execute("PRAGMA synchronous = NORMAL")  # FULL for the cutover, see there
         if self._connection.execute("PRAGMA foreign_keys").get != 0:
             raise Refused(
                 f"{self._where}: foreign keys cannot be switched off here; a rebuild could delete rows"
@@ -235,7 +234,7 @@ class SqliteSession(Session):
             self._looked_at = time.monotonic()
             signal = control.clear_to_cut_over()
         if signal is Signal.GO:
-            control.pause((QUICK if self._hold.wal else STEADY).rest_seconds)
+            control.pause(self._hold.still_to_rest((QUICK if self._hold.wal else STEADY).rest_seconds))
         return signal
 
     def _or_give_up(self, call: Callable[[], Signal], control: Control) -> Signal:
@@ -288,8 +287,3 @@ class SqliteSession(Session):
         finally:
             self._connection.close()
         faults.reached("closed")
-
-
-def open_connection(session: SqliteSession) -> apsw.Connection:
-    """The connection of *session*, for tests that look from inside."""
-    return session._connection
