@@ -6,7 +6,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from engine.base import PlanResult, Severity
+from engine.base import PlanResult, Severity, Signal, Standing
 from engine.sqlite.affinity import affinity
 from engine.sqlite.catalog import Relation, read_catalog
 from engine.sqlite.planner import plan_sqlite
@@ -16,6 +16,7 @@ from engine.sqlite.target import connect
 from tests.engine.planning.rig import found, fresh, rows, run
 from tests.engine.real.debian import package
 from tests.engine.real.histories import Version, mediawiki, powerdns, roundcube
+from tests.engine.sqlite.plans import Caller, drive, open_session
 
 HISTORIES: dict[str, tuple[str, Callable[[Path], list[Version]], int]] = {
     "roundcube": ("roundcube-core", roundcube, 20),
@@ -26,8 +27,21 @@ ROWS = 3
 Values = dict[str, dict[str, list[str]]]  # table → column → its values, sorted
 
 
+def by_the_engine(connection: apsw.Connection, result: PlanResult) -> None:
+    """Run the plan as the server does: one session, one change after the other."""
+    with open_session(Path(connection.filename)) as session:
+        session.check_fits(result.changes, result.fingerprints)
+        for change in result.changes:
+            assert session.standing(change) is Standing.FITS
+            assert drive(session, change, Caller()) is Signal.GO
+            assert session.standing(change) is Standing.DONE
+
+
+@pytest.mark.parametrize("execute", [run, by_the_engine])
 @pytest.mark.parametrize("project", HISTORIES)
-def test_a_real_schema_steps_through_its_versions_and_loses_no_value(project: str, tmp_path: Path) -> None:
+def test_a_real_schema_steps_through_its_versions_and_loses_no_value(
+    project: str, execute: Callable[[apsw.Connection, PlanResult], None], tmp_path: Path
+) -> None:
     name, history, at_least = HISTORIES[project]
     versions = history(package(name))
     assert len(versions) >= at_least
@@ -41,7 +55,7 @@ def test_a_real_schema_steps_through_its_versions_and_loses_no_value(project: st
         assert not result.blocked, version
         before, kept = every_value(connection), kept_columns(connection, files)
 
-        run(connection, result)
+        execute(connection, result)
 
         text = "\n".join(files[file] for file in sorted(files))
         assert read_catalog(connection).fingerprints() == fresh(text).fingerprints(), version
