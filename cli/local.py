@@ -11,7 +11,7 @@ from typing import Self
 
 from cli.errors import CliError, Exit
 from server.config import Config, DatabaseConfig, EnvironmentConfig, ServerConfig, StorageConfig, WorkerConfig
-from server.daemon import Daemon
+from server.daemon import CannotStart, Daemon, interrupt_on_sigterm
 from server.ownership import StoreOwned
 
 ENVIRONMENT = "local"
@@ -59,10 +59,10 @@ class LocalServer:
                         str(error), "wait for that process to end, or look at it with ps"
                     ) from error
                 time.sleep(0.1)
-            except OSError as error:
+            except CannotStart as error:
                 raise CliError(
-                    f"cannot keep the record of changes in {self.store}: {error.strerror or error}",
-                    f"the folder {self.store.parent} must be writable",
+                    f"cannot keep the record of changes in {self.store}: {error}",
+                    f"{self.store.parent} must be writable, and the file one of SchemaBot",
                 ) from error
         return self._ours.url
 
@@ -80,6 +80,7 @@ class LocalServer:
         )
 
     def __enter__(self) -> Self:
+        interrupt_on_sigterm()
         return self
 
     def __exit__(

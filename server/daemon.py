@@ -31,11 +31,12 @@ HTTP_DRAIN_SECONDS = 5.0
 """How long running requests may take to end."""
 
 
-class Daemon:
-    """Everything between the store and the port; a context manager.
+class CannotStart(Exception):
+    """The daemon cannot run here; the message says why and what to do: an unusable store, a port in use, a missing secret."""
 
-    Entering raises StoreOwned, StoreError (unreadable, newer or damaged store) or OSError (port in use).
-    """
+
+class Daemon:
+    """Everything between the store and the port; a context manager. Entering raises StoreOwned or CannotStart."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
@@ -46,7 +47,10 @@ class Daemon:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            self._start(stack)
+            try:
+                self._start(stack)
+            except (StoreError, SecretError, OSError) as error:
+                raise CannotStart(str(error)) from error
             self._stack = stack.pop_all()
         return self
 
@@ -114,6 +118,15 @@ def _exit_now(why: str) -> None:
     os._exit(1)
 
 
+def interrupt_on_sigterm() -> None:
+    """Let SIGTERM end a command that works in its own process the way Ctrl-C does: checkpoint, hand back, exit (AV-4)."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+
+
 def serve(config: Config, on_ready: Callable[[str], None] | None = None) -> int:
     """Run the daemon until SIGTERM or SIGINT; a second signal exits at once. Returns the process's exit status."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(threadName)s: %(message)s")
@@ -133,7 +146,7 @@ def serve(config: Config, on_ready: Callable[[str], None] | None = None) -> int:
                 on_ready(daemon.url)
             done.wait()
             log.info("draining: nothing new is claimed, running changes checkpoint and are handed back")
-    except (StoreOwned, StoreError, SecretError, OSError) as error:
+    except (StoreOwned, CannotStart) as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1
     return 0

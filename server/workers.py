@@ -55,6 +55,7 @@ class Workers:
         deadline = time.monotonic() + grace
         self._stopping.set()
         self._wake.set()
+        self._free.release()  # the poller may be waiting for a worker
         self._poller.join(max(0.0, deadline - time.monotonic()))
         for _ in self._threads:
             self._claimed.put(None)
@@ -67,8 +68,9 @@ class Workers:
     def _poll(self) -> None:
         failures = 0
         while not self._stopping.is_set():
-            if not self._free.acquire(timeout=1.0):
-                continue
+            self._free.acquire()
+            if self._stopping.is_set():
+                return
             try:
                 handed_out = self.poll_once()
                 failures = 0

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import apsw
-from storage.registry import open_store
 
 from server.app import App
 from server.changes import to_stored
@@ -16,6 +15,7 @@ from server.metrics import Metrics
 from server.targets import Targets, UnknownTarget
 from storage.base import Store
 from storage.records import Apply, NewApply, Plan
+from storage.registry import open_store
 from tests.fakes import FakeEngine, FakeTarget, fake_change
 
 

@@ -16,9 +16,8 @@ import apsw
 import pytest
 
 from server.config import Config, ServerConfig, StorageConfig
-from server.daemon import Daemon
+from server.daemon import CannotStart, Daemon
 from server.ownership import StoreOwned
-from storage.errors import Corrupt, SchemaTooNew, Unavailable
 from storage.registry import open_store
 from tests.server.rig import Rig
 
@@ -121,7 +120,7 @@ def test_a_port_in_use_is_said_and_nothing_is_left_locked(tmp_path: Path) -> Non
             server=ServerConfig(listen_port=other.getsockname()[1]),
             storage=StorageConfig(url=str(tmp_path / "store.db")),
         )
-        with pytest.raises(OSError, match="in use"), Daemon(config):
+        with pytest.raises(CannotStart, match="in use"), Daemon(config):
             pass
 
     with Daemon(config_at(tmp_path / "store.db")):
@@ -136,20 +135,20 @@ def test_av_5_a_store_of_a_newer_program_is_refused(tmp_path: Path) -> None:
     connection.execute("PRAGMA user_version = 9999")
     connection.close()
 
-    with pytest.raises(SchemaTooNew), Daemon(config_at(tmp_path / "store.db")):
+    with pytest.raises(CannotStart, match="newer"), Daemon(config_at(tmp_path / "store.db")):
         pass
 
 
 def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     (tmp_path / "store.db").write_text("this is a letter, not a database" * 100)
 
-    with pytest.raises(Corrupt, match=r"store\.db"), Daemon(config_at(tmp_path / "store.db")):
+    with pytest.raises(CannotStart, match=r"store\.db"), Daemon(config_at(tmp_path / "store.db")):
         pass
 
 
 def test_a_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
     with (
-        pytest.raises((Unavailable, OSError), match="nowhere"),
+        pytest.raises(CannotStart, match="nowhere"),
         Daemon(config_at(tmp_path / "nowhere/store.db")),
     ):
         pass
