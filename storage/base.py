@@ -127,6 +127,14 @@ class Store(ABC):
         """Append an event."""
 
     @abstractmethod
+    def attach(self, claim: Claim, external_id: str) -> None:
+        """Note under which id the work is done elsewhere ("" takes it back). Such work goes on without its driver.
+
+        While an apply has an `external_id`, a stop is true only once a driver had it confirmed there: `request` and
+        `retry_later` never settle one, they leave it pending and the apply due. `start` stays pending for the driver, too.
+        """
+
+    @abstractmethod
     def complete(self, claim: Claim, message: str = "") -> None:
         """Every live task → completed, apply → completed, lease released, open commands superseded."""
 
@@ -175,7 +183,8 @@ class Store(ABC):
         `start` (only from stopped) → pending, due at once, attempt 0, fence raised. `cutover` needs
         waiting_for_cutover and no pending stop, and makes the apply due at once. Somebody drives → pending; a
         stop or cancel supersedes a pending cutover, a cancel supersedes a pending stop. An equal pending command is
-        returned, not doubled.
+        returned, not doubled. Of an apply with an `external_id`, stop and start make it due at once and stay pending for
+        its driver (see `attach`).
         """
 
     @abstractmethod

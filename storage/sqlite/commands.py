@@ -20,7 +20,12 @@ from storage.sqlite.ledger import (
 from storage.sqlite.rows import to_request
 from storage.states import TERMINAL, State
 
-SUPERSEDES = {"stop": ("cutover",), "cancel": ("stop", "cutover"), "start": (), "cutover": ()}
+SUPERSEDES = {
+    "stop": ("start", "cutover"),
+    "cancel": ("start", "stop", "cutover"),
+    "start": (),
+    "cutover": (),
+}
 EVENTS = {
     "stop": ("stop_requested", "Stop requested"),
     "start": ("start_requested", "Start requested"),
@@ -117,18 +122,33 @@ def _refuse_cutover(uid: str, state: State, pending: frozenset[str]) -> None:
 
 def _settle_undriven(transaction: Transaction, apply: Row, kind: str, request_id: int) -> None:
     """Nobody drives: do here what a driver would do, or make the apply due. The fence rises with every change of hands."""
-    fence = apply["fence"] + 1
-    if kind == "stop":
+    fence, elsewhere = apply["fence"] + 1, apply["external_id"] != ""
+    if kind == "stop" and elsewhere:
+        _wake(transaction, apply, fence, "Due at once, to be stopped where it runs")
+    elif kind == "stop":
         stop_here(transaction, apply, request_id, fence=fence)
     elif kind == "start":
         moved, skipped = _wake(transaction, apply, fence, "Started again")
-        settle_request(transaction, request_id, "done", "", moved, skipped)
+        if elsewhere:
+            _count(transaction, request_id, moved, skipped)
+        else:
+            settle_request(transaction, request_id, "done", "", moved, skipped)
     elif kind == "cancel" and apply["started_at"] is None:
         cancel_here(transaction, apply, request_id, fence=fence)
     elif kind == "cancel":
         _wake(transaction, apply, fence, "Due at once, to clean up")
     else:
         let_go(transaction, apply, State(apply["state"]), fence=apply["fence"], delay=0)
+
+
+def _count(transaction: Transaction, request_id: int, affected: int, skipped: int) -> None:
+    """Note what a command moved, while it waits for the driver who tells it where the work is done."""
+    transaction.run(
+        "UPDATE control_requests SET affected = :affected, skipped = :skipped WHERE id = :id",
+        id=request_id,
+        affected=affected,
+        skipped=skipped,
+    )
 
 
 def _wake(transaction: Transaction, apply: Row, fence: int, message: str) -> tuple[int, int]:

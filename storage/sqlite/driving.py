@@ -89,6 +89,21 @@ class Driving(Leases):
         with self._guarded(claim) as (transaction, _):
             append_event(transaction, claim.apply_id, event_type, message, fence=claim.fence, level=level)
 
+    def attach(self, claim: Claim, external_id: str) -> None:
+        """Note where the work is done."""
+        with self._guarded(claim) as (transaction, apply):
+            if apply["external_id"] == external_id:
+                return
+            transaction.run(
+                """
+                UPDATE applies SET external_id = :external_id, updated_at = (SELECT now FROM clock) WHERE id = :apply
+                """,
+                apply=claim.apply_id,
+                external_id=external_id,
+            )
+            text = f"Done elsewhere as {external_id}" if external_id else "Not done elsewhere"
+            append_event(transaction, claim.apply_id, "info", text, fence=claim.fence)
+
     # -- ends -----------------------------------------------------------------------------------------------------
 
     def complete(self, claim: Claim, message: str = "") -> None:
@@ -120,7 +135,7 @@ class Driving(Leases):
             )
 
     def retry_later(self, claim: Claim, seq: int | None, error: str, delay: float) -> None:
-        """Let go after a failure that may pass. A pending stop is settled here: nobody is left to obey it (CO-1)."""
+        """Let go after a failure that may pass. A pending stop is settled here: nobody is left to obey it (CO-1) …"""
         with self._guarded(claim) as (transaction, apply):
             remaining = unfinished(task_rows(transaction, claim.apply_id))
             hit = _named(remaining, seq)
@@ -129,7 +144,8 @@ class Driving(Leases):
                     move_task(transaction, task, State.FAILED_RETRYABLE, fence=claim.fence, error=error)
             end_attempt(transaction, claim.apply_id, claim.fence, "failed_retryable")
             stop = open_requests(transaction, claim.apply_id).get("stop")
-            if stop is not None:
+            # … but work that is done elsewhere goes on there: that stop waits for a driver who can tell.
+            if stop is not None and not apply["external_id"]:
                 stop_here(transaction, apply, stop["id"], fence=claim.fence, error=error)
                 return
             let_go(

@@ -222,6 +222,7 @@ VERBS: dict[str, Callable[[Store, Claim, int], object]] = {
         claim, [TaskProgress(seq=0, rows_copied=99, rows_total=99)], durable=True
     ),
     "log": lambda store, claim, request: store.log(claim, "error", "error", "I was here"),
+    "attach": lambda store, claim, request: store.attach(claim, "apply-elsewhere"),
     "complete": lambda store, claim, request: store.complete(claim),
     "fail": lambda store, claim, request: store.fail(claim, 0, "I failed"),
     "retry_later": lambda store, claim, request: store.retry_later(claim, 0, "again", 0.0),
