@@ -15,7 +15,8 @@ class Phase(StrEnum):
     """Where a table's work stands."""
 
     COPY = "copy"  # rows are being copied up to the mark
-    CHECK = "check"  # all copied; originals are compared with their copies
+    INDEX = "index"  # all copied; indexes are being built
+    CHECK = "check"  # all there; originals are compared with their copies
     EXTRA = "extra"  # all equal; copies without an original are looked for
     READY = "ready"  # verified: needs only to catch up
     OLD = "old"  # live; the replaced table is being removed

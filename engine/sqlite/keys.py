@@ -37,6 +37,11 @@ class Names:
         """The index by which rows of the shadow are found where its definition has none; removed by tidy."""
         return f"{self.source}{HELPER_MARK}k"
 
+    @property
+    def filler(self) -> str:
+        """What becomes an index once it is filled."""
+        return f"{self.source}{HELPER_MARK}x"
+
     def trigger(self, moment: str) -> str:
         """A capture trigger: `bi ai bu au ad` (before/after, insert/update/delete)."""
         return f"{self.source}{HELPER_MARK}{moment}"

@@ -18,6 +18,7 @@ from engine.sqlite import checkpoints
 from engine.sqlite.capture import capture_triggers
 from engine.sqlite.catalog import read_catalog
 from engine.sqlite.checkpoints import Checkpoint, Phase
+from engine.sqlite.deferral import deferred_indexes, in_key_order
 from engine.sqlite.estimate import estimate_rows
 from engine.sqlite.keys import Names, is_rowid, key_of, unique_collations
 from engine.sqlite.ownership import Hold
@@ -44,6 +45,8 @@ class OnlineRebuild:
         rhythm = QUICK if hold.wal else STEADY
         self.pace = Pace(rhythm)
         self._delta_pace = Pace(rhythm)
+        # A read as long as sorting takes would keep writers from committing in any mode but WAL.
+        self.deferred = deferred_indexes(rebuild) if hold.wal else {}
         self._only_deltas = False
         self._source = quote_name(rebuild.source)
         self._shadow = quote_name(rebuild.shadow)
@@ -72,7 +75,9 @@ class OnlineRebuild:
             compiled = self._compiles()
             self.connection.execute(with_parents_hidden(self.rebuild.create))
             for index in self.rebuild.indexes:
-                self.connection.execute(index.shadow_sql)
+                terms = self.deferred.get(index.name)
+                if terms is None or in_key_order(self.connection, self.rebuild, self.key, terms):
+                    self.connection.execute(index.shadow_sql)
             self._index_key()
             self.connection.execute(
                 f"CREATE TABLE {self._delta} (seq INTEGER PRIMARY KEY, {self.key.place_list})"
@@ -101,8 +106,19 @@ class OnlineRebuild:
             raise DriftFound(f"{self.rebuild.source} was changed since the plan was made: plan again")
 
     def _check_names(self) -> None:
-        names = [self.names.shadow, self.names.old, self.names.delta, self.names.mark, self.names.key_index]
-        names += [*self.names.triggers, *(index.shadow_name for index in self.rebuild.indexes)]
+        names = [
+            self.names.shadow,
+            self.names.old,
+            self.names.delta,
+            self.names.mark,
+            self.names.key_index,
+            self.names.filler,
+        ]
+        names += [
+            self.names.filler,
+            *self.names.triggers,
+            *(index.shadow_name for index in self.rebuild.indexes),
+        ]
         for name in names:
             row = self.connection.execute(
                 "SELECT type, name FROM sqlite_schema WHERE lower(name) = lower(?)", (name,)
@@ -168,7 +184,7 @@ class OnlineRebuild:
             state,
             rows_copied=rows,
             rows_total=rows if finished else max(rows, state.rows_total),
-            phase=Phase.CHECK if finished else Phase.COPY,
+            phase=Phase.INDEX if finished else Phase.COPY,
         )
 
     def _copy_range(self) -> tuple[int, bool]:

@@ -37,10 +37,10 @@ class Removal:
             tables = [self._names.old]
             self._drop_key_index()
         else:
-            tables = [self._names.shadow, self._names.delta, self._names.mark]
+            tables = [self._names.filler, self._names.shadow, self._names.delta, self._names.mark]
             self._uncapture()
         for table in tables:
-            signal = self._drop_table(table)
+            signal = self.drop_table(table)
             if signal is not Signal.GO:
                 return signal
         with self._hold.transaction("forget"):
@@ -65,7 +65,8 @@ class Removal:
             with self._hold.transaction("drop_key_index"):
                 self._connection.execute(f"DROP INDEX {quote_name(self._names.key_index)}")
 
-    def _drop_table(self, table: str) -> Signal:
+    def drop_table(self, table: str) -> Signal:
+        """Remove one table, if it exists."""
         if not self._exists("table", table):
             return Signal.GO
         for step in (self._drop_indexes, self._drain):

@@ -10,6 +10,7 @@ from engine.sqlite import checkpoints, faults
 from engine.sqlite.catalog import read_catalog
 from engine.sqlite.checkpoints import Checkpoint, Phase
 from engine.sqlite.cutover import Cutover
+from engine.sqlite.index_build import IndexBuild
 from engine.sqlite.online import OnlineRebuild
 from engine.sqlite.ownership import Hold
 from engine.sqlite.pace import QUICK, STEADY
@@ -127,6 +128,17 @@ class SqliteSession(Session):
             rebuild.state = None
         if rebuild.state is None:
             rebuild.stage()
+        signal = self._copy(rebuild, ready, control)
+        for phase, run in (
+            (Phase.INDEX, self._index),
+            (Phase.CHECK, self._check),
+            (Phase.EXTRA, self._check),
+        ):
+            if signal is Signal.GO and rebuild.checkpoint.phase is phase:
+                signal = run(rebuild, control)
+        return signal
+
+    def _copy(self, rebuild: OnlineRebuild, ready: Sequence[OnlineRebuild], control: Control) -> Signal:
         followed_at = time.monotonic()
         while rebuild.checkpoint.phase is Phase.COPY:
             rebuild.copy_batch()
@@ -137,8 +149,13 @@ class SqliteSession(Session):
                 followed_at = time.monotonic()
                 for other in ready:
                     other.follow()
-        if rebuild.checkpoint.phase is Phase.READY:
-            return Signal.GO
+        return Signal.GO
+
+    def _index(self, rebuild: OnlineRebuild, control: Control) -> Signal:
+        with translated(self._where):
+            return IndexBuild(rebuild).run(control)
+
+    def _check(self, rebuild: OnlineRebuild, control: Control) -> Signal:
         with translated(self._where):
             return Verification(rebuild).run(control)
 

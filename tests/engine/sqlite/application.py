@@ -18,6 +18,7 @@ CREATE TABLE items (
     place INTEGER,
     amount REAL,
     note,
+    mix INTEGER NOT NULL DEFAULT 0,
     UNIQUE (place, amount)
 )
 """
@@ -37,21 +38,23 @@ CREATE TABLE items (
     place INTEGER,
     amount REAL,
     note,
+    mix INTEGER NOT NULL DEFAULT 0,
     extra TEXT NOT NULL DEFAULT 'none',
     UNIQUE (place, amount),
     CHECK (id <> 0)
 );
 CREATE INDEX items_place ON items (place);
+CREATE INDEX items_mix ON items (mix, extra);
 """ + INDEXES.replace("CREATE TABLE log (id INTEGER PRIMARY KEY, what TEXT);", "CREATE TABLE log (id);")
-SAME_COLUMNS = "id, code, place, amount, note, typeof(note)"
+SAME_COLUMNS = "id, code, place, amount, note, typeof(note), mix"
 
 
 def fill(rows: int, table: str = "items") -> str:
     """SQL that makes the first rows."""
     return f"""
     WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows})
-    INSERT INTO {table} (id, code, place, amount, note)
-    SELECT i * 3, 'code ' || i, i % 100, i + 0.5, CASE i % 5 WHEN 0 THEN NULL ELSE 'note ' || i END FROM n
+    INSERT INTO {table} (id, code, place, amount, note, mix)
+    SELECT i * 3, 'code ' || i, i % 100, i + 0.5, CASE i % 5 WHEN 0 THEN NULL ELSE 'note ' || i END, i * 7919 % 1009 FROM n
     """
 
 
@@ -113,6 +116,7 @@ class Application:
                 [f"UPDATE OR REPLACE items SET place = {place}, amount = {a} WHERE id IN ({a}, {b})"],
                 [f"UPDATE OR REPLACE items SET note = 'note {b}', amount = 501 WHERE id = {a}"],
                 [f"UPDATE OR IGNORE items SET note = 'bulk {place}', amount = amount + 0.125 WHERE place = {place}"],
+                [f"UPDATE items SET mix = mix + {place} WHERE place = {place}"],
                 [f"DELETE FROM items WHERE id = {a}"],
                 [f"DELETE FROM items WHERE place = {place} AND id % 5 = 0"],
                 [  # two rows exchange a unique value

@@ -146,6 +146,12 @@ class Caller:
         if self.rests:
             time.sleep(seconds)
 
+    def attach(self, external_id: str) -> None:
+        """Nothing of SQLite's goes on elsewhere."""
+
+    def refused(self, command: Signal, reason: str) -> None:
+        """SQLite refuses no command."""
+
 
 def target(path: Path) -> Target:
     """The file as a target."""

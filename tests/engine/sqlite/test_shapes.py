@@ -127,6 +127,17 @@ SHAPES = {
         "CREATE VIEW looks AS SELECT v FROM old_name; CREATE TABLE child (x REFERENCES new_name (id))",
         renames={"value": "v"},
     ),
+    "indexes built from sorted rows": Shape(
+        create="CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT COLLATE NOCASE NOT NULL, b REAL NOT NULL, c BLOB NOT NULL)",
+        desired="CREATE TABLE t (id INTEGER PRIMARY KEY, b REAL NOT NULL, c NOT NULL, a TEXT COLLATE NOCASE NOT NULL);"
+        "CREATE UNIQUE INDEX ua ON t (a); CREATE INDEX ib ON t (b, a COLLATE BINARY); CREATE UNIQUE INDEX uc ON t (c, b);"
+        "CREATE INDEX ic ON t (c COLLATE RTRIM)",
+        fill=f"{N} INSERT INTO t SELECT i, CASE i % 2 WHEN 0 THEN 'N' ELSE 'n' END || (i * 7919 % 100003), i * 31 % 1009, "
+        "CASE i % 3 WHEN 0 THEN CAST(x'ff' || i AS BLOB) WHEN 1 THEN 1000 - i "
+        "ELSE 'text ' || (i * 31 % 997) || substr('   ', i % 4) END "
+        "FROM n",
+        writes=("UPDATE t SET a = a || 'x', b = -b WHERE id % 5 = 0", "DELETE FROM t WHERE id % 7 = 0"),
+    ),
     "empty": Shape(
         create="CREATE TABLE t (id INTEGER PRIMARY KEY, v)",
         desired="CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT UNIQUE)",
@@ -297,3 +308,32 @@ def test_statistics_and_prepared_statements_of_others_live_on(tmp_path: Path) ->
     assert application.execute("SELECT typeof(v) FROM t ORDER BY id DESC LIMIT 1").get == "text"
     application.close()
     assert plans.rows(path, "SELECT tbl, idx FROM sqlite_stat1") == [("t", "iv")]
+
+
+def test_duplicates_under_a_new_unique_index_are_refused(tmp_path: Path) -> None:
+    """Found while the index is built; the message shows a row."""
+    create = "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT NOT NULL COLLATE NOCASE)"
+    path = plans.make(
+        tmp_path / "t.db", create, f"{N} INSERT INTO t SELECT i, 'k' || (i * 7919 % 100003) FROM n"
+    )
+    with closing(apsw.Connection(str(path))) as connection:
+        connection.execute("UPDATE t SET a = (SELECT upper(a) FROM t WHERE id = 3) WHERE id = 1400")
+    change = plans.rebuild_change(path, f"{create[:-1]}, b); CREATE UNIQUE INDEX ua ON t (a)", "t")
+    with plans.open_session(path) as session, pytest.raises(Refused, match=r"UNIQUE.*t\.a .*id = (3|1400)\)"):
+        plans.drive(session, change, plans.Caller())
+    assert plans.left_behind(path) == []
+
+
+def test_an_index_in_no_order_is_built_after_the_rows(tmp_path: Path) -> None:
+    """The reports tell; an index in key order is there from the beginning."""
+    create = "CREATE TABLE t (id INTEGER PRIMARY KEY, a INTEGER NOT NULL, b INTEGER NOT NULL)"
+    path = plans.make(tmp_path / "t.db", create, f"{N} INSERT INTO t SELECT i, i * 7919 % 100003, i FROM n")
+    for column, built in (("a", True), ("b", False)):
+        before = f"{create[:-1]}, {column}x)"
+        change = plans.rebuild_change(path, f"{before}; CREATE INDEX i{column} ON t ({column})", "t")
+        caller = plans.Caller()
+        with plans.open_session(path) as session:
+            assert plans.drive(session, change, caller) is Signal.GO
+        assert ("building indexes" in {report.detail for report in caller.reports}) is built
+        create = before
+        assert plans.left_behind(path) == []
