@@ -10,12 +10,13 @@ from engine.errors import Refused
 from engine.sqlite.catalog import Catalog, Relation, read_catalog
 from engine.sqlite.desired import Desired
 from engine.sqlite.drafts import Draft
+from engine.sqlite.foreign_keys import foreign_key_mismatches
 from engine.sqlite.native import Native, native_change
 from engine.sqlite.quoting import quote_name
 from engine.sqlite.rebuild_sql import after_swap, make_rebuild, no_column_stays, stable_keys
 from engine.sqlite.renames import Renames
 from engine.sqlite.scratch import Mentions, Scratch, broken
-from engine.sqlite.sizes import DIRECT_ROWS, rows_up_to
+from engine.sqlite.sizes import rows_up_to
 from engine.sqlite.spec import Step
 
 _WORDS = {"table": "TABLE", "virtual": "TABLE", "view": "VIEW"}
@@ -34,7 +35,13 @@ class Drafting:
     """The drafts of one plan. *scratch* holds the live schema and is changed step by step into the desired one."""
 
     def __init__(
-        self, target: apsw.Connection, live: Catalog, desired: Desired, renames: Renames, scratch: Scratch
+        self,
+        target: apsw.Connection,
+        live: Catalog,
+        desired: Desired,
+        renames: Renames,
+        scratch: Scratch,
+        direct_rows: int,
     ) -> None:
         self._target = target
         self._live = live
@@ -42,7 +49,9 @@ class Drafting:
         self._wanted = desired.catalog
         self._renames = renames
         self._scratch = scratch
+        self._direct_rows = direct_rows
         self._mentions = (Mentions(live), Mentions(desired.catalog))
+        self._children = _children([*live, *desired.catalog])
         self._broken: Broken = broken(scratch.connection, live)
 
     def drafts(self) -> list[Draft]:
@@ -112,20 +121,27 @@ class Drafting:
         return {key: reason for key, reason in after.items() if key not in self._broken}
 
     def _affected(self, draft: Draft) -> set[str]:
+        """Lower-case names of what may feel the draft: views, tables with triggers, tables with foreign keys to it."""
         names = {draft.step.source.lower(), draft.name.lower()}
         reached = set[str]().union(*(mentions.of(names) for mentions in self._mentions))
-        views = {
+        reached |= {child for name in names for child in self._children.get(name, ())}
+        return reached | {
             name for name in names if (new := self._wanted.get(name)) and (new.kind == "view" or new.triggers)
         }
-        return reached | views
 
     def _broken_among(self, draft: Draft) -> Broken:
+        """Of those, the ones that do not work now. A key that lacks its parent counts: the engine would refuse its rows."""
         now = read_catalog(self._scratch.connection, self._affected(draft))
-        return broken(self._scratch.connection, now)
+        mismatches = foreign_key_mismatches(self._scratch.connection, now)
+        keys = {("foreign key", name): reason for name, reason in mismatches.items()}
+        return broken(self._scratch.connection, now) | keys
 
     def _settle(self, draft: Draft) -> None:
         if self._broken:
-            self._broken = broken(self._scratch.connection, self._scratch.catalog())
+            everything = self._scratch.catalog()
+            mismatches = foreign_key_mismatches(self._scratch.connection, everything)
+            self._broken = broken(self._scratch.connection, everything)
+            self._broken |= {("foreign key", name): reason for name, reason in mismatches.items()}
         elif self._affected(draft):
             self._broken = self._broken_among(draft)
 
@@ -133,7 +149,7 @@ class Drafting:
 
     def _rows(self, relation: Relation) -> int:
         """Rows of the live table (a view or virtual table counts as empty: no row of it is touched)."""
-        return rows_up_to(self._target, relation.name) if relation.kind == "table" else 0
+        return rows_up_to(self._target, relation.name, self._direct_rows) if relation.kind == "table" else 0
 
     def _step(self, source: str, table: str, statements: Iterable[str]) -> Step:
         step = Step(before=self._scratch.fingerprint(source), after=None, source=source, table=table,
@@ -154,9 +170,11 @@ class Drafting:
         if relation is None:
             return None
         rows = self._rows(relation)
-        strategy = Strategy.INSTANT if rows <= DIRECT_ROWS else Strategy.DIRECT
+        strategy = Strategy.INSTANT if rows <= self._direct_rows else Strategy.DIRECT
         step = self._step(relation.name, relation.name, [_drop_text(relation)])
-        return Draft(change_type="drop", step=step, strategy=strategy, rows=rows)
+        return Draft(
+            change_type="drop", step=step, strategy=strategy, rows=rows, counted_to=self._direct_rows
+        )
 
     def _create(self, name: str) -> Draft | None:
         wanted = self._wanted.relations[name]
@@ -171,9 +189,11 @@ class Drafting:
         if now is None or now.fingerprint == wanted.fingerprint:
             return None
         rows = self._rows(now)
-        strategy = Strategy.INSTANT if rows <= DIRECT_ROWS else Strategy.DIRECT
+        strategy = Strategy.INSTANT if rows <= self._direct_rows else Strategy.DIRECT
         step = self._step(now.name, wanted.name, [_drop_text(now), *create_texts(wanted)])
-        return Draft(change_type="alter", step=step, strategy=strategy, rows=rows)
+        return Draft(
+            change_type="alter", step=step, strategy=strategy, rows=rows, counted_to=self._direct_rows
+        )
 
     def _alter(self, name: str) -> Draft | None:
         wanted = self._wanted.relations[name]
@@ -207,13 +227,15 @@ class Drafting:
 
     def _alter_table(self, live: Relation, now: Relation, wanted: Relation) -> Draft:
         rows = self._rows(live)
-        large = rows > DIRECT_ROWS
+        large = rows > self._direct_rows
         native = self._native(now, wanted)
         if native is not None and not (native.scans and large):
             step = self._step(now.name, wanted.name, native.statements)
             instant = not native.scans and not (native.frees and large)
             strategy = Strategy.INSTANT if instant else Strategy.DIRECT
-            return Draft(change_type="alter", step=step, strategy=strategy, rows=rows)
+            return Draft(
+                change_type="alter", step=step, strategy=strategy, rows=rows, counted_to=self._direct_rows
+            )
         step = self._rebuild(live, now, wanted, large=large)
         if native is not None and not step.online:
             step = self._step(now.name, wanted.name, native.statements)
@@ -308,6 +330,15 @@ def _unequal(wanted: Relation, draft: Draft, scratch: Scratch) -> str:
         f"{wanted.name}: the planned statements do not lead to the desired table.\n"
         f"Wanted:\n{_text(wanted)}\nReached:\n{_text(reached)}"
     )
+
+
+def _children(relations: Iterable[Relation]) -> dict[str, set[str]]:
+    """Parent → the tables with a foreign key to it (itself, too), lower case."""
+    found: dict[str, set[str]] = {}
+    for relation in relations:
+        for key in relation.foreign_keys:
+            found.setdefault(key.table.lower(), set()).update((relation.name.lower(), key.table.lower()))
+    return found
 
 
 def _children_first(tables: list[Relation]) -> list[Relation]:

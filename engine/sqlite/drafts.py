@@ -16,7 +16,8 @@ class Draft:
     change_type: str
     step: Step
     strategy: Strategy
-    rows: int = 0  # of the live table, counted up to DIRECT_ROWS + 1
+    rows: int = 0  # of the live table, counted no further than counted_to + 1
+    counted_to: int = DIRECT_ROWS
     keyless: bool = False  # large, and yet not online: no key to walk by
     renamed_from: str = ""
 
@@ -56,7 +57,7 @@ def reviewed_sql(step: Step) -> str:
 
 def lock_sentence(draft: Draft) -> str:
     """What the change locks and for how long."""
-    rows = f"more than {DIRECT_ROWS:,}" if draft.rows > DIRECT_ROWS else f"{draft.rows:,}"
+    rows = f"more than {draft.counted_to:,}" if draft.rows > draft.counted_to else f"{draft.rows:,}"
     plural = "row" if draft.rows == 1 else "rows"
     if draft.strategy is Strategy.INSTANT:
         return "One short write transaction on the database, whatever the number of rows: only the schema is written."

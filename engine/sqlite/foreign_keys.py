@@ -7,6 +7,8 @@ import apsw
 from engine.sqlite.catalog import Catalog, Relation
 from engine.sqlite.quoting import quote_name
 
+MISMATCH = "foreign key mismatch"  # how SQLite's message begins
+
 
 def foreign_key_mismatches(connection: apsw.Connection, relations: Iterable[Relation]) -> dict[str, str]:
     """Tables whose foreign keys name no unique key of an existing parent: name → SQLite's reason."""

@@ -6,7 +6,7 @@ from engine.base import Finding, Severity
 from engine.sqlite.catalog import Catalog, Column, ForeignKey, Part, Relation
 from engine.sqlite.desired import Desired
 from engine.sqlite.drafts import Draft
-from engine.sqlite.foreign_keys import unanswered
+from engine.sqlite.foreign_keys import MISMATCH, unanswered
 from engine.sqlite.forms import normal_form
 from engine.sqlite.rebuild_sql import source_column
 from engine.sqlite.renames import Renames
@@ -56,13 +56,19 @@ class Linter:
         ]  # fmt: skip
 
     def mismatches(self, before: Mapping[str, str]) -> list[Finding]:
-        """Foreign keys without a key to refer to, those of *before* (the live ones) left out."""
+        """Foreign keys without a key to refer to, those of *before* (the live ones) left out.
+
+        On a table that exists they are blocked: its rows could not be checked, and every write to it would fail once an
+        application enforces keys. A new table has no rows yet; its author is warned.
+        """
         after = unanswered(self._desired.scratch.connection, self._desired.catalog)
-        return [
-            self._finding(Severity.WARNING, "has_foreign_key", name, "", reason)
-            for name, reason in sorted(after.items())
-            if before.get(name) != reason
-        ]
+        found = []
+        for name, reason in sorted(after.items()):
+            if before.get(name) != reason:
+                lives = self._live.get(self._renames.source(name)) is not None and reason.startswith(MISMATCH)
+                severity = Severity.BLOCKED if lives else Severity.WARNING
+                found.append(self._finding(severity, "has_foreign_key", name, "", reason))
+        return found
 
     def _table(self, now: Relation | None, wanted: Relation) -> Iterator[Finding]:
         if now is not None:

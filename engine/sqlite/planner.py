@@ -4,7 +4,6 @@ The target is only read. The statements of a plan are meant for a connection wit
 OFF (renames must repoint what refers to the table); only the swap of a rebuild wants legacy_alter_table ON.
 """
 
-import time
 from collections.abc import Sequence
 from contextlib import closing
 
@@ -20,16 +19,26 @@ from engine.sqlite.drafts import Draft
 from engine.sqlite.foreign_keys import unanswered
 from engine.sqlite.lint import Linter
 from engine.sqlite.pull import catalog_files
-from engine.sqlite.questions import PLAN_SECONDS, Context, ask_rows
-from engine.sqlite.renames import Renames, read_renames
+from engine.sqlite.questions import QUESTION_SECONDS, Context, ask_rows
+from engine.sqlite.renames import read_renames
 from engine.sqlite.scratch import Scratch, broken
+from engine.sqlite.sizes import DIRECT_ROWS
 from engine.sqlite.target import translated
 
 _SEVERITIES = list(Severity)
 
 
-def plan_sqlite(connection: apsw.Connection, files: SchemaFiles) -> PlanResult:
+def plan_sqlite(
+    connection: apsw.Connection,
+    files: SchemaFiles,
+    *,
+    direct_rows: int = DIRECT_ROWS,
+    question_seconds: float = QUESTION_SECONDS,
+) -> PlanResult:
     """What it takes to make the schema of *connection* the one of *files*. The same input gives the same plan.
+
+    Tables of up to *direct_rows* rows are scanned or copied in one transaction, larger ones online. A question to the rows
+    that takes longer than *question_seconds* stays open, and the plan says so.
 
     BadFiles: the files are not understood, or views or triggers would not work. Refused: no verified way.
     TargetUnavailable: the target cannot be read now.
@@ -42,19 +51,23 @@ def plan_sqlite(connection: apsw.Connection, files: SchemaFiles) -> PlanResult:
         scratch.load_live(live)
         _same_as_live(live, scratch)
         with closing(Desired(statements, scratch.foreign)) as desired:
-            return _plan(connection, namespace, live, desired, scratch)
+            renames = read_renames(desired, live)
+            drafting = Drafting(connection, live, desired, renames, scratch, direct_rows)
+            context = Context(
+                target=connection, live=live, desired=desired, renames=renames, seconds=question_seconds
+            )
+            return _plan(namespace, context, scratch, drafting)
 
 
-def _plan(
-    connection: apsw.Connection, namespace: str, live: Catalog, desired: Desired, scratch: Scratch
-) -> PlanResult:
-    renames = read_renames(desired, live)
+def _plan(namespace: str, context: Context, scratch: Scratch, drafting: Drafting) -> PlanResult:
+    live, desired = context.live, context.desired
     old_sins = desired.refuse_broken(_broken_and_kept(live, desired, scratch))
     mismatches = unanswered(scratch.connection, live)
-    drafts = Drafting(connection, live, desired, renames, scratch).drafts()
-    findings = _findings(connection, live, desired, renames, drafts) if drafts else []
+    drafts = drafting.drafts()
+    findings: list[Finding] = []
     if drafts:
-        findings += Linter(live, desired, renames).mismatches(mismatches)
+        findings += _findings(context, drafts)
+        findings += Linter(live, desired, context.renames).mismatches(mismatches)
         findings += [_still_broken(*sin) for sin in old_sins]
         findings += [_brought_along(missing) for missing in sorted(set(scratch.foreign))]
     findings.sort(key=_order)
@@ -71,17 +84,9 @@ def _plan(
     )
 
 
-def _findings(
-    connection: apsw.Connection, live: Catalog, desired: Desired, renames: Renames, drafts: Sequence[Draft]
-) -> list[Finding]:
+def _findings(context: Context, drafts: Sequence[Draft]) -> list[Finding]:
+    live, desired, renames = context.live, context.desired, context.renames
     linter = Linter(live, desired, renames)
-    context = Context(
-        target=connection,
-        live=live,
-        desired=desired,
-        renames=renames,
-        deadline=time.monotonic() + PLAN_SECONDS,
-    )
     found = [*renames.findings, *linter.gone_and_new(drafts)]
     for draft in drafts:
         found += linter.judge(draft)

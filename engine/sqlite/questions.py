@@ -1,8 +1,8 @@
 """Ask the rows, before anybody approves the plan, whether the change would fail on them or lose some of their values."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import apsw
@@ -26,15 +26,14 @@ _SELF = "_schemabot_key"  # under this alias the key of a row goes along, to be 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """What the questions of one plan share. `clock` in seconds; `deadline` ends all questions."""
+    """What the questions of one plan share. `deadline`, on time.monotonic, ends all questions."""
 
     target: apsw.Connection
     live: Catalog
     desired: Desired
     renames: Renames
-    deadline: float
-    clock: Callable[[], float] = time.monotonic
-    seconds: float = QUESTION_SECONDS
+    seconds: float = QUESTION_SECONDS  # for one question
+    deadline: float = field(default_factory=lambda: time.monotonic() + PLAN_SECONDS)
 
 
 def ask_rows(context: Context, now: Relation, wanted: Relation) -> list[Finding]:
@@ -126,12 +125,7 @@ class _Asking:
     def checks(self) -> Iterator[Finding]:
         """A CHECK that is new, over all rows."""
         known = normal_checks(self._now.sql)
-        changed = {
-            column.name.lower()
-            for column in self._wanted.columns
-            if (old := self._old(column)) is not None
-            and affinity(old, strict=self._now.strict) != affinity(column, strict=self._wanted.strict)
-        }
+        changed = self._compared_otherwise()
         for check in check_expressions(self._wanted.sql):
             if check.form in known and not check.names & changed:
                 continue
@@ -145,7 +139,7 @@ class _Asking:
         known = set(_unique_keys(self._context.target, self._now))
         translated = {column.lower(): new.lower() for new, column in self._pairs()}
         known = {_translate(key, translated) for key in known}
-        changed = {column.name.lower() for _, column in self._converted()}
+        changed = self._compared_otherwise()
         for key in _unique_keys(self._context.desired.scratch.connection, self._wanted):
             if _translate(key, {}) in known and not changed & {term.lower() for term, _ in key.terms}:
                 continue
@@ -173,8 +167,9 @@ class _Asking:
     def _duplicates(self, key: "_UniqueKey") -> Iterator[Finding]:
         terms = [f"({term}) COLLATE {collation}" for term, collation in key.terms]
         given = " AND ".join(f"({term}) IS NOT NULL" for term, _ in key.terms)
+        rows = self._rows(compared=bool(key.where))
         grouped = (
-            f"SELECT {', '.join(terms)}, count(*) AS n FROM ({self._rows()}) AS {quote_name(self._wanted.name)} "  # noqa: S608
+            f"SELECT {', '.join(terms)}, count(*) AS n FROM ({rows}) AS {quote_name(self._wanted.name)} "  # noqa: S608
             f"WHERE {given} AND ({key.where or '1'}) GROUP BY {', '.join(terms)} HAVING n > 1"
         )
         what = f"UNIQUE ({', '.join(term for term, _ in key.terms)})"
@@ -249,8 +244,8 @@ class _Asking:
 
     def _run(self, sql: str) -> list[tuple[Any, ...]]:
         context = self._context
-        limit = min(context.clock() + context.seconds, context.deadline)
-        context.target.set_progress_handler(lambda: context.clock() > limit, 20_000)
+        limit = min(time.monotonic() + context.seconds, context.deadline)
+        context.target.set_progress_handler(lambda: time.monotonic() > limit, 20_000)
         try:
             return context.target.execute(sql).fetchall()
         except apsw.InterruptError as error:
@@ -319,6 +314,15 @@ class _Asking:
             and (old := self._old(column)) is not None
             and type_changed(old, column, self._now, self._wanted)
         ]
+
+    def _compared_otherwise(self) -> set[str]:
+        """Columns (lower case) whose values compare as something else afterwards."""
+        return {
+            column.name.lower()
+            for column in self._wanted.columns
+            if (old := self._old(column)) is not None
+            and affinity(old, strict=self._now.strict) != affinity(column, strict=self._wanted.strict)
+        }
 
     def _rowid(self, table: Relation) -> str:
         """The INTEGER PRIMARY KEY column of the live or the desired table, or nothing."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import apsw
 
 from engine.lexer import significant
+from engine.sqlite.affinity import affinity
 from engine.sqlite.catalog import Column, Part, Relation
 from engine.sqlite.forms import name_at
 from engine.sqlite.quoting import quote_name
@@ -67,8 +68,13 @@ def _still_unique(
         return False
     pairs = zip(key.columns, new_key, strict=True)
     types = [(now.column(old), wanted.column(new)) for old, new in pairs]
-    if any(old is None or new is None or old.type.lower() != new.type.lower() for old, new in types):
-        return False
+    for old, new in types:
+        if (
+            old is None
+            or new is None
+            or affinity(old, strict=now.strict) != affinity(new, strict=wanted.strict)
+        ):
+            return False
     names = {name.lower() for name in new_key}
     return any({name.lower() for name in other.columns} == names for other in new_keys)
 

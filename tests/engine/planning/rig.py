@@ -1,16 +1,19 @@
 """What the planning tests share: a target file with a schema and rows, a plan, and the simplest way to run it."""
 
 import json
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import apsw
 
-from engine.base import Change, Finding, PlanResult, SchemaFiles, Severity
+from engine.base import Change, Finding, PlanResult, SchemaFiles, Severity, Signal, Standing
 from engine.sqlite.catalog import Catalog, read_catalog
 from engine.sqlite.planner import plan_sqlite
 from engine.sqlite.scratch import run_step
 from engine.sqlite.spec import Step
 from engine.sqlite.target import connect
+from tests.engine.sqlite.plans import Caller, drive, open_session
 
 Row = tuple[object, ...]
 
@@ -19,16 +22,27 @@ def files(text: str) -> SchemaFiles:
     return {"default": {"schema.sql": text}}
 
 
-def database(folder: Path, *texts: str) -> apsw.Connection:
-    connection = connect(str(folder / "target.db"))
-    with connection:
-        for text in texts:
-            connection.execute(text)
-    return connection
+@contextmanager
+def database(folder: Path, *texts: str) -> Iterator[apsw.Connection]:
+    with closing(connect(str(folder / "target.db"))) as connection:
+        with connection:
+            for text in texts:
+                connection.execute(text)
+        yield connection
 
 
 def plan(connection: apsw.Connection, text: str) -> PlanResult:
     return plan_sqlite(connection, files(text))
+
+
+def by_the_engine(connection: apsw.Connection, result: PlanResult) -> None:
+    """Run the plan as the server does: one session, one change after the other."""
+    with open_session(Path(connection.filename)) as session:
+        session.check_fits(result.changes, result.fingerprints)
+        for change in result.changes:
+            assert session.standing(change) is Standing.FITS
+            assert drive(session, change, Caller()) is Signal.GO
+            assert session.standing(change) is Standing.DONE
 
 
 def step_of(change: Change) -> Step:

@@ -6,17 +6,16 @@ from pathlib import Path
 import apsw
 import pytest
 
-from engine.base import PlanResult, Severity, Signal, Standing
+from engine.base import PlanResult, Severity
 from engine.sqlite.affinity import affinity
 from engine.sqlite.catalog import Relation, read_catalog
 from engine.sqlite.planner import plan_sqlite
 from engine.sqlite.pull import pull_files
 from engine.sqlite.quoting import quote_name, quote_names
 from engine.sqlite.target import connect
-from tests.engine.planning.rig import found, fresh, rows, run
+from tests.engine.planning.rig import by_the_engine, found, fresh, rows, run
 from tests.engine.real.debian import package
 from tests.engine.real.histories import Version, mediawiki, powerdns, roundcube
-from tests.engine.sqlite.plans import Caller, drive, open_session
 
 HISTORIES: dict[str, tuple[str, Callable[[Path], list[Version]], int]] = {
     "roundcube": ("roundcube-core", roundcube, 20),
@@ -25,16 +24,6 @@ HISTORIES: dict[str, tuple[str, Callable[[Path], list[Version]], int]] = {
 }
 ROWS = 3
 Values = dict[str, dict[str, list[str]]]  # table → column → its values, sorted
-
-
-def by_the_engine(connection: apsw.Connection, result: PlanResult) -> None:
-    """Run the plan as the server does: one session, one change after the other."""
-    with open_session(Path(connection.filename)) as session:
-        session.check_fits(result.changes, result.fingerprints)
-        for change in result.changes:
-            assert session.standing(change) is Standing.FITS
-            assert drive(session, change, Caller()) is Signal.GO
-            assert session.standing(change) is Standing.DONE
 
 
 @pytest.mark.parametrize("execute", [run, by_the_engine])

@@ -1,0 +1,193 @@
+"""A target that cannot be used says so in our errors, with what to do; pulled, it gives files that change nothing."""
+
+import os
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import apsw
+import pytest
+
+from engine.errors import EngineError, Refused, TargetUnavailable
+from engine.sqlite.catalog import read_catalog
+from engine.sqlite.planner import plan_sqlite
+from engine.sqlite.pull import pull_files
+from engine.sqlite.quoting import quote_name
+from engine.sqlite.target import connect, engine_error, file_of
+from tests.engine.planning.rig import database, plan
+
+# -- opening -----------------------------------------------------------------------------------------------------
+
+
+def test_a_missing_file_is_an_empty_database_and_is_not_made_by_looking(tmp_path: Path) -> None:
+    path = tmp_path / "new.db"
+    with closing(connect(str(path), read_only=True)) as connection:
+        result = plan(connection, "CREATE TABLE t (a);")
+    assert [change.change_type for change in result.changes] == ["create"]
+    assert not path.exists()
+
+
+def test_a_file_address_is_opened_as_one(tmp_path: Path) -> None:
+    with closing(connect(f"file:{tmp_path}/my%20file.db")) as connection:
+        connection.execute("CREATE TABLE t (a)")
+    assert (tmp_path / "my file.db").exists()
+    assert file_of(f"file:{tmp_path}/my%20file.db?mode=ro") == tmp_path / "my file.db"
+
+
+@pytest.mark.parametrize("dsn", ["", ":memory:", "file::memory:", "file:x?mode=memory"])
+def test_a_dsn_that_names_no_file_is_refused(dsn: str) -> None:
+    with pytest.raises(Refused, match="names no file"):
+        connect(dsn)
+
+
+def make_corrupt(path: Path) -> None:
+    path.write_bytes(b"this is a letter, not a database" * 200)
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "says"),
+    [
+        (make_corrupt, Refused, "not a database"),
+        (lambda path: path.mkdir(), Refused, "is a folder"),
+        (None, TargetUnavailable, "does not exist; create it, mount it or correct the dsn"),
+    ],
+)
+def test_what_cannot_be_opened_says_why_and_what_to_do(
+    make: object, error: type[EngineError], says: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "target.db" if make else tmp_path / "missing" / "target.db"
+    if callable(make):
+        make(path)
+    for read_only in (True, False):
+        with pytest.raises(error, match=says):
+            connect(str(path), read_only=read_only)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read and write everything")
+def test_a_file_that_may_not_be_read_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "target.db"
+    path.touch(mode=0o000)
+    with pytest.raises(TargetUnavailable, match="no permission to read"):
+        connect(str(path), read_only=True)
+
+
+def test_a_locked_database_is_waited_for_and_then_retryable(tmp_path: Path) -> None:
+    with (
+        database(tmp_path, "CREATE TABLE t (a)") as other,
+        closing(connect(str(tmp_path / "target.db"))) as connection,
+    ):
+        connection.execute("BEGIN")
+        other.execute("BEGIN EXCLUSIVE")
+        locked = connect_lazily(tmp_path / "target.db")
+        assert locked.retryable
+        assert "another process holds a lock" in str(locked)
+
+
+def connect_lazily(path: Path) -> EngineError:
+    with pytest.raises(TargetUnavailable) as caught:
+        connect(str(path), busy_seconds=0.05)
+    return caught.value
+
+
+def test_a_lock_that_goes_in_time_is_waited_out(tmp_path: Path) -> None:
+    path = tmp_path / "target.db"
+    code = (
+        "import apsw, sys; c = apsw.Connection(sys.argv[1]); c.execute('CREATE TABLE t (a); BEGIN EXCLUSIVE');"
+        "print('locked', flush=True); sys.stdin.readline(); c.execute('COMMIT')"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdin is not None
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "locked\n"
+        assert "lock" in str(connect_lazily(path))
+        holder.stdin.write("go\n")
+        holder.stdin.flush()
+        with closing(connect(str(path), busy_seconds=60)) as connection:
+            assert read_catalog(connection).names() == ["t"]
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (apsw.BusyError, TargetUnavailable), (apsw.LockedError, TargetUnavailable), (apsw.IOError, TargetUnavailable),
+        (apsw.FullError, TargetUnavailable), (apsw.CantOpenError, TargetUnavailable),
+        (apsw.ReadOnlyError, TargetUnavailable), (apsw.ConstraintError, Refused), (apsw.SQLError, Refused),
+        (apsw.CorruptError, Refused), (apsw.NotADBError, Refused), (apsw.MismatchError, Refused),
+    ],
+)  # fmt: skip
+def test_errors_of_the_library_become_ours(error: type[apsw.Error], kind: type[EngineError]) -> None:
+    made = engine_error(error("oh no"), "shop")
+    assert type(made) is kind
+    assert str(made).startswith("shop: oh no")
+
+
+# -- reading and pulling -----------------------------------------------------------------------------------------
+
+SCHEMA = """
+CREATE TABLE "Order" ("select" INTEGER PRIMARY KEY, "a b" TEXT -- it's
+);
+CREATE INDEX "z i" ON "Order" ("a b");
+CREATE INDEX i ON "Order" ("select", "a b");
+CREATE TRIGGER r AFTER INSERT ON "Order" BEGIN SELECT ';'; END;
+CREATE TABLE "a/b%" (x);
+CREATE TABLE Ärzte (name TEXT);
+CREATE VIEW v AS SELECT "a b" AS Total FROM "Order";
+CREATE VIRTUAL TABLE f USING fts5(x);
+"""
+
+
+def test_a_pull_gives_one_file_per_table_that_changes_nothing(tmp_path: Path) -> None:
+    with database(tmp_path, SCHEMA) as connection:
+        files = pull_files(connection, "shop")
+        assert set(files["shop"]) == {"%C3%84rzte.sql", "Order.sql", "a%2Fb%25.sql", "f.sql", "v.sql"}
+        assert files["shop"]["Order.sql"].splitlines()[2:] == [
+            'CREATE INDEX i ON "Order" ("select", "a b");',
+            'CREATE INDEX "z i" ON "Order" ("a b");',
+            """CREATE TRIGGER r AFTER INSERT ON "Order" BEGIN SELECT ';'; END;""",
+        ]
+        assert plan_sqlite(connection, files).changes == ()
+        assert pull_files(connection, "shop") == files
+
+
+def test_a_pull_loads_into_an_empty_database_as_the_same_schema(tmp_path: Path) -> None:
+    with database(tmp_path, SCHEMA) as connection, closing(apsw.Connection(":memory:")) as other:
+        files = pull_files(connection, "x")["x"]
+        for file in sorted(files):
+            other.execute(files[file])
+        assert read_catalog(other).fingerprints() == read_catalog(connection).fingerprints()
+
+
+def test_our_own_objects_on_the_target_are_invisible(tmp_path: Path) -> None:
+    with database(tmp_path, "CREATE TABLE t (a)") as connection:
+        before = read_catalog(connection)
+        connection.execute(
+            "CREATE TABLE _schemabot_owner (a); CREATE TABLE t__osc_n (a); CREATE INDEX i__osc_n ON t (a)"
+        )
+        connection.execute("CREATE TRIGGER t__osc_i AFTER INSERT ON t BEGIN SELECT 1; END")
+        assert read_catalog(connection).fingerprints() == before.fingerprints()
+        assert plan(connection, "CREATE TABLE t (a);").changes == ()
+
+
+def test_a_fingerprint_is_the_object_s_own(tmp_path: Path) -> None:
+    with database(tmp_path, "CREATE TABLE t (a); CREATE TABLE u (a)") as connection:
+        t, u = (read_catalog(connection).fingerprint(name) for name in ("T", "u"))
+        connection.execute("CREATE INDEX i ON u (a)")
+        now = read_catalog(connection)
+    assert now.fingerprint("t") == t
+    assert now.fingerprint("u") not in (u, None)
+    assert now.fingerprint("nothing") is None
+
+
+@pytest.mark.parametrize(
+    "name", ["plain", "Order", "select", 'a"b', "a b", "", "1a", "é", "true", "new", "x;--"]
+)
+def test_a_quoted_name_means_that_name(name: str) -> None:
+    with closing(apsw.Connection(":memory:")) as connection:
+        connection.execute(f"CREATE TABLE {quote_name('t' + name)} ({quote_name(name)} INT, x)")
+        connection.execute(f"INSERT INTO {quote_name('t' + name)} ({quote_name(name)}, x) VALUES (1, 2)")
+        assert connection.execute(f"SELECT {quote_name(name)} FROM {quote_name('t' + name)}").get == 1
+        (found,) = read_catalog(connection)
+    assert (found.name, found.columns[0].name) == ("t" + name, name)
