@@ -176,10 +176,21 @@ def test_any_change_that_is_not_blocked_runs_arrives_and_keeps_the_values(
                 _run_strictly(connection, result, execute)
             return
         event(f"changes: {len(result.changes)}")
-        execute(connection, result)
+        try:
+            execute(connection, result)
+        except Refused as refused:
+            if not open_question(result, refused):
+                raise
+            return
         assert_reached(connection, new)
         for name, columns in kept.items():
             assert values(connection, name, columns) == values_before[name], name
+
+
+def open_question(result: PlanResult, refused: Refused) -> bool:
+    """Whether the rows refused what the plan had said it could not check."""
+    unchecked = [message for message in messages(result, Severity.INFO) if "not checked" in message]
+    return bool(unchecked) and "would have no parent" in str(refused)
 
 
 def plan_target(text: str) -> dict[str, Relation]:
