@@ -293,6 +293,48 @@ def test_a_zombie_before_its_cutover_is_refused_after_a_new_owner_came(tmp_path:
     assert plans.left_behind(path) == []
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_zombie_is_refused_while_its_successor_is_at_work(tmp_path: Path, kind: str) -> None:
+    """Fault tests 9 and 28 (OW-5): same apply, same row of ownership, only the fence tells them apart."""
+    path = _shop(tmp_path)
+    change = _changes(path)[kind]
+    before = plans.rows(path, "SELECT sql FROM sqlite_schema WHERE name = 'orders'")
+    zombie = plans.open_session(path, fence=1)
+    assert zombie.prepare([change], plans.Caller()) is Signal.GO
+    caller = plans.Caller()
+    successors = []
+    caller.on_clear = lambda: successors.append(plans.open_session(path, fence=2))
+    with pytest.raises(Fenced):
+        zombie.cut_over([change], caller)
+    with pytest.raises(Fenced):
+        zombie.discard(plans.Caller())
+    zombie.close()
+    assert plans.rows(path, "SELECT sql FROM sqlite_schema WHERE name = 'orders'") == before
+    (successor,) = successors
+    assert plans.drive(successor, change, plans.Caller()) is Signal.GO
+    successor.close()
+    assert plans.left_behind(path) == []
+
+
+def test_a_zombie_in_mid_copy_writes_no_row_and_no_checkpoint(tmp_path: Path) -> None:
+    """Fault test 28: its checkpoint write is refused, and the rows that would have gone with it."""
+    path = _shop(tmp_path)
+    change = _changes(path)["online"]
+    zombie = plans.open_session(path, fence=1)
+    assert zombie.prepare([change], plans.Caller(Signal.GO, Signal.STOP)) is Signal.STOP
+    successor = plans.open_session(path, fence=2)
+    assert successor.prepare([change], plans.Caller(Signal.GO, Signal.STOP)) is Signal.STOP
+    state = "SELECT (SELECT count(*) FROM orders__osc_n), rows_copied FROM _schemabot_copy"
+    before = plans.rows(path, state)
+    with pytest.raises(Fenced):
+        zombie.prepare([change], plans.Caller())
+    zombie.close()
+    assert plans.rows(path, state) == before
+    assert plans.drive(successor, change, plans.Caller()) is Signal.GO
+    successor.close()
+    assert plans.left_behind(path) == []
+
+
 def test_a_foreign_object_in_the_way_is_not_touched(tmp_path: Path) -> None:
     """I12: only what the apply made is dropped."""
     path = _shop(tmp_path)

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import apsw
 import pytest
 
 from engine.base import Progress, Signal
@@ -178,4 +179,63 @@ def test_a_row_that_breaks_the_new_rule_refuses_the_change_and_never_the_applica
     assert "__osc_" not in str(refused.value)
     assert "id = " in str(refused.value)
     assert plans.rows(target, "SELECT sql FROM sqlite_schema") == before
+    assert plans.left_behind(target) == []
+
+
+@pytest.mark.parametrize("moment", ["copying", "prepared"])
+def test_a_bulk_exchange_of_unique_values_is_followed(tmp_path: Path, moment: str) -> None:
+    """I8. More keys wait than go into one step, and each new value still belongs to another copied row."""
+    create = "CREATE TABLE items (id INTEGER PRIMARY KEY, u INTEGER UNIQUE)"
+    target = plans.make(
+        tmp_path / "t.db",
+        create,
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000) INSERT INTO items SELECT i, i FROM n",
+    )
+    change = plans.rebuild_change(target, create.replace("u INTEGER", "note, u INTEGER"), "items")
+    caller = plans.Caller()
+
+    def rotate(progress: Progress | None = None) -> None:
+        if moment == "prepared" or len(caller.reports) == 5:
+            with apsw.Connection(str(target)) as application:
+                application.execute("UPDATE items SET u = -u; UPDATE items SET u = (-u) % 3000 + 1")
+
+    with plans.open_session(target) as session:
+        if moment == "copying":
+            caller.on_report = rotate
+        assert session.prepare([change], caller) is Signal.GO
+        if moment == "prepared":
+            rotate()
+        assert plans.drive(session, change, plans.Caller()) is Signal.GO
+    assert plans.rows(target, "SELECT count(*), sum(u = id % 3000 + 1) FROM items") == [(3000, 3000)]
+    assert plans.left_behind(target) == []
+
+
+SABOTAGE = {
+    "UPDATE items SET note = 'secret' WHERE id = 5": "id = 5 differs",
+    "INSERT INTO items VALUES (-7, 'secret')": "id = -7 is missing",
+    "DELETE FROM items WHERE id = 9": "id = 9 is in the copy only",
+}
+
+
+@pytest.mark.parametrize("statement", SABOTAGE)
+def test_writes_that_no_trigger_saw_are_found_before_the_swap(tmp_path: Path, statement: str) -> None:
+    """The check is a second line: an application that switched triggers off is refused a wrong table."""
+    create = "CREATE TABLE items (id INTEGER PRIMARY KEY, note)"
+    target = plans.make(
+        tmp_path / "t.db",
+        create,
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000) INSERT INTO items SELECT i, i FROM n",
+    )
+    change = plans.rebuild_change(target, create.replace("note", "note, more"), "items")
+    caller = plans.Caller()
+
+    def write(progress: Progress) -> None:
+        if len(caller.reports) == 5:
+            with apsw.Connection(str(target)) as application:
+                application.config(apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER, 0)
+                application.execute(statement)
+
+    caller.on_report = write
+    with plans.open_session(target) as session, pytest.raises(Refused, match=SABOTAGE[statement]):
+        plans.drive(session, change, caller)
     assert plans.left_behind(target) == []
