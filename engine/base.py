@@ -6,7 +6,7 @@ Every one of them may be called again after an interruption at any point and goe
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from types import TracebackType
@@ -37,10 +37,11 @@ class Strategy(StrEnum):
 class Target:
     """Where a database is. `dsn` may hold a secret: never log it."""
 
-    kind: str  # sqlite | mysql | vitess
+    kind: str  # sqlite | mysql | vitess | remote
     database: str
     environment: str
-    dsn: str = field(repr=False)
+    dsn: str = field(repr=False)  # of a remote one: the address of the other SchemaBot
+    token: str = field(default="", repr=False)  # what the other SchemaBot knows us by
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,15 +103,9 @@ class Capabilities:
     stop: bool
     cancel: bool
     defer_cutover: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """Whose work a session does: the apply, and the fence of the claim under which it is done (OW-5)."""
-
-    apply_uid: str
-    fence: int
-    owner: str  # host:pid:boot:thread, for people
+    whole_plan: bool = False
+    """The plan is one piece of work that goes on elsewhere, without its driver. `prepare` follows it: GO means all live
+    (`standing` says so) or waiting for the cutover. Signals are passed on by `prepare` and `cut_over` themselves."""
 
 
 class Signal(Enum):
@@ -123,6 +118,29 @@ class Signal(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Handover:
+    """What it takes to let the whole plan be done elsewhere. Both calls may raise; the engine lets it fly."""
+
+    options: Mapping[str, str]  # of the apply
+    files: SchemaFiles  # what the plan was made from
+    external_id: str  # what `attach` was told last, in this drive or an earlier one
+    attach: Callable[[str], None]
+    """Make durable under which id the work goes on elsewhere, before it can; "" takes it back."""
+    refused: Callable[[Signal, str], None]
+    """A STOP or CANCEL cannot be done there, for that reason: it is settled as failed and the work goes on (CO-2)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """Whose work a session does: the apply, and the fence of the claim under which it is done (OW-5)."""
+
+    apply_uid: str
+    fence: int
+    owner: str  # host:pid:boot:thread, for people
+    handover: Handover | None = None  # given to engines that take the whole plan elsewhere
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
     """How far a change is."""
 
@@ -131,6 +149,7 @@ class Progress:
     rows_total: int
     detail: str = ""  # one short phrase: "copying rows", "verifying", "removing the old table"
     durable: bool = False  # a checkpoint moved on the target since the last report
+    live: bool = False  # of a whole plan: this change is live already, others may not be
 
 
 class Control(Protocol):
@@ -188,6 +207,10 @@ class Session(ABC):
     def discard(self, control: Control) -> Signal:
         """Cancel: remove everything the apply made on the target and that is not live. GO when nothing is left."""
 
+    def start_again(self) -> None:
+        """A person's start, passed on to where the work goes on by itself. Nothing to do where it does not."""
+        return
+
     @abstractmethod
     def close(self) -> None:
         """Let go of the target's connection; the hold itself stays with the apply while it has unfinished work."""
@@ -221,6 +244,10 @@ class Engine(ABC):
 
         BadFiles: the files are not understood. Refused: no verified way. Changes nothing on the target.
         """
+
+    def kind(self) -> str | None:
+        """The type of the database where only the engine can tell, because it asks elsewhere; else None."""
+        return None
 
     @abstractmethod
     def open(self, job: Job) -> Session:

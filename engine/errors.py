@@ -41,3 +41,24 @@ class Ambiguous(EngineError):
 
 class Fenced(EngineError):
     """A newer owner took the target (OW-5): write nothing more; the apply is no longer ours."""
+
+
+class StoppedElsewhere(EngineError):
+    """The work was stopped by a person where it is done: at rest until a person starts it. `who` did it, as it was told."""
+
+    def __init__(self, text: str, who: str) -> None:
+        super().__init__(text)
+        self.who = who
+
+
+class RetriesElsewhere(EngineError):
+    """Retryable: the work is done elsewhere and waits there for its own next try; look again in `delay` seconds.
+
+    It spends none of our attempts: whoever does the work counts his own and gives up by himself.
+    """
+
+    retryable = True
+
+    def __init__(self, text: str, delay: float) -> None:
+        super().__init__(text)
+        self.delay = delay

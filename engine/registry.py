@@ -12,7 +12,13 @@ def _sqlite(target: Target) -> Engine:
     return SqliteEngine(target)
 
 
-ENGINES: dict[str, Callable[[Target], Engine]] = {"sqlite": _sqlite}
+def _remote(target: Target) -> Engine:
+    from engine.remote.engine import RemoteEngine
+
+    return RemoteEngine(target)
+
+
+ENGINES: dict[str, Callable[[Target], Engine]] = {"sqlite": _sqlite, "remote": _remote}
 
 
 def open_engine(target: Target) -> Engine:

@@ -23,7 +23,7 @@ LIBRARIES = {
     "prometheus_client": ("server/metrics.py",),
     "click": ("cli/",),
     "rich": ("cli/",),
-    "urllib3": ("cli/client.py",),
+    "urllib3": ("cli/client.py", "engine/remote/client.py"),
     "yaml": ("cli/",),
 }
 

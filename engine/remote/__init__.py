@@ -1,0 +1,1 @@
+"""Changes that another SchemaBot makes: planned, handed over, followed and commanded through its HTTP API."""

@@ -1,0 +1,44 @@
+"""The remote engine: a database that another SchemaBot changes for us."""
+
+from typing import ClassVar
+
+from engine.base import Capabilities, Engine, Job, PlanResult, SchemaFiles, Session, Target
+from engine.errors import Refused
+from engine.remote import wire
+from engine.remote.peer import Peer
+from engine.remote.session import RemoteSession
+
+
+class RemoteEngine(Engine):
+    """Plans and drives through the HTTP API at `target.dsn`. What the engine there cannot do, it says when asked."""
+
+    name: ClassVar[str] = "Remote"
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        stop=True, cancel=True, defer_cutover=True, whole_plan=True
+    )
+
+    def __init__(self, target: Target) -> None:
+        self._peer = Peer(target)
+
+    def kind(self) -> str | None:
+        """The type of the database there."""
+        return self._peer.kind()
+
+    def ping(self) -> None:
+        """TargetUnavailable, Refused: the other SchemaBot does not answer, or does not let us in."""
+        self._peer.ping()
+
+    def pull(self) -> SchemaFiles:
+        """The live schema there."""
+        return self._peer.pull()
+
+    def plan(self, files: SchemaFiles) -> PlanResult:
+        """The plan made there. `original` is read after it: what differs by then, the other side finds as drift."""
+        body = self._peer.plan(files)
+        return wire.to_plan(body, self._peer.pull())
+
+    def open(self, job: Job) -> Session:
+        """Nothing is taken here: the apply there holds the target, and its key is the apply's id here."""
+        if job.handover is None:
+            raise Refused("a plan for another SchemaBot is handed over whole")
+        return RemoteSession(self._peer, job, job.handover)
