@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 DATABASE_TYPES = ("sqlite", "mysql", "vitess")
 NAME = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.@-]{0,127}")
@@ -84,6 +85,14 @@ class DatabaseConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeploymentConfig:
+    """Another SchemaBot that changes databases for this one. `token`: literal, `env:NAME` or `file:/path`."""
+
+    environments: Mapping[str, str]  # name → address of its API
+    token: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """The whole configuration; `Config()` is what runs without a file."""
 
@@ -91,6 +100,7 @@ class Config:
     storage: StorageConfig = field(default_factory=StorageConfig)
     workers: WorkerConfig = field(default_factory=WorkerConfig)
     databases: Mapping[str, DatabaseConfig] = field(default_factory=dict)
+    deployments: Mapping[str, DeploymentConfig] = field(default_factory=dict)
 
 
 def is_loopback(host: str) -> bool:
@@ -203,16 +213,24 @@ class _Table:
 
     def named_tables(self) -> dict[str, "_Table"]:
         """Every key as a table whose name the operator chose."""
-        found = {}
+        return {name: self.table(name) for name in self._names()}
+
+    def named_texts(self) -> dict[str, str]:
+        """Every key as a string whose name the operator chose; an empty string is refused like everywhere."""
+        return {name: self.text(name) for name in self._names()}
+
+    def optional(self, key: str) -> None:
+        """Know *key*, whether it was read or not."""
+        self._known.append(key)
+
+    def _names(self) -> list[str]:
         for name in self.data:
-            if NAME.fullmatch(name):
-                found[name] = self.table(name)
-            else:
+            if not NAME.fullmatch(name):
                 self._known.append(name)
                 self.problem(
                     "", f"has a name that cannot stand in a URL: {name!r}; use letters, digits, _ . @ -"
                 )
-        return found
+        return [name for name in self.data if NAME.fullmatch(name)]
 
     def close(self) -> None:
         """Report the keys nobody asked for."""
@@ -237,10 +255,15 @@ class _Reader:
         databases = {
             name: self._database(table) for name, table in top.table("databases").named_tables().items()
         }
+        deployments = {
+            name: self._deployment(table) for name, table in top.table("deployments").named_tables().items()
+        }
         top.close()
         if self._problems:
             raise ConfigError(self._problems)
-        return Config(server=server, storage=storage, workers=workers, databases=databases)
+        return Config(
+            server=server, storage=storage, workers=workers, databases=databases, deployments=deployments
+        )
 
     def _server(self, table: _Table) -> ServerConfig:
         host = table.text("listen_host", "127.0.0.1")
@@ -305,6 +328,20 @@ class _Reader:
         table.close()
         return DatabaseConfig(type=kind, environments=environments)
 
+    def _deployment(self, table: _Table) -> DeploymentConfig:
+        token = self._reference(table.text("token")) if "token" in table.data else ""
+        environments = table.table("environments").named_texts()
+        for name, url in environments.items():
+            if url and (problem := _wrong_address(url)):
+                table.problem(f"environments.{name}", problem)
+        if not environments:
+            table.problem(
+                "environments", 'needs at least one, for example staging = "https://schemabot.example:13370"'
+            )
+        table.optional("token")
+        table.close()
+        return DeploymentConfig(environments=environments, token=token)
+
     def _path(self, text: str) -> str:
         return str(self._folder / Path(text).expanduser())
 
@@ -316,6 +353,20 @@ class _Reader:
 def _kind(value: Any) -> str:
     names = {bool: "true/false", int: "a whole number", float: "a number", str: "a string", list: "an array"}
     return names.get(type(value), "a table" if isinstance(value, dict) else type(value).__name__)
+
+
+def _wrong_address(url: str) -> str:
+    """Why *url* is no address of a SchemaBot, or ""."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port  # reading the port checks it
+    except ValueError as error:
+        return f"is not an address: {error}"
+    if parts.username is not None or parts.password is not None:
+        return "must not hold a user or a password; use token"
+    if parts.scheme not in ("http", "https") or not host or port == 0 or re.search(r"[\s?#]", url):
+        return 'must look like "https://schemabot.example:13370"'
+    return ""
 
 
 def _nearest(word: str, known: tuple[str, ...] | list[str]) -> str:

@@ -12,6 +12,7 @@ from server.backoff import outage_delay
 from server.leases import Lease, boottime
 from server.metrics import Metrics
 from server.rates import RowMeter
+from server.texts import clean
 from storage.base import Store
 from storage.errors import Unavailable
 from storage.records import ControlRequest, TaskProgress
@@ -22,6 +23,8 @@ LOOK_SECONDS = 0.5
 """How often commands are read while an engine works: a stop is seen within a second."""
 WRITE_SECONDS = 1.0
 """How often progress is written."""
+LONG_PAUSE_SECONDS = 0.25
+"""An engine that rests for so long follows work elsewhere: it reports all its tables at once, then nothing for a while."""
 PROGRESS_EVENT_SECONDS = 10.0
 """How often progress goes into the log people read."""
 
@@ -43,16 +46,19 @@ class DriveControl:
         metrics: Metrics,
         stopping: threading.Event,
         seqs: dict[tuple[str, str], int],
+        on_live: Callable[[int], None] = lambda _seq: None,
     ) -> None:
         self._store = store
         self._lease = lease
         self._metrics = metrics
         self._stopping = stopping
         self._seqs = seqs
+        self._on_live = on_live
         self._looked_at = 0.0
         self._wrote_at = 0.0
         self._logged_at = time.monotonic()
         self._durable = False
+        self._unwritten: dict[int, TaskProgress] = {}
         self._meters: dict[int, RowMeter] = {}
         self._counted: dict[int, int] = {}
         self._requests: dict[str, ControlRequest] = {}
@@ -67,10 +73,11 @@ class DriveControl:
         self._lease.alive()
         now = time.monotonic()
         self._durable = self._durable or progress.durable
-        self._count(progress)
-        if now - self._wrote_at >= WRITE_SECONDS:
-            self._wrote_at = now
-            self._write(progress)
+        self._note(progress)
+        if progress.live:
+            self._on_live(self._seqs[progress.change.key])
+        if now - self._wrote_at >= WRITE_SECONDS and self._write():
+            self._log_progress(progress)
         if now - self._looked_at >= LOOK_SECONDS:
             self._looked_at = now
             self._look()
@@ -83,7 +90,9 @@ class DriveControl:
         return self.signal
 
     def pause(self, seconds: float) -> None:
-        """Sleep, woken early by shutdown."""
+        """Sleep, woken early by shutdown. What was reported and not written yet is written before a long sleep."""
+        if seconds >= LONG_PAUSE_SECONDS and self._unwritten:
+            self._write()
         self._stopping.wait(seconds)
 
     # -- called by the drive ------------------------------------------------------------------------------------
@@ -101,6 +110,22 @@ class DriveControl:
     def pending(self, kind: str) -> ControlRequest | None:
         """The open command of that kind, from what was last read."""
         return self._requests.get(kind)
+
+    def refused(self, command: Signal, reason: str) -> None:
+        """Settle the open stop or cancel as failed: it cannot be done where the work is (CO-2)."""
+        request = self._requests.pop(command.value, None)
+        if request is not None:
+            claim = self._lease.claim
+            log.warning("%s: %s refused: %s", claim.apply_uid, command.value, reason)
+            self.insist(
+                lambda: self.guarded(lambda: self._store.settle(claim, request.id, "failed", clean(reason)))
+            )
+
+    def attach(self, external_id: str) -> None:
+        """Make durable where the work is done; waits out a store that cannot be written."""
+        claim = self._lease.claim
+        self._lease.check()
+        self.insist(lambda: self.guarded(lambda: self._store.attach(claim, external_id)))
 
     def look_afresh(self) -> None:
         """Read the open commands now. Raises Unavailable."""
@@ -136,19 +161,17 @@ class DriveControl:
             self._metrics.store_errors.inc()
             log.warning("%s: commands not read: %s", self._lease.claim.apply_uid, error)
 
-    def _count(self, progress: Progress) -> None:
+    def _note(self, progress: Progress) -> None:
+        """Keep the newest of each task for the next write, and count the rows."""
         seq = self._seqs[progress.change.key]
-        self._meters.setdefault(seq, RowMeter()).note(time.monotonic(), progress.rows_copied)
+        meter = self._meters.setdefault(seq, RowMeter())
+        meter.note(time.monotonic(), progress.rows_copied)
         before = self._counted.setdefault(seq, progress.rows_copied)
         if progress.rows_copied > before:
             self._metrics.rows_copied.inc(progress.rows_copied - before)
             self._counted[seq] = progress.rows_copied
-
-    def _write(self, progress: Progress) -> None:
-        seq = self._seqs[progress.change.key]
-        meter = self._meters[seq]
         copying = progress.rows_copied < progress.rows_total
-        row = TaskProgress(
+        self._unwritten[seq] = TaskProgress(
             seq=seq,
             rows_copied=progress.rows_copied,
             rows_total=progress.rows_total,
@@ -156,14 +179,20 @@ class DriveControl:
             rows_per_second=meter.rows_per_second if copying else None,
             detail=progress.detail,
         )
-        durable = self._durable
+
+    def _write(self) -> bool:
+        """Whether the store took it."""
+        self._wrote_at = time.monotonic()
+        rows, durable = list(self._unwritten.values()), self._durable
         try:
-            self.guarded(lambda: self._store.record(self._lease.claim, [row], durable=durable))
+            self.guarded(lambda: self._store.record(self._lease.claim, rows, durable=durable))
             self._durable = False
-            self._log_progress(progress)
+            self._unwritten.clear()
         except Unavailable as error:
             self._metrics.store_errors.inc()
             log.warning("%s: progress not written: %s", self._lease.claim.apply_uid, error)
+            return False
+        return True
 
     def _log_progress(self, progress: Progress) -> None:
         now = time.monotonic()
@@ -174,4 +203,8 @@ class DriveControl:
             f"{progress.change.table}: {progress.detail or 'working'}, "
             f"{progress.rows_copied:,} of {progress.rows_total:,} rows"
         )
-        self.guarded(lambda: self._store.log(self._lease.claim, "info", "progress", text))
+        try:
+            self.guarded(lambda: self._store.log(self._lease.claim, "info", "progress", text))
+        except Unavailable as error:
+            self._metrics.store_errors.inc()
+            log.warning("%s: progress not logged: %s", self._lease.claim.apply_uid, error)

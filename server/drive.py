@@ -11,8 +11,8 @@ import traceback
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 
-from engine.base import Change, Job, Session, Signal, Standing
-from engine.errors import EngineError, Fenced
+from engine.base import Change, Handover, Job, Session, Signal, Standing
+from engine.errors import EngineError, Fenced, RetriesElsewhere, StoppedElsewhere
 from server.app import App
 from server.backoff import retry_delay
 from server.changes import to_engine
@@ -21,8 +21,8 @@ from server.leases import Lease
 from server.secrets import SecretError
 from server.targets import UnknownTarget
 from server.texts import clean
-from storage.errors import LeaseLost, NotFound
-from storage.records import Apply, Claim, Plan, Task, TaskMove
+from storage.errors import LeaseLost, NotFound, Refused
+from storage.records import Apply, Claim, ControlRequest, Plan, Task, TaskMove
 from storage.states import TERMINAL, State
 
 log = logging.getLogger(__name__)
@@ -60,6 +60,7 @@ class Drive:
         )
         self._stopping = stopping
         self._current: int | None = None
+        self._whole = False  # the engine takes the plan as one piece of work, elsewhere
 
     def run(self) -> Outcome:
         """Drive the apply as far as it goes now. Never raises for anything that has to do with the change."""
@@ -81,7 +82,7 @@ class Drive:
             # The target knows a newer owner. If the store agrees this write is refused and we go without a word.
             return self._retry(f"another owner took the target: {error}")
         except EngineError as error:
-            return self._retry(str(error)) if error.retryable else self._fail(str(error))
+            return self._troubled(error)
         except (UnknownTarget, SecretError) as error:
             return self._retry(f"no client for the target (no_client): {error}")
         except NotFound as error:
@@ -94,6 +95,15 @@ class Drive:
             where = traceback.extract_tb(error.__traceback__)[-1]
             self._fail(f"internal error ({type(error).__name__} in {where.name}): {error}")
             return Outcome.CRASHED
+
+    def _troubled(self, error: EngineError) -> Outcome:
+        if isinstance(error, StoppedElsewhere):
+            return self._stopped_elsewhere(error)
+        if isinstance(error, RetriesElsewhere):
+            # Not our attempt: whoever does the work counts his own, and ends it when they are spent.
+            self._write(lambda: self._store.record(self._claim, [], durable=True))
+            return self._retry(str(error), error.delay)
+        return self._retry(str(error)) if error.retryable else self._fail(str(error))
 
     # -- deciding -----------------------------------------------------------------------------------------------
 
@@ -110,6 +120,7 @@ class Drive:
             metrics=self._app.metrics,
             stopping=self._stopping,
             seqs={change.key: seq for seq, change in self._changes.items()},
+            on_live=self._live,
         )
         self._control.look_afresh()
         return apply, plan
@@ -117,24 +128,43 @@ class Drive:
     def _resume(self, apply: Apply, plan: Plan) -> Outcome:
         """What is stored decides: a command first, then whatever is not finished."""
         begun = apply.started_at is not None
-        if self._control.signal is Signal.STOP:
+        if self._control.signal is Signal.STOP and not apply.external_id:
             return self._obey(Signal.STOP)
         if self._control.signal is Signal.CANCEL and not begun:
             return self._obey(Signal.CANCEL)
         if not self._tasks:
             return self._complete("nothing to change")
-        engine = self._app.targets.engine(apply.deployment, apply.environment)
-        job = Job(apply_uid=apply.apply_uid, fence=self._claim.fence, owner=self._claim.owner)
+        engine = self._app.targets.engine(apply.deployment, apply.environment, apply.database)
+        self._whole = engine.capabilities.whole_plan
+        job = Job(
+            apply_uid=apply.apply_uid,
+            fence=self._claim.fence,
+            owner=self._claim.owner,
+            handover=self._handover(apply, plan) if self._whole else None,
+        )
         with engine.open(job) as session:
             if self._control.signal is Signal.CANCEL:
                 return self._cancel(session)
             if not begun:
                 session.check_fits(list(self._changes.values()), plan.fingerprints)
-            grouped = apply.options.get("defer_cutover") == "true"
-            outcome, signal = self._grouped(session) if grouped else self._sequential(session)
+            outcome, signal = self._walk(session, deferred=apply.options.get("defer_cutover") == "true")
             if signal is Signal.CANCEL:
                 return self._cancel(session)
         return outcome or self._obey(signal)
+
+    def _handover(self, apply: Apply, plan: Plan) -> Handover:
+        return Handover(
+            options=apply.options,
+            files=plan.schema_files,
+            external_id=apply.external_id,
+            attach=self._control.attach,
+            refused=self._control.refused,
+        )
+
+    def _walk(self, session: Session, *, deferred: bool) -> tuple[Outcome | None, Signal]:
+        if self._whole:
+            return self._elsewhere(session, deferred=deferred)
+        return self._grouped(session) if deferred else self._sequential(session)
 
     def _sequential(self, session: Session) -> tuple[Outcome | None, Signal]:
         """One change after the other, each with its own cutover; finished ones are never run again (RC-1)."""
@@ -165,7 +195,7 @@ class Drive:
 
     def _grouped(self, session: Session) -> tuple[Outcome | None, Signal]:
         """All changes copied first, then made live together; parked in between until a person says so (CO-5)."""
-        ahead = [task for task in self._remaining() if self._fits(session, task)]
+        ahead = self._ahead(session)
         if ahead:
             signal, parked = self._ready_and_swap(session, ahead)
             if parked or signal is not Signal.GO:
@@ -192,6 +222,45 @@ class Drive:
             return Signal.GO, True
         self._advance(tasks, State.CUTTING_OVER)
         return session.cut_over(changes, self._control), False
+
+    def _elsewhere(self, session: Session, *, deferred: bool) -> tuple[Outcome | None, Signal]:
+        """The whole plan is one piece of work that goes on by itself: hand it over, follow it, pass commands on."""
+        asked = self._control.pending("start")
+        if asked is not None:
+            session.start_again()
+            self._settle(asked)
+        while ahead := self._ahead(session):
+            self._current = None
+            changes = [self._changes[task.seq] for task in ahead]
+            if self._control.signal is Signal.GO:
+                self._advance([task for task in ahead if task.state is State.PENDING], State.RUNNING)
+            signal = session.prepare(changes, self._control)
+            if signal is not Signal.GO:
+                return None, signal
+            if waiting := self._ahead(session):
+                signal, parked = self._swap_elsewhere(session, waiting, deferred=deferred)
+                if parked or signal is not Signal.GO:
+                    return (Outcome.PARKED if parked else None), signal
+        self._settle_cutover()
+        return self._complete(), Signal.GO
+
+    def _swap_elsewhere(
+        self, session: Session, tasks: Sequence[Task], *, deferred: bool
+    ) -> tuple[Signal, bool]:
+        """It waits for the cutover. A stop or cancel that came in goes the way of all: through `prepare`."""
+        self._advance([t for t in tasks if t.state is not State.CUTTING_OVER], State.WAITING_FOR_CUTOVER)
+        self._control.insist(self._control.look_afresh)
+        if self._control.signal is not Signal.GO:
+            return Signal.GO, False
+        if deferred and self._control.pending("cutover") is None:
+            self._park()
+            return Signal.GO, True
+        self._advance(tasks, State.CUTTING_OVER)
+        return session.cut_over([self._changes[task.seq] for task in tasks], self._control), False
+
+    def _ahead(self, session: Session) -> list[Task]:
+        """What is not live yet."""
+        return [task for task in self._remaining() if self._fits(session, task)]
 
     def _fits(self, session: Session, task: Task) -> bool:
         self._current = task.seq
@@ -235,6 +304,12 @@ class Drive:
             begins = [(others[0], State.RUNNING)] if others[0].state is State.PENDING else []
             self._move([(task, State.COMPLETED), *begins])
 
+    def _live(self, seq: int) -> None:
+        """One change of a whole plan is live, others may never be: write it down, but for the last (see `_finished`)."""
+        remaining = self._remaining()
+        if len(remaining) > 1:
+            self._advance([task for task in remaining if task.seq == seq], State.COMPLETED)
+
     def _tidy(self, session: Session) -> Signal:
         self._control.finishing = True
         try:
@@ -245,7 +320,10 @@ class Drive:
     def _settle_cutover(self) -> None:
         request = self._control.pending("cutover")
         if request is not None:
-            self._write(lambda: self._store.settle(self._claim, request.id, "done", ""))
+            self._settle(request)
+
+    def _settle(self, request: ControlRequest) -> None:
+        self._write(lambda: self._store.settle(self._claim, request.id, "done", ""))
 
     def _park(self) -> None:
         log.info("%s: copied and in step; waiting for the cutover command", self._claim.apply_uid)
@@ -262,6 +340,13 @@ class Drive:
         if session.discard(self._control) is Signal.HALT:
             return self._obey(Signal.HALT)
         self._control.finishing = False
+        if self._whole:
+            ahead = self._ahead(session)
+            if not ahead:
+                return self._complete("it was live before the cancel")  # CO-3
+            for task in self._remaining():
+                if task not in ahead:
+                    self._live(task.seq)
         return self._obey(Signal.CANCEL)
 
     def _obey(self, signal: Signal) -> Outcome:
@@ -280,9 +365,23 @@ class Drive:
         )
         return outcome
 
-    def _retry(self, error: str) -> Outcome:
+    def _stopped_elsewhere(self, error: StoppedElsewhere) -> Outcome:
+        """A person stopped it where it is done: that is a stop here, too, and only a person ends it (CO-1)."""
+        uid, text = self._claim.apply_uid, clean(str(error))
+        caller = clean(f"{error.who or 'somebody'}, where it is done", 200)
+        log.warning("%s: %s", uid, text)
+        self._write(lambda: self._store.log(self._claim, "warn", "stopped_elsewhere", text))
+        try:
+            request = self._control.insist(lambda: self._store.request(uid, "stop", caller))
+        except Refused:  # it is being cancelled: whoever claims next does that
+            return self._obey(Signal.HALT)
+        self._write(lambda: self._store.settle_stop(self._claim, request.id))
+        return Outcome.STOPPED
+
+    def _retry(self, error: str, delay: float | None = None) -> Outcome:
         error = clean(error)
-        delay = retry_delay(self._claim.attempt, random.random)
+        if delay is None:
+            delay = retry_delay(self._claim.attempt, random.random)
         log.warning("%s: will be tried again in %.0f s: %s", self._claim.apply_uid, delay, error)
         self._write(lambda: self._store.retry_later(self._claim, self._current, error, delay))
         self._app.metrics.retries.inc()

@@ -13,11 +13,11 @@ class UnknownTarget(Exception):
 
 
 class Targets:
-    """The engines of the configured databases, made at first use and kept."""
+    """The engines of the configured databases and deployments, made at first use and kept."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._engines: dict[tuple[str, str], Engine] = {}
+        self._engines: dict[tuple[str, str, str], tuple[Target, Engine]] = {}
         self._lock = threading.Lock()
 
     def deployment(self, database: str, explicit: str = "") -> str:
@@ -32,21 +32,54 @@ class Targets:
             raise UnknownTarget(f"unknown deployment: {deployment}")
         return self._config.databases[deployment].type
 
-    def environments(self, database: str) -> list[str]:
-        """The environments configured for *database*, sorted; empty for an unknown one."""
-        found = self._config.databases.get(database)
-        return sorted(found.environments) if found else []
+    def environments(self, deployment: str) -> list[str]:
+        """The environments of a local database, else of the remote deployment of that name; sorted, empty for neither."""
+        local = self._config.databases.get(deployment)
+        if local is not None:
+            return sorted(local.environments)
+        remote = self._config.deployments.get(deployment)
+        return sorted(remote.environments) if remote else []
 
-    def engine(self, deployment: str, environment: str) -> Engine:
-        """The engine of the target. UnknownTarget; server.secrets.SecretError when its DSN cannot be resolved."""
-        found = self._config.databases.get(deployment)
-        if found is None or environment not in found.environments:
-            raise UnknownTarget(f"unknown deployment: {deployment}")
+    def check(self, deployment: str, environment: str) -> None:
+        """UnknownTarget unless the configuration names that place; nothing is opened, no secret is read."""
+        local = self._config.databases.get(deployment)
+        if local is None or environment not in local.environments:
+            self._address(deployment, environment)
+
+    def engine(self, deployment: str, environment: str, database: str) -> Engine:
+        """The engine for *database* at that place; a local deployment is its database.
+
+        UnknownTarget; server.secrets.SecretError when its DSN or token cannot be resolved.
+        """
         with self._lock:
-            key = (deployment, environment)
-            if key not in self._engines:
-                dsn = resolve(found.environments[environment].dsn)
-                self._engines[key] = open_engine(
-                    Target(kind=found.type, database=deployment, environment=environment, dsn=dsn)
-                )
-            return self._engines[key]
+            key = (deployment, environment, database)
+            kept = self._engines.get(key)
+            local = self._config.databases.get(deployment)
+            if local is not None and environment in local.environments:
+                if kept is None:
+                    dsn = resolve(local.environments[environment].dsn)
+                    target = Target(kind=local.type, database=deployment, environment=environment, dsn=dsn)
+                    kept = (target, open_engine(target))
+            else:
+                target = self._remote(deployment, environment, database)
+                # Looked up every time: a token may be renewed while a change goes on for weeks.
+                if kept is None or kept[0] != target:
+                    kept = (target, open_engine(target))
+            self._engines[key] = kept
+            return kept[1]
+
+    def _remote(self, deployment: str, environment: str, database: str) -> Target:
+        address = self._address(deployment, environment)
+        token = resolve(self._config.deployments[deployment].token)
+        return Target(kind="remote", database=database, environment=environment, dsn=address, token=token)
+
+    def _address(self, deployment: str, environment: str) -> str:
+        """Where the other SchemaBot is, or UnknownTarget in the contract's words."""
+        remote = self._config.deployments.get(deployment)
+        if remote is None:
+            raise UnknownTarget(f"unknown deployment: {deployment}")
+        if environment not in remote.environments:
+            raise UnknownTarget(f'unknown environment "{environment}" for deployment "{deployment}"')
+        if not remote.environments[environment]:
+            raise UnknownTarget(f"endpoint not configured for {deployment}/{environment}")
+        return remote.environments[environment]

@@ -108,7 +108,7 @@ def _unsafe_allowed(plan: Plan, unsafe: list[str], options: Mapping[str, str]) -
 
 def _engine_refusal(app: App, plan: Plan, options: Mapping[str, str]) -> str:
     try:
-        engine = engine_for(app, plan.deployment, plan.environment)
+        engine = engine_for(app, plan.deployment, plan.environment, plan.database)
     except NoBackend as error:
         raise Failed(f"apply failed: tern client: {error}") from error
     if options.get("defer_cutover") == "true" and not engine.capabilities.defer_cutover:

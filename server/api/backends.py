@@ -13,30 +13,37 @@ class NoBackend(Exception):
     """No engine for the database and environment; the text says why."""
 
 
-def engine_for(app: App, deployment: str, environment: str) -> Engine:
+def engine_for(app: App, deployment: str, environment: str, database: str) -> Engine:
     """The engine of the target, or NoBackend."""
-    place = f"{deployment}/{environment}"
+    place, local = f"{deployment}/{environment}", deployment in app.config.databases
     try:
-        return app.targets.engine(deployment, environment)
+        return app.targets.engine(deployment, environment, database)
     except UnknownTarget as error:
         raise NoBackend(str(error)) from error
     except SecretError as error:
-        raise NoBackend(f"resolve DSN for {place}: {error}") from error
+        raise NoBackend(f"resolve {'DSN' if local else 'token'} for {place}: {error}") from error
     except EngineError as error:
-        raise NoBackend(f"create local tern client for {place}: {error}") from error
+        raise NoBackend(f"create {'local ' if local else ''}tern client for {place}: {error}") from error
+
+
+def kind_of(app: App, deployment: str, engine: Engine) -> str:
+    """The type of the database: as configured, or as the engine learns it elsewhere. EngineError."""
+    return engine.kind() or app.targets.kind(deployment)
 
 
 def check_known(app: App, deployment: str, environment: str) -> None:
     """NoBackend unless the configuration names the target; nothing is opened."""
-    if environment not in app.targets.environments(deployment):
-        raise NoBackend(f"unknown deployment: {deployment}")
+    try:
+        app.targets.check(deployment, environment)
+    except UnknownTarget as error:
+        raise NoBackend(str(error)) from error
 
 
 def environment_or_default(app: App, database: str, given: str) -> str:
     """The environment a request means: *given*, else the database's only one, else `staging`."""
     if given:
         return given
-    known = app.targets.environments(database)
+    known = app.targets.environments(app.targets.deployment(database))
     return known[0] if len(known) == 1 else DEFAULT_ENVIRONMENT
 
 

@@ -165,7 +165,9 @@ def _stopped(app: App, apply: Apply, request_id: int, until: float) -> Answer:
         if time.monotonic() < until:
             return Again(LOOK_SECONDS, partial(_stopped, app, apply, request_id, until))
         text = f"the stop is recorded, but not yet confirmed after {STOP_SECONDS:g} s; look at the progress"
-        return _counted(app, apply, "stop", {"accepted": False, "error_message": text}, counts)
+        # `pending`: a no that is none, for another SchemaBot that passes its own stop on.
+        waiting = {"accepted": False, "error_message": text, "pending": True}
+        return _counted(app, apply, "stop", waiting, counts)
     # CO-3: the change was settled before the command reached it.
     settled = _over(app, _now(app, apply)) or {"accepted": False, "error_message": clean(asked.reason)}
     return _counted(app, apply, "stop", settled, counts)
@@ -189,7 +191,7 @@ def _already(app: App, apply: Apply) -> dict[str, Any]:
 def _cannot(app: App, apply: Apply, command: str, advice: str) -> str:
     """Why the engine cannot do the command (CO-2), or ""; without a back end the driver finds out."""
     try:
-        engine = engine_for(app, apply.deployment, apply.environment)
+        engine = engine_for(app, apply.deployment, apply.environment, apply.database)
     except NoBackend:
         return ""
     can: dict[str, Callable[[], bool]] = {

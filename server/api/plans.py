@@ -12,7 +12,7 @@ from typing import Any
 from engine.base import Finding, PlanResult, SchemaFiles, Severity
 from engine.errors import EngineError
 from server.api.answers import Answer, Failed, Invalid, Missing
-from server.api.backends import NoBackend, engine_for, labels
+from server.api.backends import NoBackend, engine_for, kind_of, labels
 from server.app import App
 from server.bodies import Fields, decode, sparse
 from server.changes import to_stored
@@ -84,13 +84,14 @@ def make_plan(app: App, wanted: Wanted, failing: str) -> tuple[Plan, tuple[str, 
     """
     with _measured(app, wanted):
         try:
-            engine = engine_for(app, wanted.deployment, wanted.environment)
+            engine = engine_for(app, wanted.deployment, wanted.environment, wanted.database)
             result = engine.plan(wanted.files)
+            kind = kind_of(app, wanted.deployment, engine)
         except NoBackend as error:
             raise Failed(f"{failing}: tern client: {error}") from error
         except EngineError as error:
             raise Failed(f"{failing}: {error}") from error
-        made = _record(wanted, app.targets.kind(wanted.deployment), engine.name, result)
+        made = _record(wanted, kind, engine.name, result)
         app.store.save_plan(made)
     log.info(
         "%s: planned %d changes of %s/%s", made.plan_id, len(made.changes), made.database, made.environment

@@ -27,7 +27,7 @@ class FakeTargets(Targets):
         self.target = target
         self.configured = True
 
-    def engine(self, deployment: str, environment: str) -> FakeEngine:
+    def engine(self, deployment: str, environment: str, database: str) -> FakeEngine:
         if not self.configured:
             raise UnknownTarget(f"unknown deployment: {deployment}")
         return FakeEngine(self.target)

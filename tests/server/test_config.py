@@ -12,6 +12,7 @@ from server.config import (
     Config,
     ConfigError,
     DatabaseConfig,
+    DeploymentConfig,
     EnvironmentConfig,
     ServerConfig,
     StorageConfig,
@@ -49,7 +50,10 @@ def test_the_example_loads_and_shows_every_key_with_its_default() -> None:
     config = load_config(EXAMPLE)
     assert (config.server, config.workers, config.databases) == (ServerConfig(), WorkerConfig(), {})
     text = EXAMPLE.read_text()
-    sections = (ServerConfig, StorageConfig, WorkerConfig, DatabaseConfig, EnvironmentConfig, Token)
+    sections = (
+        *(ServerConfig, StorageConfig, WorkerConfig, DatabaseConfig, EnvironmentConfig, Token),
+        *(DeploymentConfig, Config),
+    )
     keys = {field.name for section in sections for field in dataclasses.fields(section)}
     missing = [key for key in keys if not re.search(rf"(^|[# \[.]){key}( =|[\].])", text, re.MULTILINE)]
     assert missing == []
@@ -62,6 +66,13 @@ def test_the_commented_examples_in_the_example_load_too(tmp_path: Path) -> None:
     assert config.databases["shop"].type == "sqlite"
     assert config.databases["shop"].environments["staging"].dsn == str(tmp_path / "shop-staging.db")
     assert config.databases["shop"].environments["production"].dsn == "env:SHOP_DSN"
+    assert config.deployments["default"] == DeploymentConfig(
+        token="env:SCHEMABOT_FAR_TOKEN",
+        environments={
+            "staging": "http://127.0.0.1:13371",
+            "production": "https://schemabot.example:13370",
+        },
+    )
     assert config.server.tokens == (Token(name="deploy", secret="env:SCHEMABOT_DEPLOY_TOKEN"),)
 
 
@@ -88,7 +99,7 @@ def test_every_problem_is_reported_at_once_with_file_and_key(tmp_path: Path) -> 
     text = "\n".join(found)
     assert all(line.startswith(str(tmp_path / "config.toml")) for line in found)
     for expected in (
-        "extra is not a known key; known: databases, server, storage, workers",
+        "extra is not a known key; known: databases, deployments, server, storage, workers",
         'server.listen_prot is not a known key; did you mean "listen_port"?',
         "server.http_threads must be a whole number, not true/false",
         "server.drain_seconds must be a number of seconds, not a string",
@@ -119,6 +130,23 @@ def test_every_problem_is_reported_at_once_with_file_and_key(tmp_path: Path) -> 
         ),
         ("[databases.shop]\ntype = 'sqlite'", "databases.shop.environments needs at least one"),
         ("[storage]\nurl = ' '", "storage.url must not be empty"),
+        ("[deployments.far]", "deployments.far.environments needs at least one"),
+        (
+            "[deployments.far]\ntokn = 'x'\nenvironments.a = 'http://far:1'",
+            'deployments.far.tokn is not a known key; did you mean "token"?',
+        ),
+        ("[deployments.far]\nenvironments.a = ''", "deployments.far.environments.a must not be empty"),
+        ("[deployments.far]\nenvironments.a = 1", "deployments.far.environments.a must be a string"),
+        ("[deployments.far]\nenvironments.a = 'far:1'", "deployments.far.environments.a must look like"),
+        (
+            "[deployments.far]\nenvironments.a = 'http://far:x'",
+            "deployments.far.environments.a is not an addr",
+        ),
+        (
+            "[deployments.far]\nenvironments.a = 'http://me:pw@far'",
+            "must not hold a user or a password; use to",
+        ),
+        ("[deployments.far]\nenvironments.'a/b' = 'http://far'", "cannot stand in a URL: 'a/b'"),
     ],
 )
 def test_a_wrong_file_is_refused_with_the_place(tmp_path: Path, text: str, problem: str) -> None:

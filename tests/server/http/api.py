@@ -94,11 +94,11 @@ class ScriptedTargets(Targets):
         self.scripted: ScriptedEngine = ScriptedEngine()
         self.broken: Exception | None = None
 
-    def engine(self, deployment: str, environment: str) -> ScriptedEngine:
+    def engine(self, deployment: str, environment: str, database: str) -> ScriptedEngine:
         if self.broken is not None:
             raise self.broken
         if environment not in self.environments(deployment):
-            super().engine(deployment, environment)
+            super().engine(deployment, environment, database)
         return self.scripted
 
 
