@@ -20,7 +20,7 @@ def rebuild_at_once(connection: apsw.Connection, rebuild: Rebuild) -> int:
     connection.execute(rebuild.create)
     watched = [rebuild.source]
     if _parent_side_changed(connection, rebuild):
-        watched += _children(connection, rebuild.source)
+        watched += _children(connection, rebuild)
     before = _violations(connection, watched)
     drop_triggers(connection, rebuild.source)
     copied = _copy(connection, rebuild)
@@ -96,15 +96,17 @@ def _compare(rebuild: Rebuild, before: Violations, after: Violations) -> None:
             )
 
 
-def _children(connection: apsw.Connection, table: str) -> list[str]:
+def _children(connection: apsw.Connection, rebuild: Rebuild) -> list[str]:
+    """The other tables that refer to the rebuilt one; the shadow may refer to its own future name and is no child."""
     rows = connection.execute(
         """
         SELECT DISTINCT child.name
           FROM sqlite_schema AS child, pragma_foreign_key_list(child.name) AS f
-         WHERE child.type = 'table' AND lower(f."table") = lower(?) AND lower(child.name) <> lower(?)
+         WHERE child.type = 'table' AND lower(f."table") = lower(:source)
+           AND lower(child.name) NOT IN (lower(:source), lower(:shadow))
          ORDER BY child.name
         """,
-        (table, table),
+        {"source": rebuild.source, "shadow": rebuild.shadow},
     ).fetchall()
     return [str(name) for (name,) in rows]
 

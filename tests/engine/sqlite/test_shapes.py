@@ -9,6 +9,7 @@ import pytest
 
 from engine.base import Progress, Signal
 from engine.errors import Refused
+from engine.sqlite.engine import SqliteEngine
 from engine.sqlite.spec import Rebuild, Step
 from tests.engine.sqlite import plans
 
@@ -350,3 +351,20 @@ def test_an_index_in_no_order_is_built_after_the_rows(tmp_path: Path) -> None:
         assert ("building indexes" in {report.detail for report in caller.reports}) is built
         create = before
         assert plans.left_behind(path) == []
+
+
+def test_a_rebuild_at_once_may_add_a_reference_to_the_table_itself(tmp_path: Path) -> None:
+    """The shadow refers to its own future name; that makes it no child of the table it replaces."""
+    path = plans.make(
+        tmp_path / "t.db",
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, a INTEGER)",
+        "INSERT INTO t VALUES (1, NULL), (2, 1)",
+    )
+    engine = SqliteEngine(plans.target(path))
+    desired = "CREATE TABLE t (id TEXT NOT NULL PRIMARY KEY, a TEXT, FOREIGN KEY (a) REFERENCES t (id));"
+    found = engine.plan({"main": {"t.sql": desired}})
+    assert not found.blocked
+    with plans.open_session(path) as session:
+        assert plans.drive(session, found.changes[0], plans.Caller()) is Signal.GO
+    assert plans.rows(path, "SELECT id, a FROM t ORDER BY id") == [("1", None), ("2", "1")]
+    assert plans.left_behind(path) == []
