@@ -18,12 +18,12 @@ from engine.sqlite.drafting import Drafting
 from engine.sqlite.drafts import Draft
 from engine.sqlite.foreign_keys import unanswered
 from engine.sqlite.lint import Linter
-from engine.sqlite.pull import catalog_files
 from engine.sqlite.questions import QUESTION_SECONDS, Context, ask_rows
 from engine.sqlite.renames import read_renames
 from engine.sqlite.scratch import Scratch, broken
 from engine.sqlite.sizes import DIRECT_ROWS
 from engine.sqlite.target import translated
+from engine.sqlite.way_back import files_back
 
 _SEVERITIES = list(Severity)
 
@@ -79,7 +79,7 @@ def _plan(namespace: str, context: Context, scratch: Scratch, drafting: Drafting
         changes=tuple(changes),
         findings=tuple(findings),
         fingerprints=live.fingerprints(),
-        original={namespace: catalog_files(live)},
+        original={namespace: files_back(live, context.renames)},
         unmanaged=live.unmanaged,
     )
 

@@ -21,20 +21,21 @@ def pull_files(connection: apsw.Connection, namespace: str) -> SchemaFiles:
 
 def catalog_files(catalog: Catalog) -> Mapping[str, str]:
     """File name → text, the same for the same schema."""
-    return {_file_name(relation): _text(relation) for relation in catalog}
+    return {file_name(relation): relation_text(relation, named(relation)) for relation in catalog}
 
 
-def _file_name(relation: Relation) -> str:
+def file_name(relation: Relation) -> str:
     """The table's name; what a file system may not like is percent-encoded."""
     return quote(relation.name, safe=" ()+,@") + ".sql"
 
 
-def _text(relation: Relation) -> str:
+def relation_text(relation: Relation, sql: str) -> str:
+    """*sql*, which makes the relation, and after it its indexes and triggers."""
     parts = [*sorted(relation.indexes.items()), *sorted(relation.triggers.items())]
-    return "".join(f"{sql.rstrip()};\n" for sql in (_named(relation), *(part.sql for _, part in parts)))
+    return "".join(f"{text.rstrip()};\n" for text in (sql, *(part.sql for _, part in parts)))
 
 
-def _named(relation: Relation) -> str:
+def named(relation: Relation) -> str:
     """The CREATE text with its name quoted our way (ALTER TABLE … RENAME leaves its own quotes behind)."""
     found = significant(relation.sql)
     token = found[name_at(found)]

@@ -1,0 +1,38 @@
+"""The live schema as files that lead back to it: what the plan renames is annotated, so that a rollback keeps the data."""
+
+from collections.abc import Mapping
+
+from engine.sqlite.catalog import Catalog, Relation
+from engine.sqlite.pull import file_name, named, relation_text
+from engine.sqlite.quoting import quote_name
+from engine.sqlite.renames import Renames
+from engine.sqlite.table_text import read_table_text
+
+
+def files_back(live: Catalog, renames: Renames) -> Mapping[str, str]:
+    """File name → text of the live schema, each renamed table and column saying what the plan renames it to."""
+    new_tables = {old.lower(): new for new, old in renames.tables.items()}
+    return {
+        file_name(relation): relation_text(relation, _annotated(relation, new_tables, renames))
+        for relation in live
+    }
+
+
+def _annotated(relation: Relation, new_tables: Mapping[str, str], renames: Renames) -> str:
+    new_table = new_tables.get(relation.name.lower(), relation.name)
+    sql = named(relation)
+    for new, old in renames.of(new_table).items():
+        element = read_table_text(sql).column(old)
+        if element is not None:
+            end = element.start + len(element.text)
+            sql = f"{sql[:end]}{_annotation(new)}{sql[end:]}"
+    if new_table != relation.name:
+        return f"{_annotation(new_table).strip()}\n{sql}"
+    return sql
+
+
+def _annotation(name: str) -> str:
+    """Nothing for a name that a comment cannot hold: then the rollback asks, as for any drop and add."""
+    return (
+        "" if any(part in name for part in ('"', "*/", "\n")) else f" /* renamed from: {quote_name(name)} */"
+    )
