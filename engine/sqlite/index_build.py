@@ -45,7 +45,7 @@ class IndexBuild:
         self._shadow = quote_name(work.rebuild.shadow)
         self._filler = quote_name(work.names.filler)
         self._sorted = f"temp.{quote_name(work.names.filler + 's')}"
-        self._pace = Pace(work.pace.rhythm, rows=1000)
+        self._pace = Pace(work.pace.rhythm, rows=500)
 
     def run(self, control: Control) -> Signal:
         """Build what is missing, check all; the work's next phase is CHECK. Refused: a unique index finds duplicates."""
@@ -155,7 +155,7 @@ class IndexBuild:
                     """,
                     (done, done + rows),
                 )
-            self._pace.note(rows, self._hold.last_hold)
+            self._pace.note(rows, self._hold.last_hold, self._hold.last_work)
             done += rows
             signal = self._work.breathe(control, "building indexes", durable=False)
             if signal is not Signal.GO:

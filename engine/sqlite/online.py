@@ -174,7 +174,11 @@ class OnlineRebuild:
                 checkpoints.put(self.connection, moved)
         self._only_deltas = drained and moved is None
         if moved is not None:
-            self.pace.note(moved.rows_copied - self.checkpoint.rows_copied, self.hold.last_hold - spent)
+            self.pace.note(
+                moved.rows_copied - self.checkpoint.rows_copied,
+                self.hold.last_hold - spent,
+                self.hold.last_work - spent,
+            )
             self.state = moved
 
     def _moved(self, copied: int, finished: bool) -> Checkpoint:

@@ -34,8 +34,8 @@ class Hold:
         if self.wal:
             connection.set_wal_hook(self._note_log)
         self._released_at = 0.0
-        self.last_hold = 0.0
-        """How long the last transaction held the write lock, in seconds."""
+        self.last_work = self.last_hold = 0.0
+        """How long the last transaction took to its commit, and how long it held the write lock, in seconds."""
 
     # -- taking and letting go ----------------------------------------------------------------------------------
 
@@ -169,6 +169,7 @@ class Hold:
             began = time.monotonic()
             yield
             faults.reached(f"before_commit:{name}")
+            self.last_work = time.monotonic() - began
             self.connection.execute("COMMIT")
             self._released_at = time.monotonic()
             self.last_hold = self._released_at - began

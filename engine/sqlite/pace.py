@@ -7,8 +7,9 @@ wait as long as our hold: after a hold of at most 8 ms that is 5 ms, after at mo
 
 from dataclasses import dataclass
 
-MIN_ROWS = 20
 MAX_ROWS = 50_000
+GROWTH = 1.5
+WORK_SHARE = 0.4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,15 +29,20 @@ STEADY = Rhythm(hold_seconds=0.014, rest_seconds=0.0105)
 class Pace:
     """A servo: rows per transaction from how long the last one took."""
 
-    def __init__(self, rhythm: Rhythm, rows: int = 100) -> None:
+    def __init__(self, rhythm: Rhythm, rows: int = 20) -> None:
         self.rhythm = rhythm
         self.rows = rows
 
-    def note(self, rows: int, seconds: float) -> None:
-        """A transaction of *rows* held the lock for *seconds*."""
+    def note(self, rows: int, seconds: float, work_seconds: float | None = None) -> None:
+        """A transaction of *rows* held the lock for *seconds*, of which *work_seconds* before its commit began.
+
+        Where the commit itself is slow (a disk that syncs slowly), fewer rows would not help: the work keeps its share.
+        """
         wanted = self.rhythm.hold_seconds
-        factor = wanted / seconds if seconds > 0 else 2.0
-        if factor >= 1.0 and rows < self.rows:
-            return  # it was short because there was little to do
-        base = min(self.rows, rows) if factor < 1.0 else self.rows
-        self.rows = min(MAX_ROWS, max(MIN_ROWS, int(base * min(1.25, max(0.4, factor)))))
+        work = seconds if work_seconds is None else work_seconds
+        if seconds < wanted or work < wanted * WORK_SHARE / 2:
+            if rows >= self.rows:  # else it was short because there was little to do
+                grown = int(self.rows * min(GROWTH, wanted / max(work, 1e-6)))
+                self.rows = min(MAX_ROWS, max(grown, self.rows + 1))
+        elif work > wanted * WORK_SHARE:
+            self.rows = max(1, int(min(self.rows, rows) * max(0.1, wanted / seconds)))

@@ -29,7 +29,7 @@ class Removal:
         self._checkpoint = checkpoint
         self._names = checkpoint.names
         self._breathe = breathe
-        self._pace = Pace(QUICK if hold.wal else STEADY, rows=500)
+        self._pace = Pace(QUICK if hold.wal else STEADY, rows=100)
 
     def run(self) -> Signal:
         """Remove the replaced table of a change that is live, or everything of one that is not. May be repeated."""
@@ -98,7 +98,7 @@ class Removal:
                 rows = self._delete_some(table, key)
             if rows < self._pace.rows:
                 break
-            self._pace.note(rows, self._hold.last_hold)
+            self._pace.note(rows, self._hold.last_hold, self._hold.last_work)
             signal = self._breathe("removing the old table")
             if signal is not Signal.GO:
                 return signal

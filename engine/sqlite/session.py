@@ -202,28 +202,26 @@ class SqliteSession(Session):
     def _clean(self, control: Control, wanted: Callable[[Checkpoint], bool]) -> Signal:
         if not self._hold.taken:
             return Signal.GO
+        signal = self._remove_all(lambda c: not self._ours(c) or wanted(c), control)
+        if signal is Signal.GO:
+            self._hold.release()
+        return signal
+
+    def _clear_strangers(self, control: Control) -> Signal:
+        """Remove what a dispossessed apply left."""
+        return self._remove_all(lambda c: not self._ours(c), control)
+
+    def _ours(self, checkpoint: Checkpoint) -> bool:
+        return checkpoint.apply_uid == self._job.apply_uid
+
+    def _remove_all(self, wanted: Callable[[Checkpoint], bool], control: Control) -> Signal:
         with translated(self._where):
-            found = [
-                c for c in checkpoints.checkpoints(self._connection) if c.apply_uid == self._job.apply_uid
-            ]
+            found = checkpoints.checkpoints(self._connection)
         for checkpoint in found:
             if wanted(checkpoint):
                 signal = self._remove(checkpoint, control)
                 if signal is not Signal.GO:
                     return signal
-        self._hold.release()
-        return Signal.GO
-
-    def _clear_strangers(self, control: Control) -> Signal:
-        """Remove what a dispossessed apply left."""
-        with translated(self._where):
-            found = [
-                c for c in checkpoints.checkpoints(self._connection) if c.apply_uid != self._job.apply_uid
-            ]
-        for checkpoint in found:
-            signal = self._remove(checkpoint, control)
-            if signal is not Signal.GO:
-                return signal
         return Signal.GO
 
     def _remove(self, checkpoint: Checkpoint, control: Control) -> Signal:
@@ -239,9 +237,8 @@ class SqliteSession(Session):
 
     def _breathe(self, checkpoint: Checkpoint, what: str, control: Control) -> Signal:
         change = self._known.get(checkpoint.source.lower())
-        mine = checkpoint.apply_uid == self._job.apply_uid
         signal = Signal.GO
-        if change is not None and mine:
+        if change is not None and self._ours(checkpoint):
             total = checkpoint.rows_total
             signal = control.report(
                 Progress(change=change, rows_copied=checkpoint.rows_copied, rows_total=total, detail=what)

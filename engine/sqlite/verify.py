@@ -39,7 +39,7 @@ class Verification:
         self._shadow = quote_name(work.rebuild.shadow)
         self._delta = quote_name(work.names.delta)
         self._walk = f"temp.{quote_name(f'{work.rebuild.source}{HELPER_MARK}t')}"
-        self._pace = Pace(READING, rows=1000)
+        self._pace = Pace(READING, rows=100)
         self._saved_at = time.monotonic()
         self._kinds = affinities(self._connection, work.rebuild.source)
         self._new_kinds = affinities(self._connection, work.rebuild.shadow)

@@ -149,6 +149,12 @@ SHAPES = {
         "FROM n",
         writes=("UPDATE t SET a = a || 'x', b = -b WHERE id % 5 = 0", "DELETE FROM t WHERE id % 7 = 0"),
     ),
+    "parent of itself": Shape(
+        create="CREATE TABLE t (id INTEGER PRIMARY KEY, up TEXT REFERENCES t)",
+        desired="CREATE TABLE t (id INTEGER PRIMARY KEY, up INTEGER REFERENCES t)",
+        fill=f"{N} INSERT INTO t SELECT i, i FROM n",
+        writes=("UPDATE t SET up = NULL WHERE id % 3 = 0",),
+    ),
     "empty": Shape(
         create="CREATE TABLE t (id INTEGER PRIMARY KEY, v)",
         desired="CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT UNIQUE)",
