@@ -1,0 +1,57 @@
+"""The fixtures that hand a server to a test, and the rule for when there is none."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.servers.errors import NotOurs, ServerMissing
+from tests.servers.flavours import FLAVOURS
+from tests.servers.server import Server, open_server
+
+
+def in_ci() -> bool:
+    """Whether a missing server is a failure."""
+    return os.environ.get("CI", "").lower() not in ("", "0", "false")
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[Server]:
+    """A running MariaDB for the whole run, private unless SCHEMABOT_TEST_MARIADB names one."""
+    yield from _served("mariadb")
+
+
+@pytest.fixture(scope="session")
+def mysql() -> Iterator[Server]:
+    """A running MySQL for the whole run, private unless SCHEMABOT_TEST_MYSQL names one."""
+    yield from _served("mysql")
+
+
+@pytest.fixture(params=sorted(FLAVOURS))
+def server(request: pytest.FixtureRequest) -> Server:
+    """Each server in turn."""
+    found: Server = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture
+def own_server(server: Server) -> Server:
+    """Each server in turn, for tests that stop and kill it."""
+    try:
+        server.needs_control()
+    except NotOurs as exc:
+        pytest.skip(str(exc))
+    return server
+
+
+def _served(name: str) -> Iterator[Server]:
+    try:
+        found = open_server(FLAVOURS[name])
+    except ServerMissing as exc:
+        if in_ci():
+            pytest.fail(str(exc), pytrace=False)
+        pytest.skip(str(exc))
+    try:
+        yield found
+    finally:
+        found.close()
