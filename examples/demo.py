@@ -27,7 +27,7 @@ from rich.table import Table
 HERE = Path(__file__).resolve().parent
 PROGRAM = str(Path(sys.executable).with_name("schemabot"))
 LIMIT_SECONDS = 240.0
-KILL_AT = 0.35  # of the rows
+KILL_AT = 0.05  # of the rows, at the first report that says so
 
 console = Console(highlight=False)
 

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.5
 """How often commands are read while an engine works: a stop is seen within a second."""
-WRITE_SECONDS = 1.0
+WRITE_SECONDS = 0.5
 """How often progress is written."""
 LONG_PAUSE_SECONDS = 0.25
 """An engine that rests for so long follows work elsewhere: it reports all its tables at once, then nothing for a while."""
@@ -91,8 +91,8 @@ class DriveControl:
 
     def pause(self, seconds: float) -> None:
         """Sleep, woken early by shutdown. What was reported and not written yet is written before a long sleep."""
-        if seconds >= LONG_PAUSE_SECONDS and self._unwritten:
-            self._write()
+        if seconds >= LONG_PAUSE_SECONDS:
+            self.flush()
         self._stopping.wait(seconds)
 
     # -- called by the drive ------------------------------------------------------------------------------------
@@ -126,6 +126,11 @@ class DriveControl:
         claim = self._lease.claim
         self._lease.check()
         self.insist(lambda: self.guarded(lambda: self._store.attach(claim, external_id)))
+
+    def flush(self) -> None:
+        """Write what was reported and not written yet."""
+        if self._unwritten:
+            self._write()
 
     def look_afresh(self) -> None:
         """Read the open commands now. Raises Unavailable."""

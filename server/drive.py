@@ -235,6 +235,7 @@ class Drive:
             if self._control.signal is Signal.GO:
                 self._advance([task for task in ahead if task.state is State.PENDING], State.RUNNING)
             signal = session.prepare(changes, self._control)
+            self._control.flush()
             if signal is not Signal.GO:
                 return None, signal
             if waiting := self._ahead(session):
@@ -286,11 +287,9 @@ class Drive:
         moves = [TaskMove(seq=task.seq, state=state) for task, state in wanted if task.state is not state]
         if not moves:
             return
-        message = "; ".join(
-            f"{self._changes[move.seq].table}: {move.state.value.replace('_', ' ')}" for move in moves
-        )
-        log.info("%s: %s", self._claim.apply_uid, message)
-        self._write(lambda: self._store.advance(self._claim, moves, message))
+        for move in moves:
+            log.info("%s: %s: %s", self._claim.apply_uid, self._changes[move.seq].table, move.state.value)
+        self._write(lambda: self._store.advance(self._claim, moves))
         self._tasks = self._control.insist(lambda: self._store.tasks(self._claim.apply_id))
 
     def _finished(self, task: Task) -> None:
