@@ -12,7 +12,7 @@ from storage.states import State
 from tests.faults.world import World, until
 
 LEASE_SECONDS = 1.5
-ROWS = 250_000
+ROWS = 600_000
 
 
 def kill_and_replace(world: World, processes: list, chance: random.Random) -> None:  # type: ignore[type-arg]
@@ -34,8 +34,8 @@ def test_6_and_8_kills_and_stops_at_random_moments_lose_nothing_and_run_nothing_
     with world.workers(3, LEASE_SECONDS) as processes:
         end = time.monotonic() + 25.0
         while time.monotonic() < end and not world.settled(list(applies.values())):
-            time.sleep(chance.uniform(0.05, 0.4))
-            if chance.random() < 0.5:
+            time.sleep(chance.uniform(0.02, 0.3))
+            if kills == 0 or (stops > 0 and chance.random() < 0.5):
                 kill_and_replace(world, processes, chance)
                 kills += 1
             else:
