@@ -33,7 +33,7 @@ class Rebuild:
     table: str  # its name afterwards (differs from source only when renamed)
     shadow: str
     create: str  # CREATE TABLE of the shadow, under the shadow's name
-    columns: tuple[tuple[str, str], ...]  # (column of the new table, column of the source), generated ones left out
+    columns: tuple[tuple[str, str], ...]  # (new column, column of the source), generated ones left out
     key: tuple[str, ...]  # source columns of a stable unique NOT NULL key, in key order; empty: none
     new_key: tuple[str, ...]  # the same columns under their new names; empty when one of them is dropped
     rowid_key: bool  # key is the INTEGER PRIMARY KEY
