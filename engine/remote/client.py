@@ -14,7 +14,7 @@ from urllib3.exceptions import HTTPError, LocationValueError
 from engine.errors import EngineError, Refused, TargetUnavailable
 
 CONNECT_SECONDS = 5.0
-LOOK_SECONDS = 8.0
+LOOK_SECONDS = 5.0
 """For what is answered from the other's store."""
 WORK_SECONDS = 25.0
 """For what the other asks its target for, or waits for: less than the 30 s clients give an answer of ours."""
@@ -128,11 +128,11 @@ def segment(text: str) -> str:
 
 def _reason(error: BaseException) -> str:
     """The innermost cause, in its own words: libraries wrap it in texts that name their own objects."""
-    seen = error
-    while (inner := getattr(seen, "reason", None) or seen.__cause__) and isinstance(inner, BaseException):
-        seen = inner
-    text = str(seen).rpartition(": ")[2] if "object at 0x" in str(seen) else str(seen)
-    return text or type(seen).__name__
+    inner = next((part for part in reversed(error.args) if isinstance(part, BaseException)), error.__cause__)
+    if inner is not None:
+        return _reason(inner)
+    text = str(error)
+    return (text.rpartition(": ")[2] if "object at 0x" in text else text) or type(error).__name__
 
 
 def _epoch(date: str) -> float | None:

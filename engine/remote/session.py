@@ -24,7 +24,7 @@ from engine.remote.wire import FarApply
 DISPATCHING = "dispatching"
 """Stands for the other's apply id while it is not known whether there is one."""
 FIRST_LOOK_SECONDS = 0.5
-MOST_LOOK_SECONDS = 5.0
+MOST_LOOK_SECONDS = 2.0
 SLOWER = 1.5
 """Looks come at 0.5 s and then more and more rarely, as long as the state there stays the same."""
 SLICE_SECONDS = 0.5

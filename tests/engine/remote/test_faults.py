@@ -1,0 +1,161 @@
+"""Two real daemons, each killed in turn, and a network that cuts, swallows and loses: one apply, which completes."""
+
+import signal
+
+import pytest
+
+from tests.engine.remote.rig import Sides, until
+from tests.engine.remote.wire_proxy import Weather
+
+
+def test_the_near_daemon_is_killed_in_mid_copy_and_attaches_again(sides: Sides) -> None:
+    uid, far_uid = sides.copying()
+
+    sides.near.end(signal.SIGKILL)
+    assert sides.far.progress(far_uid)["state"] == "running", "the far side works on"
+    sides.far.set("slow", on=False)
+    sides.near.start()
+
+    sides.near.when(uid, "completed")
+    sides.check_done(uid)
+    assert sides.network.sent("POST /api/apply") == 1
+    assert sides.network.sent("POST /api/stop") == 0
+
+
+def test_the_far_daemon_is_killed_in_mid_copy_and_both_go_on(sides: Sides) -> None:
+    uid, far_uid = sides.copying()
+
+    sides.far.end(signal.SIGKILL)
+    body = sides.near.when(uid, "failed_retryable")
+    assert "cannot be reached" in body["error_message"]
+    sides.far.set("slow", on=False)
+    sides.start_far()
+
+    sides.near.when(uid, "completed")
+    sides.check_done(uid)
+    assert sides.network.sent("POST /api/apply") == 1
+    assert any("went on" in text or "goes on" in text for text in sides.far.events(far_uid))
+
+
+def test_av_4_the_near_daemon_goes_down_politely_and_the_far_one_does_not_notice(sides: Sides) -> None:
+    uid, far_uid = sides.copying()
+
+    assert sides.near.end(signal.SIGTERM) == 0
+
+    assert sides.far.progress(far_uid)["state"] == "running"
+    assert sides.network.sent("POST /api/stop") == 0
+    sides.far.set("slow", on=False)
+    sides.near.start()
+    assert sides.near.when(uid, "completed")["attempt"] == 0
+    sides.check_done(uid)
+
+
+@pytest.mark.parametrize("weather", [Weather.CUT, Weather.HOLE])
+def test_av_2_out_of_sight_is_retried_here_while_the_far_side_goes_on(sides: Sides, weather: Weather) -> None:
+    uid, far_uid = sides.copying()
+
+    sides.network.become(weather)
+    until(
+        "retrying",
+        lambda: any("Will be tried again" in text for text in sides.near.events(uid)),
+        sides.near.log,
+    )
+    assert "cannot be reached" in sides.near.progress(uid)["error_message"]
+    sides.far.set("slow", on=False)
+    sides.far.when(far_uid, "completed")
+    sides.network.become(Weather.FAIR)
+
+    sides.near.when(uid, "completed")
+    sides.check_done(uid)
+    assert sides.network.sent("POST /api/stop") == 0, "nothing is stopped because it could not be seen"
+
+
+def test_a_dispatch_whose_answer_is_lost_is_made_once(sides: Sides) -> None:
+    lost = sides.network.lose_answers_to("POST /api/apply")
+    sides.far.set("slow", on=True)
+    uid = sides.apply()
+    assert lost.wait(60)
+    until("tried again", lambda: sides.network.sent("POST /api/apply") >= 2)
+    assert sides.near.progress(uid)["external_id"] == "dispatching"
+    assert len(sides.far.applies()) == 1
+
+    sides.network.lose_answers_to("-")
+    sides.far.set("slow", on=False)
+    sides.near.when(uid, "completed")
+
+    sides.check_done(uid)
+
+
+def test_a_daemon_killed_between_dispatch_and_its_answer_finds_the_one_apply(sides: Sides) -> None:
+    lost = sides.network.lose_answers_to("POST /api/apply")
+    sides.far.set("slow", on=True)
+    uid = sides.apply()
+    assert lost.wait(60)
+    sides.near.end(signal.SIGKILL)
+    sides.network.lose_answers_to("-")
+    sides.far.set("slow", on=False)
+
+    sides.near.start()
+
+    sides.near.when(uid, "completed")
+    sides.check_done(uid)
+
+
+@pytest.mark.parametrize("command", ["stop", "cancel"])
+def test_co_1_a_command_after_a_lost_dispatch_finds_what_was_dispatched(sides: Sides, command: str) -> None:
+    lost = sides.network.lose_answers_to("POST /api/apply")
+    sides.far.set("slow", on=True)
+    uid = sides.apply()
+    assert lost.wait(60)
+    (far,) = until("dispatched", sides.far.applies)
+
+    sides.near.command(command, uid)
+
+    ends = {"stop": "stopped", "cancel": "cancelled"}
+    body = sides.near.when(uid, ends[command])
+    assert body["external_id"] == far["apply_id"]
+    assert sides.far.progress(far["apply_id"])["state"] == ends[command]
+    assert len(sides.far.applies()) == 1
+
+
+def test_co_1_a_stop_while_the_far_side_is_out_of_sight_is_kept_and_not_claimed(sides: Sides) -> None:
+    sides.far.rest_seconds = 1.0
+    uid, far_uid = sides.copying()
+    sides.network.become(Weather.CUT)
+    sides.near.when(uid, "failed_retryable")
+
+    request = {"database": "shop", "environment": "staging", "apply_id": uid}
+    _, answer = sides.near.call("POST", "/api/stop", request)
+    assert (answer["accepted"], answer["pending"]) == (False, True)
+    assert sides.near.progress(uid)["state"] != "stopped"
+
+    sides.network.become(Weather.FAIR)
+    sides.near.when(uid, "stopped")
+    assert sides.far.progress(far_uid)["state"] == "stopped"
+
+
+def test_a_cutover_whose_answer_is_lost_happens_once(sides: Sides) -> None:
+    uid = sides.apply(defer_cutover="true")
+    sides.near.when(uid, "waiting_for_cutover")
+    lost = sides.network.lose_answers_to("POST /api/cutover")
+
+    sides.near.command("cutover", uid)
+    assert lost.wait(60)
+
+    sides.near.when(uid, "completed")
+    sides.check_done(uid)
+
+
+def test_a_far_side_that_forgot_the_apply_is_never_handed_it_again(sides: Sides) -> None:
+    uid, far_uid = sides.copying()
+    sides.far.end(signal.SIGKILL)
+    for left in sides.far.folder.glob("schemabot.db*"):
+        left.unlink()
+    sides.far.set("slow", on=False)
+    sides.start_far()
+
+    body = sides.near.when(uid, "failed")
+
+    assert f"does not know {far_uid} any more" in body["error_message"]
+    assert sides.network.sent("POST /api/apply") == 1
+    assert sides.far.applies() == []
