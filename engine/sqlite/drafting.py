@@ -126,7 +126,9 @@ class Drafting:
         reached = set[str]().union(*(mentions.of(names) for mentions in self._mentions))
         reached |= {child for name in names for child in self._children.get(name, ())}
         return reached | {
-            name for name in names if (new := self._wanted.get(name)) and (new.kind == "view" or new.triggers)
+            name
+            for name in names
+            if (new := self._wanted.get(name)) and (new.kind == "view" or new.triggers or new.foreign_keys)
         }
 
     def _broken_among(self, draft: Draft) -> Broken:

@@ -169,8 +169,8 @@ class _Asking:
         given = " AND ".join(f"({term}) IS NOT NULL" for term, _ in key.terms)
         rows = self._rows(compared=bool(key.where))
         grouped = (
-            f"SELECT {', '.join(terms)}, count(*) AS n FROM ({rows}) AS {quote_name(self._wanted.name)} "  # noqa: S608
-            f"WHERE {given} AND ({key.where or '1'}) GROUP BY {', '.join(terms)} HAVING n > 1"
+            f"SELECT {', '.join(terms)} FROM ({rows}) AS {quote_name(self._wanted.name)} "  # noqa: S608
+            f"WHERE {given} AND ({key.where or '1'}) GROUP BY {', '.join(terms)} HAVING count(*) > 1"
         )
         what = f"UNIQUE ({', '.join(term for term, _ in key.terms)})"
         try:
@@ -181,7 +181,7 @@ class _Asking:
             yield self._unchecked(what, str(error))
         else:
             if found:
-                *values, _, groups = found[0]
+                *values, groups = found[0]
                 value = ", ".join(_shown(value) for value in values)
                 message = f"{what} would fail: {groups:,} value{'' if groups == 1 else 's'} twice or more (for example {value})"
                 yield self._finding(Severity.BLOCKED, "unique", message, "")

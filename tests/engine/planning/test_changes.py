@@ -11,7 +11,17 @@ from engine.errors import BadFiles, Refused
 from engine.sqlite.catalog import read_catalog
 from engine.sqlite.sizes import DIRECT_ROWS
 from engine.sqlite.target import connect
-from tests.engine.planning.rig import database, messages, migrate, plan, rows, run, step_of
+from tests.engine.planning.rig import (
+    assert_reached,
+    by_the_engine,
+    database,
+    messages,
+    migrate,
+    plan,
+    rows,
+    run,
+    step_of,
+)
 
 BASE = "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b INTEGER);"
 FILL = "INSERT INTO t (a, b) VALUES ('x', 1), ('y', 2), ('z', NULL);"
@@ -346,3 +356,23 @@ def test_a_step_interrupted_anywhere_leaves_the_table_as_it_was(tmp_path: Path) 
             run(connection, result)
         assert read_catalog(connection).fingerprints() == before
     assert result.blocked
+
+
+def test_a_key_that_children_refer_to_is_renamed_before_they_follow(tmp_path: Path) -> None:
+    live = """
+        CREATE TABLE x (id INTEGER PRIMARY KEY, b TEXT UNIQUE);
+        CREATE TABLE c (id INTEGER PRIMARY KEY, x TEXT REFERENCES x (b));
+    """
+    wanted = """
+        CREATE TABLE x (id INTEGER PRIMARY KEY,
+            d TEXT UNIQUE -- renamed from: b
+        );
+        CREATE TABLE c (id INTEGER PRIMARY KEY, x TEXT REFERENCES x (d));
+    """
+    fill = "INSERT INTO x VALUES (1, 'k'); INSERT INTO c VALUES (7, 'k')"
+    with database(tmp_path, live, fill) as connection:
+        result = plan(connection, wanted)
+        by_the_engine(connection, result)
+        assert_reached(connection, wanted)
+        assert rows(connection, "SELECT * FROM c") == [(7, "k")]
+    assert [change.table for change in result.changes] == ["x"]

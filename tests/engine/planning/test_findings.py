@@ -279,3 +279,12 @@ def test_an_application_s_own_function_is_named_when_a_check_cannot_be_asked(tmp
     with database(tmp_path) as connection:
         result = plan(connection, other + "CREATE TABLE t (id INTEGER PRIMARY KEY, a CHECK (mine(a)));")
     assert "CHECK (mine(a)): not checked: no such function: mine" in messages(result, Severity.INFO)
+
+
+def test_duplicates_are_counted_whatever_the_columns_are_called(tmp_path: Path) -> None:
+    live = "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, n INTEGER NOT NULL); CREATE TABLE u (a TEXT, n INTEGER);"
+    fill = "INSERT INTO t VALUES (1, 'x', 7), (2, 'y', 7); INSERT INTO u VALUES ('x', 1), ('x', 1)"
+    wanted = live + "CREATE UNIQUE INDEX ta ON t (a); CREATE UNIQUE INDEX ua ON u (a);"
+    with database(tmp_path, live, fill) as connection:
+        result = plan(connection, wanted)
+    assert [finding.table for finding in found(result, Severity.BLOCKED)] == ["u"]
