@@ -1,5 +1,31 @@
 """For every test: the database servers, and closing lines that say what the tests ran on."""
 
-from tests.servers.fixtures import mariadb, mysql, own_server, server
+from collections.abc import Generator
 
-__all__ = ["mariadb", "mysql", "own_server", "server"]
+import pytest
+
+from tests.servers.fixtures import TALLY, counted, mariadb, mysql, own_server, server
+from tests.servers.tally import Tally
+
+__all__ = ["counted", "mariadb", "mysql", "own_server", "server"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Begin to count."""
+    config.stash[TALLY] = Tally()
+    config.stash[TALLY].watch_sqlite()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Count each test by what became of it."""
+    report = yield
+    item.config.stash[TALLY].note(item, report)
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say what the tests ran on, and loudly what they did not run on."""
+    for line in config.stash[TALLY].lines():
+        loud = line.startswith("NOT RUN")
+        terminalreporter.write_line(line, yellow=loud, bold=loud)

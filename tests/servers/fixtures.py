@@ -8,6 +8,9 @@ import pytest
 from tests.servers.errors import NotOurs, ServerMissing
 from tests.servers.flavours import FLAVOURS
 from tests.servers.server import Server, open_server
+from tests.servers.tally import Tally
+
+TALLY = pytest.StashKey[Tally]()
 
 
 def in_ci() -> bool:
@@ -16,15 +19,15 @@ def in_ci() -> bool:
 
 
 @pytest.fixture(scope="session")
-def mariadb() -> Iterator[Server]:
+def mariadb(request: pytest.FixtureRequest) -> Iterator[Server]:
     """A running MariaDB for the whole run, private unless SCHEMABOT_TEST_MARIADB names one."""
-    yield from _served("mariadb")
+    yield from _served("mariadb", request.config.stash[TALLY])
 
 
 @pytest.fixture(scope="session")
-def mysql() -> Iterator[Server]:
+def mysql(request: pytest.FixtureRequest) -> Iterator[Server]:
     """A running MySQL for the whole run, private unless SCHEMABOT_TEST_MYSQL names one."""
-    yield from _served("mysql")
+    yield from _served("mysql", request.config.stash[TALLY])
 
 
 @pytest.fixture(params=sorted(FLAVOURS))
@@ -36,7 +39,7 @@ def server(request: pytest.FixtureRequest) -> Server:
 
 @pytest.fixture
 def own_server(server: Server) -> Server:
-    """Each server in turn, for tests that stop and kill it."""
+    """Each server in turn, for tests that stop and kill it; skips where it is not ours."""
     try:
         server.needs_control()
     except NotOurs as exc:
@@ -44,14 +47,27 @@ def own_server(server: Server) -> Server:
     return server
 
 
-def _served(name: str) -> Iterator[Server]:
+@pytest.fixture(autouse=True)
+def counted(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Count the test for what it runs on, and leave running servers to the next one."""
+    tally = request.config.stash[TALLY]
+    tally.begin(request)
+    yield
+    for found in tally.running.values():
+        found.revive()
+
+
+def _served(name: str, tally: Tally) -> Iterator[Server]:
     try:
         found = open_server(FLAVOURS[name])
     except ServerMissing as exc:
+        tally.missing[name] = str(exc)
         if in_ci():
             pytest.fail(str(exc), pytrace=False)
         pytest.skip(str(exc))
+    tally.add(found)
     try:
         yield found
     finally:
+        tally.remove(found)
         found.close()

@@ -74,13 +74,21 @@ class Keeper:
     def _state(self) -> dict[str, int | None]:
         if self._server is None:
             return {"pid": None, "code": None}
-        code = self._server.poll()
+        # A process whose first thread is dead is dying, but can not be waited for until the last one is.
+        code = self._server.wait(_STOP_SECONDS) if _is_dying(self._server.pid) else self._server.poll()
         return {"pid": self._server.pid if code is None else None, "code": code}
 
 
 def _die_with_parent() -> None:
     """In the server, before it begins: die when the keeper dies."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _is_dying(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] in "ZX"
+    except FileNotFoundError:
+        return False  # it has been waited for
 
 
 def serve(keeper: Keeper) -> None:

@@ -14,7 +14,8 @@ from tests.servers import archive
 from tests.servers.errors import ServerMissing
 from tests.servers.flavours import Flavour
 
-CACHE = Path(__file__).parents[2] / ".cache" / "servers"
+# Shared by all test runs of a checkout, or of a machine that names one place for them.
+CACHE = Path(os.environ.get("SCHEMABOT_TEST_CACHE") or Path(__file__).parents[2] / ".cache" / "servers")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

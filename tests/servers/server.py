@@ -2,7 +2,8 @@
 
 import os
 import secrets
-from dataclasses import dataclass, field
+import signal
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
@@ -73,10 +74,13 @@ class Server:
         """The server's process, None while it is down."""
         return self.needs_control().pid
 
-    @property
-    def port_closed(self) -> bool:
-        """Whether it is our own and does not run."""
-        return self.own is not None and self.own.pid is None
+    def revive(self) -> None:
+        """Have our own server running again, whatever a test left it in; nothing for another's."""
+        if self.own is None:
+            return
+        if (pid := self.own.pid) is not None:
+            os.kill(pid, signal.SIGCONT)
+        self.own.start()
 
     def needs_control(self) -> PrivateServer:
         """Raise NotOurs unless the server may be stopped and killed."""
@@ -157,4 +161,4 @@ def _introduced(flavour: Flavour, **known: Any) -> Server:
         (text,) = cursor.fetchone()
     if ("MariaDB" in text) != (flavour.name == "mariadb"):
         raise ServerBroken(f"{flavour.variable} names a server that is not {flavour.title} but {text}")
-    return Server(flavour=flavour.name, title=flavour.title, version=text.split("-")[0], **known)
+    return replace(server, version=text.split("-")[0])
