@@ -18,6 +18,7 @@ from engine.sqlite.drafting import Drafting
 from engine.sqlite.drafts import Draft
 from engine.sqlite.foreign_keys import unanswered
 from engine.sqlite.lint import Linter
+from engine.sqlite.name_traps import Stranger, in_the_way, refuse_lookalikes, strangers, unmanaged_strangers
 from engine.sqlite.questions import QUESTION_SECONDS, Context, ask_rows
 from engine.sqlite.renames import read_renames
 from engine.sqlite.scratch import Scratch, broken
@@ -47,19 +48,24 @@ def plan_sqlite(
     statements = parse_files(texts)
     with translated("planning"), connection:  # a savepoint: the schema is read at one moment
         live = read_catalog(connection)
+        refuse_lookalikes(connection, live)
+        unknown = strangers(connection)
     with translated("planning"), closing(Scratch()) as scratch:
         scratch.load_live(live)
         _same_as_live(live, scratch)
         with closing(Desired(statements, scratch.foreign)) as desired:
+            refuse_lookalikes(desired.scratch.connection, desired.catalog)
             renames = read_renames(desired, live)
             drafting = Drafting(connection, live, desired, renames, scratch, direct_rows)
             context = Context(
                 target=connection, live=live, desired=desired, renames=renames, seconds=question_seconds
             )
-            return _plan(namespace, context, scratch, drafting)
+            return _plan(namespace, context, scratch, drafting, unknown)
 
 
-def _plan(namespace: str, context: Context, scratch: Scratch, drafting: Drafting) -> PlanResult:
+def _plan(
+    namespace: str, context: Context, scratch: Scratch, drafting: Drafting, unknown: Sequence[Stranger]
+) -> PlanResult:
     live, desired = context.live, context.desired
     old_sins = desired.refuse_broken(_broken_and_kept(live, desired, scratch))
     mismatches = unanswered(scratch.connection, live)
@@ -68,6 +74,7 @@ def _plan(namespace: str, context: Context, scratch: Scratch, drafting: Drafting
     if drafts:
         findings += _findings(context, drafts)
         findings += Linter(live, desired, context.renames).mismatches(mismatches)
+        findings += in_the_way(unknown, drafts)
         findings += [_still_broken(*sin) for sin in old_sins]
         findings += [_brought_along(missing) for missing in sorted(set(scratch.foreign))]
     findings.sort(key=_order)
@@ -80,7 +87,7 @@ def _plan(namespace: str, context: Context, scratch: Scratch, drafting: Drafting
         findings=tuple(findings),
         fingerprints=live.fingerprints(),
         original={namespace: files_back(live, context.renames)},
-        unmanaged=live.unmanaged,
+        unmanaged=(*live.unmanaged, *unmanaged_strangers(unknown)),
     )
 
 

@@ -376,3 +376,51 @@ def test_a_key_that_children_refer_to_is_renamed_before_they_follow(tmp_path: Pa
         assert_reached(connection, wanted)
         assert rows(connection, "SELECT * FROM c") == [(7, "k")]
     assert [change.table for change in result.changes] == ["x"]
+
+
+def test_a_view_steps_aside_for_a_table_that_is_renamed_and_rebuilt(tmp_path: Path) -> None:
+    live = "CREATE TABLE x (id INTEGER PRIMARY KEY, b TEXT); CREATE VIEW v AS SELECT b FROM x;"
+    wanted = """
+        -- renamed from: x
+        CREATE TABLE y (id INTEGER PRIMARY KEY,
+            c INTEGER -- renamed from: b
+        );
+        CREATE VIEW v AS SELECT c FROM y;
+    """
+    with database(tmp_path, live, "INSERT INTO x VALUES (1, '5')") as connection:
+        by_the_engine(connection, plan(connection, wanted))
+        assert_reached(connection, wanted)
+        assert rows(connection, "SELECT * FROM v") == [(5,)]
+
+
+@pytest.mark.parametrize(
+    ("live", "wanted"),
+    [
+        ("CREATE TABLE t (id INTEGER PRIMARY KEY, Ä TEXT, ä TEXT)", "CREATE TABLE t (id INTEGER PRIMARY KEY, Ä TEXT)"),
+        ("CREATE TABLE t (id INTEGER PRIMARY KEY, Ä TEXT)", "CREATE TABLE t (id INTEGER PRIMARY KEY, Ä TEXT, ä TEXT)"),
+        ("CREATE TABLE Ä (a); CREATE TABLE ä (a)", "CREATE TABLE Ä (a)"),
+    ],
+)  # fmt: skip
+def test_names_that_only_sqlite_tells_apart_are_refused_not_mixed_up(
+    live: str, wanted: str, tmp_path: Path
+) -> None:
+    with database(tmp_path, live) as connection, pytest.raises(Refused, match="beyond ASCII"):
+        plan(connection, wanted)
+
+
+@pytest.mark.parametrize(
+    "stranger",
+    [
+        "CREATE INDEX my__osc_index ON t (a)",
+        "CREATE TRIGGER my__osc_trigger AFTER DELETE ON t BEGIN SELECT 1; END",
+        "CREATE TABLE t__osc_n (a)",
+    ],
+)
+def test_what_is_called_like_our_helpers_is_neither_lost_nor_kept_quiet(
+    stranger: str, tmp_path: Path
+) -> None:
+    with database(tmp_path, BASE, stranger) as connection:
+        same, rebuilt = plan(connection, BASE), plan(connection, BASE.replace("a TEXT", "a BLOB"))
+    assert len(same.unmanaged) == 1
+    assert same.changes == ()
+    assert "is in the way of the rebuild of t" in rebuilt.blocked[0]
