@@ -23,6 +23,7 @@ class WireProxy:
         """First lines of what was let through, in order."""
         self._weather = Weather.FAIR
         self._lose = ""
+        self._to_lose = 0
         self._lost = threading.Event()
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
@@ -40,9 +41,9 @@ class WireProxy:
         for connection in found:
             _end(connection)
 
-    def lose_answers_to(self, start: str) -> threading.Event:
+    def lose_answers_to(self, start: str, times: int = 1_000) -> threading.Event:
         """Let requests whose first line starts so through, but not their answers; set when one was lost."""
-        self._lost = threading.Event()
+        self._lost, self._to_lose = threading.Event(), times
         self._lose = start
         return self._lost
 
@@ -103,7 +104,8 @@ class WireProxy:
             back.join(60)
 
     def _answer(self, far: socket.socket, client: socket.socket, line: str) -> None:
-        lose = bool(self._lose) and line.startswith(self._lose)
+        lose = bool(self._lose) and line.startswith(self._lose) and self._to_lose > 0
+        self._to_lose -= lose
         with contextlib.suppress(OSError):
             while data := far.recv(65536):
                 if not lose:
