@@ -10,14 +10,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import apsw
 
 from storage.errors import Corrupt, StoreError, Unavailable
+from storage.lifecycle.statements import Result, Statements, Transactions
+from storage.sqlite.applies import ApplyStatements, Guard
+from storage.sqlite.people import PeopleStatements
+from storage.sqlite.transaction import Transaction, named
 from storage.sqlite.upgrades import converge, known_upgrades, recognise
+from storage.sqlite.work import WorkStatements
 
-Row = dict[str, Any]
 OnConnect = Callable[[apsw.Connection], None]
 
 IDLE_READERS = 4
@@ -26,40 +29,8 @@ WAL_BYTES = 64 * 1024 * 1024
 """The write-ahead log is cut back to this size after a checkpoint."""
 
 
-class Transaction:
-    """The statements of one transaction; rows come back complete, so that none is left open at COMMIT."""
-
-    def __init__(self, connection: apsw.Connection) -> None:
-        self._connection = connection
-
-    def rows(self, sql: str, **values: Any) -> list[Row]:
-        """Run one statement and read all its rows."""
-        try:
-            return list(self._connection.execute(sql, values))
-        except UnicodeEncodeError:
-            # Half a surrogate pair in somebody's text must not cost a terminal write.
-            return list(
-                self._connection.execute(sql, {name: _printable(value) for name, value in values.items()})
-            )
-
-    def one(self, sql: str, **values: Any) -> Row | None:
-        """The first row, or None."""
-        found = self.rows(sql, **values)
-        return found[0] if found else None
-
-    def run(self, sql: str, **values: Any) -> int:
-        """Run one statement; the number of rows it changed."""
-        self.rows(sql, **values)
-        return self._connection.changes()
-
-    def script(self, sql: str) -> None:
-        """Run several statements without values."""
-        for _ in self._connection.execute(sql):
-            pass
-
-
-def _printable(value: Any) -> Any:
-    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+class SqliteStatements(ApplyStatements, WorkStatements, PeopleStatements):
+    """All statements of a transaction."""
 
 
 class Patience:
@@ -89,7 +60,7 @@ class Writer:
         self._connection: apsw.Connection | None = None
 
     @contextmanager
-    def transaction(self, busy_seconds: float | None = None) -> Iterator[Transaction]:
+    def transaction(self, busy_seconds: float | None = None) -> Iterator[apsw.Connection]:
         """BEGIN IMMEDIATE … COMMIT; ROLLBACK when the body raises. Waits for its turn no longer than the limit in all."""
         limit = self._busy_seconds if busy_seconds is None else busy_seconds
         deadline = time.monotonic() + limit
@@ -103,10 +74,10 @@ class Writer:
         finally:
             self._lock.release()
 
-    def _begin_and_commit(self, connection: apsw.Connection) -> Iterator[Transaction]:
+    def _begin_and_commit(self, connection: apsw.Connection) -> Iterator[apsw.Connection]:
         connection.execute("BEGIN IMMEDIATE")
         try:
-            yield Transaction(connection)
+            yield connection
             connection.execute("COMMIT")
         except BaseException:
             self._roll_back(connection)
@@ -129,12 +100,20 @@ class Writer:
                 self._connection = None
 
 
-class Database:
-    """The store's file."""
+class Database(Transactions):
+    """The store's file. SQLite undoes nothing by itself: no work ever runs twice here."""
 
-    def __init__(self, path: str | Path, *, busy_seconds: float, on_connect: OnConnect | None = None) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        busy_seconds: float,
+        guard: Guard = "full",
+        on_connect: OnConnect | None = None,
+    ) -> None:
         self.path = Path(path)
         self._busy_seconds = busy_seconds
+        self._guard: Guard = guard
         self._on_connect = on_connect
         self._closed = False
         self._writer = Writer(self._open_writer, busy_seconds)
@@ -144,29 +123,26 @@ class Database:
 
     def upgrade(self) -> None:
         """Converge the tables. Raises SchemaTooNew, Corrupt, Unavailable."""
-        with self.write() as transaction:
-            converge(transaction, known_upgrades())
+        with self._translated(), self._writer.transaction() as connection:
+            converge(Transaction(connection), known_upgrades())
 
-    @contextmanager
-    def write(self, busy_seconds: float | None = None) -> Iterator[Transaction]:
-        """A write transaction on the process's writer."""
-        with self._translated(), self._writer.transaction(busy_seconds) as transaction:
-            yield transaction
+    def write(self, work: Callable[[Statements], Result], busy_seconds: float | None = None) -> Result:
+        """Run *work* on the process's writer."""
+        with self._translated(), self._writer.transaction(busy_seconds) as connection:
+            return work(SqliteStatements(connection, self._guard))
 
-    @contextmanager
-    def beat(self) -> Iterator[Transaction]:
-        """A write transaction on the heartbeat's own connection."""
-        with self._translated(), self._heart.transaction() as transaction:
-            yield transaction
+    def beat(self, work: Callable[[Statements], Result]) -> Result:
+        """Run *work* on the heartbeat's own connection."""
+        with self._translated(), self._heart.transaction() as connection:
+            return work(SqliteStatements(connection, self._guard))
 
-    @contextmanager
-    def read(self) -> Iterator[Transaction]:
-        """Single reads, each of the newest committed state."""
+    def read(self, work: Callable[[Statements], Result]) -> Result:
+        """Run *work* on a reader."""
         with self._translated():
             connection, patience = self._take_reader()
             try:
                 patience.deadline = time.monotonic() + self._busy_seconds
-                yield Transaction(connection)
+                return work(SqliteStatements(connection, self._guard))
             finally:
                 self._return_reader(connection, patience)
 
@@ -212,7 +188,7 @@ class Database:
             patience.deadline = time.monotonic() + self._busy_seconds
         if self._on_connect is not None:
             self._on_connect(connection)
-        connection.set_row_trace(_named)
+        connection.set_row_trace(named)
         return connection
 
     def _open_writer(self, patience: Patience) -> apsw.Connection:
@@ -287,7 +263,3 @@ class Database:
         if not self.path.parent.is_dir():
             return f"the folder {self.path.parent} does not exist"
         return str(error)
-
-
-def _named(cursor: apsw.Cursor, values: tuple[Any, ...]) -> Row:
-    return {column[0]: value for column, value in zip(cursor.get_description(), values, strict=True)}

@@ -12,6 +12,7 @@ import pytest
 
 from storage.base import Store
 from storage.errors import Unavailable
+from storage.lifecycle.statements import Statements
 from storage.records import Apply
 from storage.registry import open_store
 from storage.sqlite.store import SqliteStore
@@ -70,8 +71,8 @@ def test_a_store_locked_for_minutes_is_unavailable_within_the_limit(path: Path) 
 
 
 def test_a_thread_that_gets_no_turn_is_told_so(path: Path) -> None:
-    with SqliteStore(path, busy_seconds=0.2) as store, store._database.write():
-        failures: list[Exception] = []
+    failures: list[Exception] = []
+    with SqliteStore(path, busy_seconds=0.2) as store:
 
         def write() -> None:
             try:
@@ -79,10 +80,13 @@ def test_a_thread_that_gets_no_turn_is_told_so(path: Path) -> None:
             except Unavailable as error:
                 failures.append(error)
 
-        thread = threading.Thread(target=write)
-        thread.start()
-        thread.join(30)
-        assert "no turn to write" in str(failures[0])
+        def keep_the_turn(_transaction: Statements) -> None:
+            thread = threading.Thread(target=write)
+            thread.start()
+            thread.join(30)
+
+        store._database.write(keep_the_turn)
+    assert "no turn to write" in str(failures[0])
 
 
 # -- gone ---------------------------------------------------------------------------------------------------------

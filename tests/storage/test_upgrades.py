@@ -8,8 +8,8 @@ import pytest
 
 from storage.errors import Corrupt, SchemaTooNew, StoreError
 from storage.registry import open_store
-from storage.sqlite.database import Transaction
 from storage.sqlite.store import SqliteStore
+from storage.sqlite.transaction import Transaction
 from storage.sqlite.upgrades import converge, known_upgrades
 from tests.storage.scene import queued
 

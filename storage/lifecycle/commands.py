@@ -1,23 +1,21 @@
 """People's commands: recorded by any process, settled at once when nobody drives (section 6 of the lifecycle)."""
 
 from storage.errors import NotFound, Refused
-from storage.records import ControlRequest
-from storage.sqlite.database import Database, Row, Transaction
-from storage.sqlite.ledger import (
+from storage.lifecycle.ledger import (
     append_event,
     cancel_here,
-    find_apply,
+    held_apply,
     let_go,
     live_state,
     move_tasks,
-    open_requests,
-    settle_request,
+    open_commands,
     stop_here,
     supersede,
-    task_rows,
     unfinished,
 )
-from storage.sqlite.rows import to_request
+from storage.lifecycle.rows import to_request
+from storage.lifecycle.statements import Row, Statements, Transactions
+from storage.records import ControlRequest
 from storage.states import TERMINAL, State
 
 SUPERSEDES = {
@@ -37,58 +35,52 @@ EVENTS = {
 class Commands:
     """Part of the store: control requests."""
 
-    _database: Database
+    _database: Transactions
 
     def request(self, apply_uid: str, kind: str, caller: str) -> ControlRequest:
         """Record a command, and settle it when nobody drives. NotFound, Refused."""
-        with self._database.write() as transaction:
-            apply = find_apply(transaction, apply_uid)
-            pending = open_requests(transaction, apply["id"])
+        made: list[int] = []  # the ids that earlier runs of this write gave the command
+
+        def request(transaction: Statements) -> ControlRequest:
+            apply = held_apply(transaction, apply_uid)
+            for request_id in made if transaction.repeated else []:
+                known = transaction.control_request(request_id)
+                if known and (known["apply_id"], known["kind"]) == (apply["id"], kind):
+                    return to_request(known)
+            pending = open_commands(transaction, apply["id"])
             if kind in pending:
                 return to_request(pending[kind])
             _refuse_senseless(apply, kind, frozenset(pending))
-            request = _insert(transaction, apply, kind, caller)
+            made.append(_insert(transaction, apply, kind, caller))
             supersede(transaction, apply["id"], SUPERSEDES[kind], f"{kind} requested")
             if apply["lease_token"] is None:
-                _settle_undriven(transaction, apply, kind, request["id"])
-            return to_request(_find(transaction, request["id"]))
+                _settle_undriven(transaction, apply, kind, made[-1])
+            return to_request(_found(transaction.control_request(made[-1]), made[-1]))
+
+        return self._database.write(request)
 
     def control_request(self, request_id: int) -> ControlRequest:
         """The command as it stands now, or NotFound."""
-        with self._database.read() as reader:
-            return to_request(_find(reader, request_id))
+        found = self._database.read(lambda reader: reader.control_request(request_id))
+        return to_request(_found(found, request_id))
 
     def pending_requests(self, apply_id: int) -> list[ControlRequest]:
         """Open commands, oldest first."""
-        with self._database.read() as reader:
-            return [to_request(row) for row in open_requests(reader, apply_id).values()]
+        return [to_request(row) for row in self._database.read(lambda reader: reader.open_requests(apply_id))]
 
 
-def _find(transaction: Transaction, request_id: int) -> Row:
-    found = transaction.one("SELECT * FROM control_requests WHERE id = :id", id=request_id)
-    if found is None:
+def _found(request: Row | None, request_id: int) -> Row:
+    if request is None:
         raise NotFound(f"control request not found: {request_id}")
-    return found
+    return request
 
 
-def _insert(transaction: Transaction, apply: Row, kind: str, caller: str) -> Row:
+def _insert(transaction: Statements, apply: Row, kind: str, caller: str) -> int:
     event_type, text = EVENTS[kind]
     append_event(
         transaction, apply["id"], event_type, f"{text} by {caller or 'unknown'}", fence=apply["fence"]
     )
-    found = transaction.one(
-        """
-        INSERT INTO control_requests(apply_id, kind, caller, state, created_at)
-        VALUES (:apply, :kind, :caller, 'pending', (SELECT now FROM clock))
-        RETURNING *
-        """,
-        apply=apply["id"],
-        kind=kind,
-        caller=caller,
-    )
-    if found is None:
-        raise AssertionError("an INSERT … RETURNING gave no row")
-    return found
+    return transaction.insert_request(apply["id"], kind, caller)
 
 
 def _refuse_senseless(apply: Row, kind: str, pending: frozenset[str]) -> None:
@@ -120,7 +112,7 @@ def _refuse_cutover(uid: str, state: State, pending: frozenset[str]) -> None:
         raise Refused(f"{uid} is {state}; ask for the cutover when it is waiting_for_cutover")
 
 
-def _settle_undriven(transaction: Transaction, apply: Row, kind: str, request_id: int) -> None:
+def _settle_undriven(transaction: Statements, apply: Row, kind: str, request_id: int) -> None:
     """Nobody drives: do here what a driver would do, or make the apply due. The fence rises with every change of hands."""
     fence, elsewhere = apply["fence"] + 1, apply["external_id"] != ""
     if kind == "stop" and elsewhere:
@@ -130,32 +122,22 @@ def _settle_undriven(transaction: Transaction, apply: Row, kind: str, request_id
     elif kind == "start":
         moved, skipped = _wake(transaction, apply, fence, "Started again")
         if elsewhere:
-            _count(transaction, request_id, moved, skipped)
+            transaction.count_request(request_id, moved, skipped)
         else:
-            settle_request(transaction, request_id, "done", "", moved, skipped)
+            transaction.settle_request(request_id, "done", "", moved, skipped)
     elif kind == "cancel" and apply["started_at"] is None:
         cancel_here(transaction, apply, request_id, fence=fence)
     elif kind == "cancel":
         _wake(transaction, apply, fence, "Due at once, to clean up")
     else:
-        let_go(transaction, apply, State(apply["state"]), fence=apply["fence"], delay=0)
+        let_go(transaction, apply, State(apply["state"]), fence=apply["fence"], delay=0.0)
 
 
-def _count(transaction: Transaction, request_id: int, affected: int, skipped: int) -> None:
-    """Note what a command moved, while it waits for the driver who tells it where the work is done."""
-    transaction.run(
-        "UPDATE control_requests SET affected = :affected, skipped = :skipped WHERE id = :id",
-        id=request_id,
-        affected=affected,
-        skipped=skipped,
-    )
-
-
-def _wake(transaction: Transaction, apply: Row, fence: int, message: str) -> tuple[int, int]:
+def _wake(transaction: Statements, apply: Row, fence: int, message: str) -> tuple[int, int]:
     """Make the apply due at once with a fresh budget; resting tasks → pending. How many moved, and how many were over."""
-    tasks = task_rows(transaction, apply["id"])
+    tasks = transaction.tasks(apply["id"])
     resting = [task for task in tasks if task["state"] in ("stopped", "failed_retryable")]
     moved = move_tasks(transaction, resting, State.PENDING, fence=fence)
     state = live_state(transaction, apply["id"])
-    let_go(transaction, apply, state, fence=fence, delay=0, attempt=0, error="", message=message)
+    let_go(transaction, apply, state, fence=fence, delay=0.0, attempt=0, error="", message=message)
     return moved, len(tasks) - len(unfinished(tasks))

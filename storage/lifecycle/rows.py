@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Any
 
 from storage.records import Apply, Attempt, ControlRequest, Event, Lock, Plan, PlannedChange, Task
@@ -17,21 +16,6 @@ def to_json(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
-def milliseconds(seconds: float) -> int:
-    """A duration as the tables count it."""
-    return max(0, round(seconds * 1000))
-
-
-def moment(stored: int) -> datetime:
-    """A stored time."""
-    return datetime.fromtimestamp(stored / 1000, UTC)
-
-
-def moment_or_none(stored: int | None) -> datetime | None:
-    """A stored time that may be missing."""
-    return None if stored is None else moment(stored)
-
-
 def changes_to_json(changes: Sequence[PlannedChange]) -> str:
     """A plan's changes, in their order."""
     return json.dumps([asdict(change) for change in changes], separators=(",", ":"))
@@ -40,6 +24,25 @@ def changes_to_json(changes: Sequence[PlannedChange]) -> str:
 def changes_from_json(text: str) -> tuple[PlannedChange, ...]:
     """What `changes_to_json` wrote."""
     return tuple(PlannedChange(**change) for change in json.loads(text))
+
+
+def from_plan(plan: Plan) -> dict[str, Any]:
+    """A plan's columns, all but the time it is made."""
+    return {
+        "plan_id": plan.plan_id,
+        "database": plan.database,
+        "database_type": plan.database_type,
+        "environment": plan.environment,
+        "deployment": plan.deployment,
+        "repository": plan.repository,
+        "pull_request": plan.pull_request,
+        "engine": plan.engine,
+        "schema_files": json.dumps({space: dict(files) for space, files in plan.schema_files.items()}),
+        "changes": changes_to_json(plan.changes),
+        "findings": json.dumps([dict(finding) for finding in plan.findings]),
+        "original_schema": json.dumps({space: dict(files) for space, files in plan.original_schema.items()}),
+        "fingerprints": json.dumps(dict(plan.fingerprints)),
+    }
 
 
 def to_plan(row: Row) -> Plan:
@@ -58,7 +61,7 @@ def to_plan(row: Row) -> Plan:
         findings=tuple(json.loads(row["findings"])),
         original_schema=json.loads(row["original_schema"]),
         fingerprints=json.loads(row["fingerprints"]),
-        created_at=moment(row["created_at"]),
+        created_at=row["created_at"],
     )
 
 
@@ -84,13 +87,13 @@ def to_apply(row: Row) -> Apply:
         fence=row["fence"],
         leased=row["lease_token"] is not None,
         lease_owner=row["lease_owner"],
-        next_attempt_at=moment(row["claimable_at"]) if state is State.FAILED_RETRYABLE else None,
+        next_attempt_at=row["claimable_at"] if state is State.FAILED_RETRYABLE else None,
         error=row["error"],
         external_id=row["external_id"],
-        created_at=moment(row["created_at"]),
-        updated_at=moment(row["updated_at"]),
-        started_at=moment_or_none(row["started_at"]),
-        finished_at=moment_or_none(row["finished_at"]),
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        started_at=row["started_at"],
+        finished_at=row["finished_at"],
     )
 
 
@@ -113,8 +116,8 @@ def to_task(row: Row) -> Task:
         eta_seconds=row["eta_seconds"],
         rows_per_second=row["rows_per_second"],
         detail=row["detail"],
-        started_at=moment_or_none(row["started_at"]),
-        completed_at=moment_or_none(row["completed_at"]),
+        started_at=row["started_at"],
+        completed_at=row["completed_at"],
     )
 
 
@@ -129,8 +132,8 @@ def to_request(row: Row) -> ControlRequest:
         reason=row["reason"],
         affected=row["affected"],
         skipped=row["skipped"],
-        created_at=moment(row["created_at"]),
-        settled_at=moment_or_none(row["settled_at"]),
+        created_at=row["created_at"],
+        settled_at=row["settled_at"],
     )
 
 
@@ -146,7 +149,7 @@ def to_event(row: Row) -> Event:
         old_state=row["old_state"],
         new_state=row["new_state"],
         fence=row["fence"],
-        created_at=moment(row["created_at"]),
+        created_at=row["created_at"],
     )
 
 
@@ -157,8 +160,8 @@ def to_attempt(row: Row) -> Attempt:
         fence=row["fence"],
         attempt=row["attempt"],
         owner=row["owner"],
-        claimed_at=moment(row["claimed_at"]),
-        ended_at=moment_or_none(row["ended_at"]),
+        claimed_at=row["claimed_at"],
+        ended_at=row["ended_at"],
         outcome=row["outcome"],
     )
 
@@ -171,6 +174,6 @@ def to_lock(row: Row) -> Lock:
         owner=row["owner"],
         repository=row["repository"],
         pull_request=row["pull_request"],
-        created_at=moment(row["created_at"]),
-        updated_at=moment(row["updated_at"]),
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
     )
