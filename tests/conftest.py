@@ -4,7 +4,7 @@ from collections.abc import Generator
 
 import pytest
 
-from tests.servers.fixtures import TALLY, counted, mariadb, mysql, own_server, server
+from tests.servers.fixtures import TALLY, counted, mariadb, mysql, own_server, prepare_servers, server
 from tests.servers.tally import Tally
 
 __all__ = ["counted", "mariadb", "mysql", "own_server", "server"]
@@ -14,6 +14,15 @@ def pytest_configure(config: pytest.Config) -> None:
     """Begin to count."""
     config.stash[TALLY] = Tally()
     config.stash[TALLY].watch_sqlite()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Fetch the servers that are needed."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if not session.config.option.collectonly:
+        prepare_servers(
+            session.items, session.config.stash[TALLY], reporter.write_line if reporter else print
+        )
 
 
 @pytest.hookimpl(wrapper=True)

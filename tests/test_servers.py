@@ -13,6 +13,7 @@ import pytest
 
 from tests.servers.errors import NotOurs, ServerBroken
 from tests.servers.flavours import FLAVOURS
+from tests.servers.private import PrivateServer
 from tests.servers.server import Server, open_server
 
 _ROOT = Path(__file__).parents[1]
@@ -130,6 +131,19 @@ time.sleep(600)
     assert not Path("/proc", process).exists()
 
 
+@pytest.mark.parametrize("flavour", sorted(FLAVOURS))
+def test_a_server_dies_with_its_keeper(flavour: str) -> None:
+    with PrivateServer(FLAVOURS[flavour]) as server:
+        process = server.pid
+        assert process is not None
+        keeper = int(Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2].split()[1])
+
+        os.kill(keeper, signal.SIGKILL)
+
+        _await(lambda: not Path(f"/proc/{process}").exists())
+    assert not server.folder.exists()
+
+
 def test_a_server_that_the_environment_names_is_used_and_never_stopped(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -157,7 +171,13 @@ def test_a_server_of_the_wrong_flavour_is_not_used(server: Server, monkeypatch: 
 _CONFTEST = """
 from dataclasses import replace
 from tests.conftest import (
-    counted, mariadb, mysql, pytest_configure, pytest_runtest_makereport, pytest_terminal_summary
+    counted,
+    mariadb,
+    mysql,
+    pytest_collection_finish,
+    pytest_configure,
+    pytest_runtest_makereport,
+    pytest_terminal_summary,
 )
 from tests.servers.flavours import FLAVOURS
 

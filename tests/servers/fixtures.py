@@ -1,14 +1,15 @@
 """The fixtures that hand a server to a test, and the rule for when there is none."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
-from tests.servers.errors import NotOurs, ServerMissing
+from tests.servers.errors import NotOurs, ServerBroken, ServerMissing
 from tests.servers.flavours import FLAVOURS
+from tests.servers.private import prepare
 from tests.servers.server import Server, open_server
-from tests.servers.tally import Tally
+from tests.servers.tally import Tally, asked_for
 
 TALLY = pytest.StashKey[Tally]()
 
@@ -57,8 +58,27 @@ def counted(request: pytest.FixtureRequest) -> Iterator[None]:
         found.revive()
 
 
+def prepare_servers(items: Sequence[pytest.Item], tally: Tally, say: Callable[[str], None]) -> None:
+    """Fetch what these tests will need and is not there yet.
+
+    Before the first test, because fetching may take longer than a test is allowed to. What fails here is told
+    by the fixtures, which do not try again.
+    """
+    for flavour in FLAVOURS.values():
+        if os.environ.get(flavour.variable) or not any(flavour.name in asked_for(item) for item in items):
+            continue
+        try:
+            prepare(flavour, say)
+        except ServerMissing as exc:
+            tally.missing[flavour.name] = str(exc)
+        except ServerBroken:
+            continue  # the fixture meets it again and makes it the error of the tests that it concerns
+
+
 def _served(name: str, tally: Tally) -> Iterator[Server]:
     try:
+        if name in tally.missing:
+            raise ServerMissing(tally.missing[name])
         found = open_server(FLAVOURS[name])
     except ServerMissing as exc:
         tally.missing[name] = str(exc)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pymysql
@@ -86,6 +86,7 @@ class PrivateServer:
         self._keeper.stdin.close()
         self._keeper.wait(60)
         self._keeper.stdout.close()
+        shutil.rmtree(self.folder, ignore_errors=True)  # only there when the keeper was killed
 
     def _first_start(self) -> None:
         for last in range(_PORTS_TRIED - 1, -1, -1):
@@ -139,6 +140,14 @@ class PrivateServer:
             raise ServerBroken(f"the keeper of {self.flavour.title} is gone")
         state: dict[str, int | None] = json.loads(answer)
         return state
+
+
+def prepare(flavour: Flavour, say: Callable[[str], None]) -> None:
+    """Have in the cache what a server of *flavour* needs, and *say* so when that takes long.
+
+    Raises ServerMissing and ServerBroken as PrivateServer does.
+    """
+    _template(flavour, program_for(flavour, say))
 
 
 def _command(flavour: Flavour, program: Program, *options: str) -> list[str]:

@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,13 +47,15 @@ class Program:
         )
 
 
-def program_for(flavour: Flavour) -> Program:
+def program_for(flavour: Flavour, say: Callable[[str], None] = lambda _text: None) -> Program:
     """The program of *flavour*: this machine's if it is new enough, else the cache's, else installed now.
+
+    *say* is told before something is fetched from the network.
 
     Raises ServerMissing, with what to do, when none of these works. Other test runs wait meanwhile.
     """
     own = next((found for name in flavour.programs if (found := _on_machine(flavour, name))), None)
-    return own or _from_cache(flavour)
+    return own or _from_cache(flavour, say)
 
 
 @contextmanager
@@ -73,10 +75,11 @@ def _on_machine(flavour: Flavour, name: str) -> Program | None:
     return _examined(flavour, (path,), Path(path).resolve().parent.parent)
 
 
-def _from_cache(flavour: Flavour) -> Program:
+def _from_cache(flavour: Flavour, say: Callable[[str], None]) -> Program:
     folder = CACHE / flavour.name
     with locked(flavour.name):
         if not folder.exists():
+            say(f"fetching {flavour.title} for the tests into {folder}, once: about half a minute")
             partial = folder.with_name(f"{flavour.name}.partial")
             shutil.rmtree(partial, ignore_errors=True)
             try:

@@ -68,13 +68,18 @@ class Tally:
         ]
 
     def _used(self, item: pytest.Item) -> set[str]:
-        request = item.stash.get(_REQUEST, None)
-        names = set(request.fixturenames) if request is not None else set()
-        values = getattr(getattr(item, "callspec", None), "params", {}).values()
-        names |= {value for value in values if isinstance(value, str)}
+        names = asked_for(item)
+        if (request := item.stash.get(_REQUEST, None)) is not None:
+            names.update(request.fixturenames)  # with those that other fixtures have asked for by name
         if self.sqlite_seen:
             names.add(_SQLITE)
         return names & {_SQLITE, *self.versions}
 
     def _note_sqlite(self, _connection: apsw.Connection) -> None:
         self.sqlite_seen = True
+
+
+def asked_for(item: pytest.Item) -> set[str]:
+    """The names of the fixtures that the test declares, and its parameters that are text."""
+    values = getattr(getattr(item, "callspec", None), "params", {}).values()
+    return {*getattr(item, "fixturenames", ()), *(value for value in values if isinstance(value, str))}
