@@ -60,7 +60,12 @@ class Tally:
     def lines(self) -> list[str]:
         """What to say at the end, nothing when no test ran."""
         versions = {_SQLITE: f"SQLite {apsw.sqlite_lib_version()}", **self.versions}
-        told = [f"{version}: {self.ran[name]}" for name, version in versions.items() if self.ran[name]]
+        least = {_SQLITE: "at least "}  # daemons use it unseen
+        told = [
+            f"{version}: {least.get(name, '')}{self.ran[name]}"
+            for name, version in versions.items()
+            if self.ran[name]
+        ]
         lines = [f"ran on: {', '.join(told)}"] if told else []
         return lines + [
             f"NOT RUN on {FLAVOURS[name].title}: {count} ({self.missing[name]})"
