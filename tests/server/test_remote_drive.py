@@ -169,11 +169,25 @@ def test_a_stop_after_a_dispatch_that_never_arrived_is_settled_without_dispatchi
         assert far.asked.count("POST /api/apply") == 1
 
 
-def test_a_reverted_change_is_not_success(rig: Rig) -> None:
-    with scripted_far(far_side(lambda: "reverted")) as far:
+@pytest.mark.parametrize("end", ["failed", "reverted"])
+def test_what_is_given_up_or_undone_there_fails_here(rig: Rig, end: str) -> None:
+    states = ["failed_retryable"]
+    script = far_side(lambda: states[-1])
+    script[f"GET /api/progress/apply/{FAR}"] = lambda _: progress(states[-1], error_message="disk full")
+    with scripted_far(script) as far:
         apply = enqueue(rig, far.url)
+        for _ in range(12):  # more often than our own budget would allow
+            rig.make_due()
+            assert rig.drive() is Outcome.RETRY
+            assert rig.now(apply).state is State.FAILED_RETRYABLE
+            assert rig.now(apply).attempt == 0
+        assert rig.store.expire_retryable() == []
+
+        states.append(end)
+        rig.make_due()
         assert rig.drive() is Outcome.FAILED
-    assert "is reverted" in rig.now(apply).error
+
+    assert f"is {end}: disk full" in rig.now(apply).error
 
 
 def test_the_budget_counts_tries_to_see_it_and_is_given_back_by_progress_there(rig: Rig) -> None:

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-from tests.engine.remote.wire_proxy import WireProxy
+from tests.proxy import Moment, Proxy
+from tests.servers.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[3]
 LIMIT_SECONDS = 90.0
@@ -141,6 +141,18 @@ class Side:
 
         return until(what, look, lambda: f"{self.progress(uid)}\n{self.log()}")
 
+    def asked(self, request: str) -> int:
+        """How often it was asked `POST /api/stop` (and the like) since it started."""
+        method, route = request.split()
+        call = urllib.request.Request(f"{self.url}/metrics", headers=self._headers)
+        with urllib.request.urlopen(call, timeout=40) as answer:
+            lines = answer.read().decode().splitlines()
+        start, labels = "schemabot_http_request_seconds_count{", (f'method="{method}"', f'route="{route}"')
+        counts = [
+            line.split()[-1] for line in lines if line.startswith(start) and all(x in line for x in labels)
+        ]
+        return sum(int(float(count)) for count in counts)
+
     def set(self, name: str, *, on: bool) -> None:
         """Make its changes `slow`, or let them meet `trouble`."""
         if on:
@@ -152,15 +164,15 @@ class Side:
 class Sides:
     """The near daemon, which is asked, and the far one, which does it."""
 
-    def __init__(self, folder: Path, near_token: str = TOKEN) -> None:
-        self.network = WireProxy()
+    def __init__(self, folder: Path, network: Proxy, far_port: int, near_token: str) -> None:
+        self.network = network
         self.target = folder / "shop.db"
         (folder / "token").write_text(near_token)
         self.far = Side(
             folder / "far",
             f"""
             [server]
-            listen_port = 0
+            listen_port = {far_port}
             [[server.tokens]]
             name = "near"
             secret = "{TOKEN}"
@@ -179,7 +191,7 @@ class Sides:
             [deployments.default]
             token = "file:{folder / "token"}"
             [deployments.default.environments]
-            staging = "{self.network.url}"
+            staging = "http://127.0.0.1:{network.port}"
             """,
         )
         with closing(sqlite3.connect(self.target, isolation_level=None)) as target:
@@ -191,10 +203,10 @@ class Sides:
                 (ROWS,),
             )
 
-    def start_far(self) -> None:
-        """Start the far daemon, wherever it listens this time."""
-        self.far.start()
-        self.network.target = urlsplit(self.far.url).port or 0
+    def lose_answers(self, request: str, times: int) -> None:
+        """Let the next *times* requests that begin so through, but not their answers."""
+        start = f"{request} ".encode()
+        self.network.cut_when(lambda sent: sent.startswith(start), at=Moment.ANSWERED, times=times)
 
     def plan(self, schema: str = AFTER, **more: str) -> tuple[int, Any]:
         """Ask the near one for a plan."""
@@ -248,12 +260,13 @@ def _rows(body: Any) -> int:
 @contextmanager
 def two_daemons(folder: Path, near_token: str = TOKEN) -> Iterator[Sides]:
     """Both running."""
-    sides = Sides(folder, near_token)
-    try:
-        sides.start_far()
-        sides.near.start()
-        yield sides
-    finally:
-        sides.near.end()
-        sides.far.end()
-        sides.network.close()
+    far_port = free_port()
+    with Proxy("127.0.0.1", far_port) as network:
+        sides = Sides(folder, network, far_port, near_token)
+        try:
+            sides.far.start()
+            sides.near.start()
+            yield sides
+        finally:
+            sides.near.end()
+            sides.far.end()

@@ -20,7 +20,7 @@ def test_co_1_stop_here_is_true_only_once_it_is_stopped_there_and_start_goes_on(
     assert answer["started_count"] >= 1
     sides.near.when(uid, "completed")
     sides.check_done(uid)
-    assert sides.network.sent("POST /api/start") == 1
+    assert sides.far.asked("POST /api/start") == 1
 
 
 def test_cancel_here_cancels_there_and_keeps_what_was_live_already(sides: Sides) -> None:
@@ -60,7 +60,7 @@ def test_co_5_a_deferred_cutover_parks_both_sides_and_the_cutover_here_is_the_cu
     sides.near.when(uid, "completed")
 
     sides.check_done(uid)
-    assert sides.network.sent("POST /api/cutover") >= 1
+    assert sides.far.asked("POST /api/cutover") >= 1
 
 
 def test_co_1_a_parked_change_is_stopped_on_both_sides_and_its_cutover_refused(sides: Sides) -> None:
@@ -104,7 +104,7 @@ def test_a_stop_by_somebody_there_is_a_stop_here_and_only_a_person_starts_it(sid
     sides.near.end(signal.SIGTERM)
     sides.near.start()
     assert sides.near.progress(uid)["state"] == "stopped"
-    assert sides.network.sent("POST /api/start") == 0
+    assert sides.far.asked("POST /api/start") == 0
 
     sides.far.set("slow", on=False)
     sides.near.command("start", uid)
@@ -121,7 +121,7 @@ def test_a_stop_by_somebody_there_while_we_were_down_is_not_revived(sides: Sides
     sides.near.when(uid, "stopped")
 
     assert sides.far.progress(far_uid)["state"] == "stopped"
-    assert sides.network.sent("POST /api/start") == 0
+    assert sides.far.asked("POST /api/start") == 0
 
 
 def test_a_cancel_by_somebody_there_fails_here_with_the_reason(sides: Sides) -> None:
@@ -143,11 +143,11 @@ def test_co_3_a_cancel_that_meets_a_change_completed_there_reports_completed(sid
     sides.far.set("slow", on=False)
     sides.far.when(far_uid, "completed")
     # The cancel is written down before the near side can look: its network is gone, its store is not.
-    sides.network.target, port = 1, sides.network.target
+    sides.network.refuse()
     sides.near.start()
     sides.near.command("cancel", uid)
 
-    sides.network.target = port
+    sides.network.heal()
 
     sides.near.when(uid, "completed")
     sides.check_done(uid)
@@ -172,17 +172,3 @@ def test_the_retries_there_show_here_and_spend_nothing_here(sides: Sides) -> Non
     sides.check_done(uid)
     retries = {text for text in sides.near.events(uid) if text.startswith("Retry ")}
     assert retries == {"Retry 1 of 10"}, "each look begins with a fresh budget"
-
-
-def test_what_is_given_up_there_fails_here(sides: Sides) -> None:
-    sides.far.end()
-    config = sides.far.folder / "config.toml"
-    config.write_text(config.read_text() + "\n[workers]\nmax_attempts = 2\n")
-    sides.start_far()
-    uid, far_uid = sides.copying()
-
-    sides.far.set("trouble", on=True)
-    sides.far.when(far_uid, "failed")
-    body = sides.near.when(uid, "failed")
-
-    assert "the disk is full, says the test" in body["error_message"]

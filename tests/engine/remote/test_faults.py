@@ -1,12 +1,18 @@
 """Two real daemons, each killed in turn, and a network that cuts, swallows and loses: one apply, which completes."""
 
 import signal
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from tests.engine.remote.rig import Sides, until
-from tests.engine.remote.wire_proxy import Weather
+from tests.proxy import Proxy
+
+
+def cut(network: Proxy) -> None:
+    network.refuse()
+    network.cut()
 
 
 def test_the_near_daemon_is_killed_in_mid_copy_and_attaches_again(sides: Sides) -> None:
@@ -19,8 +25,8 @@ def test_the_near_daemon_is_killed_in_mid_copy_and_attaches_again(sides: Sides) 
 
     sides.near.when(uid, "completed")
     sides.check_done(uid)
-    assert sides.network.sent("POST /api/apply") == 1
-    assert sides.network.sent("POST /api/stop") == 0
+    assert sides.far.asked("POST /api/apply") == 1
+    assert sides.far.asked("POST /api/stop") == 0
 
 
 def test_the_far_daemon_is_killed_in_mid_copy_and_both_go_on(sides: Sides) -> None:
@@ -30,11 +36,11 @@ def test_the_far_daemon_is_killed_in_mid_copy_and_both_go_on(sides: Sides) -> No
     body = sides.near.when(uid, "failed_retryable")
     assert "cannot be reached" in body["error_message"]
     sides.far.set("slow", on=False)
-    sides.start_far()
+    sides.far.start()
 
     sides.near.when(uid, "completed")
     sides.check_done(uid)
-    assert sides.network.sent("POST /api/apply") == 1
+    assert sides.far.asked("POST /api/apply") == 0, "handed over again"
     assert any("went on" in text or "goes on" in text for text in sides.far.events(far_uid))
 
 
@@ -44,18 +50,20 @@ def test_av_4_the_near_daemon_goes_down_politely_and_the_far_one_does_not_notice
     assert sides.near.end(signal.SIGTERM) == 0
 
     assert sides.far.progress(far_uid)["state"] == "running"
-    assert sides.network.sent("POST /api/stop") == 0
+    assert sides.far.asked("POST /api/stop") == 0
     sides.far.set("slow", on=False)
     sides.near.start()
     assert sides.near.when(uid, "completed")["attempt"] == 0
     sides.check_done(uid)
 
 
-@pytest.mark.parametrize("weather", [Weather.CUT, Weather.HOLE])
-def test_av_2_out_of_sight_is_retried_here_while_the_far_side_goes_on(sides: Sides, weather: Weather) -> None:
+@pytest.mark.parametrize("break_", [cut, Proxy.swallow])
+def test_av_2_out_of_sight_is_retried_here_while_the_far_side_goes_on(
+    sides: Sides, break_: Callable[[Proxy], object]
+) -> None:
     uid, far_uid = sides.copying()
 
-    sides.network.become(weather)
+    break_(sides.network)
     until(
         "retrying",
         lambda: any("Will be tried again" in text for text in sides.near.events(uid)),
@@ -64,32 +72,32 @@ def test_av_2_out_of_sight_is_retried_here_while_the_far_side_goes_on(sides: Sid
     assert "cannot be reached" in sides.near.progress(uid)["error_message"]
     sides.far.set("slow", on=False)
     sides.far.when(far_uid, "completed")
-    sides.network.become(Weather.FAIR)
+    sides.network.heal()
 
     sides.near.when(uid, "completed")
     sides.check_done(uid)
-    assert sides.network.sent("POST /api/stop") == 0, "nothing is stopped because it could not be seen"
+    assert sides.far.asked("POST /api/stop") == 0, "nothing is stopped because it could not be seen"
 
 
 def test_a_dispatch_whose_answer_is_lost_is_made_once(sides: Sides) -> None:
-    lost = sides.network.lose_answers_to("POST /api/apply", times=1)
+    sides.lose_answers("POST /api/apply", times=1)
 
     uid = sides.apply()
     sides.near.when(uid, "completed")
 
-    assert lost.is_set()
-    assert sides.network.sent("POST /api/apply") == 2
+    assert sides.network.cuts == 1
+    assert sides.far.asked("POST /api/apply") == 2
     assert any("cannot be reached" in text for text in sides.near.events(uid))
     sides.check_done(uid)
 
 
 def test_a_daemon_killed_between_dispatch_and_its_answer_finds_the_one_apply(sides: Sides) -> None:
-    lost = sides.network.lose_answers_to("POST /api/apply")
+    sides.lose_answers("POST /api/apply", times=1_000)
     sides.far.set("slow", on=True)
     uid = sides.apply()
-    assert lost.wait(60)
+    until("an answer was lost", lambda: sides.network.cuts)
     sides.near.end(signal.SIGKILL)
-    sides.network.lose_answers_to("-")
+    sides.network.heal()
     sides.far.set("slow", on=False)
 
     sides.near.start()
@@ -100,10 +108,10 @@ def test_a_daemon_killed_between_dispatch_and_its_answer_finds_the_one_apply(sid
 
 @pytest.mark.parametrize("command", ["stop", "cancel"])
 def test_co_1_a_command_after_a_lost_dispatch_finds_what_was_dispatched(sides: Sides, command: str) -> None:
-    lost = sides.network.lose_answers_to("POST /api/apply")
+    sides.lose_answers("POST /api/apply", times=1_000)
     sides.far.set("slow", on=True)
     uid = sides.apply()
-    assert lost.wait(60)
+    until("an answer was lost", lambda: sides.network.cuts)
     (far,) = until("dispatched", sides.far.applies)
 
     sides.near.command(command, uid)
@@ -122,7 +130,7 @@ def test_co_1_a_stop_while_the_far_side_is_out_of_sight_is_kept_and_not_claimed(
     def retries() -> int:
         return sum("Will be tried again" in text for text in sides.near.events(uid))
 
-    sides.network.become(Weather.CUT)
+    cut(sides.network)
     sides.near.when(uid, "failed_retryable")
 
     before = retries()
@@ -137,7 +145,7 @@ def test_co_1_a_stop_while_the_far_side_is_out_of_sight_is_kept_and_not_claimed(
         until("tried in vain", lambda: retries() > before, sides.near.log)
         assert sides.near.progress(uid)["state"] != "stopped"
 
-        sides.network.become(Weather.FAIR)
+        sides.network.heal()
         _, answer = asked.result(60)
     # Whether the first answer could still say so depends on when the next try falls due.
     assert answer["accepted"] or answer["pending"]
@@ -148,10 +156,10 @@ def test_co_1_a_stop_while_the_far_side_is_out_of_sight_is_kept_and_not_claimed(
 def test_a_cutover_whose_answer_is_lost_happens_once(sides: Sides) -> None:
     uid = sides.apply(defer_cutover="true")
     sides.near.when(uid, "waiting_for_cutover")
-    lost = sides.network.lose_answers_to("POST /api/cutover")
+    sides.lose_answers("POST /api/cutover", times=1)
 
     sides.near.command("cutover", uid)
-    assert lost.wait(60)
+    until("an answer was lost", lambda: sides.network.cuts)
 
     sides.near.when(uid, "completed")
     sides.check_done(uid)
@@ -163,10 +171,10 @@ def test_a_far_side_that_forgot_the_apply_is_never_handed_it_again(sides: Sides)
     for left in sides.far.folder.glob("schemabot.db*"):
         left.unlink()
     sides.far.set("slow", on=False)
-    sides.start_far()
+    sides.far.start()
 
     body = sides.near.when(uid, "failed")
 
     assert f"does not know {far_uid} any more" in body["error_message"]
-    assert sides.network.sent("POST /api/apply") == 1
+    assert sides.far.asked("POST /api/apply") == 0, "handed over again"
     assert sides.far.applies() == []

@@ -31,7 +31,7 @@ def test_a_plan_is_made_there_and_applied_there_and_shown_here(sides: Sides) -> 
     sides.check_done(uid)
     body = sides.near.progress(uid)
     assert body["database_type"] == "sqlite"
-    assert sides.network.sent("POST /api/apply") == 1
+    assert sides.far.asked("POST /api/apply") == 1
     status, again = sides.plan()
     assert (status, again["changes"]) == (200, [])
 
