@@ -164,7 +164,10 @@ class RemoteSession(Session):
         self._attach(uid)
 
     def _find(self) -> bool:
-        """Whether a dispatch whose answer was lost reached the other side. Asks without dispatching again."""
+        """Whether a dispatch whose answer was lost reached the other side. Asks without dispatching again.
+
+        A request that the network still holds, and delivers after this look, is not seen: nothing here can call it back.
+        """
         uid = self._peer.find(self._key) if self._tried else ""
         if uid:
             self._attach(uid)

@@ -70,7 +70,7 @@ class Driving(Leases):
             if transaction.apply(claim.apply_id)["external_id"] == external_id:
                 return
             transaction.attach(claim.apply_id, external_id)
-            text = f"Done elsewhere as {external_id}" if external_id else "Not done elsewhere"
+            text = f"External id: {external_id}" if external_id else "Not handed over"
             append_event(transaction, claim.apply_id, "info", text, fence=claim.fence)
 
         self._guarded(claim, attach)

@@ -222,3 +222,49 @@ def test_av_4_shutdown_lets_go_and_tells_the_far_side_nothing(rig: Rig) -> None:
         assert rig.drive() is Outcome.HANDED_BACK
         assert set(far.asked) == {"POST /api/apply", f"GET /api/progress/apply/{FAR}"}
     assert rig.now(apply).state is State.RUNNING
+
+
+def test_what_waits_there_though_nobody_deferred_it_is_told_to_cut_over(rig: Rig) -> None:
+    states = ["waiting_for_cutover"]
+    script = far_side(lambda: states[-1])
+    script["POST /api/cutover"] = lambda _: states.append("completed") or {"accepted": True}  # type: ignore[func-returns-value]
+    with scripted_far(script) as far:
+        apply = enqueue(rig, far.url)
+        assert rig.drive() is Outcome.COMPLETED
+    assert rig.now(apply).state is State.COMPLETED
+
+
+def test_co_1_the_cutover_is_not_told_while_a_stop_is_open(rig: Rig) -> None:
+    states = ["waiting_for_cutover"]
+    script = far_side(lambda: states[-1])
+    looks: list[int] = []
+
+    def look(_: dict[str, Any]) -> Any:
+        looks.append(1)
+        if len(looks) == 2:  # the drive is inside the cutover now, and has read the commands
+            rig.store.request(apply.apply_uid, "stop", "ann")
+        return progress(states[-1])
+
+    script[f"GET /api/progress/apply/{FAR}"] = look
+    script["POST /api/stop"] = lambda _: states.append("stopped") or {"accepted": True}  # type: ignore[func-returns-value]
+    with scripted_far(script) as far:
+        apply = enqueue(rig, far.url)
+        assert rig.drive() is Outcome.STOPPED
+        assert "POST /api/cutover" not in far.asked
+
+
+def test_a_start_that_could_not_be_told_is_told_by_the_next_try(rig: Rig) -> None:
+    states = ["stopped"]
+    script = far_side(lambda: states[-1])
+    with scripted_far(script) as far:
+        apply = enqueue(rig, far.url)
+        assert rig.drive() is Outcome.STOPPED  # somebody there stopped it
+        asked = rig.store.request(apply.apply_uid, "start", "ann")
+        script["POST /api/start"] = lambda _: (503, b"away")
+        assert rig.drive() is Outcome.RETRY
+        assert rig.store.control_request(asked.id).state == "pending"
+
+        script["POST /api/start"] = lambda _: states.append("completed") or {"accepted": True}  # type: ignore[func-returns-value]
+        assert rig.drive() is Outcome.COMPLETED
+
+    assert rig.store.control_request(asked.id).state == "done"

@@ -34,7 +34,7 @@ def test_the_id_it_has_elsewhere_is_kept_and_told(store: Store) -> None:
 
     assert apply.external_id == FAR
     assert [event.message for event in store.events(apply.id) if FAR in event.message] == [
-        f"Done elsewhere as {FAR}"
+        f"External id: {FAR}"
     ]
 
 
