@@ -99,6 +99,7 @@ def test_broken_sql_is_reported_with_file_line_and_column(run: Run) -> None:
     )
     assert ended.code == 1
     assert "shop.sql:2:" in ended.err
+    assert "schemabot -v" not in ended.err  # the daemon's log has nothing to add
 
 
 def test_a_file_that_does_not_exist_yet_is_planned_as_new_and_made_by_apply_only(run: Run) -> None:
