@@ -16,7 +16,7 @@ from engine.sqlite.quoting import quote_name
 from engine.sqlite.rebuild_sql import after_swap, make_rebuild, no_column_stays, stable_keys
 from engine.sqlite.renames import Renames
 from engine.sqlite.scratch import Mentions, Scratch, broken
-from engine.sqlite.sizes import rows_up_to
+from engine.sqlite.sizes import DIRECT_BYTES, is_wide, rows_up_to
 from engine.sqlite.spec import Step
 
 _WORDS = {"table": "TABLE", "virtual": "TABLE", "view": "VIEW"}
@@ -229,9 +229,10 @@ class Drafting:
 
     def _alter_table(self, live: Relation, now: Relation, wanted: Relation) -> Draft:
         rows = self._rows(live)
-        large = rows > self._direct_rows
+        many = rows > self._direct_rows
+        large = many or is_wide(self._target, live, DIRECT_BYTES)
         native = self._native(now, wanted)
-        if native is not None and not (native.scans and large):
+        if native is not None and not (native.scans and many) and not (native.rewrites and large):
             step = self._step(now.name, wanted.name, native.statements)
             instant = not native.scans and not (native.frees and large)
             strategy = Strategy.INSTANT if instant else Strategy.DIRECT

@@ -14,10 +14,13 @@ from engine.sqlite.table_text import Element, read_table_text
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Native:
-    """Statements that lead to the wanted table; `scans`: their time grows with the rows; `frees`: with an index's size."""
+    """Statements that lead to the wanted table; `scans`: their time grows with the rows; `rewrites`: with the size of the
+    rows; `frees`: with an index's size.
+    """
 
     statements: tuple[str, ...]
     scans: bool
+    rewrites: bool
     frees: bool
 
 
@@ -26,12 +29,19 @@ class _Trial:
     scratch: Scratch
     statements: list[str] = field(default_factory=list)
     scans: bool = False
+    rewrites: bool = False
     frees: bool = False
 
     def run(self, sql: str, *, scans: bool = False) -> None:
         self.scratch.connection.execute(sql)
         self.statements.append(sql)
         self.scans = self.scans or scans
+
+    def drop_column(self, table: str, column: Column) -> None:
+        """Every row is written anew, unless the column is none that is stored."""
+        stored = column.hidden != 2
+        self.run(f"ALTER TABLE {table} DROP COLUMN {quote_name(column.name)}", scans=stored)
+        self.rewrites = self.rewrites or stored
 
 
 def native_change(
@@ -58,7 +68,9 @@ def native_change(
             return None
     if not fits:
         return None
-    return Native(statements=tuple(trial.statements), scans=trial.scans, frees=trial.frees)
+    return Native(
+        statements=tuple(trial.statements), scans=trial.scans, rewrites=trial.rewrites, frees=trial.frees
+    )
 
 
 def _alter(trial: _Trial, now: Relation, wanted: Relation, renamed: Mapping[str, str]) -> bool:
@@ -67,7 +79,7 @@ def _alter(trial: _Trial, now: Relation, wanted: Relation, renamed: Mapping[str,
     table = quote_name(wanted.name)
     for column in now.columns:
         if wanted.column(column.name) is None:
-            trial.run(f"ALTER TABLE {table} DROP COLUMN {quote_name(column.name)}", scans=column.hidden != 2)
+            trial.drop_column(table, column)
     _nullability(trial, now, wanted)
     _drop_constraints(trial, now, wanted)
     for column in wanted.columns:

@@ -9,7 +9,7 @@ import pytest
 from engine.base import Severity, Strategy
 from engine.errors import BadFiles, Refused
 from engine.sqlite.catalog import read_catalog
-from engine.sqlite.sizes import DIRECT_ROWS
+from engine.sqlite.sizes import DIRECT_BYTES, DIRECT_ROWS
 from engine.sqlite.target import connect
 from tests.engine.planning.rig import (
     assert_reached,
@@ -424,3 +424,24 @@ def test_what_is_called_like_our_helpers_is_neither_lost_nor_kept_quiet(
     assert len(same.unmanaged) == 1
     assert same.changes == ()
     assert "is in the way of the rebuild of t" in rebuilt.blocked[0]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "strategy"),
+    [
+        ("CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b BLOB);", Strategy.ONLINE),  # copies all values
+        (
+            "CREATE TABLE t (id INTEGER PRIMARY KEY, b INTEGER);",
+            Strategy.ONLINE,
+        ),  # DROP COLUMN writes all rows
+        (BASE + "CREATE INDEX i ON t (b);", Strategy.DIRECT),  # reads only what it needs
+        (BASE[:-2] + ", c TEXT);", Strategy.INSTANT),
+    ],
+)
+def test_few_rows_that_are_wide_are_not_copied_in_one_transaction(
+    wanted: str, strategy: Strategy, tmp_path: Path
+) -> None:
+    fill = f"INSERT INTO t (a, b) VALUES ('x', zeroblob({DIRECT_BYTES // 2})), ('y', zeroblob({DIRECT_BYTES // 2}))"
+    with database(tmp_path, BASE, fill) as connection:
+        result = plan(connection, wanted)
+    assert [change.strategy for change in result.changes] == [strategy]
