@@ -38,8 +38,8 @@ def plan_sqlite(
 ) -> PlanResult:
     """What it takes to make the schema of *connection* the one of *files*. The same input gives the same plan.
 
-    Tables of up to *direct_rows* rows and not too many bytes are scanned or copied in one transaction, others online. A question to the rows
-    that takes longer than *question_seconds* stays open, and the plan says so.
+    Tables of up to *direct_rows* rows, and of not too many bytes, are scanned or copied in one transaction, others online. A
+    question to the rows that takes longer than *question_seconds* stays open, and the plan says so.
 
     BadFiles: the files are not understood, or views or triggers would not work. Refused: no verified way.
     TargetUnavailable: the target cannot be read now.
