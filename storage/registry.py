@@ -6,27 +6,42 @@ from pathlib import Path
 from storage.base import Store
 from storage.errors import StoreError
 
+Resolve = Callable[[str], str]
 
-def _sqlite(path: str) -> Store:
+
+def _sqlite(path: str, _resolve: Resolve) -> Store:
     from storage.sqlite.store import SqliteStore
 
-    return SqliteStore(path)
+    return SqliteStore(path.removeprefix("/"))
 
 
-STORES: dict[str, Callable[[str], Store]] = {"sqlite": _sqlite}
+def _mysql(address: str, resolve: Resolve) -> Store:
+    from storage.mysql.store import MysqlStore
+
+    return MysqlStore(address, resolve)
 
 
-def open_store(address: str) -> Store:
-    """The store at *address*: a path, or `sqlite:///relative/path`, `sqlite:////absolute/path`.
+STORES: dict[str, Callable[[str, Resolve], Store]] = {"mysql": _mysql, "sqlite": _sqlite}
 
-    Nothing is opened yet; call `upgrade` first. StoreError for a kind this build does not have.
+
+def open_store(address: str, resolve: Resolve = str) -> Store:
+    """The store at *address*.
+
+    A path, or `sqlite:///relative/path`, `sqlite:////absolute/path`, for one SQLite file; for MySQL and MariaDB
+    `mysql://user:password@host:port/database?ssl_ca=…`, odd characters percent-encoded; its options are `ssl_mode`
+    (disabled, preferred, required, verify_ca, verify_identity), `ssl_ca`, `ssl_cert` and `ssl_key`.
+
+    *resolve* turns the password of an address into the one that is sent, anew for every connection, so that the address
+    may hold a reference and the password may change; it raises Unavailable when it cannot.
+
+    Nothing is opened yet; call `upgrade` first. StoreError for a kind this build does not have, or a malformed address.
     """
     kind, mark, rest = address.partition("://")
     if not mark:
-        return STORES["sqlite"](address)
+        kind, rest = "sqlite", f"/{address}"
     if kind not in STORES:
         raise StoreError(f"no store of kind {kind!r} (this build has: {', '.join(sorted(STORES))})")
-    return STORES[kind](rest.removeprefix("/"))
+    return STORES[kind](rest, resolve)
 
 
 def sqlite_path(address: str) -> Path | None:

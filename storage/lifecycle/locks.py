@@ -1,6 +1,6 @@
 """Reservations of databases by people and pull requests."""
 
-from storage.errors import LockHeld, NotFound, NotOwner
+from storage.errors import LockHeld, NotFound, NotOwner, Unavailable
 from storage.lifecycle.rows import to_lock
 from storage.lifecycle.statements import Row, Statements, Transactions
 from storage.records import Lock
@@ -30,7 +30,9 @@ class Locks:
 
         def acquire(transaction: Statements) -> Lock:
             transaction.insert_lock(columns)
-            found = _found(transaction.hold_lock(database, database_type))
+            found = transaction.hold_lock(database, database_type)
+            if found is None:
+                raise Unavailable("the lock changed hands just now; ask again")
             if found["owner"] != owner:
                 raise LockHeld("lock is already held by another owner")
             return to_lock(found)

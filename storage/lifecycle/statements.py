@@ -8,12 +8,14 @@ else changes it before the transaction ends.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from storage.records import Claim, TaskProgress
 
 Row = dict[str, Any]
 Result = TypeVar("Result")
+Guard = Literal["full", "state", "id"]
+"""How `renew` knows the owner: right, or, for fault tests that must notice it, by the state or the id alone."""
 
 
 class Statements(ABC):

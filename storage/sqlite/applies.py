@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 import apsw
 
-from storage.lifecycle.statements import Row, Statements
+from storage.lifecycle.statements import Guard, Row, Statements
 from storage.records import Claim
 from storage.sqlite.clock import from_moment, milliseconds
 from storage.sqlite.transaction import Transaction
@@ -30,7 +30,6 @@ GUARDS = {
          WHERE id = :id AND :fence IS NOT NULL AND :token IS NOT NULL
         """,
 }
-Guard = Literal["full", "state", "id"]
 
 
 class ApplyStatements(Transaction, Statements):

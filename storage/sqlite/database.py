@@ -14,8 +14,8 @@ from pathlib import Path
 import apsw
 
 from storage.errors import Corrupt, StoreError, Unavailable
-from storage.lifecycle.statements import Result, Statements, Transactions
-from storage.sqlite.applies import ApplyStatements, Guard
+from storage.lifecycle.statements import Guard, Result, Statements, Transactions
+from storage.sqlite.applies import ApplyStatements
 from storage.sqlite.people import PeopleStatements
 from storage.sqlite.transaction import Transaction, named
 from storage.sqlite.upgrades import converge, known_upgrades, recognise

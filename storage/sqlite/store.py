@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from storage.lifecycle.statements import Statements
+from storage.lifecycle.statements import Guard, Statements
 from storage.lifecycle.store import LifecycleStore
-from storage.sqlite.applies import Guard
 from storage.sqlite.database import Database, OnConnect
 
 BUSY_SECONDS = 5.0

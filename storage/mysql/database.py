@@ -1,0 +1,188 @@
+"""Transactions on the server: committed once, run again when undone, and resolved when the answer to COMMIT was lost."""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pymysql
+
+from storage.lifecycle.statements import Guard, Result, Statements, Transactions
+from storage.mysql.address import Address
+from storage.mysql.applies import ApplyStatements
+from storage.mysql.people import PeopleStatements
+from storage.mysql.sessions import HEART, UPGRADE, OnConnect, Session, Sessions
+from storage.mysql.transaction import Link, Transaction
+from storage.mysql.trouble import Lost, Undone, Unreachable, translate
+from storage.mysql.upgrades import converge, known_upgrades
+from storage.mysql.work import WorkStatements
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How often and for how long a transaction is tried; longer while it is not known whether it was committed."""
+
+    tries: int
+    lost_tries: int
+    seconds: float
+    unknown_seconds: float
+
+
+WORK = Patience(tries=8, lost_tries=3, seconds=20.0, unknown_seconds=20.0)
+BEAT = Patience(tries=3, lost_tries=2, seconds=5.0, unknown_seconds=5.0)
+LOOK = Patience(tries=3, lost_tries=2, seconds=10.0, unknown_seconds=10.0)
+PROBE = Patience(tries=2, lost_tries=2, seconds=1.0, unknown_seconds=1.0)
+
+
+class MysqlStatements(ApplyStatements, WorkStatements, PeopleStatements):
+    """All statements of a transaction."""
+
+
+class Unknown(Lost):
+    """The connection was lost before the answer to COMMIT came."""
+
+
+class Database(Transactions):
+    """The store's tables on the server."""
+
+    def __init__(
+        self,
+        address: Address,
+        resolve: Callable[[str], str],
+        *,
+        guard: Guard = "full",
+        on_connect: OnConnect | None = None,
+    ) -> None:
+        self._place = address
+        self._guard: Guard = guard
+        self._sessions = Sessions(address, resolve, on_connect)
+        self._heart = self._sessions.make(HEART)
+        self._reconnects = Pace(burst=4, per_second=3.0)
+        self._heart_reconnects = Pace(burst=2, per_second=1.0)
+
+    def write(self, work: Callable[[Statements], Result], patience: Patience = WORK) -> Result:
+        """Run *work* on the thread's own connection."""
+        return self._insist(self._sessions.mine(), work, patience, self._reconnects)
+
+    def beat(self, work: Callable[[Statements], Result]) -> Result:
+        """Run *work* on the heartbeat's connection."""
+        return self._insist(self._heart, work, BEAT, self._heart_reconnects)
+
+    def read(self, work: Callable[[Statements], Result]) -> Result:
+        """Run *work* on the thread's own connection, each statement by itself."""
+        session = self._sessions.mine()
+        for last in (False, True):
+            try:
+                with session.turn() as link:
+                    return self._look(session, link, work)
+            except Unreachable:
+                raise
+            except Lost:
+                if last:
+                    raise
+                self._reconnects.wait(LOOK.seconds)
+        raise AssertionError("unreachable")
+
+    def upgrade(self) -> None:
+        """Converge the tables. Raises SchemaTooNew, Corrupt, Unavailable."""
+        session = self._sessions.make(UPGRADE)
+        try:
+            with session.turn() as link:
+                converge(Transaction(link, self._place), known_upgrades(), str(self._place.database))
+        finally:
+            session.close()
+
+    def close(self) -> None:
+        """Close everything; later calls raise Unavailable."""
+        self._sessions.close()
+
+    # -- one transaction ----------------------------------------------------------------------------------------------
+
+    def _insist(
+        self, session: Session, work: Callable[[Statements], Result], patience: Patience, pace: "Pace"
+    ) -> Result:
+        """Run the transaction until it is committed for certain, or patience ends.
+
+        What was undone or lost before COMMIT left nothing behind. What was lost at COMMIT runs again as `repeated`: it
+        begins by locking the row that the lost transaction would have locked, so it sees how that one ended.
+        """
+        began, tries, lost, repeated = time.monotonic(), 0, 0, False
+        while True:
+            try:
+                return self._transact(session, work, repeated=repeated)
+            except Undone:
+                tries += 1
+                if tries >= patience.tries or time.monotonic() - began > patience.seconds:
+                    raise
+                time.sleep(random.uniform(0.001, 0.01 * 2 ** min(tries, 6)))  # noqa: S311 - jitter
+            except Lost as exc:
+                lost += 1
+                repeated = repeated or isinstance(exc, Unknown)
+                limit = patience.unknown_seconds if repeated else patience.seconds
+                hopeless = not repeated and (lost >= patience.lost_tries or isinstance(exc, Unreachable))
+                if hopeless or time.monotonic() - began > limit:
+                    raise
+                pace.wait(limit)
+
+    def _transact(self, session: Session, work: Callable[[Statements], Result], *, repeated: bool) -> Result:
+        with session.turn() as link:
+            statements = MysqlStatements(link, self._place, self._guard)
+            statements.repeated = repeated
+            try:
+                statements.run("START TRANSACTION")
+                result = work(statements)
+            except Lost:
+                session.drop()
+                raise
+            except BaseException:
+                self._roll_back(session, link)
+                raise
+            self._commit(session, link)
+            return result
+
+    def _commit(self, session: Session, link: Link) -> None:
+        try:
+            link.query("COMMIT")
+        except (pymysql.MySQLError, OSError) as exc:
+            session.drop()
+            error = translate(exc, self._place)
+            if isinstance(error, Undone):
+                raise error from exc
+            raise Unknown(f"{error}; whether the last write was committed is not known") from exc
+        except BaseException:
+            session.drop()
+            raise
+
+    def _roll_back(self, session: Session, link: Link) -> None:
+        try:
+            link.query("ROLLBACK")
+        except (pymysql.MySQLError, OSError):
+            session.drop()
+
+    def _look(self, session: Session, link: Link, work: Callable[[Statements], Result]) -> Result:
+        try:
+            return work(MysqlStatements(link, self._place, self._guard))
+        except Lost:
+            session.drop()
+            raise
+
+
+class Pace:
+    """A limit on how often a process connects anew: a server in trouble is not made to shake hands all day."""
+
+    def __init__(self, *, burst: int, per_second: float) -> None:
+        self._burst = float(burst)
+        self._per_second = per_second
+        self._left = float(burst)
+        self._seen = time.monotonic()
+
+    def wait(self, limit: float) -> None:
+        """Wait for a turn, no longer than the limit."""
+        time.sleep(min(limit, self._book()))
+
+    def _book(self) -> float:
+        """Take a turn; how long until it comes. A lost update between threads makes it a little more generous."""
+        now = time.monotonic()
+        self._left = min(self._burst, self._left + (now - self._seen) * self._per_second) - 1.0
+        self._seen = now
+        return max(0.0, -self._left / self._per_second) + random.uniform(0.0, 0.05)  # noqa: S311 - jitter

@@ -1,0 +1,221 @@
+"""Connections to the server: one per thread, opened at first use and again when lost, settings and all.
+
+The password is resolved anew for each connection: one that was changed in the meantime takes effect by itself.
+"""
+
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import pymysql
+from pymysql.constants import CLIENT, FIELD_TYPE
+from pymysql.converters import conversions
+from pymysql.cursors import DictCursor
+
+from storage.errors import Unavailable
+from storage.mysql.address import Address
+from storage.mysql.clock import to_moment
+from storage.mysql.transaction import Link
+from storage.mysql.trouble import Unreachable, translate
+
+OnConnect = Callable[[Link], None]
+
+IDLE_SECONDS = 10.0
+"""A connection that was idle for longer is asked whether it still lives before it is used."""
+ABANDONED_SECONDS = 30
+"""The server ends a connection that is silent for so long: a process that is stopped, or cut off, in mid-transaction
+keeps its rows locked no longer. Idle connections end with it; they are opened again without a word."""
+SETTINGS = (
+    "autocommit = 1",
+    "time_zone = '+00:00'",
+    "sql_mode = 'ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How long to wait for the server, in seconds; all finite."""
+
+    connect: float
+    answer: float
+    row_lock: int
+
+
+WORK = Limits(connect=5.0, answer=15.0, row_lock=5)
+HEART = Limits(connect=3.0, answer=4.0, row_lock=2)
+UPGRADE = Limits(connect=5.0, answer=3600.0, row_lock=60)
+
+
+class Sessions:
+    """Opens sessions for one address, and keeps each thread's."""
+
+    def __init__(
+        self, address: Address, resolve: Callable[[str], str], on_connect: OnConnect | None = None
+    ) -> None:
+        self.address = address
+        self._resolve = resolve
+        self._on_connect = on_connect
+        self._tls = _tls_options(address)
+        self._own = threading.local()
+        self._open: list[tuple[threading.Thread, Session]] = []
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def mine(self) -> "Session":
+        """The calling thread's session, for work."""
+        found: Session | None = getattr(self._own, "session", None)
+        if found is None:
+            found = self._own.session = self.make(WORK)
+        return found
+
+    def make(self, limits: Limits) -> "Session":
+        """A session of its own; it is closed with the others, or when the thread that made it is gone."""
+        session = Session(self, limits)
+        with self._lock:
+            gone = [held for thread, held in self._open if not thread.is_alive()]
+            self._open = [(thread, held) for thread, held in self._open if thread.is_alive()]
+            self._open.append((threading.current_thread(), session))
+        for held in gone:
+            held.close()
+        return session
+
+    def connect(self, limits: Limits) -> Link:
+        """A new connection. Raises Unreachable and other kinds of Unavailable."""
+        address = self.address
+        password = self._resolve(address.password)
+        try:
+            link = pymysql.connect(
+                host=address.host,
+                port=address.port,
+                user=address.user,
+                password=password,
+                database=address.database,
+                charset="utf8mb4",
+                collation="utf8mb4_bin",
+                cursorclass=DictCursor,
+                conv=_CONVERSIONS,
+                client_flag=CLIENT.FOUND_ROWS,  # a renewal that changes nothing is no lost lease
+                autocommit=None,
+                connect_timeout=limits.connect,
+                read_timeout=limits.answer,
+                write_timeout=limits.answer,
+                **self._tls,
+            )
+        except (pymysql.MySQLError, OSError) as exc:
+            raise translate(exc, address) from exc
+        except RuntimeError as exc:
+            # Some kinds of password are sent over TLS only, unless another library is there to hide them.
+            raise Unreachable(f"the store {address}: the password can only be sent over TLS ({exc})") from exc
+        self._set_up(link, limits)
+        return link
+
+    def _set_up(self, link: Link, limits: Limits) -> None:
+        wanted = (
+            *SETTINGS,
+            f"innodb_lock_wait_timeout = {limits.row_lock}",
+            f"wait_timeout = {max(ABANDONED_SECONDS, 2 * limits.row_lock)}",
+        )
+        try:
+            link.query(f"SET SESSION {', SESSION '.join(wanted)}")
+            link.query("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+            if self._on_connect is not None:
+                self._on_connect(link)
+        except (pymysql.MySQLError, OSError) as exc:
+            link.close()
+            raise translate(exc, self.address) from exc
+
+    def check_open(self) -> None:
+        """Raise Unavailable once closed."""
+        if self._closed:
+            raise Unavailable(f"the store {self.address} is closed")
+
+    def close(self) -> None:
+        """Close every session once what it does is done; later calls raise Unavailable."""
+        self._closed = True
+        with self._lock:
+            held, self._open = self._open, []
+        for _, session in held:
+            session.close()
+
+
+class Session:
+    """One connection at a time, used by one thread at a time."""
+
+    def __init__(self, sessions: Sessions, limits: Limits) -> None:
+        self._sessions = sessions
+        self._limits = limits
+        self._lock = threading.Lock()
+        self._link: Link | None = None
+        self._used = 0.0
+        self.opened = 0
+        """How often it was opened."""
+
+    @contextmanager
+    def turn(self) -> Iterator[Link]:
+        """The connection, alive as far as one can know. What goes wrong must be told by `drop`."""
+        if not self._lock.acquire(timeout=self._limits.answer):
+            raise Unavailable(f"the store {self._sessions.address}: no turn on its connection")
+        try:
+            self._sessions.check_open()
+            yield self._alive()
+            self._used = time.monotonic()
+        finally:
+            self._lock.release()
+
+    def drop(self) -> None:
+        """Let go of a connection that is lost, or in an unknown state."""
+        link, self._link = self._link, None
+        if link is not None:
+            _hang_up(link)
+
+    def close(self) -> None:
+        """Close it once its turn is over."""
+        waited = self._lock.acquire(timeout=self._limits.answer)
+        try:
+            link, self._link = self._link, None
+            if link is not None:
+                with suppress(pymysql.MySQLError, OSError):
+                    link.close()
+        finally:
+            if waited:
+                self._lock.release()
+
+    def _alive(self) -> Link:
+        if self._link is not None and time.monotonic() - self._used > IDLE_SECONDS:
+            try:
+                self._link.ping(reconnect=False)
+            except (pymysql.MySQLError, OSError):
+                self.drop()
+        if self._link is None:
+            self._link = self._sessions.connect(self._limits)
+            self.opened += 1
+        return self._link
+
+
+def _hang_up(link: Link) -> None:
+    """Close the socket without the polite word, for which a lost server would be waited for."""
+    link._force_close()  # type: ignore[attr-defined]
+
+
+def _tls_options(address: Address) -> dict[str, Any]:
+    """The driver's options: it prefers TLS by itself; given a context, it insists on it."""
+    if address.ssl_mode == "disabled":
+        return {"ssl_disabled": True}
+    if address.ssl_mode == "preferred" and not (address.ssl_ca or address.ssl_cert):
+        return {}
+    context = ssl.create_default_context(cafile=address.ssl_ca)
+    context.check_hostname = address.ssl_mode == "verify_identity"
+    if address.ssl_mode in ("preferred", "required"):
+        context.verify_mode = ssl.CERT_NONE
+    # Servers make their own certificates, and these leave out what the strict check asks for.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    if address.ssl_cert:
+        context.load_cert_chain(address.ssl_cert, address.ssl_key)
+    return {"ssl": context}
+
+
+_CONVERSIONS: dict[int | type[Any], Any] = {**conversions, FIELD_TYPE.DATETIME: to_moment}
