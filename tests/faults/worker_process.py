@@ -1,14 +1,25 @@
 """A pool of workers as a process of its own, to be killed and stopped: everything of the daemon but HTTP and the file lock.
 
 The lock is left out on purpose: with it, two processes could never meet on one SQLite store, and the lease, the fence and the
-guard would go untested where they matter. `python -m tests.faults.worker_process STORE LEASE_SECONDS name=path …`
+guard would go untested where they matter. `python -m tests.faults.worker_process ORDERS`, a JSON object (see `Orders`).
 """
 
+import json
 import os
+import random
 import signal
 import sys
 import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
 
+import apsw
+
+from engine.sqlite import faults
 from server.app import App
 from server.config import Config, DatabaseConfig, EnvironmentConfig, WorkerConfig
 from server.housekeeping import Housekeeping
@@ -16,27 +27,86 @@ from server.leases import LeaseKeeper
 from server.metrics import Metrics
 from server.targets import Targets
 from server.workers import Workers
-from storage.registry import open_store
+from storage.base import Store
+from storage.mysql.store import MysqlStore
+from storage.sqlite.store import SqliteStore
+from tests.faults.witness import Witness
 
 
-def configuration(lease_seconds: float, databases: dict[str, str]) -> Config:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Orders:
+    """What the parent wants of a worker process."""
+
+    store: str
+    folder: str  # of the targets: db0.sqlite, db1.sqlite …
+    targets: int
+    lease_seconds: float
+    said: str  # the file it tells of refusals in
+    guard: Literal["full", "state", "id"] = "full"
+    clock: str = ""  # a file with the seconds by which the clock of a SQLite store is wrong, in this process
+    stop_at: str = ""  # the fault point of the target at which it stops itself, when it comes there …
+    stop_time: int = 1  # … for the how-manieth time
+    die_chance: float = 0.0  # of dying at each fault point of the target
+    drain_seconds: float = 10.0
+
+    def target(self, database: str) -> Path:
+        """The file of that database."""
+        return Path(self.folder, f"{database}.sqlite")
+
+
+def configuration(orders: Orders) -> Config:
     """Two workers, a short lease, each database in the environment `local`."""
     return Config(
-        workers=WorkerConfig(count=2, poll_seconds=0.2, lease_seconds=lease_seconds),
+        workers=WorkerConfig(count=2, poll_seconds=0.2, lease_seconds=orders.lease_seconds),
         databases={
-            name: DatabaseConfig(type="sqlite", environments={"local": EnvironmentConfig(dsn=path)})
-            for name, path in databases.items()
+            name: DatabaseConfig(
+                type="sqlite", environments={"local": EnvironmentConfig(dsn=str(orders.target(name)))}
+            )
+            for name in (f"db{n}" for n in range(orders.targets))
         },
     )
 
 
+def open_for(orders: Orders) -> Store:
+    """The store, with the guard and the clock that were ordered."""
+    if "://" in orders.store:
+        return MysqlStore(orders.store.removeprefix("mysql://"), _guard=orders.guard)
+    connected = wrong_clock(Path(orders.clock)) if orders.clock else None
+    return SqliteStore(orders.store, _guard=orders.guard, _on_connect=connected)
+
+
+def wrong_clock(file: Path) -> Callable[[apsw.Connection], None]:
+    """Puts a clock into each connection that is wrong by what *file* says."""
+
+    def now(*_modifiers: object) -> float:
+        return time.time() + float(file.read_text() or "0")
+
+    return lambda connection: connection.create_scalar_function("unixepoch", now, 1, deterministic=False)
+
+
+def strike(orders: Orders) -> Callable[[str], None]:
+    """What happens at the fault points of the target."""
+    seen: Counter[str] = Counter()
+
+    def reached(point: str) -> None:
+        seen[point] += 1
+        if point == orders.stop_at and seen[point] == orders.stop_time:
+            os.kill(os.getpid(), signal.SIGSTOP)
+        if orders.die_chance and random.random() < orders.die_chance:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return reached
+
+
 def main() -> None:
     """Work until SIGTERM; leave at once when the parent is gone."""
-    store_path, lease_seconds, *pairs = sys.argv[1:]
-    config = configuration(float(lease_seconds), dict(pair.split("=", 1) for pair in pairs))
+    given: dict[str, Any] = json.loads(sys.argv[1])
+    orders = Orders(**given)
+    config = configuration(orders)
     done = threading.Event()
     signal.signal(signal.SIGTERM, lambda _number, _frame: done.set())
-    store = open_store(store_path)
+    faults.install(strike(orders))
+    store: Any = Witness(open_for(orders), Path(orders.said))
     metrics = Metrics(store.counts)
     wake = threading.Event()
     app = App(config=config, store=store, targets=Targets(config), metrics=metrics, wake=wake.set)
@@ -49,7 +119,7 @@ def main() -> None:
     parent = os.getppid()
     while not done.wait(0.2) and os.getppid() == parent:
         pass
-    if not workers.stop(10.0):
+    if not workers.stop(orders.drain_seconds):
         os._exit(1)
     housekeeping.stop()
     keeper.stop()

@@ -1,157 +1,250 @@
-"""The world of the fault tests: real targets with rows, a real store, real processes, and the checks of docs/reliability.md."""
+"""The world of the fault tests: a real store, real targets with rows, real processes, and the checks of docs/reliability.md."""
 
+import dataclasses
+import json
 import random
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TypeVar
 
 from engine.base import Target
 from engine.registry import open_engine
 from server.changes import to_stored
 from storage.base import Store
+from storage.errors import Unavailable
 from storage.records import Apply, NewApply, Plan
-from storage.registry import open_store
-from storage.states import TERMINAL, State
+from storage.states import AT_REST, TERMINAL, State
+from tests.faults.grounds import Ground
+from tests.faults.shop import AFTER, Shop
+from tests.faults.witness import told
+from tests.faults.worker_process import Orders
 
-BEFORE = """
-CREATE TABLE items (id INTEGER PRIMARY KEY, name TEXT NOT NULL, amount TEXT NOT NULL);
-CREATE INDEX items_by_name ON items (name);
-"""
-AFTER = """
-CREATE TABLE items (
-  id INTEGER PRIMARY KEY, name TEXT NOT NULL, amount INTEGER NOT NULL CHECK (amount >= 0), note TEXT
-);
-CREATE INDEX items_by_name ON items (name);
-CREATE INDEX items_by_amount ON items (amount);
-CREATE TABLE extras (id INTEGER PRIMARY KEY, item_id INTEGER REFERENCES items (id));
-"""
+ROOT = Path(__file__).resolve().parent.parent.parent
+T = TypeVar("T")
+Process = subprocess.Popen[str]
 
 
-def until(what: str, true: object, seconds: float = 60.0) -> None:
-    """Wait for a condition, with a limit."""
-    assert callable(true)
+def until(what: str, true: Callable[[], object], seconds: float = 60.0) -> None:
+    """Wait for a condition, with a limit. A store that is away is no answer."""
     end = time.monotonic() + seconds
-    while not true():
+    while True:
+        try:
+            if true():
+                return
+        except Unavailable:
+            pass
         assert time.monotonic() < end, f"not within {seconds:.0f} s: {what}"
         time.sleep(0.02)
 
 
-class World:
-    """A folder with a store and some targets."""
+def patient(ask: Callable[[], T], limit: float = 60.0) -> T:
+    """The store's answer, once it gives one."""
+    end = time.monotonic() + limit
+    while True:
+        try:
+            return ask()
+        except Unavailable:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.05)
 
-    def __init__(self, folder: Path, *, targets: int, rows: int) -> None:
+
+class World:
+    """A folder with targets, on a store of some kind."""
+
+    def __init__(
+        self,
+        ground: Ground,
+        folder: Path,
+        *,
+        targets: int,
+        rows: int,
+        lease_seconds: float = 1.5,
+        **orders: Any,
+    ) -> None:
+        self.ground = ground
         self.folder = folder
         self.rows = rows
-        self.store_path = folder / "store.db"
-        self.store: Store = open_store(str(self.store_path))
-        self.store.upgrade()
-        self.databases = {f"db{n}": folder / f"db{n}.sqlite" for n in range(targets)}
-        for path in self.databases.values():
-            self._fill(path)
-
-    def _fill(self, path: Path) -> None:
-        connection = sqlite3.connect(path, isolation_level=None)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.executescript(BEFORE)
-        connection.execute(
-            "INSERT INTO items WITH RECURSIVE n(v) AS (SELECT 1 UNION ALL SELECT v + 1 FROM n LIMIT ?)"
-            " SELECT v, 'name ' || (v * 7919 % 1000), CAST(v % 100 AS TEXT) FROM n",
-            (self.rows,),
+        self.store: Store = ground.open()
+        self.shops: dict[str, Shop] = {}
+        self.processes: list[Process] = []
+        self.orders = Orders(
+            store=ground.address,
+            folder=str(folder),
+            targets=targets,
+            lease_seconds=lease_seconds,
+            said=str(folder / "said"),
+            **orders,
         )
-        connection.close()
 
-    def enqueue(self, database: str, **options: str) -> Apply:
-        """Plan the change on the real engine and enqueue it."""
-        path = str(self.databases[database])
+    # -- work -------------------------------------------------------------------------------------------------------
+
+    def shop(self, database: str) -> Shop:
+        """The target of that name, filled at first use."""
+        if database not in self.shops:
+            self.shops[database] = Shop(self.orders.target(database), self.rows)
+        return self.shops[database]
+
+    def enqueue(
+        self, database: str, *, store: Store | None = None, options: Mapping[str, str] | None = None
+    ) -> Apply:
+        """Plan the change on the real engine and enqueue it, again and again until the store says that it has it."""
+        path = str(self.shop(database).path)
         target = Target(kind="sqlite", database=database, environment="local", dsn=path)
         found = open_engine(target).plan({"main": {"all.sql": AFTER}})
         assert not found.blocked
         plan = Plan(
-            plan_id=f"plan-{database}-{random.randrange(10**9)}",
+            plan_id=f"plan-{database}",
             database=database,
             database_type="sqlite",
             environment="local",
+            deployment=database,
             schema_files={"main": {"all.sql": AFTER}},
             changes=[to_stored(change) for change in found.changes],
             fingerprints=found.fingerprints,
         )
-        self.store.save_plan(plan)
-        return self.store.enqueue(
-            NewApply(plan_id=plan.plan_id, environment="local", deployment=database, options=options)
+        new = NewApply(
+            plan_id=plan.plan_id,
+            environment="local",
+            deployment=database,
+            options=options or {},
+            idempotency_key=database,
         )
+        used = store or self.store
+        patient(lambda: used.save_plan(plan))
+        return patient(lambda: used.enqueue(new))
+
+    # -- processes --------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def workers(self, count: int, lease_seconds: float) -> Iterator[list[subprocess.Popen[str]]]:
+    def workers(self, count: int) -> Iterator[list[Process]]:
         """Worker processes; whatever became of them, none is left afterwards."""
-        processes = [self.start_worker(lease_seconds) for _ in range(count)]
         try:
-            yield processes
+            for process in [self.start_worker(wait=False) for _ in range(count)]:
+                await_ready(process)
+            yield self.processes
         finally:
-            for process in processes:
-                if process.poll() is None:
-                    process.send_signal(signal.SIGCONT)
-                    process.kill()
-                process.communicate()
+            self.end()
 
-    def start_worker(self, lease_seconds: float) -> subprocess.Popen[str]:
-        """One worker process, ready."""
-        pairs = [f"{name}={path}" for name, path in self.databases.items()]
-        process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "tests.faults.worker_process",
-                str(self.store_path),
-                str(lease_seconds),
-                *pairs,
-            ],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
+    def start_worker(self, *, wait: bool = True, **changed: Any) -> Process:
+        """One more worker process, with orders of its own where *changed* says so."""
+        orders = dataclasses.replace(self.orders, **changed)
+        with (self.folder / "workers.log").open("a") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "tests.faults.worker_process", json.dumps(dataclasses.asdict(orders))],
+                cwd=ROOT,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+        self.processes.append(process)
+        if wait:
+            await_ready(process)
         return process
 
-    def settled(self, applies: list[Apply]) -> bool:
+    def kill(self, process: Process) -> None:
+        """kill -9, and forget it."""
+        process.kill()
+        process.communicate()
+        self.processes.remove(process)
+
+    def end(self) -> None:
+        """Kill every process, stop every application."""
+        for process in list(self.processes):
+            self.kill(process)
+        for shop in self.shops.values():
+            shop.close()
+
+    # -- looking ----------------------------------------------------------------------------------------------------
+
+    def now(self, apply: Apply) -> Apply:
+        """The apply as it stands."""
+        return patient(lambda: self.store.apply(apply.apply_uid))
+
+    def settled(self, *applies: Apply) -> bool:
         """Whether all of them are at an end."""
-        return all(self.store.apply(apply.apply_uid).state in TERMINAL for apply in applies)
-
-    # -- the invariants ---------------------------------------------------------------------------------------
-
-    def check_apply(self, apply: Apply) -> None:
-        """I2, I3, I4 from the attempts and the events, which are written in the same transactions as what they tell."""
-        attempts = self.store.attempts(apply.id)
-        assert [a.fence for a in attempts] == sorted({a.fence for a in attempts}), (
-            "I2: a fence was given twice"
-        )
-        events = self.store.events(apply.id, limit=100_000)
-        fences = [event.fence for event in events if event.fence is not None]
-        assert fences == sorted(fences), "I2: a write carries a fence older than a committed one"
-        ends = [event for event in events if event.new_state in TERMINAL and event.task_id is None]
-        assert len(ends) == 1, f"I3: {len(ends)} terminal writes"
-        assert ends[0].fence == max(fences), "I3: the end does not carry the highest fence"
-        now = self.store.apply(apply.apply_uid)
-        assert now.attempt <= now.max_attempts, "I4: over the budget"
-
-    def check_target(self, database: str, extra: dict[int, int] | None = None) -> None:
-        """I8 after a completed change: the new table, complete, nothing left behind."""
-        connection = sqlite3.connect(self.databases[database])
-        try:
-            wanted = {n: n % 100 for n in range(1, self.rows + 1)} | (extra or {})
-            found = dict(connection.execute("SELECT id, amount FROM items"))
-            assert found == wanted, "I8: rows lost, doubled or stale"
-            names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
-            assert names == {"items", "items_by_name", "items_by_amount", "extras"}, "I8: left behind"
-            assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        finally:
-            connection.close()
+        return all(self.now(apply).state in TERMINAL for apply in applies)
 
     def completed(self, apply: Apply) -> bool:
-        """Whether it ended well."""
-        return self.store.apply(apply.apply_uid).state is State.COMPLETED
+        """Whether it ended well. An end of another kind fails the test at once."""
+        now = self.now(apply)
+        assert now.state not in TERMINAL | AT_REST or now.state is State.COMPLETED, (
+            f"{now.state}: {now.error}"
+        )
+        return now.state is State.COMPLETED
+
+    def copying(self, apply: Apply) -> bool:
+        """Whether rows are being copied."""
+        return any(task.rows_copied for task in patient(lambda: self.store.tasks(apply.id)))
+
+    def told(self) -> Counter[str]:
+        """What the worker processes said: `refused` and `late` writes."""
+        return told(Path(self.orders.said))
+
+    def log(self) -> str:
+        """The end of what the worker processes logged."""
+        return (self.folder / "workers.log").read_text()[-4000:]
+
+    # -- the invariants ---------------------------------------------------------------------------------------------
+
+    def check(self, *applies: Apply) -> None:
+        """Fail on any breach of I1–I4, I7 and, for settled applies, I8."""
+        assert self.breaches(*applies) == []
+
+    def breaches(self, *applies: Apply) -> list[str]:
+        """The breaches in words. The applications must have stopped writing."""
+        found = self.ground.breaches()
+        for apply in applies:
+            found += self.breaches_of(apply)
+        known = {apply.apply_uid for apply in patient(lambda: self.store.recent(10_000))}
+        if known != {apply.apply_uid for apply in applies}:
+            found.append(f"I1: {len(applies)} applies were acknowledged, {len(known)} are known")
+        if late := self.told()["late"]:
+            found.append(f"I2: {late} writes were taken from owners that had been refused")
+        return found
+
+    def breaches_of(self, apply: Apply) -> list[str]:
+        """Breaches of I3, I4 and I8 about one settled apply."""
+        now = self.now(apply)
+        attempts = patient(lambda: self.store.attempts(apply.id))
+        events = patient(lambda: self.store.events(apply.id, limit=100_000))
+        ends = [event for event in events if event.new_state in TERMINAL and event.task_id is None]
+        found = []
+        if now.state not in TERMINAL:
+            return [f"I6: {now.apply_uid} is {now.state}"]
+        if len(ends) != 1:
+            found.append(f"I3: {len(ends)} terminal writes to {now.apply_uid}")
+        elif ends[0].fence != max(event.fence for event in events if event.fence is not None):
+            found.append(f"I3: the end of {now.apply_uid} carries fence {ends[0].fence}, not the highest")
+        if [attempt.fence for attempt in attempts] != sorted({attempt.fence for attempt in attempts}):
+            found.append(f"I2: a fence of {now.apply_uid} was given twice")
+        if now.attempt > now.max_attempts:
+            found.append(f"I4: {now.apply_uid} is over its budget")
+        database = now.database
+        return found + [
+            f"{now.apply_uid} ({database}): {fault}" for fault in self.shops[database].faults(now.state)
+        ]
+
+
+def await_ready(process: Process) -> None:
+    """Return when the worker process works."""
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n", "the worker process did not start: see workers.log"
+
+
+def resume(process: Process) -> None:
+    """SIGCONT."""
+    process.send_signal(signal.SIGCONT)
+
+
+def shuffled_seed(given: str) -> random.Random:
+    """The chances of a run, by a seed that is printed and can be given again."""
+    seed = int(given or "0") or random.randrange(1, 10**6)
+    print(f"SCHEMABOT_FAULT_SEED={seed}")
+    return random.Random(seed)
