@@ -8,6 +8,7 @@ import apsw
 from engine.base import Strategy
 from engine.errors import Refused
 from engine.sqlite.catalog import Catalog, Relation, read_catalog
+from engine.sqlite.cutover import DROP_ROWS
 from engine.sqlite.desired import Desired
 from engine.sqlite.drafts import Draft
 from engine.sqlite.foreign_keys import foreign_key_mismatches
@@ -172,11 +173,24 @@ class Drafting:
         if relation is None:
             return None
         rows = self._rows(relation)
-        strategy = Strategy.INSTANT if rows <= self._direct_rows else Strategy.DIRECT
+        aside = rows > DROP_ROWS  # the engine only takes it out of sight, and removes the rows later
+        strategy = Strategy.INSTANT if aside else self._removal(relation, rows)
         step = self._step(relation.name, relation.name, [_drop_text(relation)])
         return Draft(
-            change_type="drop", step=step, strategy=strategy, rows=rows, counted_to=self._direct_rows
+            change_type="drop",
+            step=step,
+            strategy=strategy,
+            rows=rows,
+            counted_to=self._direct_rows,
+            aside=aside,
         )
+
+    def _removal(self, relation: Relation, rows: int) -> Strategy:
+        """How a table of so many rows is removed at once."""
+        much = rows > DROP_ROWS or (
+            relation.kind == "table" and is_wide(self._target, relation, DIRECT_BYTES)
+        )
+        return Strategy.DIRECT if much else Strategy.INSTANT
 
     def _create(self, name: str) -> Draft | None:
         wanted = self._wanted.relations[name]
@@ -191,7 +205,7 @@ class Drafting:
         if now is None or now.fingerprint == wanted.fingerprint:
             return None
         rows = self._rows(now)
-        strategy = Strategy.INSTANT if rows <= self._direct_rows else Strategy.DIRECT
+        strategy = self._removal(now, rows)
         step = self._step(now.name, wanted.name, [_drop_text(now), *create_texts(wanted)])
         return Draft(
             change_type="alter", step=step, strategy=strategy, rows=rows, counted_to=self._direct_rows

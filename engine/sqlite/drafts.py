@@ -18,6 +18,7 @@ class Draft:
     strategy: Strategy
     rows: int = 0  # of the live table, counted no further than counted_to + 1
     counted_to: int = DIRECT_ROWS
+    aside: bool = False  # dropped by a rename; the rows are removed later, in batches
     keyless: bool = False  # large, and yet not online: no key to walk by
     renamed_from: str = ""
 
@@ -59,6 +60,14 @@ def lock_sentence(draft: Draft) -> str:
     """What the change locks and for how long."""
     rows = f"more than {draft.counted_to:,}" if draft.rows > draft.counted_to else f"{draft.rows:,}"
     plural = "row" if draft.rows == 1 else "rows"
+    if draft.aside:
+        return (
+            "One short write transaction takes the table out of sight, whatever the number of rows; "
+            "they are removed in short batches afterwards."
+        )
+    if draft.strategy is Strategy.INSTANT and draft.rows and (draft.change_type == "drop" or draft.replaced):
+        verb = "is" if draft.rows == 1 else "are"
+        return f"One short write transaction on the database, in which {rows} {plural} {verb} removed."
     if draft.strategy is Strategy.INSTANT:
         return "One short write transaction on the database, whatever the number of rows: only the schema is written."
     if draft.strategy is Strategy.ONLINE:

@@ -119,7 +119,7 @@ def test_children_keep_their_rows_and_their_keys_when_the_parent_is_rebuilt(tmp_
         (BASE + "CREATE INDEX i ON t (a);", Strategy.ONLINE),
         (BASE[:-2] + ", CHECK (b > 0));", Strategy.ONLINE),
         ("CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b TEXT);", Strategy.ONLINE),
-        ("", Strategy.DIRECT),
+        ("", Strategy.INSTANT),
     ],
 )  # fmt: skip
 def test_a_large_table_is_changed_instantly_or_online(
@@ -445,3 +445,14 @@ def test_few_rows_that_are_wide_are_not_copied_in_one_transaction(
     with database(tmp_path, BASE, fill) as connection:
         result = plan(connection, wanted)
     assert [change.strategy for change in result.changes] == [strategy]
+
+
+def test_the_plan_says_how_the_rows_of_a_dropped_table_are_removed(tmp_path: Path) -> None:
+    few = "CREATE TABLE f (a); CREATE TABLE e (a); CREATE TABLE w (a);"
+    fill = f"INSERT INTO f VALUES (1); INSERT INTO w VALUES (zeroblob({DIRECT_BYTES + 1}))"
+    with database(tmp_path, BASE, MANY, few, fill) as connection:
+        drops = {change.table: change for change in plan(connection, "").changes}
+    assert "removed in short batches afterwards" in drops["t"].lock
+    assert "1 row is removed" in drops["f"].lock
+    assert "only the schema is written" in drops["e"].lock
+    assert drops["w"].strategy is Strategy.DIRECT
