@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from storage.errors import StoreError
+from storage.registry import open_store
+
 DATABASE_TYPES = ("sqlite", "mysql", "vitess")
 NAME = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.@-]{0,127}")
 """What a database, an environment or a token may be called: it stands in URLs, logs and metrics."""
@@ -54,9 +57,9 @@ class ServerConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StorageConfig:
-    """Where SchemaBot remembers plans and applies."""
+    """Where SchemaBot remembers plans and applies. `url`: a SQLite file, or an address that may hold a password."""
 
-    url: str = "./schemabot.db"
+    url: str = field(default="./schemabot.db", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -300,6 +303,8 @@ class _Reader:
 
     def _storage(self, table: _Table) -> StorageConfig:
         url = table.text("url", "./schemabot.db")
+        if problem := _wrong_store(url):
+            table.problem("url", problem)
         table.close()
         return StorageConfig(url=url if "://" in url else self._path(url))
 
@@ -366,6 +371,15 @@ def _wrong_address(url: str) -> str:
         return "must not hold a user or a password; use token"
     if parts.scheme not in ("http", "https") or not host or port == 0 or re.search(r"[\s?#]", url):
         return 'must look like "https://schemabot.example:13370"'
+    return ""
+
+
+def _wrong_store(url: str) -> str:
+    """Why *url* is no address of a store, or ""; nothing is opened, and the text never quotes it."""
+    try:
+        open_store(url).close()
+    except StoreError as error:
+        return f"is not usable: {error}"
     return ""
 
 

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Self
@@ -19,16 +20,18 @@ from server.leases import LeaseKeeper
 from server.metrics import Metrics
 from server.ownership import StoreOwned, StoreOwnership
 from server.routes import make_handler
-from server.secrets import SecretError
+from server.secrets import SecretError, resolve
 from server.targets import Targets
 from server.workers import Workers
-from storage.errors import StoreError
+from storage.errors import StoreError, Unavailable
 from storage.registry import open_store, sqlite_path
 
 log = logging.getLogger(__name__)
 
 HTTP_DRAIN_SECONDS = 5.0
 """How long running requests may take to end."""
+SHARED_POLL_SECONDS = 0.9
+"""How often to look into a store that other daemons write to, too: with its jitter, work is seen within a second."""
 
 
 class CannotStart(Exception):
@@ -63,7 +66,9 @@ class Daemon:
         config = self._config
         path = sqlite_path(config.storage.url)
         ownership = self._own(stack, path) if path is not None else None
-        store = stack.enter_context(open_store(config.storage.url))
+        if ownership is None:
+            config = _look_often(config)
+        store = stack.enter_context(open_store(config.storage.url, _password))
         store.upgrade()
         if ownership is not None:
             released = store.release_orphans()
@@ -109,6 +114,20 @@ class Daemon:
     def _close(http: HttpServer) -> None:
         if not http.stop(HTTP_DRAIN_SECONDS):
             _exit_now("a request did not end in time")
+
+
+def _look_often(config: Config) -> Config:
+    """For a store of several daemons: another one may enqueue, and nobody wakes us (section 4 of the lifecycle)."""
+    poll_seconds = min(config.workers.poll_seconds, SHARED_POLL_SECONDS)
+    return replace(config, workers=replace(config.workers, poll_seconds=poll_seconds))
+
+
+def _password(text: str) -> str:
+    """The store's password from what its address says; read anew for every connection, as it may be renewed."""
+    try:
+        return resolve(text)
+    except SecretError as error:
+        raise Unavailable(f"the password of the store: {error}") from error
 
 
 def _exit_now(why: str) -> None:

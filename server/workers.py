@@ -100,13 +100,13 @@ class Workers:
         return True
 
     def _rest(self) -> None:
-        """Sleep until woken, the next due time, or the poll interval, whichever is first."""
+        """Sleep until woken, the next due time, or the poll interval ± 10 % (peers must not look all at once)."""
         try:
             due = self._app.store.next_due()
         except StoreError:
             due = None
-        wait = self._poll_seconds if due is None else min(self._poll_seconds, max(due, 0.02))
-        self._wake.wait(wait)
+        wait = self._poll_seconds * random.uniform(0.9, 1.1)  # noqa: S311 - jitter
+        self._wake.wait(wait if due is None else min(wait, max(due, 0.02)))
 
     # -- the workers --------------------------------------------------------------------------------------------
 

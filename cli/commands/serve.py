@@ -22,8 +22,8 @@ LOG_FORMAT = "%(asctime)s %(levelname)-7s %(threadName)s %(message)s"
 @click.option(
     "--store",
     default="",
-    metavar="PATH",
-    help="Where to remember applies; ./schemabot.db if nothing says so.",
+    metavar="PATH|URL",
+    help="Where to remember applies: a file, or mysql://…; ./schemabot.db if nothing says so.",
 )
 @click.option(
     "-d",
@@ -58,6 +58,7 @@ def serve(config_file: Path | None, listen: str, store: str, databases: tuple[st
         load_config,
     )
     from server.daemon import serve as run
+    from server.secrets import redact
 
     try:
         config = load_config(config_file) if config_file is not None else Config()
@@ -82,7 +83,9 @@ def serve(config_file: Path | None, listen: str, store: str, databases: tuple[st
     names = ", ".join(sorted(config.databases)) or "none yet (add one: -d NAME=SQLITE_FILE)"
 
     def ready(url: str) -> None:
-        click.echo(f"SchemaBot listens on {url}\n  store      {config.storage.url}\n  databases  {names}")
+        click.echo(
+            f"SchemaBot listens on {url}\n  store      {redact(config.storage.url)}\n  databases  {names}"
+        )
         sys.stdout.flush()
 
     return Exit.OK if run(config, on_ready=ready) == 0 else Exit.FAILED

@@ -130,6 +130,11 @@ def test_every_problem_is_reported_at_once_with_file_and_key(tmp_path: Path) -> 
         ),
         ("[databases.shop]\ntype = 'sqlite'", "databases.shop.environments needs at least one"),
         ("[storage]\nurl = ' '", "storage.url must not be empty"),
+        ("[storage]\nurl = 'oracle://h/d'", "storage.url is not usable: no store of kind 'oracle'"),
+        (
+            "[storage]\nurl = 'mysql://me:pw@'",
+            "storage.url is not usable: the address of the store must look like",
+        ),
         ("[deployments.far]", "deployments.far.environments needs at least one"),
         (
             "[deployments.far]\ntokn = 'x'\nenvironments.a = 'http://far:1'",
