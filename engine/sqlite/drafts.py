@@ -59,14 +59,13 @@ def reviewed_sql(step: Step) -> str:
 def lock_sentence(draft: Draft) -> str:
     """What the change locks and for how long."""
     rows = f"more than {draft.counted_to:,}" if draft.rows > draft.counted_to else f"{draft.rows:,}"
-    plural = "row" if draft.rows == 1 else "rows"
+    plural, verb = ("row", "is") if draft.rows == 1 else ("rows", "are")
     if draft.aside:
         return (
             "One short write transaction takes the table out of sight, whatever the number of rows; "
             "they are removed in short batches afterwards."
         )
     if draft.strategy is Strategy.INSTANT and draft.rows and (draft.change_type == "drop" or draft.replaced):
-        verb = "is" if draft.rows == 1 else "are"
         return f"One short write transaction on the database, in which {rows} {plural} {verb} removed."
     if draft.strategy is Strategy.INSTANT:
         return "One short write transaction on the database, whatever the number of rows: only the schema is written."
@@ -78,6 +77,6 @@ def lock_sentence(draft: Draft) -> str:
     what = "copied" if draft.step.rebuild else "read or removed"
     tail = " There is no stable key to go in batches by." if draft.keyless else ""
     return (
-        f"Holds the database's write lock in one transaction while {rows} {plural} are {what}; "
+        f"Holds the database's write lock in one transaction while {rows} {plural} {verb} {what}; "
         f"writers wait, and in rollback-journal mode readers at its end, too.{tail}"
     )
