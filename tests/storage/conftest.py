@@ -1,33 +1,82 @@
 """A fresh store for each test, once per kind of store."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from storage.base import Store
 from storage.registry import open_store
+from tests.servers.server import Server
+from tests.storage.kinds import KINDS, Known, known
 
-KINDS: dict[str, Callable[[Path], str]] = {"sqlite": lambda folder: str(folder / "store.db")}
-"""Kind → the address of an empty store in that folder. A second store is one more line."""
+TABLES = (
+    "control_requests",
+    "apply_events",
+    "attempts",
+    "tasks",
+    "applies",
+    "plans",
+    "locks",
+    "settings",
+)
+"""In an order in which their rows can be deleted."""
+
+_homes: dict[str, str] = {}
+"""Server → its database for the tests that leave the tables themselves alone."""
 
 
-@pytest.fixture(params=sorted(KINDS))
-def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return KINDS[request.param](tmp_path)
+@pytest.fixture(params=KINDS)
+def store_kind(request: pytest.FixtureRequest) -> str:
+    """Each kind of store in turn."""
+    return str(request.param)
+
+
+@pytest.fixture
+def address(store_kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
+    """The address of an upgraded, empty store; its tables stay as they are."""
+    if store_kind == "sqlite":
+        return _upgraded(str(tmp_path / "store.db"))
+    server: Server = request.getfixturevalue(store_kind)
+    if store_kind not in _homes:
+        _homes[store_kind] = _upgraded(server.url(server.fresh_database(), query="ssl_mode=disabled"))
+    else:
+        known(_homes[store_kind]).run(*(f"DELETE FROM {table}" for table in TABLES))
+    return _homes[store_kind]
 
 
 @pytest.fixture
 def store(address: str) -> Iterator[Store]:
     with open_store(address) as made:
-        made.upgrade()
         yield made
+
+
+@pytest.fixture
+def empty_address(store_kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """An address where there is nothing yet: no file, or an empty database."""
+    if store_kind == "sqlite":
+        yield str(tmp_path / "store.db")
+        return
+    server: Server = request.getfixturevalue(store_kind)
+    database = server.fresh_database()
+    yield server.url(database, query="ssl_mode=disabled")
+    server.revive()
+    server.drop_database(database)
+
+
+@pytest.fixture
+def stage(empty_address: str) -> Known:
+    """An upgraded, empty store whose tables the test may add to."""
+    return known(_upgraded(empty_address))
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """The file of a SQLite store, upgraded."""
-    place = tmp_path / "store.db"
-    with open_store(str(place)) as made:
-        made.upgrade()
-    return place
+    return Path(_upgraded(str(tmp_path / "store.db")))
+
+
+def _upgraded(address: str) -> str:
+    with open_store(address) as store:
+        store.upgrade()
+    return address

@@ -11,13 +11,16 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import apsw
 
 from storage.errors import LeaseLost, StoreError, TargetBusy
+from storage.lifecycle.statements import Guard
 from storage.records import TaskProgress
+from storage.registry import open_store
 from storage.sqlite.store import SqliteStore
+from tests.storage.kinds import BEGIN, known
 from tests.storage.scene import a_request, claimed, queued
 
 
@@ -41,10 +44,10 @@ def in_threads(count: int, work: Callable[[int], None]) -> None:
         thread.join()
 
 
-def claim(path: str, threads: str, quota: str) -> None:
+def claim(address: str, threads: str, quota: str) -> None:
     """Each thread claims *quota* applies; none may come back empty-handed."""
     done: list[dict[str, Any]] = []
-    with SqliteStore(path, busy_seconds=30.0) as store:
+    with known(address).open(patient=True) as store:
         store.ping()
         wait_for_go()
 
@@ -68,11 +71,10 @@ def claim(path: str, threads: str, quota: str) -> None:
     say(done)
 
 
-def zombies(path: str, guard: str, threads: str, lease: str) -> None:
+def zombies(address: str, guard: str, threads: str, lease: str, robbed: str) -> None:
     """Each thread drives one apply, one write after the other, until it is refused or has written after it was robbed."""
-    robbed = Path(f"{path}.robbed")
     done: list[dict[str, Any]] = []
-    with SqliteStore(path, busy_seconds=30.0, _guard=guard) as store:  # type: ignore[arg-type]
+    with known(address).open(guard=cast("Guard", guard), patient=True) as store:
         claims = [claimed(store, "zombie", float(lease)) for _ in range(int(threads))]
         wait_for_go()
 
@@ -81,7 +83,7 @@ def zombies(path: str, guard: str, threads: str, lease: str) -> None:
             late = 0
             while late < 3:
                 time.sleep(0.01)  # most of the time outside a transaction, where the parent wants to stop it
-                late += robbed.exists()
+                late += Path(robbed).exists()
                 progress = [TaskProgress(seq=0, rows_copied=mine["written"], rows_total=10**6)]
                 try:
                     store.record(claims[number], progress, durable=False)
@@ -95,18 +97,14 @@ def zombies(path: str, guard: str, threads: str, lease: str) -> None:
     say(done)
 
 
-def stop_inside(path: str) -> None:
+def stop_inside(address: str) -> None:
     """Stop the process itself between the last statement and COMMIT of an enqueue."""
 
-    def hook(_cursor: apsw.Cursor, sql: str, _values: object) -> bool:
+    def before(sql: str) -> None:
         if sql == "COMMIT":
             os.kill(os.getpid(), signal.SIGSTOP)
-        return True
 
-    def install(connection: apsw.Connection) -> None:
-        connection.exec_trace = hook
-
-    with SqliteStore(path, _on_connect=install) as store:
+    with known(address).open(before=before) as store:
         wait_for_go()
         say(store.enqueue(a_request("paused")).apply_uid)
 
@@ -129,39 +127,35 @@ def complete(path: str) -> None:
             say(apply.apply_uid)
 
 
-def sweep(path: str) -> None:
-    """Sweep, stopping the process itself inside the fifth expiry."""
+def sweep(address: str) -> None:
+    """Sweep, stopping the process itself before the fifth expiry begins."""
     seen = 0
 
-    def hook(_cursor: apsw.Cursor, sql: str, _values: object) -> bool:
+    def before(sql: str) -> None:
         nonlocal seen
-        seen += sql == "BEGIN IMMEDIATE"
-        if sql == "BEGIN IMMEDIATE" and seen == 5:
+        seen += sql in BEGIN
+        if sql in BEGIN and seen == 5:
             os.kill(os.getpid(), signal.SIGSTOP)
-        return True
 
-    def install(connection: apsw.Connection) -> None:
-        connection.exec_trace = hook
-
-    with SqliteStore(path, _on_connect=install) as store:
+    with known(address).open(before=before) as store:
         wait_for_go()
         say([expired.apply_uid for expired in store.expire_retryable()])
 
 
-def upgrade(path: str) -> None:
+def upgrade(address: str) -> None:
     """Open and upgrade a store that others open and upgrade, too."""
     wait_for_go()
-    with SqliteStore(path) as store:
+    with open_store(address) as store:
         store.upgrade()
         store.ping()
         store.set_setting(str(os.getpid()), "was here")
     say("done")
 
 
-def enqueue(path: str, threads: str, key: str) -> None:
+def enqueue(address: str, threads: str, key: str) -> None:
     """Each thread asks for the same target; with *key*, for the same apply."""
     done: list[tuple[str, str]] = []
-    with SqliteStore(path, busy_seconds=30.0) as store:
+    with known(address).open(patient=True) as store:
         store.ping()
         wait_for_go()
 

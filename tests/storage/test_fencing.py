@@ -10,32 +10,22 @@ from pathlib import Path
 
 import pytest
 
-from storage.base import Store
-from storage.errors import LeaseLost, Unavailable
+from storage.errors import LeaseLost
+from storage.lifecycle.statements import Guard
 from storage.records import Claim, TaskProgress
 from storage.sqlite.store import SqliteStore
 from tests.storage.children import Child
-from tests.storage.scene import (
-    Clock,
-    R,
-    claimed,
-    keep_write_log,
-    move,
-    now,
-    queued,
-    task_states,
-    until,
-    violations,
-)
+from tests.storage.kinds import Clock, Known
+from tests.storage.scene import R, claimed, move, now, queued, task_states, until
 
-GUARDS = [("full", False), ("state", True), ("id", True)]
+GUARDS: list[tuple[Guard, bool]] = [("full", False), ("state", True), ("id", True)]
 """Guard → whether it lets damage through."""
 
 
 @pytest.mark.parametrize(("guard", "leaks"), GUARDS)
-def test_9_a_stale_completion_while_the_new_owner_runs(path: Path, guard: str, leaks: bool) -> None:
-    keep_write_log(path)
-    with SqliteStore(path, _guard=guard) as store:  # type: ignore[arg-type]
+def test_9_a_stale_completion_while_the_new_owner_runs(stage: Known, guard: Guard, leaks: bool) -> None:
+    stage.keep_write_log()
+    with stage.open(guard=guard) as store:
         apply = queued(store)
         stale = claimed(store, "old", lease=0.0)
         move(store, stale, R)
@@ -46,13 +36,13 @@ def test_9_a_stale_completion_while_the_new_owner_runs(path: Path, guard: str, l
             lambda: store.complete(stale),
         ]
         refused = sum(was_refused(write) for write in writes)
-        assert bool(violations(path)) is leaks
+        assert bool(stage.violations()) is leaks
         if not leaks:
             assert refused == 2
             assert task_states(store, apply) == ["running", "pending"]
             assert now(store, apply).attempt == 1, "a zombie's progress is no progress"
             store.complete(owner)
-            assert violations(path) == []
+            assert stage.violations() == []
 
 
 def was_refused(write: Callable[[], None]) -> bool:
@@ -66,17 +56,19 @@ def was_refused(write: Callable[[], None]) -> bool:
 
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize(("guard", "leaks"), GUARDS)
-def test_8_a_paused_worker_that_lost_its_lease_writes_nothing(path: Path, guard: str, leaks: bool) -> None:
+def test_8_a_paused_worker_that_lost_its_lease_writes_nothing(
+    stage: Known, tmp_path: Path, guard: Guard, leaks: bool
+) -> None:
     """A real process, stopped in mid-work with four applies until others own them, then continued."""
-    keep_write_log(path)
-    threads, lease = 4, 0.3
-    with SqliteStore(path, busy_seconds=0.2) as store:
+    stage.keep_write_log()
+    threads, lease, robbed = 4, 0.3, tmp_path / "robbed"
+    with stage.open() as store:
         applies = [queued(store, f"db{n}") for n in range(threads)]
-        with Child("zombies", path, guard, threads, lease) as zombies:
+        with Child("zombies", stage.address, guard, threads, lease, robbed) as zombies:
             zombies.wait_ready()
             zombies.go()
             until("all have written", lambda: all(store.tasks(apply.id)[0].rows_copied for apply in applies))
-            stop_between_transactions(zombies, store)
+            stop_between_transactions(zombies, stage)
             heirs: list[Claim] = []
             while len(heirs) < threads:
                 claim = store.claim("heir", 60.0)
@@ -85,11 +77,11 @@ def test_8_a_paused_worker_that_lost_its_lease_writes_nothing(path: Path, guard:
                     continue
                 heirs.append(claim)
                 store.record(claim, [TaskProgress(seq=0, rows_copied=7, rows_total=10**6)], durable=False)
-            Path(f"{path}.robbed").touch()
+            robbed.touch()
             zombies.resume()
             said = zombies.heard()
         refused = sum(one["refused"] for one in said)
-        assert bool(violations(path)) is leaks
+        assert bool(stage.violations()) is leaks
         assert (refused > 0) is not leaks
         if not leaks:
             assert refused >= threads
@@ -99,14 +91,12 @@ def test_8_a_paused_worker_that_lost_its_lease_writes_nothing(path: Path, guard:
                 store.complete(heir)
 
 
-def stop_between_transactions(child: Child, store: Store) -> None:
-    """Stop it where it does not hold the store's only write lock (that is case 17)."""
+def stop_between_transactions(child: Child, stage: Known) -> None:
+    """Stop it where it holds no lock (what happens if it does, is case 17)."""
 
     def stopped() -> bool:
         child.stop()
-        try:
-            store.set_setting("is the lock", "free")
-        except Unavailable:
+        if stage.somebody_is_inside():
             child.resume()
             return False
         return True
@@ -115,12 +105,14 @@ def stop_between_transactions(child: Child, store: Store) -> None:
 
 
 @pytest.mark.parametrize(("guard", "leaks"), GUARDS)
-def test_20_clock_steps_of_an_hour_let_no_stale_write_through(path: Path, guard: str, leaks: bool) -> None:
-    keep_write_log(path)
+def test_20_clock_steps_of_an_hour_let_no_stale_write_through(
+    stage: Known, guard: Guard, leaks: bool
+) -> None:
+    stage.keep_write_log()
     clock = Clock()
     chance = random.Random(20)
     refused = 0
-    with SqliteStore(path, _guard=guard, _on_connect=clock.install) as store:  # type: ignore[arg-type]
+    with stage.open(guard=guard, clock=clock) as store:
         applies = [queued(store, f"db{n}", max_attempts=1000) for n in range(3)]
         claims = [claimed(store, lease=60.0) for _ in applies]
         for _ in range(150):
@@ -134,15 +126,15 @@ def test_20_clock_steps_of_an_hour_let_no_stale_write_through(path: Path, guard:
                     refused += 1
             store.expire_retryable(10**9)
         assert len(claims) > 20, "the clock never let a lease run out"
-    assert bool(violations(path)) is leaks
+    assert bool(stage.violations()) is leaks
     assert (refused > 0) is not leaks
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_25_a_long_apply_lives_while_three_beats_in_a_row_are_not_lost(path: Path, seed: int) -> None:
+def test_25_a_long_apply_lives_while_three_beats_in_a_row_are_not_lost(stage: Known, seed: int) -> None:
     clock = Clock()
     chance = random.Random(seed)
-    with SqliteStore(path, _on_connect=clock.install) as store:
+    with stage.open(clock=clock) as store:
         queued(store)
         claim = claimed(store, lease=60.0)
         missed = 0

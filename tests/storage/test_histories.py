@@ -10,9 +10,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from storage.errors import LeaseLost, Refused, TargetBusy
 from storage.records import Apply, Claim, TaskMove, TaskProgress
-from storage.sqlite.store import SqliteStore
 from storage.states import APPLY_MOVES, TERMINAL, State, derive, may_move
-from tests.storage.scene import Clock, keep_write_log, queued, violations
+from tests.storage.kinds import Clock, known
+from tests.storage.scene import queued
 
 LETTING_GO = ("complete", "fail", "retry_later", "hand_back", "park", "settle_stop", "settle_cancel")
 
@@ -23,11 +23,11 @@ class Histories(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
-        self.path = Path(self.folder.name) / "store.db"
+        self.known = known(str(Path(self.folder.name) / "store.db"))
         self.clock = Clock()
-        self.store = SqliteStore(self.path, _on_connect=self.clock.install)
+        self.store = self.known.open(clock=self.clock)
         self.store.upgrade()
-        keep_write_log(self.path)
+        self.known.keep_write_log()
         self.applies: dict[int, Apply] = {}
         self.claims: list[Claim] = []
         self.owner: dict[int, str] = {}
@@ -36,7 +36,7 @@ class Histories(RuleBasedStateMachine):
     def teardown(self) -> None:
         """The logs of the whole history must agree, too."""
         self.store.close()
-        found = violations(self.path)
+        found = self.known.violations()
         self.folder.cleanup()
         assert found == []
 

@@ -2,15 +2,14 @@
 
 import json
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from storage.registry import open_store
-from storage.sqlite.store import SqliteStore
 from tests.storage.children import Child
-from tests.storage.scene import a_plan, generate, now, queued
+from tests.storage.kinds import Known
+from tests.storage.scene import a_plan, now, queued
 
 
 def together(stack: ExitStack, count: int, role: str, *arguments: object) -> list[Any]:
@@ -24,14 +23,16 @@ def together(stack: ExitStack, count: int, role: str, *arguments: object) -> lis
 
 
 @pytest.mark.timeout(240)
-def test_1_2_and_27_each_apply_is_claimed_once_nobody_goes_empty_and_nobody_starves(path: Path) -> None:
+def test_1_2_and_27_each_apply_is_claimed_once_nobody_goes_empty_and_nobody_starves(stage: Known) -> None:
     """16 threads in each of 4 processes; as many applies as there are claims to make."""
     processes, threads, quota = 4, 16, 32
     total = processes * threads * quota
-    with open_store(str(path)) as store, ExitStack() as stack:
-        generate(path, store, live=total)
+    with stage.open() as store, ExitStack() as stack:
+        stage.generate(store, live=total)
         workers = [
-            worker for said in together(stack, processes, "claim", path, threads, quota) for worker in said
+            worker
+            for said in together(stack, processes, "claim", stage.address, threads, quota)
+            for worker in said
         ]
         assert store.claim("late", 1.0) is None
     assert [worker["errors"] for worker in workers if worker["errors"]] == []
@@ -43,10 +44,12 @@ def test_1_2_and_27_each_apply_is_claimed_once_nobody_goes_empty_and_nobody_star
     assert max(worker["slowest"] for worker in workers) < 10.0, "somebody starved"
 
 
-def test_21_one_key_from_32_callers_makes_one_apply(path: Path) -> None:
-    with open_store(str(path)) as store, ExitStack() as stack:
+def test_21_one_key_from_32_callers_makes_one_apply(stage: Known) -> None:
+    with stage.open() as store, ExitStack() as stack:
         store.save_plan(a_plan("shop"))
-        said = [tuple(one) for part in together(stack, 2, "enqueue", path, 16, "key") for one in part]
+        said = [
+            tuple(one) for part in together(stack, 2, "enqueue", stage.address, 16, "key") for one in part
+        ]
         assert len(said) == 32
         assert {what for what, _ in said} == {"made"}
         assert {uid for _, uid in said} == {apply.apply_uid for apply in store.history("shop")}
@@ -54,17 +57,17 @@ def test_21_one_key_from_32_callers_makes_one_apply(path: Path) -> None:
 
 
 def test_22_and_i7_of_32_callers_for_one_target_one_is_accepted_and_the_others_learn_its_name(
-    path: Path,
+    stage: Known,
 ) -> None:
-    with open_store(str(path)) as store, ExitStack() as stack:
+    with stage.open() as store, ExitStack() as stack:
         store.save_plan(a_plan("shop"))
-        said = [tuple(one) for part in together(stack, 2, "enqueue", path, 16, "") for one in part]
+        said = [tuple(one) for part in together(stack, 2, "enqueue", stage.address, 16, "") for one in part]
         assert sorted(what for what, _ in said) == ["busy"] * 31 + ["made"]
         assert {uid for _, uid in said} == {store.history("shop")[0].apply_uid}
 
 
-def test_24_a_sweeper_paused_in_mid_pass_and_another_one_make_each_transition_once(path: Path) -> None:
-    with SqliteStore(path) as store, Child("sweep", path) as paused:
+def test_24_a_sweeper_paused_in_mid_pass_and_another_one_make_each_transition_once(stage: Known) -> None:
+    with stage.open() as store, Child("sweep", stage.address) as paused:
         applies = [queued(store, f"db{n}", max_attempts=0) for n in range(10)]
         for _ in applies:
             claim = store.claim("worker", 60.0)
@@ -81,9 +84,8 @@ def test_24_a_sweeper_paused_in_mid_pass_and_another_one_make_each_transition_on
         assert {now(store, apply).fence for apply in applies} == {2}
 
 
-def test_av_5_many_openers_of_a_new_store_agree(tmp_path: Path) -> None:
-    place = tmp_path / "new.db"
+def test_av_5_many_openers_of_a_new_store_agree(empty_address: str) -> None:
     with ExitStack() as stack:
-        assert together(stack, 6, "upgrade", place) == ["done"] * 6
-    with open_store(str(place)) as store:
+        assert together(stack, 6, "upgrade", empty_address) == ["done"] * 6
+    with open_store(empty_address) as store:
         assert len(store.settings()) == 6, json.dumps(store.settings())

@@ -2,18 +2,17 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
-import apsw
 import pytest
 
 from storage.base import Store
 from storage.errors import LeaseLost
 from storage.records import Apply, Claim
-from storage.sqlite.store import SqliteStore
+from storage.registry import open_store
 from storage.states import State
-from tests.storage.scene import C, Clock, R, claimed, generate, move, now, queued, task_states
+from tests.storage.kinds import Clock, Known
+from tests.storage.scene import C, R, claimed, move, now, queued, task_states
 
 
 def spent(store: Store, database: str = "shop", **fields: Any) -> Apply:
@@ -63,10 +62,10 @@ def test_a_retry_that_sat_too_long_is_given_up_even_before_it_is_due(store: Stor
     assert "retrying for more than" in expired[0].reason
 
 
-def test_a_change_does_not_spring_to_life_days_later(path: Path) -> None:
+def test_a_change_does_not_spring_to_life_days_later(stage: Known) -> None:
     """Not even when the claim comes before the sweep."""
     clock = Clock()
-    with SqliteStore(path, _on_connect=clock.install) as store:
+    with stage.open(clock=clock) as store:
         apply = queued(store)
         store.retry_later(claimed(store), None, "flaky", 5.0)
         clock.offset = 86_400.0 + 60.0
@@ -138,25 +137,25 @@ def raced(store: Store, claim: Claim) -> tuple[bool, bool]:
 
 
 def test_24_five_hundred_rows_that_cannot_be_swept_do_not_hide_the_one_that_can(
-    store: Store, address: str, caplog: pytest.LogCaptureFixture
+    stage: Known, caplog: pytest.LogCaptureFixture
 ) -> None:
-    generate(Path(address), store, live=500)
-    connection = apsw.Connection(address)
-    connection.execute(
-        """
-        UPDATE applies SET state = 'failed_retryable', attempt = 10, claimable_at = 5, retrying_since = 5;
-        CREATE TRIGGER stuck BEFORE UPDATE ON applies WHEN OLD.retrying_since = 5 BEGIN SELECT RAISE(ABORT, 'stuck'); END
-        """
-    )
-    connection.close()
-    apply = spent(store)
-    assert [found.apply_uid for found in store.expire_retryable()] == [apply.apply_uid]
+    with stage.open() as store:
+        stage.generate(store, live=500)
+        stage.run(
+            f"""
+            UPDATE applies SET state = 'failed_retryable', attempt = 10, claimable_at = {stage.early},
+                               retrying_since = {stage.early}
+            """
+        )
+        stage.jam()
+        apply = spent(store)
+        assert [found.apply_uid for found in store.expire_retryable()] == [apply.apply_uid]
     assert len(caplog.records) == 500, "what cannot be swept is told"
 
 
 def test_24_several_sweepers_make_each_transition_once(store: Store, address: str) -> None:
     applies = [spent(store, f"db{n}") for n in range(40)]
-    with SqliteStore(address) as second:
+    with open_store(address) as second:
         found: list[str] = []
         start = threading.Barrier(4)
 
@@ -173,9 +172,9 @@ def test_24_several_sweepers_make_each_transition_once(store: Store, address: st
     assert {now(store, apply).fence for apply in applies} == {4}
 
 
-def test_i6_after_the_clock_went_back_everything_is_due_again_within_its_delay(path: Path) -> None:
+def test_i6_after_the_clock_went_back_everything_is_due_again_within_its_delay(stage: Known) -> None:
     clock = Clock()
-    with SqliteStore(path, _on_connect=clock.install) as store:
+    with stage.open(clock=clock) as store:
         dead = queued(store, "dead")
         claimed(store, lease=60.0)
         queued(store, "queued")

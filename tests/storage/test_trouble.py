@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
@@ -18,7 +19,26 @@ from storage.registry import open_store
 from storage.sqlite.store import SqliteStore
 from storage.states import State
 from tests.storage.children import Child
-from tests.storage.scene import Watch, a_plan, claimed, generate, now, queued, until
+from tests.storage.kinds import known
+from tests.storage.scene import a_plan, claimed, now, queued, until
+
+
+class Watch:
+    """Keeps the connections a store makes and the statements they run."""
+
+    def __init__(self) -> None:
+        self.connections: list[apsw.Connection] = []
+        self.statements: list[tuple[str, Any]] = []
+
+    def install(self, connection: apsw.Connection) -> None:
+        """Begin to watch; hand it to a SqliteStore as `_on_connect`."""
+        self.connections.append(connection)
+        connection.exec_trace = self._note
+
+    def _note(self, _cursor: apsw.Cursor, sql: str, values: Any) -> bool:
+        self.statements.append((sql, values))
+        return True
+
 
 # -- locked and paused --------------------------------------------------------------------------------------------
 
@@ -275,7 +295,7 @@ SORT_A_HANDFUL = ("GROUP BY state", "FROM control_requests", "ORDER BY +id")
 def test_3_the_hot_statements_use_their_index_however_long_the_history(path: Path, history: int) -> None:
     watch = Watch()
     with SqliteStore(path, _on_connect=watch.install) as store:
-        generate(path, store, history=history, live=20)
+        known(str(path)).generate(store, history=history, live=20)
         watch.statements.clear()
         claim = claimed(store)
         store.next_due()
