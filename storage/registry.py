@@ -29,7 +29,7 @@ def open_store(address: str, resolve: Resolve = str) -> Store:
 
     A path, or `sqlite:///relative/path`, `sqlite:////absolute/path`, for one SQLite file; for MySQL and MariaDB
     `mysql://user:password@host:port/database?ssl_ca=…`, odd characters percent-encoded; its options are `ssl_mode`
-    (disabled, preferred, required, verify_ca, verify_identity), `ssl_ca`, `ssl_cert` and `ssl_key`.
+    (disabled, preferred, required, verify_ca, verify_identity), `ssl_ca`, `ssl_cert`, `ssl_key` and `answer_seconds`.
 
     *resolve* turns the password of an address into the one that is sent, anew for every connection, so that the address
     may hold a reference and the password may change; it raises Unavailable when it cannot.

@@ -31,15 +31,20 @@ class Driving(Leases):
     def advance(self, claim: Claim, moves: Sequence[TaskMove], message: str = "") -> Apply:
         """Move tasks among live states and show the state that follows for the apply."""
 
+        made: list[int] = []  # how many tasks earlier runs of this write moved
+
         def advance(transaction: Statements) -> Apply:
             apply = transaction.apply(claim.apply_id)
             moved, completed = _move(transaction, claim, moves, message)
+            if transaction.repeated and any(made) and not moved:
+                return to_apply(apply)  # one of them was committed, and its answer lost
+            made.append(moved)
             state = derive(State(task["state"]) for task in transaction.tasks(claim.apply_id))
             if state not in CLAIMABLE or state is State.FAILED_RETRYABLE:
                 raise Refused(f"{claim.apply_uid} would be {state}: ends have verbs of their own")
             show_state(transaction, apply, state, fence=claim.fence, message="" if moved == 1 else message)
-            if message and moved != 1 and state == apply["state"] and not transaction.repeated:
-                append_event(transaction, claim.apply_id, "info", message, fence=claim.fence)
+            if message and moved != 1 and state == apply["state"]:
+                _say(transaction, claim, "info", "info", message)
             transaction.show(claim.apply_id, state.value, progress=completed)
             return to_apply(transaction.apply(claim.apply_id))
 
@@ -56,12 +61,8 @@ class Driving(Leases):
         self._guarded(claim, record)
 
     def log(self, claim: Claim, level: str, event_type: str, message: str) -> None:
-        """Append an event; twice, should the store's answer be lost."""
-
-        def log(transaction: Statements) -> None:
-            append_event(transaction, claim.apply_id, event_type, message, fence=claim.fence, level=level)
-
-        self._guarded(claim, log)
+        """Append an event."""
+        self._guarded(claim, lambda transaction: _say(transaction, claim, level, event_type, message))
 
     def attach(self, claim: Claim, external_id: str) -> None:
         """Note where the work is done."""
@@ -186,6 +187,16 @@ def _move(transaction: Statements, claim: Claim, moves: Sequence[TaskMove], mess
             moved += 1
             completed = completed or move.state is State.COMPLETED
     return moved, completed
+
+
+def _say(transaction: Statements, claim: Claim, level: str, event_type: str, message: str) -> None:
+    """Append an event, unless an earlier run of this write has done so and only its answer was lost."""
+    if transaction.repeated:
+        last = transaction.events(claim.apply_id, 1)
+        told = (claim.fence, level, event_type, message)
+        if [(row["fence"], row["level"], row["event_type"], row["message"]) for row in last] == [told]:
+            return
+    append_event(transaction, claim.apply_id, event_type, message, fence=claim.fence, level=level)
 
 
 def _named(remaining: Sequence[Row], seq: int | None) -> int | None:

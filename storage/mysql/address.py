@@ -16,7 +16,9 @@ _PARTS = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-_OPTIONS = frozenset({"ssl_ca", "ssl_cert", "ssl_key", "ssl_mode"})
+_OPTIONS = frozenset({"ssl_ca", "ssl_cert", "ssl_key", "ssl_mode", "answer_seconds"})
+ANSWER_SECONDS = 10.0
+"""Longer than a row lock is waited for, shorter than a lease lasts."""
 SSL_MODES = ("disabled", "preferred", "required", "verify_ca", "verify_identity")
 
 
@@ -33,6 +35,8 @@ class Address:
     ssl_ca: str | None
     ssl_cert: str | None
     ssl_key: str | None
+    answer_seconds: float
+    """How long an answer of the server is waited for."""
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}/{self.database}"
@@ -59,4 +63,13 @@ def parse_address(text: str) -> Address:
         ssl_ca=options.get("ssl_ca"),
         ssl_cert=options.get("ssl_cert"),
         ssl_key=options.get("ssl_key"),
+        answer_seconds=_seconds(options.get("answer_seconds")),
     )
+
+
+def _seconds(text: str | None) -> float:
+    if text is None:
+        return ANSWER_SECONDS
+    if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]+)?", text) or not float(text):
+        raise StoreError("answer_seconds in the address of the store must be a number above 0")
+    return float(text)

@@ -11,7 +11,7 @@ from storage.lifecycle.statements import Guard, Result, Statements, Transactions
 from storage.mysql.address import Address
 from storage.mysql.applies import ApplyStatements
 from storage.mysql.people import PeopleStatements
-from storage.mysql.sessions import HEART, UPGRADE, OnConnect, Session, Sessions
+from storage.mysql.sessions import UPGRADE, OnConnect, Session, Sessions, for_heartbeats
 from storage.mysql.transaction import Link, Transaction
 from storage.mysql.trouble import Lost, Undone, Unreachable, translate
 from storage.mysql.upgrades import converge, known_upgrades
@@ -56,7 +56,7 @@ class Database(Transactions):
         self._place = address
         self._guard: Guard = guard
         self._sessions = Sessions(address, resolve, on_connect)
-        self._heart = self._sessions.make(HEART)
+        self._heart = self._sessions.make(for_heartbeats(address))
         self._reconnects = Pace(burst=4, per_second=3.0)
         self._heart_reconnects = Pace(burst=2, per_second=1.0)
 

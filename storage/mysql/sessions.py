@@ -20,7 +20,7 @@ from storage.errors import Unavailable
 from storage.mysql.address import Address
 from storage.mysql.clock import to_moment
 from storage.mysql.transaction import Link
-from storage.mysql.trouble import Unreachable, translate
+from storage.mysql.trouble import Lost, Unreachable, translate
 
 OnConnect = Callable[[Link], None]
 
@@ -45,8 +45,16 @@ class Limits:
     row_lock: int
 
 
-WORK = Limits(connect=5.0, answer=15.0, row_lock=5)
-HEART = Limits(connect=3.0, answer=4.0, row_lock=2)
+def for_work(address: Address) -> Limits:
+    """The limits of a connection for work."""
+    return Limits(connect=5.0, answer=address.answer_seconds, row_lock=5)
+
+
+def for_heartbeats(address: Address) -> Limits:
+    """The limits of the heartbeat's: it would rather try again than wait."""
+    return Limits(connect=3.0, answer=min(4.0, address.answer_seconds), row_lock=2)
+
+
 UPGRADE = Limits(connect=5.0, answer=3600.0, row_lock=60)
 
 
@@ -69,7 +77,7 @@ class Sessions:
         """The calling thread's session, for work."""
         found: Session | None = getattr(self._own, "session", None)
         if found is None:
-            found = self._own.session = self.make(WORK)
+            found = self._own.session = self.make(for_work(self.address))
         return found
 
     def make(self, limits: Limits) -> "Session":
@@ -106,7 +114,8 @@ class Sessions:
                 **self._tls,
             )
         except (pymysql.MySQLError, OSError) as exc:
-            raise translate(exc, address) from exc
+            error = translate(exc, address)
+            raise Unreachable(str(error)) if isinstance(error, Lost) else error from exc
         except RuntimeError as exc:
             # Some kinds of password are sent over TLS only, unless another library is there to hide them.
             raise Unreachable(f"the store {address}: the password can only be sent over TLS ({exc})") from exc
@@ -125,8 +134,9 @@ class Sessions:
             if self._on_connect is not None:
                 self._on_connect(link)
         except (pymysql.MySQLError, OSError) as exc:
-            link.close()
-            raise translate(exc, self.address) from exc
+            _hang_up(link)
+            error = translate(exc, self.address)
+            raise Unreachable(str(error)) if isinstance(error, Lost) else error from exc
 
     def check_open(self) -> None:
         """Raise Unavailable once closed."""
