@@ -145,12 +145,31 @@ class Drive:
         with engine.open(job) as session:
             if self._control.signal is Signal.CANCEL:
                 return self._cancel(session)
-            if not begun:
-                session.check_fits(list(self._changes.values()), plan.fingerprints)
-            outcome, signal = self._walk(session, deferred=apply.options.get("defer_cutover") == "true")
+            try:
+                if not begun:
+                    session.check_fits(list(self._changes.values()), plan.fingerprints)
+                outcome, signal = self._walk(session, deferred=apply.options.get("defer_cutover") == "true")
+            except EngineError as error:
+                if error.retryable or self._whole or isinstance(error, Fenced):
+                    raise
+                return self._give_up(session, error)
             if signal is Signal.CANCEL:
                 return self._cancel(session)
         return outcome or self._obey(signal)
+
+    def _give_up(self, session: Session, error: EngineError) -> Outcome:
+        """A permanent failure: first take what is not live off the target, then say so."""
+        self._control.finishing = True
+        try:
+            if session.discard(self._control) is Signal.HALT:
+                return self._obey(Signal.HALT)
+        except EngineError as trouble:
+            log.warning(
+                "%s: left helpers on the target, the next apply removes them: %s",
+                self._claim.apply_uid,
+                trouble,
+            )
+        return self._fail(str(error))
 
     def _handover(self, apply: Apply, plan: Plan) -> Handover:
         return Handover(

@@ -1,5 +1,7 @@
 """How a copied value compares with its original, whatever the types of the two columns."""
 
+from collections.abc import Sequence
+
 import apsw
 
 from engine.sqlite.affinity import affinity
@@ -36,3 +38,13 @@ def same_value(old: str, old_kind: str, new: str, new_kind: str) -> str:
     if new_kind == old_kind == "BLOB":
         same = f"{same} AND typeof({ours}) = typeof({theirs})"
     return f"({same})"
+
+
+GROUP = 50
+"""SQLite's trees are at most 1,000 deep, and a chain of ANDs is as deep as it is long: 2,000 columns go in groups."""
+
+
+def all_of(terms: Sequence[str]) -> str:
+    """All of *terms*, which may be thousands."""
+    groups = [terms[at : at + GROUP] for at in range(0, len(terms), GROUP)]
+    return " AND ".join(f"({' AND '.join(group)})" for group in groups)

@@ -15,14 +15,15 @@ from engine.sqlite.checkpoints import Checkpoint, Phase
 from engine.sqlite.offline import rebuild_at_once
 from engine.sqlite.online import OnlineRebuild
 from engine.sqlite.ownership import Hold
-from engine.sqlite.quoting import quote_name
+from engine.sqlite.sizes import is_wide, rows_up_to
 from engine.sqlite.spec import OLD_SUFFIX, Step
 from engine.sqlite.swap import set_aside, swap
 
 BACKLOG_KEYS = 200
 """With more keys waiting, another round of catching up comes before the cutover."""
 DROP_ROWS = 20_000
-"""A table with more rows is renamed away and removed in small steps later."""
+DROP_BYTES = 16 * 1024 * 1024
+"""A table with more rows, or with more in them, is renamed away and removed in small steps later."""
 
 
 class Cutover:
@@ -51,6 +52,7 @@ class Cutover:
             if patient and any(rebuild.backlog() > BACKLOG_KEYS for rebuild in online.values()):
                 return False
             for rebuild in online.values():
+                rebuild.check_captured()
                 rebuild.apply_all()
             for step in steps:
                 self._make_live(hold, step, online.get(step.source))
@@ -103,10 +105,8 @@ class Cutover:
         live = read_catalog(self._connection, {step.source}).get(step.source)
         if live is None or live.kind != "table":
             return 0
-        rows = self._connection.execute(
-            f"SELECT count(*) FROM (SELECT 1 FROM {quote_name(step.source)} LIMIT {DROP_ROWS + 1})"
-        ).get
-        return int(rows) if rows > DROP_ROWS else 0
+        rows = rows_up_to(self._connection, step.source, DROP_ROWS)
+        return max(rows, 1) if rows > DROP_ROWS or is_wide(self._connection, step.source, DROP_BYTES) else 0
 
 
 def _leftover(hold: Hold, step: Step, rows: int) -> Checkpoint:

@@ -188,7 +188,7 @@ class Drafting:
     def _removal(self, relation: Relation, rows: int) -> Strategy:
         """How a table of so many rows is removed at once."""
         much = rows > DROP_ROWS or (
-            relation.kind == "table" and is_wide(self._target, relation, DIRECT_BYTES)
+            relation.kind == "table" and is_wide(self._target, relation.name, DIRECT_BYTES)
         )
         return Strategy.DIRECT if much else Strategy.INSTANT
 
@@ -244,7 +244,7 @@ class Drafting:
     def _alter_table(self, live: Relation, now: Relation, wanted: Relation) -> Draft:
         rows = self._rows(live)
         many = rows > self._direct_rows
-        large = many or is_wide(self._target, live, DIRECT_BYTES)
+        large = many or is_wide(self._target, live.name, DIRECT_BYTES)
         native = self._native(now, wanted)
         if native is not None and not (native.scans and many) and not (native.rewrites and large):
             step = self._step(now.name, wanted.name, native.statements)

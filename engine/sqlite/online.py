@@ -270,6 +270,18 @@ class OnlineRebuild:
                 return signal
         return Signal.GO
 
+    def check_captured(self) -> None:
+        """DriftFound when a capture trigger is gone: another tool made the table anew, and writes were missed since."""
+        wanted = set(capture_triggers(self.connection, self.rebuild, self.names, self.key))
+        rows = self.connection.execute(
+            "SELECT sql FROM sqlite_schema WHERE type = 'trigger' AND lower(tbl_name) = lower(?)",
+            (self.rebuild.source,),
+        ).fetchall()
+        if not wanted <= {sql for (sql,) in rows}:
+            raise DriftFound(
+                f"{self.rebuild.source} was made anew by another tool while it was copied: plan again"
+            )
+
     def apply_all(self) -> None:
         """Apply every waiting key, inside the caller's transaction."""
         last = self.connection.execute(f"SELECT max(seq) FROM {self._delta}").get

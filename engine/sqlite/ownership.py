@@ -138,12 +138,13 @@ class Hold:
         """One consistent view of the target, without its write lock."""
         try:
             self.connection.execute("BEGIN")
-            yield
+            try:
+                yield
+            finally:
+                if self.connection.in_transaction:
+                    self.connection.execute("COMMIT")
         except apsw.Error as error:
             raise engine_error(error, self.where) from error
-        finally:
-            if self.connection.in_transaction:
-                self.connection.execute("COMMIT")
 
     def _guard(self) -> None:
         try:

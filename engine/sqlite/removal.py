@@ -10,11 +10,13 @@ from engine.sqlite.keys import rowid_name
 from engine.sqlite.ownership import Hold
 from engine.sqlite.pace import QUICK, STEADY, Pace
 from engine.sqlite.quoting import quote_name, quote_names
+from engine.sqlite.sizes import is_wide, rows_up_to
 
 INDEX_ROWS = 2_000_000
 """Of a table with more rows an index is not dropped as a whole (that reads all of it) but emptied with the rows."""
 QUIET_ROWS = 200
-"""A table with so few rows is dropped at once."""
+QUIET_BYTES = 1024 * 1024
+"""A table with so few rows, and so little in them, is dropped at once."""
 
 Breathe = Callable[[str], Signal]
 """Between two steps: told what goes on; reports, rests, and says whether to go on."""
@@ -29,7 +31,7 @@ class Removal:
         self._checkpoint = checkpoint
         self._names = checkpoint.names
         self._breathe = breathe
-        self._pace = Pace(QUICK if hold.wal else STEADY, rows=100)
+        self._pace = Pace(QUICK if hold.wal else STEADY, rows=1)  # a row may be megabytes wide
 
     def run(self) -> Signal:
         """Remove the replaced table of a change that is live, or everything of one that is not. May be repeated."""
@@ -106,8 +108,8 @@ class Removal:
 
     def _delete_some(self, table: str, key: str) -> int:
         name = quote_name(table)
-        few = f"SELECT count(*) FROM (SELECT 1 FROM {name} LIMIT {QUIET_ROWS + 1})"
-        if self._connection.execute(few).get <= QUIET_ROWS:
+        rows = rows_up_to(self._connection, table, QUIET_ROWS)
+        if rows == 0 or (rows <= QUIET_ROWS and not is_wide(self._connection, table, QUIET_BYTES)):
             return 0
         self._connection.execute(
             f"DELETE FROM {name} WHERE ({key}) IN (SELECT {key} FROM {name} ORDER BY {key} LIMIT ?)",

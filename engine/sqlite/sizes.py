@@ -2,7 +2,6 @@
 
 import apsw
 
-from engine.sqlite.catalog import Relation
 from engine.sqlite.quoting import quote_name
 
 DIRECT_ROWS = 100_000  # up to here a scan or a copy is one transaction; beyond it goes online
@@ -18,13 +17,14 @@ def rows_up_to(connection: apsw.Connection, table: str, limit: int) -> int:
     return int(counted)
 
 
-def is_wide(connection: apsw.Connection, relation: Relation, limit: int) -> bool:
+def is_wide(connection: apsw.Connection, table: str, limit: int) -> bool:
     """Whether the values of a table of few rows come to more than *limit* bytes. Their lengths are read, not the values."""
     pages, size = (connection.execute(f"PRAGMA {name}").get for name in ("page_count", "page_size"))
     if int(pages) * int(size) <= limit:
         return False
-    lengths = [
-        f"sum(octet_length({quote_name(column.name)}))" for column in relation.columns if not column.generated
-    ]
-    found = connection.execute(f"SELECT {', '.join(lengths)} FROM {quote_name(relation.name)}")  # noqa: S608
+    columns = connection.execute(
+        "SELECT name FROM pragma_table_xinfo(?) WHERE hidden = 0", (table,)
+    ).fetchall()
+    lengths = [f"sum(octet_length({quote_name(str(name))}))" for (name,) in columns]
+    found = connection.execute(f"SELECT {', '.join(lengths)} FROM {quote_name(table)}")  # noqa: S608
     return sum(int(length or 0) for row in found for length in row) > limit

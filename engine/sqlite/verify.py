@@ -15,7 +15,7 @@ from engine.errors import Refused
 from engine.sqlite import checkpoints
 from engine.sqlite.catalog import ForeignKey, read_catalog
 from engine.sqlite.checkpoints import Phase
-from engine.sqlite.comparison import affinities, same_value
+from engine.sqlite.comparison import affinities, all_of, same_value
 from engine.sqlite.online import OnlineRebuild
 from engine.sqlite.pace import Pace, Rhythm
 from engine.sqlite.quoting import quote_name
@@ -153,9 +153,11 @@ class Verification:
         """Every source row of the range has its copy, equal in every column that is copied."""
         key = self._work.key
         join = f"""{self._source} AS s LEFT JOIN {self._shadow} AS n ON {key.same_row("s", "n")}"""
-        same = " AND ".join(
-            same_value(old, self._kinds[old.lower()], new, self._new_kinds[new.lower()])
-            for new, old in self._rebuild.columns
+        same = all_of(
+            [
+                same_value(old, self._kinds[old.lower()], new, self._new_kinds[new.lower()])
+                for new, old in self._rebuild.columns
+            ]
         )
         shown = key.shown("s")
         row = self._connection.execute(

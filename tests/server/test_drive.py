@@ -91,6 +91,26 @@ def test_a_permanent_error_fails_the_task_and_cancels_the_rest(rig: Rig) -> None
     assert "duplicate key 7" in rig.now(apply).error
 
 
+def test_a_permanent_error_leaves_nothing_on_the_target(rig: Rig) -> None:
+    apply = rig.enqueue("orders")
+    rig.target.on["prepare orders"] = fails(Refused("a row does not fit"))
+
+    assert rig.drive() is Outcome.FAILED
+
+    assert rig.target.told.index("discard") < rig.target.told.index("close")
+    assert "a row does not fit" in rig.now(apply).error
+
+
+def test_helpers_that_cannot_be_removed_do_not_hide_why_the_change_failed(rig: Rig) -> None:
+    apply = rig.enqueue("orders")
+    rig.target.on["prepare orders"] = fails(Refused("a row does not fit"))
+    rig.target.on["discard"] = fails(TargetUnavailable("and now it is gone, too"))
+
+    assert rig.drive() is Outcome.FAILED
+
+    assert "a row does not fit" in rig.now(apply).error
+
+
 def test_the_budget_is_ten_retries_without_progress_then_failed(rig: Rig) -> None:
     apply = rig.enqueue("orders")
     rig.target.on["open"] = fails(TargetUnavailable("still down"))

@@ -1,5 +1,6 @@
 """The contract of a session: idempotent, resumable, obedient, honest about drift, and it leaves nothing behind."""
 
+from contextlib import closing
 from pathlib import Path
 
 import apsw
@@ -94,6 +95,63 @@ def test_a_table_altered_in_mid_copy_is_drift(tmp_path: Path) -> None:
     caller.on_report = meddle
     with plans.open_session(path) as session, pytest.raises(DriftFound, match="orders was changed"):
         plans.drive(session, change, caller)
+    assert plans.left_behind(path) == []
+
+
+def test_a_table_made_anew_by_another_tool_in_mid_copy_is_drift(tmp_path: Path) -> None:
+    """The definition is the same as before, but our capture went with the old table: writes since then are unseen."""
+    path = plans.make(
+        tmp_path / "t.db",
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT)",
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 3000) INSERT INTO t SELECT i, i FROM n",
+    )
+    change = plans.rebuild_change(path, "CREATE TABLE t (id INTEGER PRIMARY KEY, a INTEGER)", "t")
+
+    def another_tool() -> None:
+        with closing(apsw.Connection(str(path))) as connection:
+            connection.execute(
+                "BEGIN; CREATE TABLE new_t (id INTEGER PRIMARY KEY, a TEXT); INSERT INTO new_t SELECT * FROM t;"
+                "DROP TABLE t; ALTER TABLE new_t RENAME TO t; UPDATE t SET a = 'unseen' WHERE id = 5; COMMIT"
+            )
+            connection.execute("UPDATE t SET a = '999' WHERE id = 5")
+
+    caller = plans.Caller()
+    caller.on_clear = another_tool
+    with plans.open_session(path) as session:
+        with pytest.raises(DriftFound, match="t was"):
+            plans.drive(session, change, caller)
+        assert session.discard(plans.Caller()) is Signal.GO
+    assert plans.rows(path, "SELECT a FROM t WHERE id = 5") == [("999",)]
+    assert plans.left_behind(path) == []
+
+
+def test_a_table_of_very_many_columns_is_copied_online(tmp_path: Path) -> None:
+    columns = ", ".join(f"c{n} INTEGER" for n in range(1_500))
+    path = plans.make(
+        tmp_path / "t.db",
+        f"CREATE TABLE t (id INTEGER PRIMARY KEY, {columns})",
+        "INSERT INTO t (id, c7) VALUES (1, 7)",
+    )
+    change = plans.rebuild_change(path, f"CREATE TABLE t (id INTEGER PRIMARY KEY, {columns}, z TEXT)", "t")
+    with plans.open_session(path) as session:
+        assert plans.drive(session, change, plans.Caller()) is Signal.GO
+    assert plans.rows(path, "SELECT id, c7, z FROM t") == [(1, 7, None)]
+
+
+def test_a_replaced_table_of_few_wide_rows_goes_in_small_steps(tmp_path: Path) -> None:
+    """Every row may be megabytes: the number of rows says little about how long its removal holds the lock."""
+    path = plans.make(
+        tmp_path / "t.db",
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b BLOB)",
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 12)"
+        " INSERT INTO t SELECT i, i, randomblob(2000000) FROM n",
+    )
+    change = plans.rebuild_change(path, "CREATE TABLE t (id INTEGER PRIMARY KEY, a INTEGER, b BLOB)", "t")
+    caller = plans.Caller()
+    with plans.open_session(path) as session:
+        assert plans.drive(session, change, caller) is Signal.GO
+    steps = [report for report in caller.reports if report.detail == "removing the old table"]
+    assert len(steps) > 4
     assert plans.left_behind(path) == []
 
 
