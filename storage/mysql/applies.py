@@ -109,13 +109,23 @@ class ApplyStatements(Transaction, Statements):
 
     def recent(self, limit: int) -> list[Row]:
         return self.rows(
-            "SELECT * FROM applies ORDER BY shown_at DESC, id DESC LIMIT %(limit)s",
+            """
+            SELECT * FROM applies FORCE INDEX (applies_recent)
+             ORDER BY shown_at DESC, id DESC
+             LIMIT %(limit)s
+            """,
             limit=limit,
         )
 
     def counts(self) -> list[Row]:
         return self.rows(
-            "SELECT state, count(*) AS applies FROM applies WHERE live = 1 GROUP BY state ORDER BY state"
+            """
+            SELECT state, count(*) AS applies
+              FROM applies FORCE INDEX (applies_one_live)
+             WHERE live = 1
+             GROUP BY state
+             ORDER BY state
+            """
         )
 
     # -- in and out -----------------------------------------------------------------------------------------------

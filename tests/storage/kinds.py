@@ -350,10 +350,16 @@ class KnownServer(Known):
 
     def explain(self, sql: str) -> list[str]:
         with self.connected() as connection, connection.cursor(pymysql.cursors.DictCursor) as cursor:
-            cursor.execute(f"EXPLAIN {sql}")
+            form = "" if "MariaDB" in self.version else "FORMAT=TRADITIONAL"
+            cursor.execute(f"EXPLAIN {form} {sql}")
             return [
                 f"{row['table']}: {row['type']} {row['key']}; {row['Extra']}" for row in cursor.fetchall()
             ]
+
+    @property
+    def version(self) -> str:
+        """What the server says it is."""
+        return str(self.rows("SELECT VERSION()")[0][0])
 
     def somebody_is_inside(self) -> bool:
         # The server looks at most ten times a second; two looks in a row are of different moments.

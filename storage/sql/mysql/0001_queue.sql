@@ -42,7 +42,7 @@ CREATE TABLE applies(
   attempt         INT NOT NULL DEFAULT 0,  -- consecutive attempts without durable progress
   max_attempts    INT NOT NULL,
   fence           BIGINT NOT NULL DEFAULT 0,   -- +1 at every change of owner, never reset
-  lease_token     CHAR(32) CHARACTER SET ascii COLLATE ascii_bin,  -- random per claim; NULL: nobody drives
+  lease_token     CHAR(32) CHARACTER SET ascii COLLATE ascii_bin,  -- random per claim, unique by attempts_token; NULL: nobody drives
   lease_owner     TEXT NOT NULL DEFAULT (''),  -- for people only
   heartbeat_at    DATETIME(6),
   retrying_since  DATETIME(6),             -- when it became failed_retryable
@@ -63,7 +63,6 @@ CREATE TABLE applies(
   UNIQUE KEY applies_key(idempotency_key),
   -- One live apply per target; stopped and failed_retryable ones keep it reserved.
   UNIQUE KEY applies_one_live(live, database_name, environment, database_type),
-  UNIQUE KEY applies_token(lease_token),
   KEY applies_claim(claimable_at, id),
   KEY applies_database(database_name, id),
   KEY applies_recent(shown_at, id),
