@@ -7,7 +7,7 @@ from pathlib import Path
 
 import apsw
 
-from engine.sqlite.planner import plan_sqlite
+from engine.sqlite.planning.planner import plan_sqlite
 from engine.sqlite.target import connect
 
 LIMIT_SECONDS = 2.0  # for 200 tables

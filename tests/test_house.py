@@ -53,6 +53,17 @@ def test_imports_point_down(room: str) -> None:
     assert wrong == []
 
 
+@pytest.mark.parametrize(("here", "there"), [("planning", "changing"), ("changing", "planning")])
+def test_planning_and_changing_sqlite_share_only_the_ground_they_stand_on(here: str, there: str) -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in modules(f"engine/sqlite/{here}")
+        for name in imports(path)
+        if name.startswith(f"engine.sqlite.{there}")
+    ]
+    assert wrong == []
+
+
 @pytest.mark.parametrize("name", ["states", "records"])
 def test_states_and_records_import_nothing_of_ours_but_each_other(name: str) -> None:
     allowed = {"storage.states"} if name == "records" else set()

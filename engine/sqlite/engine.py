@@ -4,9 +4,9 @@ from contextlib import closing
 from typing import ClassVar
 
 from engine.base import Capabilities, Engine, Job, PlanResult, SchemaFiles, Session, Target
-from engine.sqlite.planner import plan_sqlite
+from engine.sqlite.changing.session import SqliteSession
+from engine.sqlite.planning.planner import plan_sqlite
 from engine.sqlite.pull import pull_files
-from engine.sqlite.session import SqliteSession
 from engine.sqlite.target import connect, translated
 
 

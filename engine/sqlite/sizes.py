@@ -7,6 +7,9 @@ from engine.sqlite.quoting import quote_name
 DIRECT_ROWS = 100_000  # up to here a scan or a copy is one transaction; beyond it goes online
 DIRECT_BYTES = 64 * 1024 * 1024  # the same for few rows that are wide
 
+DROP_ROWS = 20_000  # a table with more rows is renamed away when it is dropped, and removed in small steps
+DROP_BYTES = 16 * 1024 * 1024  # the same for few rows that are wide
+
 
 def rows_up_to(connection: apsw.Connection, table: str, limit: int) -> int:
     """The rows of *table*, counted no further than *limit* + 1."""

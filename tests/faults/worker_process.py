@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 import apsw
 
-from engine.sqlite import faults
+from engine.sqlite.changing import faults
 from server.app import App
 from server.config import Config, DatabaseConfig, EnvironmentConfig, WorkerConfig
 from server.housekeeping import Housekeeping
@@ -46,6 +46,7 @@ class Orders:
     clock: str = ""  # a file with the seconds by which the clock of a SQLite store is wrong, in this process
     stop_at: str = ""  # the fault point of the target at which it stops itself, when it comes there …
     stop_time: int = 1  # … for the how-manieth time
+    workers: int = 2
     die_chance: float = 0.0  # of dying at each fault point of the target
     drain_seconds: float = 10.0
 
@@ -55,9 +56,9 @@ class Orders:
 
 
 def configuration(orders: Orders) -> Config:
-    """Two workers, a short lease, each database in the environment `local`."""
+    """A few workers, a short lease, each database in the environment `local`."""
     return Config(
-        workers=WorkerConfig(count=2, poll_seconds=0.2, lease_seconds=orders.lease_seconds),
+        workers=WorkerConfig(count=orders.workers, poll_seconds=0.2, lease_seconds=orders.lease_seconds),
         databases={
             name: DatabaseConfig(
                 type="sqlite", environments={"local": EnvironmentConfig(dsn=str(orders.target(name)))}

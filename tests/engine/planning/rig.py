@@ -9,8 +9,8 @@ import apsw
 
 from engine.base import Change, Finding, PlanResult, SchemaFiles, Severity, Signal, Standing
 from engine.sqlite.catalog import Catalog, read_catalog
-from engine.sqlite.planner import plan_sqlite
-from engine.sqlite.scratch import run_step
+from engine.sqlite.planning.planner import plan_sqlite
+from engine.sqlite.planning.scratch import run_step
 from engine.sqlite.spec import Step
 from engine.sqlite.target import connect
 from tests.engine.sqlite.plans import Caller, drive, open_session

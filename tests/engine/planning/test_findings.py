@@ -8,7 +8,7 @@ import pytest
 
 from engine.base import Severity
 from engine.errors import BadFiles
-from engine.sqlite.planner import plan_sqlite
+from engine.sqlite.planning.planner import plan_sqlite
 from tests.engine.planning.rig import database, files, found, messages, migrate, plan, rows, run
 
 BASE = "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b INTEGER);"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from engine.base import Strategy
-from engine.sqlite.planner import plan_sqlite
+from engine.sqlite.planning.planner import plan_sqlite
 from tests.engine.planning.rig import assert_reached, by_the_engine, database, files, rows
 
 BASE = "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b INTEGER);"

@@ -16,7 +16,7 @@ from engine.base import PlanResult, Severity
 from engine.errors import Refused
 from engine.sqlite.affinity import affinity
 from engine.sqlite.catalog import Relation, read_catalog
-from engine.sqlite.planner import plan_sqlite
+from engine.sqlite.planning.planner import plan_sqlite
 from engine.sqlite.quoting import quote_name, quote_names
 from engine.sqlite.sizes import DIRECT_ROWS
 from tests.engine.planning.rig import (

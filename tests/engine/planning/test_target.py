@@ -11,7 +11,7 @@ import pytest
 
 from engine.errors import EngineError, Refused, TargetUnavailable
 from engine.sqlite.catalog import read_catalog
-from engine.sqlite.planner import plan_sqlite
+from engine.sqlite.planning.planner import plan_sqlite
 from engine.sqlite.pull import pull_files
 from engine.sqlite.quoting import quote_name
 from engine.sqlite.target import connect, engine_error, file_of

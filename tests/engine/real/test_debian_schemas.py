@@ -9,7 +9,7 @@ import pytest
 from engine.base import PlanResult, Severity
 from engine.sqlite.affinity import affinity
 from engine.sqlite.catalog import Relation, read_catalog
-from engine.sqlite.planner import plan_sqlite
+from engine.sqlite.planning.planner import plan_sqlite
 from engine.sqlite.pull import pull_files
 from engine.sqlite.quoting import quote_name, quote_names
 from engine.sqlite.target import connect

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from engine.errors import TargetUnavailable
-from engine.sqlite import faults
+from engine.sqlite.changing import faults
 from server.config import load_config
 from server.daemon import serve
 

@@ -9,8 +9,8 @@ import apsw
 
 from engine.base import Change, Control, Job, Progress, Session, Signal, Strategy, Target
 from engine.sqlite.catalog import read_catalog
+from engine.sqlite.changing.session import SqliteSession
 from engine.sqlite.quoting import quote_name
-from engine.sqlite.session import SqliteSession
 from engine.sqlite.spec import HELPER_MARK, SHADOW_SUFFIX, IndexSpec, Rebuild, Step
 from engine.sqlite.texts import with_index_name, with_table_name
 

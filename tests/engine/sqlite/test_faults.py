@@ -11,7 +11,7 @@ import pytest
 
 from engine.base import Change, Progress, Standing
 from engine.errors import EngineError, Fenced, TargetUnavailable
-from engine.sqlite import faults
+from engine.sqlite.changing import faults
 from tests.engine.sqlite import plans
 from tests.engine.sqlite.application import DESIRED, INDEXES, SAME_COLUMNS, TABLE, Application, fill
 

@@ -1,6 +1,6 @@
 """The servo that sizes transactions."""
 
-from engine.sqlite.pace import QUICK, STEADY, Pace
+from engine.sqlite.changing.pace import QUICK, STEADY, Pace
 
 
 def _settle(pace: Pace, row_seconds: float, commit_seconds: float) -> float:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import apsw
 
-from engine.sqlite.keys import Key, rowid_name
+from engine.sqlite.changing.keys import Key, rowid_name
 from engine.sqlite.quoting import quote_name
 from engine.sqlite.spec import IndexSpec, Rebuild
 

@@ -9,21 +9,18 @@ import apsw
 from engine.base import Standing
 from engine.errors import DriftFound, Refused
 from engine.lexer import significant
-from engine.sqlite import checkpoints, faults
 from engine.sqlite.catalog import read_catalog
-from engine.sqlite.checkpoints import Checkpoint, Phase
-from engine.sqlite.offline import rebuild_at_once
-from engine.sqlite.online import OnlineRebuild
-from engine.sqlite.ownership import Hold
-from engine.sqlite.sizes import is_wide, rows_up_to
+from engine.sqlite.changing import checkpoints, faults
+from engine.sqlite.changing.checkpoints import Checkpoint, Phase
+from engine.sqlite.changing.offline import rebuild_at_once
+from engine.sqlite.changing.online import OnlineRebuild
+from engine.sqlite.changing.ownership import Hold
+from engine.sqlite.changing.swap import set_aside, swap
+from engine.sqlite.sizes import DROP_BYTES, DROP_ROWS, is_wide, rows_up_to
 from engine.sqlite.spec import OLD_SUFFIX, Step
-from engine.sqlite.swap import set_aside, swap
 
 BACKLOG_KEYS = 200
 """With more keys waiting, another round of catching up comes before the cutover."""
-DROP_ROWS = 20_000
-DROP_BYTES = 16 * 1024 * 1024
-"""A table with more rows, or with more in them, is renamed away and removed in small steps later."""
 
 
 class Cutover:

@@ -13,18 +13,24 @@ from engine.base import Finding, PlanResult, SchemaFiles, Severity
 from engine.errors import Refused
 from engine.files import only_namespace, parse_files
 from engine.sqlite.catalog import Catalog, read_catalog
-from engine.sqlite.desired import Desired
-from engine.sqlite.drafting import Drafting
-from engine.sqlite.drafts import Draft
-from engine.sqlite.foreign_keys import unanswered
-from engine.sqlite.lint import Linter
-from engine.sqlite.name_traps import Stranger, in_the_way, refuse_lookalikes, strangers, unmanaged_strangers
-from engine.sqlite.questions import QUESTION_SECONDS, Context, ask_rows
-from engine.sqlite.renames import read_renames
-from engine.sqlite.scratch import Scratch, broken
+from engine.sqlite.planning.desired import Desired
+from engine.sqlite.planning.drafting import Drafting
+from engine.sqlite.planning.drafts import Draft
+from engine.sqlite.planning.foreign_keys import unanswered
+from engine.sqlite.planning.lint import Linter
+from engine.sqlite.planning.name_traps import (
+    Stranger,
+    in_the_way,
+    refuse_lookalikes,
+    strangers,
+    unmanaged_strangers,
+)
+from engine.sqlite.planning.questions import QUESTION_SECONDS, Context, ask_rows
+from engine.sqlite.planning.renames import read_renames
+from engine.sqlite.planning.scratch import Scratch, broken
+from engine.sqlite.planning.way_back import files_back
 from engine.sqlite.sizes import DIRECT_ROWS
 from engine.sqlite.target import translated
-from engine.sqlite.way_back import files_back
 
 _SEVERITIES = list(Severity)
 

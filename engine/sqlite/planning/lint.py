@@ -4,12 +4,12 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from engine.base import Finding, Severity
 from engine.sqlite.catalog import Catalog, Column, ForeignKey, Part, Relation
-from engine.sqlite.desired import Desired
-from engine.sqlite.drafts import Draft
-from engine.sqlite.foreign_keys import MISMATCH, unanswered
 from engine.sqlite.forms import normal_form
-from engine.sqlite.rebuild_sql import source_column
-from engine.sqlite.renames import Renames
+from engine.sqlite.planning.desired import Desired
+from engine.sqlite.planning.drafts import Draft
+from engine.sqlite.planning.foreign_keys import MISMATCH, unanswered
+from engine.sqlite.planning.rebuild_sql import source_column
+from engine.sqlite.planning.renames import Renames
 
 
 class Linter:

@@ -8,7 +8,7 @@ from engine.base import Finding, Severity
 from engine.errors import BadFiles
 from engine.lexer import Token
 from engine.sqlite.catalog import Catalog, Relation
-from engine.sqlite.desired import Desired
+from engine.sqlite.planning.desired import Desired
 
 _NAME = r"""(?:"(?P<double>[^"]+)"|`(?P<back>[^`]+)`|\[(?P<square>[^\]]+)\]|(?P<bare>[\w$]+))"""
 _ANNOTATION = re.compile(

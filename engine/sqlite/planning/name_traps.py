@@ -8,7 +8,7 @@ import apsw
 from engine.base import Finding, Severity
 from engine.errors import Refused
 from engine.sqlite.catalog import Catalog
-from engine.sqlite.drafts import Draft
+from engine.sqlite.planning.drafts import Draft
 from engine.sqlite.spec import HELPER_MARK, OWN_PREFIX
 
 Stranger = tuple[str, str, str]  # kind, name, table

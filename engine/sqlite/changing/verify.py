@@ -12,12 +12,12 @@ import apsw
 
 from engine.base import Control, Signal
 from engine.errors import Refused
-from engine.sqlite import checkpoints
 from engine.sqlite.catalog import ForeignKey, read_catalog
-from engine.sqlite.checkpoints import Phase
-from engine.sqlite.comparison import affinities, all_of, same_value
-from engine.sqlite.online import OnlineRebuild
-from engine.sqlite.pace import Pace, Rhythm
+from engine.sqlite.changing import checkpoints
+from engine.sqlite.changing.checkpoints import Phase
+from engine.sqlite.changing.comparison import affinities, all_of, same_value
+from engine.sqlite.changing.online import OnlineRebuild
+from engine.sqlite.changing.pace import Pace, Rhythm
 from engine.sqlite.quoting import quote_name
 from engine.sqlite.spec import HELPER_MARK, Rebuild
 from engine.sqlite.texts import with_table_name

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 import apsw
 
 from engine.errors import Refused
-from engine.sqlite.keys import rowid_name
+from engine.sqlite.changing.keys import rowid_name
+from engine.sqlite.changing.swap import carry_sequence, drop_triggers, legacy_renames, rename_table
 from engine.sqlite.quoting import quote_name
 from engine.sqlite.spec import Rebuild
-from engine.sqlite.swap import carry_sequence, drop_triggers, legacy_renames, rename_table
 
 
 def rebuild_at_once(connection: apsw.Connection, rebuild: Rebuild) -> int:

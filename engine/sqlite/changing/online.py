@@ -14,15 +14,15 @@ import apsw
 
 from engine.base import Change, Control, Progress, Signal
 from engine.errors import DriftFound, Refused
-from engine.sqlite import checkpoints
-from engine.sqlite.capture import capture_triggers
 from engine.sqlite.catalog import read_catalog
-from engine.sqlite.checkpoints import Checkpoint, Phase
-from engine.sqlite.deferral import deferred_indexes, in_key_order
-from engine.sqlite.estimate import estimate_rows
-from engine.sqlite.keys import Names, is_rowid, key_of, unique_collations
-from engine.sqlite.ownership import Hold
-from engine.sqlite.pace import QUICK, STEADY, Pace
+from engine.sqlite.changing import checkpoints
+from engine.sqlite.changing.capture import capture_triggers
+from engine.sqlite.changing.checkpoints import Checkpoint, Phase
+from engine.sqlite.changing.deferral import deferred_indexes, in_key_order
+from engine.sqlite.changing.estimate import estimate_rows
+from engine.sqlite.changing.keys import Names, is_rowid, key_of, unique_collations
+from engine.sqlite.changing.ownership import Hold
+from engine.sqlite.changing.pace import QUICK, STEADY, Pace
 from engine.sqlite.quoting import quote_name, quote_names
 from engine.sqlite.spec import Rebuild, Step
 from engine.sqlite.texts import with_parents_hidden

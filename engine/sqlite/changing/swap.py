@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import apsw
 
-from engine.sqlite.keys import Names
+from engine.sqlite.changing.keys import Names
 from engine.sqlite.quoting import quote_name
 from engine.sqlite.spec import HELPER_MARK, OLD_SUFFIX, Rebuild
 from engine.sqlite.texts import has_word, with_index_name, with_parents_hidden, with_table_name

@@ -19,16 +19,16 @@ import apsw
 from engine.base import Control, Signal
 from engine.errors import Refused
 from engine.lexer import significant
-from engine.sqlite import checkpoints
-from engine.sqlite.checkpoints import Phase
-from engine.sqlite.deferral import Term
-from engine.sqlite.keys import rowid_name
-from engine.sqlite.online import OnlineRebuild
-from engine.sqlite.pace import Pace
+from engine.sqlite.changing import checkpoints
+from engine.sqlite.changing.checkpoints import Phase
+from engine.sqlite.changing.deferral import Term
+from engine.sqlite.changing.keys import rowid_name
+from engine.sqlite.changing.online import OnlineRebuild
+from engine.sqlite.changing.pace import Pace
+from engine.sqlite.changing.removal import Removal
+from engine.sqlite.changing.swap import writable_schema
 from engine.sqlite.quoting import quote_name
-from engine.sqlite.removal import Removal
 from engine.sqlite.spec import IndexSpec
-from engine.sqlite.swap import writable_schema
 
 LOOK_SECONDS = 0.5
 LOOK_STEPS = 20_000

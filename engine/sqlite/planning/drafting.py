@@ -8,16 +8,15 @@ import apsw
 from engine.base import Strategy
 from engine.errors import Refused
 from engine.sqlite.catalog import Catalog, Relation, read_catalog
-from engine.sqlite.cutover import DROP_ROWS
-from engine.sqlite.desired import Desired
-from engine.sqlite.drafts import Draft
-from engine.sqlite.foreign_keys import foreign_key_mismatches
-from engine.sqlite.native import Native, native_change
+from engine.sqlite.planning.desired import Desired
+from engine.sqlite.planning.drafts import Draft
+from engine.sqlite.planning.foreign_keys import foreign_key_mismatches
+from engine.sqlite.planning.native import Native, native_change
+from engine.sqlite.planning.rebuild_sql import after_swap, make_rebuild, no_column_stays, stable_keys
+from engine.sqlite.planning.renames import Renames
+from engine.sqlite.planning.scratch import Mentions, Scratch, broken
 from engine.sqlite.quoting import quote_name
-from engine.sqlite.rebuild_sql import after_swap, make_rebuild, no_column_stays, stable_keys
-from engine.sqlite.renames import Renames
-from engine.sqlite.scratch import Mentions, Scratch, broken
-from engine.sqlite.sizes import DIRECT_BYTES, is_wide, rows_up_to
+from engine.sqlite.sizes import DIRECT_BYTES, DROP_BYTES, DROP_ROWS, is_wide, rows_up_to
 from engine.sqlite.spec import Step
 
 _WORDS = {"table": "TABLE", "virtual": "TABLE", "view": "VIEW"}
@@ -173,7 +172,9 @@ class Drafting:
         if relation is None:
             return None
         rows = self._rows(relation)
-        aside = rows > DROP_ROWS  # the engine only takes it out of sight, and removes the rows later
+        # The engine only takes a large one out of sight, and removes the rows later.
+        wide = relation.kind == "table" and is_wide(self._target, relation.name, DROP_BYTES)
+        aside = rows > DROP_ROWS or wide
         strategy = Strategy.INSTANT if aside else self._removal(relation, rows)
         step = self._step(relation.name, relation.name, [_drop_text(relation)])
         return Draft(

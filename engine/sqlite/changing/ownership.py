@@ -12,7 +12,7 @@ import apsw
 
 from engine.base import Job
 from engine.errors import Fenced, TargetHeld
-from engine.sqlite import faults
+from engine.sqlite.changing import faults
 from engine.sqlite.target import engine_error, translated
 
 CHECKPOINT_PAGES = 400

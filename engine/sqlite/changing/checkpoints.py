@@ -7,7 +7,7 @@ from enum import StrEnum
 
 import apsw
 
-from engine.sqlite.keys import Names
+from engine.sqlite.changing.keys import Names
 from engine.sqlite.spec import Step
 
 

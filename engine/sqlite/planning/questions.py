@@ -10,12 +10,12 @@ import apsw
 from engine.base import Finding, Severity
 from engine.sqlite.affinity import affinity, loses, misfits, stored_as, type_changed
 from engine.sqlite.catalog import Catalog, Column, ForeignKey, Relation
-from engine.sqlite.checks import check_expressions, normal_checks
-from engine.sqlite.desired import Desired
-from engine.sqlite.foreign_keys import foreign_key_mismatches
+from engine.sqlite.planning.checks import check_expressions, normal_checks
+from engine.sqlite.planning.desired import Desired
+from engine.sqlite.planning.foreign_keys import foreign_key_mismatches
+from engine.sqlite.planning.rebuild_sql import source_column, stable_keys
+from engine.sqlite.planning.renames import Renames
 from engine.sqlite.quoting import quote_name, quote_names
-from engine.sqlite.rebuild_sql import source_column, stable_keys
-from engine.sqlite.renames import Renames
 from engine.sqlite.texts import index_text
 
 QUESTION_SECONDS = 2.0

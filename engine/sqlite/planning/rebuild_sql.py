@@ -9,8 +9,8 @@ from engine.lexer import significant
 from engine.sqlite.affinity import affinity
 from engine.sqlite.catalog import Column, Part, Relation
 from engine.sqlite.forms import name_at
+from engine.sqlite.planning.scratch import blank, load_text
 from engine.sqlite.quoting import quote_name
-from engine.sqlite.scratch import blank, load_text
 from engine.sqlite.spec import SHADOW_SUFFIX, IndexSpec, Rebuild
 
 

@@ -4,8 +4,8 @@ import time
 
 import apsw
 
-from engine.sqlite.keys import rowid_name
-from engine.sqlite.ownership import Hold
+from engine.sqlite.changing.keys import rowid_name
+from engine.sqlite.changing.ownership import Hold
 from engine.sqlite.quoting import quote_name
 
 COUNT_SECONDS = 0.05

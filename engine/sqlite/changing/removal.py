@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from engine.base import Signal
-from engine.sqlite import checkpoints
-from engine.sqlite.checkpoints import Checkpoint, Phase
-from engine.sqlite.keys import rowid_name
-from engine.sqlite.ownership import Hold
-from engine.sqlite.pace import QUICK, STEADY, Pace
+from engine.sqlite.changing import checkpoints
+from engine.sqlite.changing.checkpoints import Checkpoint, Phase
+from engine.sqlite.changing.keys import rowid_name
+from engine.sqlite.changing.ownership import Hold
+from engine.sqlite.changing.pace import QUICK, STEADY, Pace
 from engine.sqlite.quoting import quote_name, quote_names
 from engine.sqlite.sizes import is_wide, rows_up_to
 

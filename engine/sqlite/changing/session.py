@@ -6,18 +6,18 @@ from dataclasses import dataclass
 
 from engine.base import Change, Control, Job, Progress, Session, Signal, Standing, Target
 from engine.errors import DriftFound, EngineError, Refused
-from engine.sqlite import checkpoints, faults
 from engine.sqlite.catalog import read_catalog
-from engine.sqlite.checkpoints import Checkpoint, Phase
-from engine.sqlite.cutover import Cutover
-from engine.sqlite.index_build import IndexBuild
-from engine.sqlite.online import OnlineRebuild
-from engine.sqlite.ownership import Hold
-from engine.sqlite.pace import QUICK, STEADY
-from engine.sqlite.removal import Removal
+from engine.sqlite.changing import checkpoints, faults
+from engine.sqlite.changing.checkpoints import Checkpoint, Phase
+from engine.sqlite.changing.cutover import Cutover
+from engine.sqlite.changing.index_build import IndexBuild
+from engine.sqlite.changing.online import OnlineRebuild
+from engine.sqlite.changing.ownership import Hold
+from engine.sqlite.changing.pace import QUICK, STEADY
+from engine.sqlite.changing.removal import Removal
+from engine.sqlite.changing.verify import Verification
 from engine.sqlite.spec import Step
 from engine.sqlite.target import connect, translated
-from engine.sqlite.verify import Verification
 
 CACHE_KIB = 65_536
 FOLLOW_SECONDS = 1.0

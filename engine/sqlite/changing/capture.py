@@ -11,7 +11,7 @@ read again. Rows that another trigger brings in between are noted by its own wri
 
 import apsw
 
-from engine.sqlite.keys import Key, Names, UniqueIndex, rowid_name, unique_indexes
+from engine.sqlite.changing.keys import Key, Names, UniqueIndex, rowid_name, unique_indexes
 from engine.sqlite.quoting import quote_name
 from engine.sqlite.spec import Rebuild
 from engine.sqlite.texts import index_text

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.base import Change, Strategy
-from engine.sqlite.scratch import rebuild_statements
+from engine.sqlite.planning.scratch import rebuild_statements
 from engine.sqlite.sizes import DIRECT_ROWS
 from engine.sqlite.spec import Step
 

@@ -1,0 +1,1 @@
+"""From a reviewed step to the live table: fenced, in batches, verified, swapped, tidied."""
