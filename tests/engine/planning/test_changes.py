@@ -455,4 +455,4 @@ def test_the_plan_says_how_the_rows_of_a_dropped_table_are_removed(tmp_path: Pat
     assert "removed in short batches afterwards" in drops["t"].lock
     assert "1 row is removed" in drops["f"].lock
     assert "only the schema is written" in drops["e"].lock
-    assert drops["w"].strategy is Strategy.DIRECT
+    assert "removed in short batches afterwards" in drops["w"].lock  # one row, but a wide one
