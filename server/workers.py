@@ -112,7 +112,12 @@ class Workers:
 
     def _work(self) -> None:
         while (lease := self._claimed.get()) is not None:
-            self._drive(lease)
+            try:
+                self._drive(lease)
+            except Exception:
+                # Not even the failure could be written down (AV-3): the lease lapses, the next attempt is counted.
+                log.exception("%s: bug while driving", lease.claim.apply_uid)
+                self._app.metrics.drive_crashes.inc()
             self._free.release()
             self._wake.set()
 

@@ -16,7 +16,7 @@ from storage.lifecycle.ledger import (
 from storage.lifecycle.rows import to_request
 from storage.lifecycle.statements import Row, Statements, Transactions
 from storage.records import ControlRequest
-from storage.states import TERMINAL, State
+from storage.states import APPLY_STATES, TERMINAL, State
 
 SUPERSEDES = {
     "stop": ("start", "cutover"),
@@ -85,7 +85,10 @@ def _insert(transaction: Statements, apply: Row, kind: str, caller: str) -> int:
 
 def _refuse_senseless(apply: Row, kind: str, pending: frozenset[str]) -> None:
     """Raise Refused, with what would work, for a command that nothing could service (CO-2)."""
-    uid, state = apply["apply_uid"], State(apply["state"])
+    uid = apply["apply_uid"]
+    if apply["state"] not in APPLY_STATES:
+        raise Refused(f"{uid} is {apply['state']}, which only a newer SchemaBot knows: give it the command")
+    state = State(apply["state"])
     if kind not in SUPERSEDES:
         raise Refused(f"unknown command {kind!r}: there are {', '.join(sorted(SUPERSEDES))}")
     if state in TERMINAL:

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from storage.records import Apply, Attempt, ControlRequest, Event, Lock, Plan, PlannedChange, Task
-from storage.states import State
+from storage.states import State, parse_state
 
 Row = Mapping[str, Any]
 
@@ -67,7 +67,9 @@ def to_plan(row: Row) -> Plan:
 
 def to_apply(row: Row) -> Apply:
     """A row of `applies`."""
-    state = State(row["state"])
+    state = parse_state(
+        row["state"]
+    )  # one that a newer program wrote is shown as running: visible, and blocking
     return Apply(
         id=row["id"],
         apply_uid=row["apply_uid"],
@@ -108,7 +110,7 @@ def to_task(row: Row) -> Task:
         ddl=row["ddl"],
         change_type=row["change_type"],
         strategy=row["strategy"],
-        state=State(row["state"]),
+        state=parse_state(row["state"]),
         attempt=row["attempt"],
         error=row["error"],
         rows_copied=row["rows_copied"],

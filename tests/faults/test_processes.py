@@ -10,7 +10,7 @@ from storage.states import State
 from tests.faults.grounds import Ground
 from tests.faults.world import World, resume, until
 
-ROWS = 200_000
+ROWS = 130_000
 LEASE_SECONDS = 1.5
 
 
