@@ -95,6 +95,13 @@ class Known(ABC):
     def write_log_sql(self) -> Sequence[str]:
         """Make `write_log` and what fills it."""
 
+    own_columns: frozenset[str]
+    """Columns of this kind only, computed from the others."""
+
+    @abstractmethod
+    def columns(self, table: str) -> list[str]:
+        """The columns of a table, in alphabetical order."""
+
     @property
     @abstractmethod
     def early(self) -> str:
@@ -147,6 +154,13 @@ class KnownFile(Known):
     """A SQLite file."""
 
     early = "5"
+    own_columns = frozenset()
+
+    def columns(self, table: str) -> list[str]:
+        return [
+            str(name) for (name,) in self.rows("SELECT name FROM pragma_table_info(?) ORDER BY name", table)
+        ]
+
     history_sql = """
         INSERT INTO applies(apply_uid, plan_id, request_hash, database_name, database_type, environment, deployment,
                             repository, caller, engine, options, state, claimable_at, due_in, max_attempts, created_at,
@@ -258,6 +272,18 @@ class KnownServer(Known):
     """A database of MySQL or MariaDB."""
 
     early = "'1970-01-01 00:00:00.005'"
+    own_columns = frozenset({"live", "shown_at", "is_open", "exhausted"})
+
+    def columns(self, table: str) -> list[str]:
+        found = self.rows(
+            """
+            SELECT column_name FROM information_schema.columns
+             WHERE table_schema = DATABASE() AND table_name = ? ORDER BY column_name
+            """,
+            table,
+        )
+        return [str(name) for (name,) in found]
+
     history_sql = f"""
         INSERT INTO applies(apply_uid, plan_id, request_hash, database_name, database_type, environment, deployment,
                             repository, caller, engine, options, state, claimable_at, due_in, max_attempts, created_at,
