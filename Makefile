@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test check format binary bench clean
+.PHONY: help env demo test chaos check format binary bench clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 18
@@ -27,6 +27,12 @@ demo: $(STAMP)  ## the whole main job on 1,000,000 rows, SIGKILL included (about
 
 test: $(STAMP)  ## every test, from nothing
 	$(BIN)/python -m pytest
+
+MINUTES ?= 4
+STORE ?= all
+SEED ?= 0
+chaos: $(STAMP)  ## torment every store for MINUTES=4 each (STORE=sqlite, mariadb, mysql or all; SEED=n replays)
+	$(BIN)/python -m tests.chaos --store $(STORE) --minutes $(MINUTES) --seed $(SEED)
 
 check: $(STAMP)  ## lint, format, types
 	$(BIN)/ruff check .
