@@ -152,9 +152,11 @@ class ApplyStatements(Transaction, Statements):
 
     def first_due(self, idle: float) -> Row | None:
         # The index must serve the order: a sort would lock every due row, and the others would find the queue empty.
+        # Only the columns that a claim looks at: decoding all of them took the driver a third of the time it spent on a claim.
         due = self.one(
             """
-            SELECT applies.*, TIMESTAMPDIFF(MICROSECOND, claimable_at, UTC_TIMESTAMP(6)) AS waited
+            SELECT id, apply_uid, state, attempt, max_attempts, fence, lease_token, lease_owner,
+                   TIMESTAMPDIFF(MICROSECOND, claimable_at, UTC_TIMESTAMP(6)) AS waited
               FROM applies FORCE INDEX (applies_claim)
              WHERE claimable_at <= UTC_TIMESTAMP(6) AND NOT exhausted
                AND (retrying_since IS NULL OR retrying_since > UTC_TIMESTAMP(6) - INTERVAL %(idle)s MICROSECOND)
