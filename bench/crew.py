@@ -102,9 +102,7 @@ class Crew:
         pipes = self._pipes[:daemons]
         for number, pipe in enumerate(pipes):
             pipe.send(
-                Order(
-                    place=place, mode=mode, workers=workers, seconds=seconds, first_worker=number * workers
-                )
+                Order(place=place, mode=mode, workers=workers, seconds=seconds, first_worker=number * workers)
             )
         _expect(pipes, seconds)  # each says that it is ready
         start = time.monotonic() + HEAD_START

@@ -107,9 +107,7 @@ def measure(port: int, scope: Scope) -> Run:
     return run
 
 
-def _stretch(
-    run: Run, port: int, crew: Crew, place: Premises, kind: str, shape: tuple[int, int]
-) -> None:
+def _stretch(run: Run, port: int, crew: Crew, place: Premises, kind: str, shape: tuple[int, int]) -> None:
     """Once a full queue drained, once whole cycles."""
     before = deadlocks(port)
     place.fill(kind, int(run.rates[kind] * run.scope.seconds))
