@@ -1,0 +1,242 @@
+"""How connections to a server are made: their settings, TLS, passwords that change, users that may not do everything."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from storage.errors import Refused, Unavailable
+from storage.mysql.store import MysqlStore
+from storage.registry import open_store
+from storage.states import State
+from tests.servers.server import Server
+from tests.storage.scene import a_request, claimed, driven_to, queued
+
+USER = "restricted"
+
+
+@pytest.fixture
+def database(server: Server) -> Iterator[str]:
+    """An upgraded store's database."""
+    name = server.fresh_database()
+    with open_store(server.url(name, query="ssl_mode=disabled")) as store:
+        store.upgrade()
+    yield name
+    server.revive()
+    server.drop_database(name)
+
+
+@pytest.fixture
+def admin(server: Server) -> Iterator[Callable[[str], list[Any]]]:
+    """Runs a statement with every right; the user it may have made is removed."""
+
+    def run(sql: str) -> list[Any]:
+        with server.connect(autocommit=True) as link, link.cursor() as cursor:
+            cursor.execute(sql)
+            return list(cursor.fetchall())
+
+    yield run
+    server.revive()
+    run(f"DROP USER IF EXISTS '{USER}'@'%'")
+
+
+def address(server: Server, database: str, password: str, query: str = "") -> str:
+    """Where the restricted user finds the store."""
+    return f"mysql://{USER}:{password}@{server.host}:{server.port}/{database}?{query}"
+
+
+def make_user(admin: Callable[[str], Any], database: str, password: str, limits: str = "") -> None:
+    """A user with what the manual tells people to grant, and no more."""
+    admin(f"CREATE USER '{USER}'@'%' IDENTIFIED BY '{password}' {limits}")
+    admin(
+        f"GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX, REFERENCES, DROP ON {database}.* TO '{USER}'@'%'"
+    )
+
+
+# -- settings -----------------------------------------------------------------------------------------------------------
+
+
+def test_every_connection_is_set_up_alike_and_waits_for_nothing_for_ever(
+    server: Server, database: str
+) -> None:
+    links: list[Any] = []
+    with MysqlStore(
+        server.url(database, query="ssl_mode=disabled").removeprefix("mysql://"), _on_connect=links.append
+    ) as store:
+        queued(store)
+        store.heartbeat([claimed(store)])
+        found = [settings(link) for link in links]
+        limits = [(link._read_timeout, link._write_timeout, link.connect_timeout) for link in links]
+    assert len(links) == 2, "one to work, one to beat"
+    for one in found:
+        assert (one["zone"], one["collation"], one["committing"]) == ("+00:00", "utf8mb4_bin", 1)
+        assert one["isolation"] == "READ-COMMITTED"
+        assert "STRICT_TRANS_TABLES" in one["mode"]
+        assert one["idle"] == 30
+    assert [one["row_lock"] for one in found] == [5, 2]
+    assert all(0 < limit <= 15 for one in limits for limit in one)
+    assert all(0 < limit <= 5 for limit in limits[1]), "the heart's"
+
+
+def settings(link: Any) -> dict[str, Any]:
+    """What the server has been told on this connection."""
+    with link.cursor() as cursor:
+        cursor.execute("SHOW SESSION VARIABLES LIKE '%isolation'")
+        isolation = cursor.fetchall()[-1]["Value"]
+        cursor.execute(
+            """
+            SELECT @@session.time_zone AS zone, @@session.sql_mode AS mode, @@session.autocommit AS committing,
+                   @@session.collation_connection AS collation, @@session.wait_timeout AS idle,
+                   @@session.innodb_lock_wait_timeout AS row_lock
+            """
+        )
+        return dict(cursor.fetchone()) | {"isolation": isolation}
+
+
+def test_the_rights_that_the_manual_names_are_enough(server: Server, admin: Callable[[str], Any]) -> None:
+    empty = server.fresh_database()
+    make_user(admin, empty, "secret-1")
+    with open_store(address(server, empty, "secret-1")) as store:
+        store.upgrade()
+        store.ping()
+        for n, state in enumerate((State.COMPLETED, State.FAILED, State.STOPPED)):
+            driven_to(store, state, f"db{n}")
+        store.expire_retryable()
+        store.acquire_lock("a", "sqlite", "ann")
+        store.release_lock("a", "sqlite", "ann")
+
+
+# -- passwords ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_password_that_was_changed_takes_effect_by_itself_and_is_in_no_error(
+    server: Server, admin: Callable[[str], Any], database: str, tmp_path: Path
+) -> None:
+    secret = tmp_path / "password"
+    secret.write_text("first-secret")
+    make_user(admin, database, "first-secret")
+    asked: list[str] = []
+
+    def resolve(text: str) -> str:
+        asked.append(text)
+        return Path(text.removeprefix("file:")).read_text()
+
+    with open_store(address(server, database, f"file:{secret}"), resolve) as store:
+        store.set_setting("a", "1")
+        admin(f"ALTER USER '{USER}'@'%' IDENTIFIED BY 'second-secret'")
+        store.set_setting("a", "2")  # what is open stays open
+        kill_user(admin)
+        with pytest.raises(Unavailable, match="user or password is wrong") as refusal:
+            store.set_setting("a", "3")
+        assert "secret" not in str(refusal.value).replace(str(secret), "")
+        secret.write_text("second-secret")
+        store.set_setting("a", "4")
+        assert store.setting("a") == "4"
+    assert set(asked) == {f"file:{secret}"}
+
+
+def kill_user(admin: Callable[[str], list[Any]]) -> None:
+    """Kill the restricted user's connections."""
+    for (number,) in admin(f"SELECT id FROM information_schema.processlist WHERE user = '{USER}'"):
+        admin(f"KILL {number}")
+
+
+def test_a_secret_that_cannot_be_read_is_unavailable_not_the_end(server: Server, database: str) -> None:
+    def resolve(_text: str) -> str:
+        raise Unavailable("the secret file x cannot be read")
+
+    with (
+        open_store(server.url(database, query="ssl_mode=disabled"), resolve) as store,
+        pytest.raises(Unavailable, match="cannot be read"),
+    ):
+        store.ping()
+
+
+# -- TLS ------------------------------------------------------------------------------------------------------------------
+
+
+def has_tls(server: Server) -> bool:
+    with server.connect() as link, link.cursor() as cursor:
+        cursor.execute("SHOW VARIABLES LIKE 'ssl_ca'")
+        row = cursor.fetchone()
+    return bool(row and row[1])
+
+
+@pytest.mark.parametrize("mode", ["required", "verify_ca", "verify_identity"])
+def test_tls_that_is_insisted_on_is_had_or_nothing_is_sent(
+    own_server: Server, database: str, tmp_path: Path, mode: str
+) -> None:
+    folder = own_server.needs_control().folder / "data"
+    query = f"ssl_mode={mode}" + (
+        f"&ssl_ca={folder}/ca.pem" if mode != "required" and has_tls(own_server) else ""
+    )
+    ciphers: list[str] = []
+
+    def look(link: Any) -> None:
+        with link.cursor() as cursor:
+            cursor.execute("SHOW STATUS LIKE 'Ssl_cipher'")
+            ciphers.append(cursor.fetchone()["Value"])
+
+    with MysqlStore(
+        own_server.url(database, query=query).removeprefix("mysql://"), _on_connect=look
+    ) as store:
+        if has_tls(own_server) and mode != "verify_identity":
+            store.ping()
+            assert ciphers
+            assert all(ciphers)
+        else:
+            # It has no certificate, or one that is made out to nobody.
+            with pytest.raises(Unavailable, match=r"TLS|SSL"):
+                store.ping()
+            assert ciphers == []
+
+
+def test_a_certificate_of_another_authority_is_refused(own_server: Server, database: str) -> None:
+    if not has_tls(own_server):
+        pytest.skip(f"this {own_server.title} makes itself no certificate")
+    query = "ssl_mode=verify_ca"  # against the authorities that this machine trusts
+    with (
+        open_store(own_server.url(database, query=query)) as store,
+        pytest.raises(Unavailable, match="certificate verify failed"),
+    ):
+        store.ping()
+
+
+# -- what a server may refuse ---------------------------------------------------------------------------------------------
+
+
+def test_a_server_that_turned_read_only_surfaces_and_can_still_be_read(
+    server: Server, admin: Callable[[str], Any], database: str
+) -> None:
+    make_user(admin, database, "secret-1")
+    with open_store(address(server, database, "secret-1")) as store:
+        apply = queued(store)
+        admin("SET GLOBAL read_only = 1")
+        try:
+            for call in (store.ping, lambda: store.claim("worker", 60.0), lambda: queued(store, "other")):
+                with pytest.raises(Unavailable, match="read-only"):
+                    call()
+            assert store.apply(apply.apply_uid) == apply
+        finally:
+            admin("SET GLOBAL read_only = 0")
+        assert claimed(store).apply_id == apply.id
+
+
+def test_a_user_with_too_many_connections_is_told_so(
+    server: Server, admin: Callable[[str], Any], database: str
+) -> None:
+    make_user(admin, database, "secret-1", "WITH MAX_USER_CONNECTIONS 1")
+    with open_store(address(server, database, "secret-1")) as store:
+        queued(store)
+        claim = claimed(store)
+        with pytest.raises(Unavailable, match=r"too many connections|used up"):
+            store.heartbeat([claim])
+
+
+def test_a_text_too_long_for_its_column_is_refused_by_name(server: Server, database: str) -> None:
+    with open_store(server.url(database, query="ssl_mode=disabled")) as store:
+        queued(store, "shop")
+        with pytest.raises(Refused, match=r"too long.*idempotency_key"):
+            store.enqueue(a_request("shop", environment="prod", idempotency_key="k" * 1_000))
+        assert len(store.history("shop")) == 1
