@@ -49,8 +49,9 @@ binary: $(STAMP)  ## dist/schemabot: the whole program in one file (needs python
 	  --python '/usr/bin/env python3' --quiet .
 	@ls -lh dist/schemabot
 
-bench: $(STAMP)  ## the benchmarks, bounded (about ten minutes)
+bench: $(STAMP)  ## the benchmarks, bounded (about fifteen minutes)
 	$(BIN)/python -m bench.claims
+	$(BIN)/python -m bench.shared
 	$(BIN)/python -m bench.rebuild
 	$(BIN)/python -m bench.planning
 	$(BIN)/python -m bench.idle

@@ -1,4 +1,4 @@
-"""How fast applies are claimed, and whether that depends on the length of the history.
+"""How fast applies are claimed from a store in SQLite, and whether that depends on the length of the history.
 
 Two figures for each history × threads: draining a full queue (claims/s, and how long one claim takes), and whole cycles
 enqueue → claim → complete (how long an apply waits for its claim). The floor, in the same run: as many bare transactions
@@ -10,7 +10,6 @@ history, too: it knows no history, so how far its p99 differs between histories 
 
 import argparse
 import queue
-import statistics
 import tempfile
 import threading
 import time
@@ -21,6 +20,7 @@ from pathlib import Path
 import apsw
 
 from bench.machine import describe
+from bench.samples import milliseconds, quantile
 from storage.errors import StoreError
 from storage.records import NewApply, Plan, PlannedChange
 from storage.sqlite.store import SqliteStore
@@ -39,23 +39,19 @@ GENERATED = """
 
 @dataclass(slots=True)
 class Samples:
-    """Durations of many calls, from many threads."""
+    """Durations of many calls, from many threads, and what went wrong."""
 
     seconds: list[float] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
     def milliseconds(self) -> str:
         """p50 / p99 / worst."""
-        ordered = sorted(self.seconds)
-        return " / ".join(
-            f"{1000 * value:.2f}" for value in (statistics.median(ordered), self.p99, ordered[-1])
-        )
+        return milliseconds(self.seconds, 0.5, 0.99, 1.0)
 
     @property
     def p99(self) -> float:
         """In seconds."""
-        ordered = sorted(self.seconds)
-        return ordered[int(len(ordered) * 0.99)]
+        return quantile(self.seconds, 0.99)
 
 
 def plan(number: int) -> Plan:

@@ -49,10 +49,10 @@ class Scope:
 FULL = Scope(
     histories=(0, 100_000, 1_000_000),
     shapes=((1, 1), (2, 1), (4, 1), (1, 4), (2, 4), (4, 4), (1, 16), (2, 16), (4, 16)),
-    rounds=2,
-    seconds=0.5,
+    rounds=3,
+    seconds=0.3,
 )
-QUICK = Scope(histories=(0, 20_000), shapes=((1, 1), (1, 4), (4, 4)), rounds=2, seconds=0.4)
+QUICK = Scope(histories=(0, 20_000), shapes=((1, 1), (1, 4), (4, 4)), rounds=2, seconds=0.25)
 
 Key = tuple[str, Mode, int, int, int]
 """Kind of queue, mode, history, daemons, workers each."""
@@ -200,7 +200,13 @@ def judge(run: Run, title: str) -> bool:
     for kind in ("store", "bare", "huey"):
         for text, count in Counter(text[:100] for text in run.errors(kind)).most_common(3):
             print(f"  {kind}: {count} × {text}")
-    print(f"  deadlocks the server saw: {dict(run.deadlocks)}\n", flush=True)
+    claims = sum(len(cell.durations) for key, cell in run.cells.items() if key[0] == "store")
+    empty = sum(cell.empty for key, cell in run.cells.items() if key[:2] == ("store", "cycle"))
+    print(
+        f"  {claims:,} claims of the store, {empty} empty answers between enqueue and claim; deadlocks the server saw: "
+        + ", ".join(f"{kind} {count}" for kind, count in run.deadlocks.items()),
+        flush=True,
+    )
     return not errors
 
 
