@@ -18,6 +18,7 @@ MAY_IMPORT = {
 CLI_MAY_START_THE_DAEMON = {"cli/local.py", "cli/commands/serve.py"}
 LIBRARIES = {
     "apsw": ("storage/sqlite/", "engine/sqlite/"),
+    "pymysql": ("storage/mysql/", "engine/mysql/"),
     "http.server": (),
     "signal": ("server/daemon.py",),
     "prometheus_client": ("server/metrics.py",),

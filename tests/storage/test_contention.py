@@ -170,7 +170,7 @@ def test_ow_6_heartbeats_do_not_queue_behind_the_processs_own_writes(stage: Know
 
 def test_5_claims_beats_ends_enqueues_and_sweeps_at_once_surface_no_deadlock(stage: KnownServer) -> None:
     """Seconds of what the long form does for a minute. Every apply is accounted for in the end."""
-    mix = Mix(stage, seconds=5.0)
+    mix = Mix(stage, seconds=3.0)
     mix.run()
     assert mix.surprises == []
     assert stage.violations() == []

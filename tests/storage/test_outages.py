@@ -222,7 +222,7 @@ def test_15_connections_killed_ten_times_a_second_lose_nothing_and_are_not_reope
     server: Server, stage: KnownServer, database: str
 ) -> None:
     load = Load(stage)
-    seconds = 6.0
+    seconds = 4.0
     with load.running():
         load.goes_on()
         before, began, killed = load.connections, time.monotonic(), 0

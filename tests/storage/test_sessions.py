@@ -1,15 +1,20 @@
 """How connections to a server are made: their settings, TLS, passwords that change, users that may not do everything."""
 
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pymysql
 import pytest
 
 from storage.errors import Refused, Unavailable
 from storage.mysql.store import MysqlStore
 from storage.registry import open_store
 from storage.states import State
+from tests.servers.flavours import FLAVOURS, Flavour
+from tests.servers.private import PrivateServer
 from tests.servers.server import Server
 from tests.storage.scene import a_request, claimed, driven_to, queued
 
@@ -201,6 +206,64 @@ def test_a_certificate_of_another_authority_is_refused(own_server: Server, datab
         pytest.raises(Unavailable, match="certificate verify failed"),
     ):
         store.ping()
+
+
+@pytest.mark.parametrize("flavour", FLAVOURS.values(), ids=list(FLAVOURS))
+def test_certificates_on_both_sides_and_the_name_of_the_server_are_checked(
+    flavour: Flavour, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    request.getfixturevalue(flavour.name)  # skips, or fails, where there is no such server
+    authority(tmp_path)
+    options = [
+        f"--ssl-ca={tmp_path}/ca.pem",
+        f"--ssl-cert={tmp_path}/server.pem",
+        f"--ssl-key={tmp_path}/server.key",
+    ]
+    with PrivateServer(flavour, options=options) as own:
+        link = pymysql.connect(unix_socket=str(own.socket), user="schemabot", autocommit=True)
+        with link, link.cursor() as cursor:
+            cursor.execute("CREATE DATABASE store")
+            cursor.execute("CREATE USER 'careful'@'127.0.0.1' IDENTIFIED BY 'secret-1' REQUIRE X509")
+            cursor.execute("GRANT ALL ON store.* TO 'careful'@'127.0.0.1'")
+        place = f"mysql://careful:secret-1@127.0.0.1:{own.port}/store?ssl_ca={tmp_path}/ca.pem&ssl_mode=verify_identity"
+        with open_store(f"{place}&ssl_cert={tmp_path}/client.pem&ssl_key={tmp_path}/client.key") as store:
+            store.upgrade()
+            store.ping()
+        with open_store(place) as store, pytest.raises(Unavailable):
+            store.ping()
+        elsewhere = place.replace("127.0.0.1", "localhost")
+        with open_store(elsewhere) as store, pytest.raises(Unavailable, match=r"(?i)hostname|certificate"):
+            store.ping()
+
+
+def authority(folder: Path) -> None:
+    """A certificate authority, and certificates for a server at 127.0.0.1 and for a client."""
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl on this machine to make certificates with")
+    subject = ("-subj", "/CN=authority")
+    _openssl(
+        folder,
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-keyout",
+        "ca.key",
+        "-out",
+        "ca.pem",
+        *subject,
+    )
+    for name, extra in (("server", "subjectAltName=IP:127.0.0.1"), ("client", "subjectAltName=DNS:client")):
+        files = ("-keyout", f"{name}.key", "-out", f"{name}.csr")
+        _openssl(folder, "req", "-newkey", "rsa:2048", "-nodes", *files, "-subj", f"/CN={name}")
+        (folder / "extra").write_text(extra)
+        signed = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", "extra")
+        _openssl(folder, "x509", "-req", "-in", f"{name}.csr", "-out", f"{name}.pem", *signed)
+
+
+def _openssl(folder: Path, *arguments: str) -> None:
+    subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
 
 
 # -- what a server may refuse ---------------------------------------------------------------------------------------------
