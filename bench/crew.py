@@ -120,7 +120,10 @@ def _expect(pipes: Sequence[Connection], seconds: float) -> list[Any]:
     for pipe in pipes:
         if not pipe.poll(seconds + 60.0):
             raise TimeoutError("a process of the bench does not answer")
-        answers.append(pipe.recv())
+        try:
+            answers.append(pipe.recv())
+        except EOFError:
+            raise RuntimeError("a process of the bench died; its error is above") from None
     return answers
 
 

@@ -191,7 +191,7 @@ def judge(run: Run, title: str) -> bool:
     errors = run.errors("store")
     met = {True: "met", False: "MISSED"}
     print(
-        f"\n{title}: claims/s {share:.0%} of the floor (median; {min(shares):.0%} to {max(shares):.0%}), "
+        f"\n{title}: claims/s {share:.1%} of the floor (median; {min(shares):.0%} to {max(shares):.0%}), "
         f"target {TARGET_SHARE:.0%} {met[share >= TARGET_SHARE]}, in {sum(s >= TARGET_SHARE for s in shares)} of "
         f"{len(shares)} cells; p99 with the longest history: claim {grown['store', 'drain']:.2f}×, enqueue→claimed "
         f"{grown['store', 'cycle']:.2f}× (floor {grown['bare', 'drain']:.2f}×, {grown['bare', 'cycle']:.2f}×): "
