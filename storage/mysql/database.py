@@ -11,7 +11,7 @@ from storage.lifecycle.statements import Guard, Result, Statements, Transactions
 from storage.mysql.address import Address
 from storage.mysql.applies import ApplyStatements
 from storage.mysql.people import PeopleStatements
-from storage.mysql.sessions import UPGRADE, OnConnect, Session, Sessions, for_heartbeats
+from storage.mysql.sessions import PROBE, UPGRADE, OnConnect, Session, Sessions, for_heartbeats
 from storage.mysql.transaction import Link, Transaction
 from storage.mysql.trouble import Lost, Undone, Unreachable, translate
 from storage.mysql.upgrades import converge, known_upgrades
@@ -31,7 +31,7 @@ class Patience:
 WORK = Patience(tries=8, lost_tries=3, seconds=20.0, unknown_seconds=20.0)
 BEAT = Patience(tries=3, lost_tries=2, seconds=5.0, unknown_seconds=5.0)
 LOOK = Patience(tries=3, lost_tries=2, seconds=10.0, unknown_seconds=10.0)
-PROBE = Patience(tries=2, lost_tries=2, seconds=1.0, unknown_seconds=1.0)
+GLANCE = Patience(tries=2, lost_tries=2, seconds=1.0, unknown_seconds=1.0)
 
 
 class MysqlStatements(ApplyStatements, WorkStatements, PeopleStatements):
@@ -56,13 +56,18 @@ class Database(Transactions):
         self._place = address
         self._guard: Guard = guard
         self._sessions = Sessions(address, resolve, on_connect)
-        self._heart = self._sessions.make(for_heartbeats(address))
-        self._reconnects = Pace(burst=4, per_second=3.0)
-        self._heart_reconnects = Pace(burst=2, per_second=1.0)
+        self._heart = self._sessions.shared(for_heartbeats(address))
+        self._probe = self._sessions.shared(PROBE)
+        self._reconnects = Pace(burst=3, per_second=2.5)
+        self._heart_reconnects = Pace(burst=2, per_second=0.5)
 
-    def write(self, work: Callable[[Statements], Result], patience: Patience = WORK) -> Result:
+    def write(self, work: Callable[[Statements], Result]) -> Result:
         """Run *work* on the thread's own connection."""
-        return self._insist(self._sessions.mine(), work, patience, self._reconnects)
+        return self._insist(self._sessions.mine(), work, WORK, self._reconnects)
+
+    def probe(self, work: Callable[[Statements], Result]) -> Result:
+        """Run *work* on a connection for whoever asks how the server is, and will not wait for long."""
+        return self._insist(self._probe, work, GLANCE, self._reconnects)
 
     def beat(self, work: Callable[[Statements], Result]) -> Result:
         """Run *work* on the heartbeat's connection."""
@@ -85,7 +90,8 @@ class Database(Transactions):
 
     def upgrade(self) -> None:
         """Converge the tables. Raises SchemaTooNew, Corrupt, Unavailable."""
-        session = self._sessions.make(UPGRADE)
+        self._sessions.check_open()
+        session = Session(self._sessions, UPGRADE)
         try:
             with session.turn() as link:
                 converge(Transaction(link, self._place), known_upgrades(), str(self._place.database))
@@ -134,8 +140,11 @@ class Database(Transactions):
             except Lost:
                 session.drop()
                 raise
-            except BaseException:
+            except Exception:
                 self._roll_back(session, link)
+                raise
+            except BaseException:  # perhaps in the middle of an answer
+                session.drop()
                 raise
             self._commit(session, link)
             return result

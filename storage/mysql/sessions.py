@@ -55,6 +55,7 @@ def for_heartbeats(address: Address) -> Limits:
     return Limits(connect=3.0, answer=min(4.0, address.answer_seconds), row_lock=2)
 
 
+PROBE = Limits(connect=2.0, answer=2.0, row_lock=1)
 UPGRADE = Limits(connect=5.0, answer=3600.0, row_lock=60)
 
 
@@ -69,27 +70,33 @@ class Sessions:
         self._on_connect = on_connect
         self._tls = _tls_options(address)
         self._own = threading.local()
-        self._open: list[tuple[threading.Thread, Session]] = []
+        self._owned: list[tuple[threading.Thread, Session]] = []
+        self._shared: list[Session] = []
         self._lock = threading.Lock()
         self._closed = False
 
     def mine(self) -> "Session":
-        """The calling thread's session, for work."""
+        """The calling thread's session, for work. It is closed with the others, or when its thread is gone."""
         found: Session | None = getattr(self._own, "session", None)
         if found is None:
-            found = self._own.session = self.make(for_work(self.address))
+            found = self._own.session = Session(self, for_work(self.address))
+            self._keep(found)
         return found
 
-    def make(self, limits: Limits) -> "Session":
-        """A session of its own; it is closed with the others, or when the thread that made it is gone."""
+    def shared(self, limits: Limits) -> "Session":
+        """A session for any thread, one at a time."""
         session = Session(self, limits)
         with self._lock:
-            gone = [held for thread, held in self._open if not thread.is_alive()]
-            self._open = [(thread, held) for thread, held in self._open if thread.is_alive()]
-            self._open.append((threading.current_thread(), session))
+            self._shared.append(session)
+        return session
+
+    def _keep(self, session: "Session") -> None:
+        with self._lock:
+            gone = [held for thread, held in self._owned if not thread.is_alive()]
+            self._owned = [(thread, held) for thread, held in self._owned if thread.is_alive()]
+            self._owned.append((threading.current_thread(), session))
         for held in gone:
             held.close()
-        return session
 
     def connect(self, limits: Limits) -> Link:
         """A new connection. Raises Unreachable and other kinds of Unavailable."""
@@ -147,8 +154,9 @@ class Sessions:
         """Close every session once what it does is done; later calls raise Unavailable."""
         self._closed = True
         with self._lock:
-            held, self._open = self._open, []
-        for _, session in held:
+            held = [*self._shared, *(session for _, session in self._owned)]
+            self._owned = []
+        for session in held:
             session.close()
 
 

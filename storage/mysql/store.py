@@ -5,7 +5,7 @@ from collections.abc import Callable
 from storage.lifecycle.statements import Guard, Statements
 from storage.lifecycle.store import LifecycleStore
 from storage.mysql.address import parse_address
-from storage.mysql.database import PROBE, Database
+from storage.mysql.database import Database
 from storage.mysql.sessions import OnConnect
 
 
@@ -35,7 +35,7 @@ class MysqlStore(LifecycleStore):
 
     def ping(self) -> None:
         """Raise Unavailable unless the store can be read and written now."""
-        self._database.write(_probe, PROBE)
+        self._database.probe(_probe)
 
     def close(self) -> None:
         """Release every connection."""

@@ -286,6 +286,6 @@ def test_one_store_serves_many_threads_and_forgets_those_that_are_gone(stage: Kn
             for thread in threads:
                 thread.join()
         store.counts()
-        sessions = store._database._sessions._open
-        assert len([thread for thread, _ in sessions if thread.is_alive()]) == 2, "one is the heartbeat's"
-        assert len(sessions) <= 1 + 8 + 1
+        owned = store._database._sessions._owned
+        assert len([thread for thread, _ in owned if thread.is_alive()]) == 1
+        assert len(owned) <= 8 + 1
