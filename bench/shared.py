@@ -75,14 +75,27 @@ class Run:
         """Whatever calls of that kind of queue raised."""
         return [text for key, cell in self.cells.items() if key[0] == kind for text in cell.errors]
 
-    def growth(self, kind: str, mode: Mode) -> list[float]:
-        """For each shape: the p99 with the longest history, as a multiple of the p99 with none."""
-        none, longest = self.scope.histories[0], self.scope.histories[-1]
-        return [
-            quantile(_times(self.cells[kind, mode, longest, *shape], mode), 0.99)
-            / max(quantile(_times(self.cells[kind, mode, none, *shape], mode), 0.99), 1e-9)
-            for shape in self.scope.shapes
-        ]
+    def growth(self, kind: str, mode: Mode) -> float:
+        """The p99 with the longest history, as a multiple of the p99 with none.
+
+        All shapes together, each duration as a multiple of its shape's median: one shape's p99 is a handful of samples.
+        """
+        none, longest = (self._spread(kind, mode, self.scope.histories[end]) for end in (0, -1))
+        return quantile(longest, 0.99) / max(quantile(none, 0.99), 1e-9)
+
+    def _spread(self, kind: str, mode: Mode, history: int) -> list[float]:
+        relative = []
+        for shape in self.scope.shapes:
+            every = [
+                duration
+                for some in self.scope.histories
+                for duration in _times(self.cells[kind, mode, some, *shape], mode)
+            ]
+            usual = max(quantile(every, 0.5), 1e-9)
+            relative += [
+                duration / usual for duration in _times(self.cells[kind, mode, history, *shape], mode)
+            ]
+        return relative
 
 
 def _times(cell: Outcome, mode: Mode) -> list[float]:
@@ -181,9 +194,7 @@ def judge(run: Run, title: str) -> bool:
     ]
     share = statistics.median(shares)
     grown = {
-        (kind, mode): statistics.median(run.growth(kind, mode))
-        for kind in ("store", "bare")
-        for mode in ("drain", "cycle")
+        (kind, mode): run.growth(kind, mode) for kind in ("store", "bare") for mode in ("drain", "cycle")
     }  # type: dict[tuple[str, str], float]
     steady = all(
         grown["store", mode] <= STEADY * max(1.0, grown["bare", mode]) for mode in ("drain", "cycle")
