@@ -7,7 +7,7 @@ import time
 
 from server.metrics import Metrics
 from storage.base import Store
-from storage.errors import LeaseLost, Unavailable
+from storage.errors import LeaseLost, StoreError
 from storage.records import Claim
 
 log = logging.getLogger(__name__)
@@ -120,7 +120,7 @@ class LeaseKeeper:
         sent_at = boottime()
         try:
             lost = self._store.heartbeat([lease.claim for lease in leases])
-        except Unavailable as error:
+        except StoreError as error:  # of any kind: without this thread every lease of the process would lapse
             self._metrics.store_errors.inc()
             log.warning("leases not renewed, will try again: %s", error)
             return

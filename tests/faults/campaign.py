@@ -81,6 +81,7 @@ class Campaign:
         self._ended: list[Apply] = []
         self._timers: list[threading.Timer] = []
         self._looked_at = 0.0
+        self._stopped: set[int] = set()
 
     def _make_proxies(self, count: int) -> list[Proxy]:
         if not isinstance(self.ground, ServerGround):
@@ -162,6 +163,7 @@ class Campaign:
     def _replace(self, slot: int) -> None:
         process = self._slots[slot]
         if process is not None:
+            self._stopped.discard(process.pid)
             self.world.kill(process)
         self._start(slot)
 
@@ -257,13 +259,21 @@ class Campaign:
         self.figures["kills"] += 1
 
     def _stop(self) -> None:
+        """SIGSTOP; somebody is left to take over."""
         process = self._slots[self._any_slot()]
-        if process is None or process.poll() is not None:
+        if process is None or process.poll() is not None or process.pid in self._stopped:
             return
+        if len(self._stopped) >= len(self._slots) - 1:
+            return
+        self._stopped.add(process.pid)
         process.send_signal(signal.SIGSTOP)
         seconds = self.chance.uniform(*self._stops) * self.world.orders.lease_seconds
-        self._later(seconds, lambda: resume(process))
+        self._later(seconds, lambda: self._resume(process))
         self.figures["stops"] += 1
+
+    def _resume(self, process: Process) -> None:
+        self._stopped.discard(process.pid)
+        resume(process)
 
     def _terminate(self) -> None:
         """SIGTERM; whoever is not gone in time is killed."""

@@ -1,6 +1,5 @@
 """The stores the fault tests run on, each with what can be done to it: one class per kind, one interface."""
 
-import sqlite3
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -53,7 +52,11 @@ class Ground(ABC):
 
 
 class SqliteGround(Ground):
-    """A file."""
+    """A file.
+
+    Opened by the library that the store itself uses, and no other: two copies of SQLite in one process take each other's
+    locks away whenever one of them closes the file.
+    """
 
     kind = "sqlite"
 
@@ -63,35 +66,34 @@ class SqliteGround(Ground):
         self.version = apsw.sqlite_lib_version()
         self.path = folder / "store.db"
         self.address = str(self.path)
-        self._locker: sqlite3.Connection | None = None
+        self._locker: apsw.Connection | None = None
         with self.open() as store:
             store.upgrade()
-        with closing(self._connect()) as connection:
-            for statement in write_log.SQLITE:
-                connection.execute(statement)
+        for statement in write_log.SQLITE:
+            self.rows(statement)
 
     def open(self) -> Store:
         return SqliteStore(self.path, _on_connect=wrong_clock(self.clock) if self.clock else None)
 
-    def _connect(self) -> sqlite3.Connection:
-        return sqlite3.connect(self.path, isolation_level=None, timeout=60.0)
+    def _connect(self, busy_seconds: float) -> apsw.Connection:
+        connection = apsw.Connection(str(self.path))
+        connection.set_busy_timeout(int(busy_seconds * 1000))
+        return connection
 
     def rows(self, sql: str) -> Sequence[Any]:
-        with closing(self._connect()) as connection:
+        with closing(self._connect(60.0)) as connection:
             return connection.execute(sql).fetchall()
 
     def shut(self) -> None:
         """Somebody holds the write lock."""
-        self._locker = sqlite3.connect(self.path, isolation_level=None, timeout=2.0)
+        self._locker = self._connect(2.0)
         # Who has it may be one that we stopped: then it is locked without our help.
-        with suppress(sqlite3.OperationalError):
+        with suppress(apsw.BusyError):
             self._locker.execute("BEGIN IMMEDIATE")
 
     def reopen(self) -> None:
         if self._locker is not None:
-            if self._locker.in_transaction:
-                self._locker.execute("ROLLBACK")
-            self._locker.close()
+            self._locker.close(True)  # which rolls back
             self._locker = None
 
 

@@ -69,6 +69,8 @@ class Shop:
                 # A stopped worker may hold the target for as long as it is stopped: then nothing is written.
                 with suppress(sqlite3.OperationalError):
                     self._write(connection, chance)
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
 
     def _write(self, connection: sqlite3.Connection, chance: random.Random) -> None:
         key, amount = chance.randrange(1, len(self.amounts) + 100), chance.randrange(100)
