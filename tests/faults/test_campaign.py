@@ -26,8 +26,8 @@ def seed() -> int:
 def test_6_and_8_kills_and_stops_at_random_moments_lose_nothing_and_run_nothing_twice(
     ground: Ground, tmp_path: Path
 ) -> None:
-    """I1–I8 under kill -9 and SIGSTOP of 0.2–3 × lease, an application writing all the while."""
-    campaign = Campaign(ground, tmp_path, seed=seed(), weights=STOPS)
+    """I1–I8 under kill -9 and SIGSTOP of 0.6–3 × lease, an application writing all the while."""
+    campaign = Campaign(ground, tmp_path, seed=seed(), weights=STOPS, stops=(0.6, 3.0))
     try:
         campaign.run(60.0, enough=has_seen_enough)
     finally:
