@@ -22,7 +22,7 @@ $(STAMP): setup.cfg pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $(STAMP)
 
-demo: $(STAMP)  ## the whole main job on 1,000,000 rows, SIGKILL included (about a minute)
+demo: $(STAMP)  ## the whole main job on 1,000,000 rows, SIGKILL included (well under a minute)
 	$(BIN)/python examples/demo.py
 
 test: $(STAMP)  ## every test, from nothing

@@ -7,8 +7,6 @@ from cli.client import Client, segment
 from cli.errors import ApiError
 from cli.replies import ApplyRow, Event, Lock, Plan, Progress, rows
 
-Files = Mapping[str, Mapping[str, str]]
-
 
 class Api:
     """One server. Every call raises ApiError (it refused) or Unreachable (nobody answered)."""

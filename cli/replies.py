@@ -201,7 +201,6 @@ class Progress:
     tables: tuple[TableProgress, ...]
     error_code: str
     error: str
-    summary: str
     options: Mapping[str, Any]
     attempt: int
     max_attempts: int
@@ -224,7 +223,6 @@ class Progress:
             tables=tuple(TableProgress.read(item) for item in _list(data, "tables")),
             error_code=_text(data, "error_code"),
             error=_text(data, "error_message"),
-            summary=_text(data, "summary"),
             options=options if isinstance(options, dict) else {},
             attempt=_count(data, "attempt"),
             max_attempts=_count(data, "max_attempts"),

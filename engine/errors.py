@@ -1,4 +1,7 @@
-"""What can go wrong at a target, classed where it is caught: permanent, retryable or ambiguous."""
+"""What can go wrong at a target, classed where it is caught: permanent or retryable.
+
+What may or may not have run is retryable: the next owner looks at the target first (`Session.standing`).
+"""
 
 
 class EngineError(Exception):
@@ -31,12 +34,6 @@ class TargetUnavailable(EngineError):
 
 class TargetHeld(TargetUnavailable):
     """Retryable: another apply (of another store) is changing this target; the message says who."""
-
-
-class Ambiguous(EngineError):
-    """Retryable: a statement may or may not have run; look at the target (`Session.standing`), then decide."""
-
-    retryable = True
 
 
 class Fenced(EngineError):

@@ -45,15 +45,15 @@ class DriveControl:
         lease: Lease,
         metrics: Metrics,
         stopping: threading.Event,
-        seqs: dict[tuple[str, str], int],
-        on_live: Callable[[int], None] = lambda _seq: None,
+        on_live: Callable[[int], None],
     ) -> None:
         self._store = store
         self._lease = lease
         self._metrics = metrics
         self._stopping = stopping
-        self._seqs = seqs
         self._on_live = on_live
+        self.seqs: dict[tuple[str, str], int] = {}
+        """Change → its task, once the apply is read; what an engine reports about others is a bug."""
         self._looked_at = 0.0
         self._wrote_at = 0.0
         self._logged_at = time.monotonic()
@@ -75,7 +75,7 @@ class DriveControl:
         self._durable = self._durable or progress.durable
         self._note(progress)
         if progress.live:
-            self._on_live(self._seqs[progress.change.key])
+            self._on_live(self.seqs[progress.change.key])
         if now - self._wrote_at >= WRITE_SECONDS and self._write():
             self._log_progress(progress)
         if now - self._looked_at >= LOOK_SECONDS:
@@ -168,7 +168,7 @@ class DriveControl:
 
     def _note(self, progress: Progress) -> None:
         """Keep the newest of each task for the next write, and count the rows."""
-        seq = self._seqs[progress.change.key]
+        seq = self.seqs[progress.change.key]
         meter = self._meters.setdefault(seq, RowMeter())
         meter.note(time.monotonic(), progress.rows_copied)
         before = self._counted.setdefault(seq, progress.rows_copied)

@@ -56,9 +56,8 @@ class Drive:
         self._tasks: list[Task] = []
         self._changes: dict[int, Change] = {}
         self._control = DriveControl(
-            store=app.store, lease=lease, metrics=app.metrics, stopping=stopping, seqs={}
+            store=app.store, lease=lease, metrics=app.metrics, stopping=stopping, on_live=self._live
         )
-        self._stopping = stopping
         self._current: int | None = None
         self._whole = False  # the engine takes the plan as one piece of work, elsewhere
 
@@ -114,14 +113,7 @@ class Drive:
         self._changes = {
             task.seq: to_engine(stored) for task, stored in zip(self._tasks, plan.changes, strict=True)
         }
-        self._control = DriveControl(
-            store=self._store,
-            lease=self._lease,
-            metrics=self._app.metrics,
-            stopping=self._stopping,
-            seqs={change.key: seq for seq, change in self._changes.items()},
-            on_live=self._live,
-        )
+        self._control.seqs = {change.key: seq for seq, change in self._changes.items()}
         self._control.look_afresh()
         return apply, plan
 

@@ -14,7 +14,7 @@ import pymysql
 from storage.base import Store
 from storage.registry import open_store
 from storage.sqlite.store import SqliteStore
-from tests.faults import write_log
+from tests import write_log
 from tests.faults.worker_process import wrong_clock
 from tests.servers.server import Server
 

@@ -19,6 +19,7 @@ from storage.base import Store
 from storage.lifecycle.statements import Guard
 from storage.mysql.store import MysqlStore
 from storage.sqlite.store import SqliteStore
+from tests import write_log
 from tests.storage.scene import a_plan
 
 KINDS = ("mariadb", "mysql", "sqlite")
@@ -125,24 +126,7 @@ class Known(ABC):
 
         The numbers of the log are the order of commit: every write to an apply has locked its row first.
         """
-        found = []
-        highest: dict[int, int] = {}
-        ended: set[int] = set()
-        for n, apply, fence, what in self.rows("SELECT n, apply_id, fence, what FROM write_log ORDER BY n"):
-            if fence < highest.get(apply, 0):
-                found.append(
-                    f"I2: write {n} ({what}) of apply {apply} carries {fence} after {highest[apply]}"
-                )
-            if apply in ended:
-                found.append(f"I3: write {n} ({what}) of apply {apply} comes after its end")
-            highest[apply] = max(fence, highest.get(apply, 0))
-            if what == "end":
-                ended.add(apply)
-        for apply, owners in self.rows(
-            "SELECT apply_id, count(*) FROM attempts WHERE ended_at IS NULL GROUP BY apply_id HAVING count(*) > 1"
-        ):
-            found.append(f"I7: apply {apply} has {owners} owners at once")
-        return found
+        return write_log.breaches(self.rows)
 
 
 def known(address: str) -> Known:
@@ -171,25 +155,7 @@ class KnownFile(Known):
                CASE WHEN {live} THEN 1000 + i END, 0, 10, 1000 + i, 1000 + i, CASE WHEN {live} THEN NULL ELSE 2000 + i END
           FROM n
         """
-    write_log_sql = (
-        "CREATE TABLE write_log(n INTEGER PRIMARY KEY, apply_id INTEGER, fence INTEGER, what TEXT)",
-        """
-        CREATE TRIGGER log_claims AFTER INSERT ON attempts BEGIN
-          INSERT INTO write_log(apply_id, fence, what) VALUES (NEW.apply_id, NEW.fence, 'claim'); END
-        """,
-        """
-        CREATE TRIGGER log_tasks AFTER UPDATE ON tasks BEGIN
-          INSERT INTO write_log(apply_id, fence, what) VALUES (NEW.apply_id, NEW.fence, 'task'); END
-        """,
-        """
-        CREATE TRIGGER log_events AFTER INSERT ON apply_events WHEN NEW.fence IS NOT NULL BEGIN
-          INSERT INTO write_log(apply_id, fence, what) VALUES (NEW.apply_id, NEW.fence, 'event'); END
-        """,
-        """
-        CREATE TRIGGER log_ends AFTER UPDATE OF state ON applies WHEN NEW.finished_at IS NOT NULL BEGIN
-          INSERT INTO write_log(apply_id, fence, what) VALUES (NEW.id, NEW.fence, 'end'); END
-        """,
-    )
+    write_log_sql = write_log.SQLITE
 
     @property
     def path(self) -> Path:
@@ -298,30 +264,7 @@ class KnownServer(Known):
                  WHERE i < {{first}} + {{count}}) n
          ORDER BY i
         """
-    write_log_sql = (
-        """
-        CREATE TABLE write_log(n BIGINT AUTO_INCREMENT PRIMARY KEY, apply_id BIGINT, fence BIGINT, what VARCHAR(10))
-        """,
-        """
-        CREATE TRIGGER log_claims AFTER INSERT ON attempts FOR EACH ROW
-          INSERT INTO write_log(apply_id, fence, what) VALUES (NEW.apply_id, NEW.fence, 'claim')
-        """,
-        """
-        CREATE TRIGGER log_tasks AFTER UPDATE ON tasks FOR EACH ROW
-          INSERT INTO write_log(apply_id, fence, what) VALUES (NEW.apply_id, NEW.fence, 'task')
-        """,
-        """
-        CREATE TRIGGER log_events AFTER INSERT ON apply_events FOR EACH ROW
-          INSERT INTO write_log(apply_id, fence, what)
-          SELECT NEW.apply_id, NEW.fence, 'event' FROM DUAL WHERE NEW.fence IS NOT NULL
-        """,
-        # SQLite's trigger names the column that is written: an end that is written again counts there, too.
-        """
-        CREATE TRIGGER log_ends AFTER UPDATE ON applies FOR EACH ROW
-          INSERT INTO write_log(apply_id, fence, what)
-          SELECT NEW.id, NEW.fence, 'end' FROM DUAL WHERE NEW.finished_at IS NOT NULL
-        """,
-    )
+    write_log_sql = write_log.MYSQL
 
     def open(
         self,

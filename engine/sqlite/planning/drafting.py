@@ -227,7 +227,7 @@ class Drafting:
         draft = self._alter_table(live, now, wanted)
         if draft.step.after != wanted.fingerprint:
             raise Refused(_unequal(wanted, draft, self._scratch))
-        return replace(draft, renamed_from="" if live.name.lower() == name else live.name)
+        return draft
 
     def _alter_virtual(self, now: Relation, wanted: Relation) -> Draft:
         if now.form != wanted.form or now.name != wanted.name:

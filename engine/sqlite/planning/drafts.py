@@ -20,7 +20,6 @@ class Draft:
     counted_to: int = DIRECT_ROWS
     aside: bool = False  # dropped by a rename; the rows are removed later, in batches
     keyless: bool = False  # large, and yet not online: no key to walk by
-    renamed_from: str = ""
 
     @property
     def replaced(self) -> bool:
