@@ -108,6 +108,24 @@ class Capabilities:
     (`standing` says so) or waiting for the cutover. Signals are passed on by `prepare` and `cut_over` themselves."""
 
 
+class Verdict(StrEnum):
+    """What an observation means to the operator."""
+
+    GOOD = "good"
+    DOUBTFUL = "doubtful"  # works, but slower, or not for every change
+    BAD = "bad"  # has to be mended before changes can run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """One thing that was looked at on a target before anything is changed there."""
+
+    verdict: Verdict
+    subject: str  # what was looked at, two or three words: "journal mode", "binlog_format", "privileges"
+    text: str  # what was found, one sentence
+    remedy: str = ""  # what to do about it; said of everything that is not good
+
+
 class Signal(Enum):
     """What the server wants of a running engine call."""
 
@@ -233,6 +251,15 @@ class Engine(ABC):
     @abstractmethod
     def ping(self) -> None:
         """Raise TargetUnavailable or Refused unless the target can be reached."""
+
+    def examine(self) -> Sequence[Observation]:
+        """What an operator has to know about the target before a change: one for each thing looked at, the good ones too.
+
+        Changes nothing there and takes seconds at most. Raises what `ping` raises: a target that cannot be reached has
+        nothing else to show.
+        """
+        self.ping()
+        return (Observation(verdict=Verdict.GOOD, subject="reach", text="the target answers"),)
 
     @abstractmethod
     def pull(self) -> SchemaFiles:

@@ -1,13 +1,15 @@
 """The SQLite engine: plans against one database file and opens sessions on it."""
 
+from collections.abc import Sequence
 from contextlib import closing
 from typing import ClassVar
 
-from engine.base import Capabilities, Engine, Job, PlanResult, SchemaFiles, Session, Target
+from engine.base import Capabilities, Engine, Job, Observation, PlanResult, SchemaFiles, Session, Target
 from engine.sqlite.changing.session import SqliteSession
+from engine.sqlite.examination import examine_file
 from engine.sqlite.planning.planner import plan_sqlite
 from engine.sqlite.pull import pull_files
-from engine.sqlite.target import connect, translated
+from engine.sqlite.target import connect, file_of, translated
 
 
 class SqliteEngine(Engine):
@@ -23,6 +25,14 @@ class SqliteEngine(Engine):
         """TargetUnavailable, Refused: the file cannot be read, or is no database."""
         with closing(connect(self._target.dsn, read_only=True)), translated(self._target.database):
             pass
+
+    def examine(self) -> Sequence[Observation]:
+        """The file, its folder, the journal mode, the room on its disk. TargetUnavailable, Refused as by `ping`."""
+        with (
+            closing(connect(self._target.dsn, read_only=True)) as connection,
+            translated(self._target.database),
+        ):
+            return examine_file(connection, file_of(self._target.dsn))
 
     def pull(self) -> SchemaFiles:
         """The live schema as files, in one namespace named like the database."""
