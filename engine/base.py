@@ -29,6 +29,7 @@ class Strategy(StrEnum):
     """How a change will run."""
 
     INSTANT = "instant"  # catalogue only: the time does not depend on the rows
+    IN_PLACE = "in_place"  # the server changes the table itself, while writers go on
     DIRECT = "direct"  # one transaction whose time grows with the rows; planned for small tables only
     ONLINE = "online"  # shadow table, batches, checkpoint, cutover
 

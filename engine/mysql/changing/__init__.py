@@ -1,0 +1,1 @@
+"""Carries out planned changes on a MySQL or MariaDB target."""

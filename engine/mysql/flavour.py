@@ -1,0 +1,49 @@
+"""Which server a target is, and what follows from that."""
+
+import re
+from dataclasses import dataclass
+
+from engine.errors import Refused
+from engine.mysql.link import Link
+
+OLDEST = {"MySQL": (8, 4), "MariaDB": (10, 6)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flavour:
+    """The kind and version of a server."""
+
+    vendor: str  # MySQL | MariaDB
+    version: tuple[int, int, int]
+
+    def __str__(self) -> str:
+        return f"{self.vendor} {'.'.join(map(str, self.version))}"
+
+    @property
+    def mariadb(self) -> bool:
+        """MariaDB, not MySQL."""
+        return self.vendor == "MariaDB"
+
+    @property
+    def renames_under_lock(self) -> bool:
+        """RENAME TABLE works in the session that holds LOCK TABLES (MySQL 8.0.13 and newer; error 1192 on MariaDB)."""
+        return not self.mariadb
+
+    @property
+    def binlog_status(self) -> str:
+        """The statement that tells the end of the binary log: its file and position are the first two columns."""
+        return "SHOW MASTER STATUS" if self.mariadb else "SHOW BINARY LOG STATUS"
+
+
+def flavour_of(link: Link) -> Flavour:
+    """Ask the server. Refused for one older than we know."""
+    text = str(link.value("SELECT VERSION()"))
+    found = re.match(r"(\d+)\.(\d+)\.(\d+)", text)
+    if found is None:
+        raise Refused(f"the server's version {text!r} is not understood")
+    vendor = "MariaDB" if "mariadb" in text.lower() else "MySQL"
+    version = (int(found[1]), int(found[2]), int(found[3]))
+    if version[:2] < OLDEST[vendor]:
+        oldest = ".".join(map(str, OLDEST[vendor]))
+        raise Refused(f"the server is {vendor} {found[0]}; {vendor} {oldest} or newer is needed")
+    return Flavour(vendor=vendor, version=version)

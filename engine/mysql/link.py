@@ -1,0 +1,157 @@
+"""One connection to a target server: runs SQL, raises the engine's errors, tells what the server said of a statement."""
+
+import ssl
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Self
+
+import pymysql
+from pymysql.connections import Connection
+from pymysql.constants import CLIENT
+from pymysql.cursors import Cursor
+
+from engine.mysql.address import Address
+from engine.mysql.trouble import translate
+
+CONNECT_SECONDS = 5.0
+ANSWER_SECONDS = 30.0
+SETTINGS: Mapping[str, object] = {
+    "autocommit": 1,
+    "time_zone": "+00:00",
+    "lock_wait_timeout": 2,
+    "innodb_lock_wait_timeout": 3,
+    "foreign_key_checks": 1,
+    "sql_quote_show_create": 1,
+}
+"""What every connection starts with; a caller's own settings come on top."""
+
+Row = tuple[Any, ...]
+
+
+class Link:
+    """A connection, used by one thread at a time; a context manager that closes it.
+
+    Every method raises EngineErrors: `Lost` when the connection broke (the statement may have run), `Waited` for lock waits
+    and deadlocks, `Trouble` for other passing trouble, `ServerRefused` for what stays refused; all carry `code`.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        *,
+        settings: Mapping[str, object] | None = None,
+        schema: str | None = None,
+        answer_seconds: float | None = ANSWER_SECONDS,
+    ) -> None:
+        """Connect: READ COMMITTED, `SETTINGS` and then *settings* set, *schema* (default: the address's) selected.
+
+        *answer_seconds* bounds the wait for an answer; None waits as long as the statement takes.
+        """
+        self._where = str(address)
+        try:
+            self._connection: Connection[Cursor] = pymysql.connect(
+                host=address.host or None,
+                port=address.port,
+                unix_socket=address.socket or None,
+                user=address.user,
+                password=address.password,
+                database=(address.database if schema is None else schema) or None,
+                charset="utf8mb4",
+                collation="utf8mb4_bin",
+                client_flag=CLIENT.FOUND_ROWS,
+                autocommit=None,
+                connect_timeout=CONNECT_SECONDS,
+                read_timeout=answer_seconds,
+                write_timeout=answer_seconds or ANSWER_SECONDS,
+                **_tls_options(address),
+            )
+        except (pymysql.MySQLError, OSError) as error:
+            raise translate(error, self._where) from error
+        try:
+            wanted = {**SETTINGS, **(settings or {})}
+            marks = ", ".join(f"SESSION {name} = %s" for name in wanted)
+            self.run(f"SET {marks}", *wanted.values())
+            self.run("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+            self.id: int = self._connection.thread_id()  # type: ignore[no-untyped-call]
+        except BaseException:
+            self.hang_up()
+            raise
+
+    def run(self, sql: str, *args: object) -> int:
+        """Run one statement; how many rows it found or changed. `%s` stand for *args*; without args a % is a %."""
+        return self._execute(sql, args)[0]
+
+    def rows(self, sql: str, *args: object) -> list[Row]:
+        """The rows of a query."""
+        return self._execute(sql, args)[1]
+
+    def row(self, sql: str, *args: object) -> Row | None:
+        """The first row of a query, None when there is none."""
+        found = self.rows(sql, *args)
+        return found[0] if found else None
+
+    def value(self, sql: str, *args: object) -> Any:
+        """The first column of the first row, None when there is none."""
+        found = self.row(sql, *args)
+        return None if found is None else found[0]
+
+    def named(self, sql: str, *args: object) -> list[dict[str, Any]]:
+        """The rows of a query by lower-case column name."""
+        with self._cursor(sql, args) as cursor:
+            names = [str(column[0]).lower() for column in cursor.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    @property
+    def warnings(self) -> int:
+        """How many warnings the last statement gave (`SHOW WARNINGS` has them)."""
+        return int(self._connection._result.warning_count or 0) if self._connection._result else 0  # type: ignore[attr-defined]
+
+    @property
+    def message(self) -> str:
+        """What the server said of the last statement: `Records: 5  Duplicates: 0  Warnings: 0`; often empty."""
+        found = self._connection._result.message if self._connection._result else b""  # type: ignore[attr-defined]
+        return found.decode("utf-8", "replace") if isinstance(found, bytes) else str(found or "")
+
+    def close(self) -> None:
+        """Say good-bye; nothing is raised."""
+        with suppress(pymysql.MySQLError, OSError):
+            self._connection.close()
+
+    def hang_up(self) -> None:
+        """Close the socket without a word, from whatever thread: what waits for an answer on it gets Lost."""
+        self._connection._force_close()  # type: ignore[attr-defined]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _execute(self, sql: str, args: Sequence[object]) -> tuple[int, list[Row]]:
+        with self._cursor(sql, args) as cursor:
+            return cursor.rowcount, list(cursor.fetchall() if cursor.description else ())
+
+    def _cursor(self, sql: str, args: Sequence[object]) -> Cursor:
+        cursor = self._connection.cursor()
+        try:
+            cursor.execute(sql, args or None)
+        except (pymysql.MySQLError, OSError) as error:
+            raise translate(error, self._where) from error
+        return cursor
+
+
+def _tls_options(address: Address) -> dict[str, Any]:
+    """The driver's options: it prefers TLS by itself; given a context, it insists on it."""
+    if address.ssl_mode == "disabled" or address.socket:
+        return {"ssl_disabled": True}
+    if address.ssl_mode == "preferred" and not (address.ssl_ca or address.ssl_cert):
+        return {}
+    context = ssl.create_default_context(cafile=address.ssl_ca)
+    context.check_hostname = address.ssl_mode == "verify_identity"
+    context.verify_mode = ssl.CERT_REQUIRED if address.ssl_mode.startswith("verify") else ssl.CERT_NONE
+    if address.ssl_cert:
+        context.load_cert_chain(address.ssl_cert, address.ssl_key)
+    return {"ssl": context}

@@ -1,0 +1,1 @@
+"""From desired files to a verified plan for a MySQL or MariaDB target."""

@@ -1,0 +1,129 @@
+"""What a table is made of, as the server tells it: the records. `engine.mysql.catalog` reads them."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A column. `line` is its own line of SHOW CREATE TABLE, name included, without the closing comma."""
+
+    name: str
+    line: str
+    data_type: str  # lower case, bare: bigint, varchar, enum
+    column_type: str  # as information_schema has it: bigint(20) unsigned, enum('a','b')
+    nullable: bool
+    default: str | None
+    charset: str | None
+    collation: str | None
+    generated: str  # "" | "VIRTUAL" | "STORED"
+    expression: str  # of a generated column
+    invisible: bool
+    auto_increment: bool
+
+    @property
+    def unsigned(self) -> bool:
+        """A number without a sign."""
+        return "unsigned" in self.column_type
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexPart:
+    """One part of an index: a column, or an expression (then `column` is None)."""
+
+    column: str | None
+    expression: str | None = None
+    prefix: int | None = None
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Index:
+    """An index; the primary key is named PRIMARY."""
+
+    name: str
+    line: str
+    unique: bool
+    kind: str  # BTREE | FULLTEXT | SPATIAL | …
+    parts: tuple[IndexPart, ...]
+    visible: bool = True
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The plain columns, in order; expressions left out."""
+        return tuple(part.column for part in self.parts if part.column is not None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignKey:
+    """A foreign key of the table."""
+
+    name: str
+    line: str
+    columns: tuple[str, ...]
+    parent_schema: str
+    parent: str
+    parent_columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """A CHECK constraint that stands on a line of its own."""
+
+    name: str
+    line: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A base table. `text` is canonical: two tables with the same text are the same, whatever their AUTO_INCREMENT."""
+
+    schema: str
+    name: str
+    text: str = field(repr=False)
+    columns: tuple[Column, ...]
+    indexes: tuple[Index, ...]
+    foreign_keys: tuple[ForeignKey, ...]
+    checks: tuple[Check, ...]
+    options: Mapping[
+        str, str
+    ]  # ENGINE, CHARSET, COLLATE, COMMENT, ROW_FORMAT, …: as SHOW CREATE has them after the )
+    partitions: str  # the text from PARTITION BY on, without the version comment; "" when there is none
+    triggers: tuple[str, ...] = ()  # names of triggers on it that are not ours
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest of the canonical text."""
+        return hashlib.sha256(self.text.encode()).hexdigest()[:32]
+
+    def column(self, name: str) -> Column | None:
+        """The column of that name; column names know no case."""
+        wanted = name.lower()
+        return next((column for column in self.columns if column.name.lower() == wanted), None)
+
+    def index(self, name: str) -> Index | None:
+        """The index of that name; index names know no case."""
+        wanted = name.lower()
+        return next((index for index in self.indexes if index.name.lower() == wanted), None)
+
+    @property
+    def row_key(self) -> tuple[str, ...]:
+        """The columns by which a row is found: of the primary key, else of the first unique key whose columns are all NOT NULL.
+
+        Whole columns only, none of them FLOAT, DOUBLE, BIT or JSON, whose values do not compare reliably. Empty: there is none.
+        """
+        for index in sorted(self.indexes, key=lambda found: found.name != "PRIMARY"):
+            if index.unique and self._finds_rows(index):
+                return index.columns
+        return ()
+
+    def _finds_rows(self, index: Index) -> bool:
+        columns = [self.column(name) for name in index.columns]
+        return len(columns) == len(index.parts) and all(
+            column is not None
+            and not column.nullable
+            and column.data_type not in ("float", "double", "bit", "json")
+            and part.prefix is None
+            for column, part in zip(columns, index.parts, strict=True)
+        )

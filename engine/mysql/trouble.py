@@ -1,0 +1,99 @@
+"""The border where the driver's errors become the engine's, classed by the server's error codes."""
+
+from typing import ClassVar
+
+import pymysql
+
+from engine.errors import EngineError, Refused, TargetUnavailable
+
+
+class ServerRefused(Refused):
+    """Permanent: the server will not do that; `code` is its error number."""
+
+    def __init__(self, text: str, code: int) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class Trouble(TargetUnavailable):
+    """Retryable: `code` is the server's error number (or the driver's)."""
+
+    lost: ClassVar[bool] = False
+
+    def __init__(self, text: str, code: int) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class Lost(Trouble):
+    """The connection is gone, and with it the transaction and every lock; the statement may or may not have run: look."""
+
+    lost = True
+
+
+class Waited(Trouble):
+    """A lock was not to be had in time (1205, 3572), or a deadlock was broken at our cost (1213): the transaction, or only
+    the statement for 1205, is rolled back."""
+
+
+LOST = frozenset({1053, 1077, 1079, 1152, 1158, 1159, 1160, 1161, 1927, 2006, 2013, 2055, 3169, 4031})
+WAITED = frozenset({1205, 1213, 3058, 3572})
+NOT_NOW = {
+    1020: "a row changed under the transaction",
+    1021: "the disk of the server is full; make room",
+    1026: "writing failed; see the disk and the server's error log",
+    1030: "the storage engine reports an error; see the disk and the server's error log",
+    1037: "the server is out of memory",
+    1038: "the server is out of sort memory",
+    1040: "the server has too many connections; raise max_connections or end some",
+    1041: "the server is out of memory",
+    1114: "the table is full: the disk, or a limit of the server; make room",
+    1129: "the server blocks this host after failed connections; FLUSH HOSTS there",
+    1203: "this user has too many connections",
+    1226: "this user has used up its resources",
+    1290: "the server runs read-only (a fail-over?)",
+    1317: "the statement was interrupted",
+    1836: "the server runs read-only (a fail-over?)",
+    1878: "a temporary file could not be written; see the disk",
+    2002: "it cannot be reached",
+    2003: "it cannot be reached",
+    2026: "the TLS connection failed",
+    3024: "the statement took longer than the server allows",
+    3098: "the server does not take the table just now",
+    3100: "the server could not run a hook of replication",
+    3101: "the group of servers rolled it back",
+    3168: "the service is not up yet",
+    3903: "the server holds an instance lock or a backup",
+}
+# Another password or grant heals these, and passwords are rotated: they are tried again.
+NO_ENTRY = {
+    1044: "this user may not use the database",
+    1045: "user or password is wrong",
+    1130: "the server does not let this host in",
+    1698: "user or password is wrong",
+    3118: "the account is locked",
+    4151: "the account is locked",
+}
+
+
+def code_of(error: Exception) -> int:
+    """The error number, 0 when there is none."""
+    first = error.args[0] if error.args else 0
+    return first if isinstance(first, int) else 0
+
+
+def translate(error: Exception, where: str = "") -> EngineError:
+    """What *error* of the driver or the socket means for the caller."""
+    code = code_of(error) if isinstance(error, pymysql.MySQLError) else 0
+    text = str(error.args[1]) if len(error.args) > 1 else str(error)
+    said = f"{where}: {text}" if where else text
+    if not isinstance(error, pymysql.MySQLError) or code in LOST:
+        return Lost(f"{said} ({code or type(error).__name__}: the connection is gone)", code)
+    if isinstance(error, pymysql.err.InterfaceError):
+        return Lost(f"{said} (the connection is closed)", code)
+    if code in WAITED:
+        return Waited(f"{said} ({code})", code)
+    advice = NOT_NOW.get(code) or NO_ENTRY.get(code)
+    if advice is not None:
+        return Trouble(f"{said} ({code}: {advice})", code)
+    return ServerRefused(f"{said} ({code})", code)

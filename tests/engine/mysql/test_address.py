@@ -1,0 +1,43 @@
+"""The DSN of a MySQL or MariaDB target, in both forms people have it."""
+
+import pytest
+
+from engine.errors import Refused
+from engine.mysql.address import parse_address
+
+
+@pytest.mark.parametrize(
+    ("dsn", "host", "port", "user", "password", "database"),
+    [
+        ("mysql://sb:p%40ss@db.example:3307/shop", "db.example", 3307, "sb", "p@ss", "shop"),
+        ("mysql://sb@[::1]/shop", "::1", 3306, "sb", "", "shop"),
+        ("mysql://sb:x@h:3306", "h", 3306, "sb", "x", ""),
+        ("sb:p@ss:w/rd@tcp(db:3307)/shop?parseTime=true", "db", 3307, "sb", "p@ss:w/rd", "shop"),
+        ("root@tcp(127.0.0.1:3306)/", "127.0.0.1", 3306, "root", "", ""),
+        ("root:x@tcp(localhost)/shop", "localhost", 3306, "root", "x", "shop"),
+    ],
+)
+def test_both_forms_of_a_dsn_are_understood(
+    dsn: str, host: str, port: int, user: str, password: str, database: str
+) -> None:
+    address = parse_address(dsn)
+    found = (address.host, address.port, address.user, address.password, address.database)
+    assert found == (host, port, user, password, database)
+
+
+def test_a_socket_may_stand_for_host_and_port() -> None:
+    assert parse_address("sb:x@unix(/run/mysqld.sock)/shop").socket == "/run/mysqld.sock"
+
+
+@pytest.mark.parametrize(
+    "dsn", ["", "mysql://", "postgres://u:secret@h/d", "mysql://u:secret@h/d?what=1", "u:secret@tcp(h:x)/d"]
+)
+def test_another_form_is_refused_without_quoting_the_dsn(dsn: str) -> None:
+    with pytest.raises(Refused) as refusal:
+        parse_address(dsn)
+    assert "secret" not in str(refusal.value)
+
+
+def test_the_password_is_in_no_text_made_of_an_address() -> None:
+    address = parse_address("mysql://sb:topsecret@h/shop?ssl_mode=required")
+    assert "topsecret" not in f"{address} {address!r}"
