@@ -19,7 +19,7 @@ from pathlib import Path
 import apsw
 
 from bench.machine import describe
-from engine.base import Change, Job, Progress, Signal, Target
+from engine.base import DEFAULT_VOLUME, Change, Job, Progress, Signal, Target
 from engine.sqlite.engine import SqliteEngine
 
 COLUMNS = "id INTEGER PRIMARY KEY, customer INTEGER NOT NULL, quantity TEXT NOT NULL, note TEXT, placed_at TEXT NOT NULL"
@@ -65,6 +65,10 @@ class Going:
     def pause(self, seconds: float) -> None:
         """Rest."""
         time.sleep(seconds)
+
+    def volume(self) -> int:
+        """SQLite has no use for it."""
+        return DEFAULT_VOLUME
 
     def attach(self, external_id: str) -> None:
         """Nothing of SQLite's goes on elsewhere."""

@@ -16,6 +16,11 @@ SchemaFiles = Mapping[str, Mapping[str, str]]
 """namespace → file name → text of the file."""
 
 
+VOLUMES = range(1, 12)
+"""How hard a copy may press on its target: 1 is the gentlest, 11 the hardest."""
+DEFAULT_VOLUME = 3
+
+
 class Severity(StrEnum):
     """How bad a finding is. `error` is unsafe and needs `allow_unsafe`; `blocked` is refused whatever is allowed."""
 
@@ -107,6 +112,8 @@ class Capabilities:
     whole_plan: bool = False
     """The plan is one piece of work that goes on elsewhere, without its driver. `prepare` follows it: GO means all live
     (`standing` says so) or waiting for the cutover. Signals are passed on by `prepare` and `cut_over` themselves."""
+    volume: bool = False
+    """It asks `Control.volume` between chunks and keeps to it, also when it changes on the way."""
 
 
 class Verdict(StrEnum):
@@ -172,7 +179,7 @@ class Progress:
 
 
 class Control(Protocol):
-    """The server's side of a running engine call. Both calls may raise; the engine rolls back and lets it fly."""
+    """The server's side of a running engine call. Its calls may raise; the engine rolls back and lets it fly."""
 
     def report(self, progress: Progress) -> Signal:
         """Take note and say whether to go on. Cheap: call it between batches, at least once a second."""
@@ -182,6 +189,12 @@ class Control(Protocol):
 
     def pause(self, seconds: float) -> None:
         """Sleep, woken early by shutdown."""
+
+    def volume(self) -> int:
+        """How hard to press on the target now, one of VOLUMES: people change it while the copy runs. Never raises.
+
+        Cheap: call it between chunks. Only engines that say so in their capabilities need it.
+        """
 
 
 class Standing(Enum):

@@ -7,14 +7,15 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from engine.base import Progress, Signal
+from engine.base import DEFAULT_VOLUME, Progress, Signal
 from server.backoff import outage_delay
 from server.leases import Lease, boottime
 from server.metrics import Metrics
+from server.options import ApplyOptions
 from server.rates import RowMeter
 from server.texts import clean
 from storage.base import Store
-from storage.errors import Unavailable
+from storage.errors import StoreError, Unavailable
 from storage.records import ControlRequest, TaskProgress
 
 log = logging.getLogger(__name__)
@@ -55,6 +56,8 @@ class DriveControl:
         self.seqs: dict[tuple[str, str], int] = {}
         """Change → its task, once the apply is read; what an engine reports about others is a bug."""
         self._looked_at = 0.0
+        self._volume = DEFAULT_VOLUME
+        self._volume_at = 0.0
         self._wrote_at = 0.0
         self._logged_at = time.monotonic()
         self._durable = False
@@ -94,6 +97,19 @@ class DriveControl:
         if seconds >= LONG_PAUSE_SECONDS:
             self.flush()
         self._stopping.wait(seconds)
+
+    def volume(self) -> int:
+        """What the apply's options say, read afresh now and then; while the store is away, what they said last."""
+        now = time.monotonic()
+        if now - self._volume_at >= LOOK_SECONDS:
+            self._volume_at = now
+            try:
+                options = self._store.apply(self._lease.claim.apply_uid).options
+            except StoreError as error:
+                log.warning("%s: the volume was not read: %s", self._lease.claim.apply_uid, error)
+            else:
+                self._volume = ApplyOptions.read(options).volume or DEFAULT_VOLUME
+        return self._volume
 
     # -- called by the drive ------------------------------------------------------------------------------------
 

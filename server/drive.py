@@ -18,6 +18,7 @@ from server.backoff import retry_delay
 from server.changes import to_engine
 from server.control import DriveControl, ShuttingDown
 from server.leases import Lease
+from server.options import ApplyOptions
 from server.secrets import SecretError
 from server.targets import UnknownTarget
 from server.texts import clean
@@ -140,7 +141,7 @@ class Drive:
             try:
                 if not begun:
                     session.check_fits(list(self._changes.values()), plan.fingerprints)
-                outcome, signal = self._walk(session, deferred=apply.options.get("defer_cutover") == "true")
+                outcome, signal = self._walk(session, deferred=ApplyOptions.read(apply.options).defer_cutover)
             except EngineError as error:
                 if error.retryable or self._whole or isinstance(error, Fenced):
                     raise

@@ -188,6 +188,13 @@ class Store(ABC):
         """
 
     @abstractmethod
+    def set_option(self, apply_uid: str, name: str, value: str, caller: str) -> str | None:
+        """Change one option of an apply that is not over, with an event; what it was. NotFound, Refused.
+
+        Its driver, if there is one, finds it when it reads the apply again.
+        """
+
+    @abstractmethod
     def control_request(self, request_id: int) -> ControlRequest:
         """The command as it stands now, or NotFound."""
 

@@ -29,6 +29,7 @@ class FakeTarget:
         self.fences: dict[str, int] = {}
         self.lock = threading.Lock()
         self.rows = 5
+        self.volumes: list[int] = []
         self.on: dict[str, Callable[[Control], None]] = {}
         """step name ("open", "prepare orders", "cut_over orders", "tidy", "discard") → what happens first."""
 
@@ -45,7 +46,7 @@ class FakeEngine(Engine):
     """An engine over a FakeTarget."""
 
     name = "Fake"
-    capabilities = Capabilities(stop=True, cancel=True, defer_cutover=True)
+    capabilities = Capabilities(stop=True, cancel=True, defer_cutover=True, volume=True)
 
     def __init__(self, target: FakeTarget) -> None:
         self.target = target
@@ -121,6 +122,7 @@ class FakeSession(Session):
                     detail="copying rows",
                     durable=True,
                 )
+                self._target.volumes.append(control.volume())
                 signal = control.report(progress)
                 if signal is not Signal.GO:
                     return signal

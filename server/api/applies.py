@@ -8,15 +8,14 @@ from server.api.answers import Answer, Failed, Invalid
 from server.api.backends import NoBackend, engine_for, labels
 from server.api.plans import blocking_findings, unsafe_changes
 from server.app import App
-from server.bodies import Fields, decode
+from server.bodies import decode
+from server.options import ApplyOptions, BadOption
 from server.requests import Request
 from server.texts import clean
 from storage.errors import NotFound, TargetBusy
 from storage.records import NewApply, Plan
 
 log = logging.getLogger(__name__)
-
-FLAGS = ("defer_cutover", "defer_deploy", "skip_revert", "allow_unsafe")
 
 
 def apply(app: App, request: Request) -> Answer:
@@ -27,7 +26,7 @@ def apply(app: App, request: Request) -> Answer:
         raise Invalid("plan_id is required")
     if not environment:
         raise Invalid("environment is required")
-    options = _options(fields)
+    options = _options(fields.names("options"))
     deployment = fields.text("deployment")
     key = fields.text("idempotency_key") or request.headers.get("idempotency-key", "")
     try:
@@ -39,13 +38,13 @@ def apply(app: App, request: Request) -> Answer:
         environment=environment,
         deployment=plan.deployment,
         caller=fields.text("caller") or request.user,
-        options=options,
+        options=options.texts(),
         idempotency_key=key or None,
         max_attempts=app.config.workers.max_attempts,
     )
     status = "error"
     try:
-        answer = _submit(app, plan, new, deployment)
+        answer = _submit(app, plan, new, options, deployment)
         status = "success" if answer["accepted"] else "rejected"
     finally:
         where = labels(app, plan.database, plan.environment)
@@ -53,8 +52,8 @@ def apply(app: App, request: Request) -> Answer:
     return answer
 
 
-def _submit(app: App, plan: Plan, new: NewApply, deployment: str) -> dict[str, Any]:
-    refusal = _refusal(app, plan, new.environment, deployment, new.options)
+def _submit(app: App, plan: Plan, new: NewApply, options: ApplyOptions, deployment: str) -> dict[str, Any]:
+    refusal = _refusal(app, plan, new.environment, deployment, options)
     if refusal:
         return _refused(plan, refusal)
     try:
@@ -71,21 +70,14 @@ def _refused(plan: Plan, text: str) -> dict[str, Any]:
     return {"accepted": False, "error_code": "engine_error", "error_message": clean(text)}
 
 
-def _options(fields: Fields) -> dict[str, str]:
-    """The options we know. A flag that is neither `true` nor `false` is refused: guessing could allow too much."""
-    given = fields.names("options")
-    options = {}
-    for flag in FLAGS:
-        if flag in given:
-            if given[flag] not in ("true", "false"):
-                raise Invalid(f'invalid request body: options.{flag} must be "true" or "false"')
-            options[flag] = given[flag]
-    if given.get("branch"):
-        options["branch"] = given["branch"]
-    return options
+def _options(given: Mapping[str, str]) -> ApplyOptions:
+    try:
+        return ApplyOptions.read(given)
+    except BadOption as error:
+        raise Invalid(f"invalid request body: {error}") from error
 
 
-def _refusal(app: App, plan: Plan, environment: str, deployment: str, options: Mapping[str, str]) -> str:
+def _refusal(app: App, plan: Plan, environment: str, deployment: str, options: ApplyOptions) -> str:
     """Why the plan must not run as asked, or ""."""
     if environment != plan.environment:
         return f"the plan was made for environment {plan.environment}, not {environment}: plan again for {environment}"
@@ -98,19 +90,20 @@ def _refusal(app: App, plan: Plan, environment: str, deployment: str, options: M
     return _engine_refusal(app, plan, options)
 
 
-def _unsafe_allowed(plan: Plan, unsafe: list[str], options: Mapping[str, str]) -> bool:
+def _unsafe_allowed(plan: Plan, unsafe: list[str], options: ApplyOptions) -> bool:
     """An explicit "false" refuses. Clients of the original never say: they asked their user already."""
-    said = options.get("allow_unsafe")
-    if said is None:
+    if options.allow_unsafe is None:
         log.warning("%s: unsafe changes run, the client did not say allow_unsafe: %s", plan.plan_id, unsafe)
-    return said != "false"
+    return options.allow_unsafe is not False
 
 
-def _engine_refusal(app: App, plan: Plan, options: Mapping[str, str]) -> str:
+def _engine_refusal(app: App, plan: Plan, options: ApplyOptions) -> str:
     try:
         engine = engine_for(app, plan.deployment, plan.environment, plan.database)
     except NoBackend as error:
         raise Failed(f"apply failed: tern client: {error}") from error
-    if options.get("defer_cutover") == "true" and not engine.capabilities.defer_cutover:
+    if options.defer_cutover and not engine.capabilities.defer_cutover:
         return f"{engine.name} cannot defer the cutover: apply without defer_cutover"
+    if options.volume is not None and not engine.capabilities.volume:
+        return f"{engine.name} cannot change the volume of a copy: apply without volume"
     return ""

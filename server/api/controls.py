@@ -2,14 +2,15 @@
 
 import logging
 import time
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from engine.base import DEFAULT_VOLUME, VOLUMES
 from server.api.answers import Again, Answer, Failed, Invalid, Missing
 from server.api.backends import NoBackend, check_known, engine_for, environment_or_default, labels
 from server.app import App
 from server.bodies import Fields, decode, sparse
+from server.options import ApplyOptions
 from server.requests import Request
 from server.texts import clean
 from storage.errors import NotFound, Refused
@@ -78,12 +79,24 @@ def cutover(app: App, request: Request) -> Answer:
 
 
 def volume(app: App, request: Request) -> Answer:
-    """Change the copy's pace: no engine of this build can."""
+    """Change how hard the copy presses on its target: kept in the options, read by the driver within a second."""
     wanted = decode(request.body).integer("volume") or 0
-    apply, _ = _addressed(app, request, "volume", "no active schema change")
-    if not 1 <= wanted <= 11:
-        raise Invalid("volume must be between 1 and 11")
-    raise _unsupported(app, apply, "volume", "volume not supported")
+    apply, caller = _addressed(app, request, "volume", "no active schema change")
+    if wanted not in VOLUMES:
+        raise Invalid(f"volume must be between {VOLUMES[0]} and {VOLUMES[-1]}")
+    before = ApplyOptions.read(apply.options).volume or DEFAULT_VOLUME
+    if _lacks(app, apply, "volume"):
+        raise _unsupported(app, apply, "volume", "volume not supported")
+    try:
+        app.store.set_option(apply.apply_uid, "volume", str(wanted), caller)
+    except Refused as error:
+        return _counted(
+            app, apply, "volume", _refused(error), {"previous_volume": before, "new_volume": before}
+        )
+    log.info("%s: volume %d → %d, asked by %s", apply.apply_uid, before, wanted, caller)
+    return _counted(
+        app, apply, "volume", {"accepted": True}, {"previous_volume": before, "new_volume": wanted}
+    )
 
 
 def revert(app: App, request: Request) -> Answer:
@@ -189,16 +202,22 @@ def _already(app: App, apply: Apply) -> dict[str, Any]:
 
 
 def _cannot(app: App, apply: Apply, command: str, advice: str) -> str:
-    """Why the engine cannot do the command (CO-2), or ""; without a back end the driver finds out."""
+    """Why the engine cannot do the command (CO-2), or ""."""
+    return f"{apply.engine} cannot {command} a schema change: {advice}" if _lacks(app, apply, command) else ""
+
+
+def _lacks(app: App, apply: Apply, ability: str) -> bool:
+    """Whether the engine is known not to have it; without a back end the driver finds out."""
     try:
         engine = engine_for(app, apply.deployment, apply.environment, apply.database)
     except NoBackend:
-        return ""
-    can: dict[str, Callable[[], bool]] = {
-        "stop": lambda: engine.capabilities.stop,
-        "cancel": lambda: engine.capabilities.cancel,
+        return False
+    can = {
+        "stop": engine.capabilities.stop,
+        "cancel": engine.capabilities.cancel,
+        "volume": engine.capabilities.volume,
     }
-    return "" if can[command]() else f"{engine.name} cannot {command} a schema change: {advice}"
+    return not can[ability]
 
 
 def _refused(error: Refused) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Any
 from server.api.answers import Answer, Invalid, Missing
 from server.app import App
 from server.bodies import exact_stamp, sparse, stamp
+from server.options import ApplyOptions
 from server.requests import Request
 from server.texts import clean
 from storage.errors import NotFound
@@ -126,5 +127,6 @@ def _status_body(apply: Apply) -> dict[str, Any]:
             started_at=stamp(apply.started_at),
             completed_at=stamp(apply.finished_at),
             next_attempt_at=stamp(apply.next_attempt_at),
+            volume=ApplyOptions.read(apply.options).volume,
         ),
     }

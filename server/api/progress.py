@@ -6,13 +6,12 @@ from server.api.answers import Answer, Failed, Missing
 from server.api.backends import NoBackend, check_known, environment_or_default
 from server.app import App
 from server.bodies import sparse, stamp
+from server.options import ApplyOptions
 from server.requests import Request
 from server.texts import clean
 from storage.errors import NotFound, Unavailable
 from storage.records import Apply, Task
 from storage.states import State
-
-SHOWN_OPTIONS = ("defer_cutover", "defer_deploy", "skip_revert", "allow_unsafe")
 
 
 def of_database(app: App, request: Request) -> Answer:
@@ -43,6 +42,7 @@ def of_apply(app: App, request: Request) -> Answer:
 
 def progress_body(apply: Apply, tasks: list[Task]) -> dict[str, Any]:
     """The apply and its tables as the wire has them."""
+    options = ApplyOptions.read(apply.options)
     return {
         "state": apply.state.value,
         "engine": apply.engine,
@@ -62,10 +62,16 @@ def progress_body(apply: Apply, tasks: list[Task]) -> dict[str, Any]:
             error_code=_error_code(apply),
             error_message=clean(apply.error),
             summary=_summary(apply, tasks),
-            options={key: "true" for key in SHOWN_OPTIONS if apply.options.get(key) == "true"},
+            volume=options.volume,
+            options=_shown(options),
             next_attempt_at=stamp(apply.next_attempt_at),
         ),
     }
+
+
+def _shown(options: ApplyOptions) -> dict[str, str]:
+    """As the original: a refusal of unsafe changes is no option worth showing, the volume has a field of its own."""
+    return {name: text for name, text in options.texts().items() if (name, text) != ("allow_unsafe", "false")}
 
 
 def _by_query(app: App, request: Request) -> Apply:

@@ -1,5 +1,7 @@
 """People's commands: recorded by any process, settled at once when nobody drives (section 6 of the lifecycle)."""
 
+import json
+
 from storage.errors import NotFound, Refused
 from storage.lifecycle.ledger import (
     append_event,
@@ -13,7 +15,7 @@ from storage.lifecycle.ledger import (
     supersede,
     unfinished,
 )
-from storage.lifecycle.rows import to_request
+from storage.lifecycle.rows import to_json, to_request
 from storage.lifecycle.statements import Row, Statements, Transactions
 from storage.records import ControlRequest
 from storage.states import APPLY_STATES, TERMINAL, State
@@ -59,6 +61,22 @@ class Commands:
 
         return self._database.write(request)
 
+    def set_option(self, apply_uid: str, name: str, value: str, caller: str) -> str | None:
+        """Change one option of an apply that is not over; what it was. NotFound, Refused."""
+
+        def set_option(transaction: Statements) -> str | None:
+            apply = held_apply(transaction, apply_uid)
+            _refuse_over(apply)
+            options: dict[str, str] = json.loads(apply["options"])
+            before = options.get(name)
+            if before != value:
+                transaction.set_options(apply["id"], to_json({**options, name: value}))
+                text = f"{name} set to {value} by {caller or 'unknown'} (was {before or 'not set'})"
+                append_event(transaction, apply["id"], "option_changed", text, fence=apply["fence"])
+            return before
+
+        return self._database.write(set_option)
+
     def control_request(self, request_id: int) -> ControlRequest:
         """The command as it stands now, or NotFound."""
         found = self._database.read(lambda reader: reader.control_request(request_id))
@@ -86,14 +104,9 @@ def _insert(transaction: Statements, apply: Row, kind: str, caller: str) -> int:
 def _refuse_senseless(apply: Row, kind: str, pending: frozenset[str]) -> None:
     """Raise Refused, with what would work, for a command that nothing could service (CO-2)."""
     uid = apply["apply_uid"]
-    if apply["state"] not in APPLY_STATES:
-        raise Refused(f"{uid} is {apply['state']}, which only a newer SchemaBot knows: give it the command")
-    state = State(apply["state"])
     if kind not in SUPERSEDES:
         raise Refused(f"unknown command {kind!r}: there are {', '.join(sorted(SUPERSEDES))}")
-    if state in TERMINAL:
-        advice = "nothing is left to do" if state is State.COMPLETED else "plan again and apply the new plan"
-        raise Refused(f"{uid} is already {state}; {advice}")
+    state = _refuse_over(apply)
     if "cancel" in pending:
         raise Refused(f"{uid} is being cancelled; wait for it")
     if kind == "stop" and state is State.STOPPED:
@@ -104,6 +117,18 @@ def _refuse_senseless(apply: Row, kind: str, pending: frozenset[str]) -> None:
         raise Refused(f"{uid} is {state}; only a stopped schema change can be started")
     if kind == "cutover":
         _refuse_cutover(uid, state, pending)
+
+
+def _refuse_over(apply: Row) -> State:
+    """The apply's state, or Refused when nothing can be done to it any more."""
+    uid = apply["apply_uid"]
+    if apply["state"] not in APPLY_STATES:
+        raise Refused(f"{uid} is {apply['state']}, which only a newer SchemaBot knows: give it the command")
+    state = State(apply["state"])
+    if state in TERMINAL:
+        advice = "nothing is left to do" if state is State.COMPLETED else "plan again and apply the new plan"
+        raise Refused(f"{uid} is already {state}; {advice}")
+    return state
 
 
 def _refuse_cutover(uid: str, state: State, pending: frozenset[str]) -> None:

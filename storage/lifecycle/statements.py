@@ -125,6 +125,10 @@ class Statements(ABC):
         """Set where its work is done."""
 
     @abstractmethod
+    def set_options(self, apply_id: int, options: str) -> None:
+        """Replace the options an apply was asked for with (JSON)."""
+
+    @abstractmethod
     def set_started(self, apply_id: int) -> None:
         """Set `started_at`, once."""
 

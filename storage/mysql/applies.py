@@ -252,6 +252,13 @@ class ApplyStatements(Transaction, Statements):
             external_id=external_id,
         )
 
+    def set_options(self, apply_id: int, options: str) -> None:
+        self.run(
+            "UPDATE applies SET options = %(options)s, updated_at = UTC_TIMESTAMP(6) WHERE id = %(apply)s",
+            apply=apply_id,
+            options=options,
+        )
+
     def set_started(self, apply_id: int) -> None:
         self.run(
             "UPDATE applies SET started_at = UTC_TIMESTAMP(6) WHERE id = %(apply)s AND started_at IS NULL",

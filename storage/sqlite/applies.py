@@ -228,6 +228,13 @@ class ApplyStatements(Transaction, Statements):
             external_id=external_id,
         )
 
+    def set_options(self, apply_id: int, options: str) -> None:
+        self.run(
+            "UPDATE applies SET options = :options, updated_at = (SELECT now FROM clock) WHERE id = :apply",
+            apply=apply_id,
+            options=options,
+        )
+
     def set_started(self, apply_id: int) -> None:
         self.run(
             "UPDATE applies SET started_at = (SELECT now FROM clock) WHERE id = :apply AND started_at IS NULL",

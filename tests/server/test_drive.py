@@ -321,3 +321,32 @@ def test_ow_3_a_lease_that_could_not_be_renewed_ends_the_work_on_the_target(rig:
 
     with pytest.raises(LeaseLost):
         lease.check()
+
+
+def test_a_volume_set_while_a_copy_runs_reaches_it(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("server.control.LOOK_SECONDS", 0.0)
+    apply = rig.enqueue("orders", "users", volume="2")
+
+    def louder(_control: Control) -> None:
+        rig.store.set_option(apply.apply_uid, "volume", "11", "ann")
+
+    rig.target.on["prepare users"] = louder
+    assert rig.drive() is Outcome.COMPLETED
+    assert rig.target.volumes == [2] * 5 + [11] * 5
+    assert rig.now(apply).options == {"volume": "11"}
+
+
+def test_the_volume_is_what_it_was_while_the_store_is_away(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("server.control.LOOK_SECONDS", 0.0)
+    rig.enqueue("orders", volume="7")
+    heard: list[int] = []
+
+    def listen(control: Control) -> None:
+        heard.append(control.volume())
+        rig.store.close()
+        heard.append(control.volume())
+        rig.stopping.set()
+
+    rig.target.on["prepare orders"] = listen
+    rig.drive()
+    assert heard == [7, 7]

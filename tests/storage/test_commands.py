@@ -193,3 +193,24 @@ def test_every_command_is_in_the_log_with_its_caller(store: Store) -> None:
         ("start_requested", "Start requested by ann"),
         ("cancel_requested", "Cancel requested by ann"),
     ]
+
+
+def test_an_option_changes_while_the_apply_lives_and_says_what_it_was(store: Store) -> None:
+    apply = queued(store, options={"defer_cutover": "true"})
+    claim = claimed(store)
+    assert store.set_option(apply.apply_uid, "volume", "7", "ann") is None
+    assert store.set_option(apply.apply_uid, "volume", "9", "bob") == "7"
+    assert store.set_option(apply.apply_uid, "volume", "9", "bob") == "9"
+    assert now(store, apply).options == {"defer_cutover": "true", "volume": "9"}
+    said = [event.message for event in store.events(apply.id) if event.event_type == "option_changed"]
+    assert said == ["volume set to 7 by ann (was not set)", "volume set to 9 by bob (was 7)"]
+    move(store, claim, R, R)  # the driver keeps its lease
+
+
+def test_an_option_of_a_finished_apply_does_not_change(store: Store) -> None:
+    apply = driven_to(store, State.COMPLETED)
+    with pytest.raises(Refused, match="already completed"):
+        store.set_option(apply.apply_uid, "volume", "7", "ann")
+    with pytest.raises(NotFound):
+        store.set_option("apply_none", "volume", "7", "ann")
+    assert now(store, apply).options == {}

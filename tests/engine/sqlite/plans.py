@@ -7,7 +7,7 @@ from typing import Any
 
 import apsw
 
-from engine.base import Change, Control, Job, Progress, Session, Signal, Strategy, Target
+from engine.base import DEFAULT_VOLUME, Change, Control, Job, Progress, Session, Signal, Strategy, Target
 from engine.sqlite.catalog import read_catalog
 from engine.sqlite.changing.session import SqliteSession
 from engine.sqlite.quoting import quote_name
@@ -145,6 +145,10 @@ class Caller:
         self.pauses += 1
         if self.rests:
             time.sleep(seconds)
+
+    def volume(self) -> int:
+        """SQLite has no use for it."""
+        return DEFAULT_VOLUME
 
     def attach(self, external_id: str) -> None:
         """Nothing of SQLite's goes on elsewhere."""

@@ -379,6 +379,7 @@ def test_a_command_about_nothing_says_so(api: Api, operation: str, none: str) ->
 )
 def test_what_no_engine_here_can_do_is_refused(api: Api, operation: str, text: str) -> None:
     apply = api.applied()
+    api.targets.scripted = StubbornEngine()
     answer = api.post(f"/api/{operation}", {**place(apply.apply_uid), "volume": 5})
     assert (answer.status, answer.json["error"]) == (500, text)
     if operation == "volume":
@@ -403,3 +404,35 @@ def test_commands_work_without_a_back_end(api: Api) -> None:
     assert api.post("/api/stop", place(apply.apply_uid)).json["accepted"]
     assert api.post("/api/cancel", place(apply.apply_uid)).json["accepted"]
     assert api.store.apply(apply.apply_uid).state is State.CANCELLED
+
+
+def test_the_volume_is_kept_with_the_apply_and_shown(api: Api) -> None:
+    apply = api.applied(options={"volume": "2"})
+    asked = {**place(apply.apply_uid), "volume": 9, "caller": "cli:me@here"}
+    assert api.post("/api/volume", asked).json == {"accepted": True, "previous_volume": 2, "new_volume": 9}
+    body = api.get(f"/api/progress/apply/{apply.apply_uid}").json
+    assert (body["volume"], body["options"]["volume"]) == (9, "9")
+    assert api.get("/api/status").json["applies"][0]["volume"] == 9
+    assert any("by cli:me@here" in event.message for event in api.store.events(apply.id))
+    for wrong in (0, 12, -1):
+        answer = api.post("/api/volume", {**place(apply.apply_uid), "volume": wrong})
+        assert (answer.status, answer.json["error"]) == (400, "volume must be between 1 and 11")
+    api.post("/api/cancel", place(apply.apply_uid))
+    over = api.post("/api/volume", asked).json
+    assert (over["accepted"], over["previous_volume"], over["new_volume"]) == (False, 9, 9)
+    assert "already cancelled" in over["error_message"]
+
+
+def test_nobody_asks_for_a_volume_that_means_nothing(api: Api) -> None:
+    plan_id = api.planned()["plan_id"]
+    for wrong in ("0", "12", "loud", "٣", "03x"):
+        body = {"plan_id": plan_id, "environment": "staging", "options": {"volume": wrong}}
+        answer = api.post("/api/apply", body)
+        assert (answer.status, "options.volume" in answer.json["error"]) == (400, True)
+    api.targets.scripted = StubbornEngine()
+    body = {"plan_id": plan_id, "environment": "staging", "options": {"volume": "5"}}
+    refused = api.post("/api/apply", body).json
+    assert (refused["accepted"], refused["error_message"]) == (
+        False,
+        "SQLite cannot change the volume of a copy: apply without volume",
+    )
