@@ -1,0 +1,38 @@
+"""Why a stream of changed keys cannot go on: permanent for this position; the owner of the copy starts over or gives up.
+
+A broken connection is none of these but `engine.mysql.trouble.Lost`: read on from the last position.
+"""
+
+from engine.errors import Refused
+
+
+class StreamUnusable(Refused):
+    """Base: reading on from where the reader stood cannot give every changed key."""
+
+
+class PositionGone(StreamUnusable):
+    """The binary log no longer reaches back to the position (purged, or reset): copy again from the start."""
+
+
+class PositionRewound(StreamUnusable):
+    """The server's history is not the one the position was taken from (restored backup, another server): copy again."""
+
+
+class TableChanged(StreamUnusable):
+    """A watched table was altered, dropped, renamed or truncated, or got a trigger or a foreign key; the statement is quoted."""
+
+
+class StatementLogged(StreamUnusable):
+    """Somebody writes with binlog_format STATEMENT or MIXED: what changed is not in the log. The message quotes the statement."""
+
+
+class KeyMissing(StreamUnusable):
+    """A row event lacks a column of the key: binlog_row_image MINIMAL, and it is not of the primary key or got its default."""
+
+
+class Unreadable(StreamUnusable):
+    """The log holds what this reader does not know and what may carry rows, or the server tells of an incident."""
+
+
+class KeyUnsupported(Refused):
+    """Values of this column cannot be told as literals that find the row again (FLOAT, DOUBLE, BIT, JSON, TEXT, …)."""

@@ -1,0 +1,84 @@
+"""What a key reader is told to look for, and to whom it tells what it found."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from engine.errors import Refused
+from engine.mysql.binlog.errors import KeyUnsupported
+from engine.mysql.binlog.position import Position
+from engine.mysql.tables import Column, Table
+
+TableName = tuple[str, str]
+"""(schema, table)"""
+
+Key = tuple[str, ...]
+"""The values of a row's key as SQL literals, in the order of `Watched.key`: put them into the statement as they stand."""
+
+READABLE = frozenset(
+    {"tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "char", "varchar", "binary", "varbinary"}
+    | {"date", "time", "datetime", "timestamp", "year", "enum", "set", "uuid", "inet4", "inet6"}
+)
+"""The types (information_schema's DATA_TYPE) whose values the reader can tell."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """A table whose changed keys are wanted, as it stands when the reading begins: a change of its shape ends the reading."""
+
+    schema: str
+    table: str
+    columns: int  # how many it has, generated and invisible ones too
+    key: tuple[tuple[int, Column], ...]  # (place among the columns, from 0; the column)
+
+    @property
+    def name(self) -> TableName:
+        """By which the reader speaks of it."""
+        return (self.schema, self.table)
+
+
+def watch(table: Table, key: Sequence[str] = ()) -> Watched:
+    """Watch *table* by the columns of *key*, by default its `row_key`.
+
+    Refused when it has none; KeyUnsupported, naming the column, when the values of one could not be told.
+    """
+    names = tuple(key) or table.row_key
+    if not names:
+        raise Refused(f"{table.schema}.{table.name} has no key by which its rows could be found")
+    places = {column.name.lower(): place for place, column in enumerate(table.columns)}
+    found = []
+    for name in names:
+        column = table.column(name)
+        if column is None:
+            raise Refused(f"{table.schema}.{table.name} has no column {name!r}")
+        if column.nullable or column.data_type not in READABLE:
+            kind = f"{column.column_type}{' that may be NULL' if column.nullable else ''}"
+            raise KeyUnsupported(
+                f"{table.schema}.{table.name}.{name}: {kind} cannot be read from the binary log"
+            )
+        found.append((places[name.lower()], column))
+    return Watched(schema=table.schema, table=table.name, columns=len(table.columns), key=tuple(found))
+
+
+class Sink(Protocol):
+    """Where the keys go. Called by the reader's thread only; what it raises ends the reading and comes out of the reader.
+
+    For every transaction, `keys` is called with all keys it touched and later `committed` with a position at or after its end.
+    Several transactions may come in one go, a huge one in many calls of `keys`. What the owner must know:
+
+    * A delivered key may not be readable yet: the server sends a transaction before it makes it visible. Read the row with a
+      locking read (LOCK IN SHARE MODE), which waits for it. The rows of XA PREPARE are delivered at PREPARE and stay locked until
+      XA COMMIT, which may be days later: the locking read then ends with `Waited`; keep the key. No second delivery comes.
+    * The same goes for what was prepared before the start of the reading: it is never delivered, but is locked. Every read that
+      copies rows or finds the end of the key range has to be a locking one.
+    * An UPDATE of the key delivers the old and the new one. Rolled back savepoints may deliver keys that did not change.
+    """
+
+    def keys(self, table: TableName, keys: Sequence[Key]) -> None:
+        """These keys were inserted, updated or deleted; each may come more than once, in any order."""
+
+    def committed(self, position: Position) -> None:
+        """Every key of every transaction before *position* has been delivered: a checkpoint, once they are applied."""
+
+    def full(self) -> bool:
+        """Whether to hold back: the reader asks before it reads on, and again after a short while. Cheap."""
