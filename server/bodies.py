@@ -7,7 +7,11 @@ from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 JSON_TYPE = "application/json"
-LONGEST_NAME = 1_000
+LONGEST_NAME = 255
+LONGEST_ENVIRONMENT = 128
+LONGEST_TYPE = 64
+LONGEST_PASSAGE = 65_535
+"""Bytes; like the others, what every store keeps whole."""
 
 _ESCAPED = re.compile("[<>&\u2028\u2029]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -41,7 +45,7 @@ def sparse(**fields: Any) -> dict[str, Any]:
 
 
 def decode(body: bytes) -> "Fields":
-    """The JSON object of *body*; BadBody. Only the first JSON value is read, as the original does."""
+    """The JSON object of *body*; BadBody. As the original does, only the first value is read, and null is {}."""
     try:
         text = body.decode("utf-8-sig").lstrip(" \t\r\n")
     except UnicodeDecodeError as error:
@@ -56,9 +60,9 @@ def decode(body: bytes) -> "Fields":
         raise BadBody(f"{error.msg} (line {error.lineno}, column {error.colno})") from None
     except ValueError as error:  # NaN, or a number of thousands of digits
         raise BadBody(str(error).partition(";")[0]) from None
-    if not isinstance(value, dict):
+    if value is not None and not isinstance(value, dict):
         raise BadBody(f"must be an object, not {_kind(value)}")
-    return Fields(value)
+    return Fields(value or {})
 
 
 class Fields:
@@ -68,12 +72,24 @@ class Fields:
         self._place = place
         self._value = {_whole(name).lower(): item for name, item in value.items()}
 
-    def text(self, name: str) -> str:
-        """A short string without control characters; "" when absent."""
+    def text(self, name: str, most: int = LONGEST_NAME) -> str:
+        """A string of at most *most* characters without control characters; "" when absent."""
         value = self._get(name)
         if value is None:
             return ""
-        return self._name(name, value)
+        return self._name(name, value, most)
+
+    def passage(self, name: str) -> str:
+        """A longer string, of any characters; "" when absent."""
+        value = self._get(name)
+        if value is None:
+            return ""
+        if not isinstance(value, str):
+            self._wrong(name, "a string", value)
+        text = _whole(value)
+        if len(text.encode()) > LONGEST_PASSAGE:
+            raise BadBody(f"{self._place}{name} must not be longer than {LONGEST_PASSAGE} bytes")
+        return text
 
     def integer(self, name: str) -> int | None:
         """A 32-bit whole number, or None when absent."""
@@ -124,11 +140,11 @@ class Fields:
             self._wrong(name, "an object", value)
         return value
 
-    def _name(self, name: str, value: Any) -> str:
+    def _name(self, name: str, value: Any, most: int = LONGEST_NAME) -> str:
         if not isinstance(value, str):
             self._wrong(name, "a string", value)
-        if len(value) > LONGEST_NAME:
-            raise BadBody(f"{self._place}{name} must not be longer than {LONGEST_NAME} characters")
+        if len(value) > most:
+            raise BadBody(f"{self._place}{name} must not be longer than {most} characters")
         if _CONTROL.search(value):
             raise BadBody(f"{self._place}{name} must not hold control characters")
         return _whole(value)

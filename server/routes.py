@@ -7,7 +7,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from engine.errors import EngineError
-from server.api import applies, controls, databases, health, journal, locks, plans, progress, settings
+from server.api import (
+    applies,
+    controls,
+    databases,
+    health,
+    journal,
+    locks,
+    plans,
+    progress,
+    settings,
+    webhook,
+)
 from server.api.answers import Again, Answer, ApiError, Forbidden, Reply
 from server.app import App
 from server.bodies import JSON_TYPE, BadBody, encode
@@ -15,7 +26,7 @@ from server.config import is_loopback
 from server.requests import Later, Request, Response, error_response
 from server.texts import clean
 from server.tokens import Keyring, Unauthorized
-from storage.errors import Conflict, NotFound, NotOwner, StoreError, Unavailable
+from storage.errors import Conflict, NotFound, NotOwner, Refused, StoreError, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -66,12 +77,15 @@ ROUTES = (
     Route("GET", "/api/settings", settings.settings, "list settings failed"),
     Route("POST", "/api/settings", settings.set_setting, "set setting failed"),
     Route("GET", "/api/settings/{key}", settings.setting, "get setting failed"),
+    Route("GET", "/api/settings/{scope}/{name}", settings.scoped_setting, "get setting failed"),
+    Route("POST", "/webhook", webhook.webhook),
 )
 
 FAILURES: tuple[tuple[type[Exception], int, str], ...] = (
     # error, status, error_code; the first that fits
     (Unavailable, 503, "storage_error"),
     (NotFound, 404, "not_found"),
+    (Refused, 400, ""),
     (NotOwner, 403, ""),
     (Conflict, 409, ""),
     (StoreError, 500, "storage_error"),

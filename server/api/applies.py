@@ -8,7 +8,7 @@ from server.api.answers import Answer, Failed, Invalid
 from server.api.backends import NoBackend, engine_for, labels
 from server.api.plans import blocking_findings, unsafe_changes
 from server.app import App
-from server.bodies import decode
+from server.bodies import LONGEST_ENVIRONMENT, LONGEST_NAME, Fields, decode
 from server.options import ApplyOptions, BadOption
 from server.requests import Request
 from server.texts import clean
@@ -21,14 +21,14 @@ log = logging.getLogger(__name__)
 def apply(app: App, request: Request) -> Answer:
     """Make an apply of a plan; it runs in a worker, after the answer. Refusals are 200 with `accepted` false."""
     fields = decode(request.body)
-    plan_id, environment = fields.text("plan_id"), fields.text("environment")
+    plan_id, environment = fields.text("plan_id"), fields.text("environment", LONGEST_ENVIRONMENT)
     if not plan_id:
         raise Invalid("plan_id is required")
     if not environment:
         raise Invalid("environment is required")
     options = _options(fields.names("options"))
-    deployment = fields.text("deployment")
-    key = fields.text("idempotency_key") or request.headers.get("idempotency-key", "")
+    deployment, caller = fields.text("deployment"), fields.text("caller") or request.user
+    key = _key(fields, request)
     try:
         plan = app.store.plan(plan_id)
     except NotFound as error:
@@ -37,7 +37,7 @@ def apply(app: App, request: Request) -> Answer:
         plan_id=plan_id,
         environment=environment,
         deployment=plan.deployment,
-        caller=fields.text("caller") or request.user,
+        caller=caller,
         options=options.texts(),
         idempotency_key=key or None,
         max_attempts=app.config.workers.max_attempts,
@@ -68,6 +68,16 @@ def _submit(app: App, plan: Plan, new: NewApply, options: ApplyOptions, deployme
 def _refused(plan: Plan, text: str) -> dict[str, Any]:
     log.info("%s: apply refused: %s", plan.plan_id, clean(text))
     return {"accepted": False, "error_code": "engine_error", "error_message": clean(text)}
+
+
+def _key(fields: Fields, request: Request) -> str:
+    """The idempotency key, in the body or in the header of that name."""
+    in_body, in_header = fields.text("idempotency_key"), request.headers.get("idempotency-key", "")
+    if len(in_header) > LONGEST_NAME:
+        raise Invalid(f"the header Idempotency-Key must not be longer than {LONGEST_NAME} characters")
+    if in_body and in_header and in_body != in_header:
+        raise Invalid("idempotency_key and the header Idempotency-Key differ: send one of them")
+    return in_body or in_header
 
 
 def _options(given: Mapping[str, str]) -> ApplyOptions:

@@ -9,7 +9,7 @@ from engine.base import DEFAULT_VOLUME, VOLUMES
 from server.api.answers import Again, Answer, Failed, Invalid, Missing
 from server.api.backends import NoBackend, check_known, engine_for, environment_or_default, labels
 from server.app import App
-from server.bodies import Fields, decode, sparse
+from server.bodies import LONGEST_ENVIRONMENT, Fields, decode, sparse
 from server.options import ApplyOptions
 from server.requests import Request
 from server.texts import clean
@@ -117,7 +117,11 @@ def skip_revert(app: App, request: Request) -> Answer:
 def _addressed(app: App, request: Request, operation: str, none: str) -> tuple[Apply, str]:
     """The apply a command is about, and who commands."""
     fields = decode(request.body)
-    database, given, apply_uid = fields.text("database"), fields.text("environment"), fields.text("apply_id")
+    database, given, apply_uid = (
+        fields.text("database"),
+        fields.text("environment", LONGEST_ENVIRONMENT),
+        fields.text("apply_id"),
+    )
     if not database:
         raise Invalid("database is required")
     environment = environment_or_default(app, database, given)

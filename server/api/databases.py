@@ -23,7 +23,8 @@ def databases(app: App, _request: Request) -> Answer:
 def environments(app: App, request: Request) -> Answer:
     """The environments of one database."""
     database = request.params["database"]
-    found = app.targets.environments(app.targets.deployment(database, request.query.get("deployment", "")))
+    explicit = "" if database in app.config.databases else request.query.get("deployment", "")
+    found = app.targets.environments(app.targets.deployment(database, explicit))
     if not found:
         raise Missing(f'no environments found for database "{database}" — {_why_none(app)}')
     return {"database": database, "environments": found}

@@ -3,6 +3,7 @@
 from typing import Any
 
 from server.api.answers import Answer, Invalid, Missing
+from server.api.progress import error_code
 from server.app import App
 from server.bodies import exact_stamp, sparse, stamp
 from server.options import ApplyOptions
@@ -64,7 +65,7 @@ def _apply(app: App, apply_uid: str) -> Apply:
     try:
         return app.store.apply(apply_uid)
     except NotFound as error:
-        raise Missing(f"apply not found: {apply_uid}") from error
+        raise Missing("apply not found") from error
 
 
 def _limit(request: Request) -> int:
@@ -108,6 +109,7 @@ def _history_body(apply: Apply) -> dict[str, Any]:
             started_at=stamp(apply.started_at),
             created_at=stamp(apply.created_at),
             error=clean(apply.error),
+            error_code=error_code(apply),
         ),
     }
 

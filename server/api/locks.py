@@ -4,7 +4,7 @@ from typing import Any
 
 from server.api.answers import Answer, Forbidden, Invalid, Missing, Reply
 from server.app import App
-from server.bodies import decode, sparse, stamp
+from server.bodies import LONGEST_TYPE, decode, sparse, stamp
 from server.requests import Request
 from storage.errors import LockHeld, NotFound, NotOwner
 from storage.records import Lock
@@ -13,7 +13,11 @@ from storage.records import Lock
 def acquire(app: App, request: Request) -> Answer:
     """Take the lock; 409 with the holder when another has it."""
     fields = decode(request.body)
-    database, kind, owner = fields.text("database"), fields.text("database_type"), fields.text("owner")
+    database, kind, owner = (
+        fields.text("database"),
+        fields.text("database_type", LONGEST_TYPE),
+        fields.text("owner"),
+    )
     repository, pull_request = fields.text("repository"), fields.integer("pull_request")
     if not (database and kind and owner):
         raise Invalid("database, database_type, and owner are required")
@@ -29,7 +33,11 @@ def acquire(app: App, request: Request) -> Answer:
 def release(app: App, request: Request) -> Answer:
     """Give the lock back; `force` takes it from whoever has it."""
     fields = decode(request.body)
-    database, kind, owner = fields.text("database"), fields.text("database_type"), fields.text("owner")
+    database, kind, owner = (
+        fields.text("database"),
+        fields.text("database_type", LONGEST_TYPE),
+        fields.text("owner"),
+    )
     force = fields.flag("force")
     if not (database and kind):
         raise Invalid("database and database_type are required")
@@ -66,7 +74,8 @@ def _conflict(app: App, database: str, kind: str) -> Answer:
         holder = app.store.lock(database, kind)
     except NotFound:
         return Reply(409, {"error": "lock is already held", "error_code": ""})
-    return Reply(409, {"error": "lock is already held by another owner", "current_lock": _body(holder)})
+    text = "lock is already held by another owner"
+    return Reply(409, {"error": text, "error_code": "", "current_lock": _body(holder)})
 
 
 def _body(lock: Lock) -> dict[str, Any]:

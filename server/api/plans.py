@@ -14,7 +14,7 @@ from engine.errors import EngineError
 from server.api.answers import Answer, Failed, Invalid, Missing
 from server.api.backends import NoBackend, engine_for, kind_of, labels
 from server.app import App
-from server.bodies import Fields, decode, sparse
+from server.bodies import LONGEST_ENVIRONMENT, LONGEST_TYPE, Fields, decode, sparse
 from server.changes import to_stored
 from server.config import DATABASE_TYPES
 from server.requests import Request
@@ -134,7 +134,11 @@ def blocking_findings(plan: Plan) -> list[str]:
 
 
 def _wanted(app: App, fields: Fields) -> Wanted:
-    database, environment, kind = fields.text("database"), fields.text("environment"), fields.text("type")
+    database, environment, kind = (
+        fields.text("database"),
+        fields.text("environment", LONGEST_ENVIRONMENT),
+        fields.text("type", LONGEST_TYPE),
+    )
     files = fields.files("schema_files")
     pull_request = fields.integer("pull_request")
     explicit, repository = fields.text("deployment"), fields.text("repository")

@@ -59,11 +59,12 @@ def progress_body(apply: Apply, tasks: list[Task]) -> dict[str, Any]:
             started_at=stamp(apply.started_at),
             completed_at=stamp(apply.finished_at),
             tables=[_table_body(task) for task in tasks],
-            error_code=_error_code(apply),
+            error_code=error_code(apply),
             error_message=clean(apply.error),
             summary=_summary(apply, tasks),
             volume=options.volume,
             options=_shown(options),
+            metadata=_metadata(apply),
             next_attempt_at=stamp(apply.next_attempt_at),
         ),
     }
@@ -106,17 +107,30 @@ def _pull_request(apply: Apply) -> str:
     return ""
 
 
-def _error_code(apply: Apply) -> str:
+def error_code(apply: Apply) -> str:
+    """What a client may do about the error of an apply: wait for its retry, or nothing."""
     if not apply.error:
         return ""
     codes = {State.FAILED: "engine_error", State.FAILED_RETRYABLE: "engine_error_retryable"}
     return codes.get(apply.state, "")
 
 
+def _metadata(apply: Apply) -> dict[str, str]:
+    """What the original's clients print beside the state."""
+    if apply.state is not State.FAILED_RETRYABLE:
+        return {}
+    due = stamp(apply.next_attempt_at)
+    return {"status_detail": f"{_next_retry(apply)} is due" + (f" at {due}" if due else "")}
+
+
+def _next_retry(apply: Apply) -> str:
+    return f"retry {min(apply.attempt + 1, apply.max_attempts)} of {apply.max_attempts}"
+
+
 def _summary(apply: Apply, tasks: list[Task]) -> str:
     """One line for people, or ""."""
     if apply.state is State.FAILED_RETRYABLE:
-        return f"retry {min(apply.attempt + 1, apply.max_attempts)} of {apply.max_attempts} is due"
+        return f"{_next_retry(apply)} is due"
     if apply.state is State.WAITING_FOR_CUTOVER:
         return "ready: waiting for the cutover command"
     done = sum(task.state is State.COMPLETED for task in tasks)

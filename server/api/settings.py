@@ -14,7 +14,15 @@ def settings(app: App, _request: Request) -> Answer:
 
 def setting(app: App, request: Request) -> Answer:
     """One of them."""
-    key = request.params["key"]
+    return _setting(app, request.params["key"])
+
+
+def scoped_setting(app: App, request: Request) -> Answer:
+    """One whose name has a slash, like `require_review:owner/repo`: the original's client does not escape it."""
+    return _setting(app, f"{request.params['scope']}/{request.params['name']}")
+
+
+def _setting(app: App, key: str) -> Answer:
     try:
         return {"key": key, "value": app.store.setting(key)}
     except NotFound as error:
@@ -24,7 +32,7 @@ def setting(app: App, request: Request) -> Answer:
 def set_setting(app: App, request: Request) -> Answer:
     """Insert or replace one."""
     fields = decode(request.body)
-    key, value = fields.text("key"), fields.text("value")
+    key, value = fields.text("key"), fields.passage("value")
     if not key:
         raise Invalid("key is required")
     app.store.set_setting(key, value)

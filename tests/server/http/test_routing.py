@@ -51,7 +51,9 @@ def test_head_answers_where_get_does(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    "route", [route for route in ROUTES if route.method != "GET"], ids=lambda route: route.pattern
+    "route",
+    [route for route in ROUTES if route.method != "GET" and route.pattern != "/webhook"],
+    ids=lambda route: route.pattern,
 )
 def test_every_route_with_a_body_names_what_is_wrong_with_it(api: Api, route: object) -> None:
     assert hasattr(route, "method")

@@ -198,8 +198,8 @@ def test_logs_of_nothing_say_what_is_missing(api: Api) -> None:
     for path, status, text in (
         ("/api/logs", 400, "apply_id is required"),
         ("/api/logs/shop", 400, "environment or apply_id is required"),
-        ("/api/logs?apply_id=apply-x", 404, "apply not found: apply-x"),
-        ("/api/logs/shop?apply_id=apply-x", 404, "apply not found: apply-x"),
+        ("/api/logs?apply_id=apply-x", 404, "apply not found"),
+        ("/api/logs/shop?apply_id=apply-x", 404, "apply not found"),
     ):
         answer = api.get(path)
         assert (answer.status, answer.json) == (status, {"error": text, "error_code": ""})
