@@ -77,7 +77,8 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """A base table. `text` is canonical: two tables with the same text are the same, whatever their AUTO_INCREMENT."""
+    """A base table. `text` is canonical: two tables with the same text are the same, whatever their AUTO_INCREMENT and the order
+    of their indexes."""
 
     schema: str
     name: str
@@ -90,6 +91,7 @@ class Table:
         str, str
     ]  # ENGINE, CHARSET, COLLATE, COMMENT, ROW_FORMAT, …: as SHOW CREATE has them after the )
     partitions: str  # the text from PARTITION BY on, without the version comment; "" when there is none
+    periods: tuple[str, ...] = ()  # lines PERIOD FOR … of MariaDB's application-time tables
     triggers: tuple[str, ...] = ()  # names of triggers on it that are not ours
 
     @property

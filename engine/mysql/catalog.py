@@ -1,0 +1,189 @@
+"""Read the tables of a schema, live or scratch, as records with their canonical text.
+
+A table reads the same wherever it stands: neither its schema's name nor what SchemaBot puts there for a while is in the record.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from engine.errors import Refused
+from engine.mysql.elements import foreign_key_of, index_of
+from engine.mysql.link import Link
+from engine.mysql.marks import is_helper_name
+from engine.mysql.quoting import quote_table
+from engine.mysql.shown import read_shown
+from engine.mysql.spec import HELPER_MARK
+from engine.mysql.tables import Check, Column, Table
+from engine.mysql.trouble import ServerRefused
+
+_GONE = (1146, 1049, 1356)
+_OWN_KEYS = "show_gipk_in_create_table_and_information_schema"
+_NOT_BASE = hashlib.sha256(b"not a base table").hexdigest()[:32]
+
+_COLUMNS = """
+    SELECT TABLE_NAME, COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, IS_NULLABLE, COLUMN_DEFAULT, CHARACTER_SET_NAME,
+           COLLATION_NAME, EXTRA, GENERATION_EXPRESSION
+    FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = %s {only} ORDER BY TABLE_NAME, ORDINAL_POSITION
+"""
+_TABLES = """
+    SELECT TABLE_NAME, TABLE_TYPE, TABLE_COLLATION
+    FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s {only} ORDER BY TABLE_NAME
+"""
+_TRIGGERS = """
+    SELECT EVENT_OBJECT_TABLE, TRIGGER_NAME
+    FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = %s {only} ORDER BY EVENT_OBJECT_TABLE, TRIGGER_NAME
+"""
+
+
+def read_tables(link: Link, schema: str, *, home: str = "") -> dict[str, Table]:
+    """The base tables of *schema* by name, sorted; none of SchemaBot's own. *home*: the schema that a scratch one stands for."""
+    return _read(link, schema, home, None)
+
+
+def read_table(link: Link, schema: str, name: str, *, home: str = "") -> Table | None:
+    """One table, a helper too; None when there is none. Refused for a view, a sequence or a system-versioned table."""
+    found = _read(link, schema, home, name)
+    if not found and (kind := _kind(link, schema, name)) is not None:
+        raise Refused(f"{name}: a {kind} of that name is in the way; it cannot be changed here")
+    return next(iter(found.values()), None)
+
+
+def fingerprints(link: Link, schema: str, names: Iterable[str]) -> dict[str, str | None]:
+    """What each of the tables is now; None: it is not there. A view or the like has a fingerprint that no table has."""
+    found: dict[str, str | None] = {}
+    for name in names:
+        table = next(iter(_read(link, schema, "", name).values()), None)
+        found[name] = table.fingerprint if table else (_kind(link, schema, name) and _NOT_BASE)
+    return found
+
+
+def unmanaged(link: Link, schema: str) -> tuple[str, ...]:
+    """What a plan leaves alone in *schema*, as `kind name`: all that is not a base table, and helper tables that stand about."""
+    found = []
+    for name, kind, _ in link.rows(_TABLES.format(only=""), schema):
+        if kind != "BASE TABLE":
+            found.append(f"{kind.lower().replace('system versioned', 'system-versioned table')} {name}")
+        elif is_helper_name(name):
+            found.append(f"helper table {name}")
+    found += [f"trigger {name}" for _, name in _triggers(link, schema, None)]
+    for kind, name in link.rows(
+        "SELECT LOWER(ROUTINE_TYPE), ROUTINE_NAME FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = %s",
+        schema,
+    ):
+        found.append(f"{kind} {name}")
+    for (name,) in link.rows(
+        "SELECT EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_SCHEMA = %s", schema
+    ):
+        found.append(f"event {name}")
+    return tuple(sorted(found))
+
+
+@contextmanager
+def plainly(link: Link) -> Iterator[None]:
+    """The session as the texts here are read: backticks and backslashes mean what they usually do; an invisible primary key
+    that the server made by itself is out of sight, as it is in the files.
+    """
+    mode = str(link.value("SELECT @@SESSION.sql_mode"))
+    own_keys = link.row(f"SHOW VARIABLES LIKE '{_OWN_KEYS}'")  # none on MariaDB
+    link.run(f"SET sql_mode = 'NO_AUTO_VALUE_ON_ZERO'{f', {_OWN_KEYS} = 0' if own_keys else ''}")
+    try:
+        yield
+    finally:
+        link.run(f"SET sql_mode = '{mode}'{f', {_OWN_KEYS} = {own_keys[1]}' if own_keys else ''}")
+
+
+def _read(link: Link, schema: str, home: str, only: str | None) -> dict[str, Table]:
+    with plainly(link):
+        shapes = {
+            name: collation
+            for name, kind, collation in link.rows(*_narrowed(_TABLES, schema, "TABLE_NAME", only))
+            if kind == "BASE TABLE" and (only is not None or not is_helper_name(name))
+        }
+        columns: dict[str, list[Sequence[str | None]]] = {name: [] for name in shapes}
+        for row in link.rows(*_narrowed(_COLUMNS, schema, "TABLE_NAME", only)):
+            if row[0] in columns:
+                columns[row[0]].append(row[1:])
+        triggers: dict[str, list[str]] = {}
+        for table, trigger in _triggers(link, schema, only):
+            triggers.setdefault(table, []).append(trigger)
+        found = {}
+        for name, collation in shapes.items():
+            text = _show_create(link, schema, name)
+            if text is not None:
+                found[name] = _table(
+                    schema, home or schema, text, columns[name], collation, tuple(triggers.get(name, ()))
+                )
+        return found
+
+
+def _narrowed(query: str, schema: str, column: str, only: str | None) -> tuple[str, ...]:
+    if only is None:
+        return query.format(only=""), schema
+    return query.format(only=f"AND {column} = %s"), schema, only
+
+
+def _triggers(link: Link, schema: str, only: str | None) -> list[tuple[str, str]]:
+    rows = link.rows(*_narrowed(_TRIGGERS, schema, "EVENT_OBJECT_TABLE", only))
+    return [(table, name) for table, name in rows if HELPER_MARK not in name.lower()]
+
+
+def _kind(link: Link, schema: str, name: str) -> str | None:
+    row = link.row(*_narrowed(_TABLES, schema, "TABLE_NAME", name))
+    return str(row[1]).lower() if row else None
+
+
+def _show_create(link: Link, schema: str, name: str) -> str | None:
+    try:
+        row = link.row(f"SHOW CREATE TABLE {quote_table(schema, name)}")
+    except ServerRefused as refused:
+        if refused.code in _GONE:  # dropped since it was listed
+            return None
+        raise
+    return str(row[1]) if row else None
+
+
+def _table(
+    schema: str,
+    home: str,
+    text: str,
+    columns: Sequence[Sequence[str | None]],
+    collation: str,
+    triggers: tuple[str, ...],
+) -> Table:
+    plain = {str(row[0]) for row in columns if row[6] is not None and row[6] == collation}
+    shown = read_shown(text, (schema, home), plain)
+    return Table(
+        schema=home,
+        name=shown.name,
+        text=shown.text,
+        columns=tuple(_column(row, shown.columns) for row in columns if row[0] in shown.columns),
+        indexes=tuple(index_of(name, line) for name, line in shown.indexes.items()),
+        foreign_keys=tuple(foreign_key_of(name, line, home) for name, line in shown.foreign_keys.items()),
+        checks=tuple(Check(name=name, line=line) for name, line in shown.checks.items()),
+        options=shown.options,
+        partitions=shown.partitions,
+        periods=shown.periods,
+        triggers=triggers,
+    )
+
+
+def _column(row: Sequence[str | None], lines: Mapping[str, str]) -> Column:
+    name, data_type, column_type, nullable, default, charset, collation, extra, expression = row
+    words = (extra or "").upper()
+    return Column(
+        name=str(name),
+        line=lines[str(name)],
+        data_type=str(data_type).lower(),
+        column_type=str(column_type),
+        nullable=nullable == "YES",
+        default=None
+        if default == "NULL" and " DEFAULT NULL" in lines[str(name)]
+        else default,  # MariaDB's way
+        charset=charset,
+        collation=collation,
+        generated=next((kind for kind in ("VIRTUAL", "STORED") if f"{kind} GENERATED" in words), ""),
+        expression=expression or "",
+        invisible="INVISIBLE" in words,
+        auto_increment="AUTO_INCREMENT" in words,
+    )

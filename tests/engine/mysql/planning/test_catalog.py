@@ -1,0 +1,207 @@
+"""What the catalogue reads of a schema, and that its text is the same wherever a table stands."""
+
+import random
+
+import pytest
+
+from engine.errors import Refused
+from engine.mysql.catalog import fingerprints, read_table, read_tables, unmanaged
+from engine.mysql.link import Link
+from engine.mysql.marks import marked
+from tests.engine.mysql.planning.places import run_all, schema_with
+from tests.servers.server import Server
+
+PARENT = "CREATE TABLE p (id INT PRIMARY KEY, a INT, UNIQUE KEY ua (a))"
+WIDE = """
+CREATE TABLE wide (
+  id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY, a INT DEFAULT 5 COMMENT 'it''s; a, (b)\nnew\\\\ line',
+  b VARCHAR(20) CHARACTER SET latin1, c VARCHAR(20) COLLATE utf8mb4_bin NOT NULL DEFAULT 'x',
+  d DATETIME(6) DEFAULT CURRENT_TIMESTAMP(6) ON UPDATE CURRENT_TIMESTAMP(6), ts TIMESTAMP NULL,
+  g INT GENERATED ALWAYS AS (a + 1) VIRTUAL, h INT AS (bt + 2) STORED, e ENUM('a','b''c','d)e,'), j JSON, bb BLOB, tx TEXT,
+  pt POINT NOT NULL, de DECIMAL(10,2) UNSIGNED ZEROFILL, bt BIT(3) DEFAULT b'101', inv INT INVISIBLE DEFAULT 3,
+  KEY ka (a DESC, c(3)), UNIQUE KEY `un``q` (c), FULLTEXT KEY ft (tx), SPATIAL KEY sp (pt), CHECK (bt >= 0),
+  CONSTRAINT ck2 CHECK (c <> 'x,'), CONSTRAINT fk1 FOREIGN KEY (a) REFERENCES p (a) ON DELETE RESTRICT ON UPDATE CASCADE,
+  CONSTRAINT fk2 FOREIGN KEY (a) REFERENCES p (id) ON DELETE NO ACTION
+) AUTO_INCREMENT=50 COMMENT='tab; \\' c' ROW_FORMAT=DYNAMIC"""
+ODD = (
+    (
+        "CREATE TABLE ranges (id INT NOT NULL, d DATE NOT NULL, PRIMARY KEY (id, d)) PARTITION BY RANGE (TO_DAYS(d)) "
+        "(PARTITION p0 VALUES LESS THAN (738000) COMMENT 'x,(', PARTITION p1 VALUES LESS THAN MAXVALUE)"
+    ),
+    "CREATE TABLE hashes (id INT NOT NULL PRIMARY KEY) PARTITION BY HASH (id) PARTITIONS 4",
+    (
+        "CREATE TABLE lists (id INT NOT NULL PRIMARY KEY) PARTITION BY LIST (id) SUBPARTITION BY HASH (id) SUBPARTITIONS 2 "
+        "(PARTITION a VALUES IN (1, 2), PARTITION b VALUES IN (3))"
+    ),
+    "CREATE TABLE latin (n VARCHAR(10), m VARCHAR(10) COLLATE latin1_bin, o CHAR(3) CHARACTER SET utf8mb4) CHARSET latin1",
+    "CREATE TABLE defaults (a INT DEFAULT (1 + 2), b VARCHAR(30) DEFAULT (CONCAT('a', 'b')), u TEXT DEFAULT ('q'))",
+    (
+        "CREATE TABLE `od``d )` (`a``,(b` INT, `sel ect` VARCHAR(3) COMMENT 'CHARACTER SET utf8mb4 COLLATE x', "
+        "KEY `on delete` (`sel ect`(2))) COMMENT='a\\nb\\'c\\\\d'"
+    ),
+)
+ONLY = {
+    "mysql": (
+        ("CREATE TABLE functional (a INT, j JSON, tt TEXT, p POINT NOT NULL SRID 4326, KEY f ((a * 2)), KEY f2 ((CAST(j->>'$.x' "
+        "AS CHAR(20)))) INVISIBLE, KEY mv ((CAST(j->'$.z' AS UNSIGNED ARRAY))), FULLTEXT KEY ff (tt) WITH PARSER ngram, "
+        "CHECK (a > 0) NOT ENFORCED) STATS_PERSISTENT=1"),
+    ),
+    "mariadb": (
+        ("CREATE TABLE periods (u UUID, i INET6, tt TEXT COMPRESSED, a INT, s DATE, e DATE, KEY k (a) IGNORED, PERIOD FOR "
+        "pp (s, e)) PAGE_COMPRESSED=1"),
+        "CREATE TABLE slow (a INT) ENGINE=Aria TRANSACTIONAL=1",
+    ),
+}  # fmt: skip
+
+
+def texts(link: Link, schema: str) -> dict[str, str]:
+    return {name: table.text for name, table in read_tables(link, schema).items()}
+
+
+def test_the_text_of_a_table_makes_the_same_table_in_another_schema(server: Server) -> None:
+    with schema_with(server, PARENT, WIDE, *ODD, *ONLY[server.flavour]) as (link, schema):
+        first = texts(link, schema)
+        assert len(first) == 2 + len(ODD) + len(ONLY[server.flavour])
+        with schema_with(server, *first.values()) as (other, again):
+            assert texts(other, again) == first
+
+
+TYPES = (
+    "INT", "BIGINT UNSIGNED", "TINYINT(1)", "DECIMAL(9,3)", "DOUBLE", "CHAR(4)", "VARCHAR(30)", "VARBINARY(9)", "TEXT", "JSON",
+    "DATE", "DATETIME(3)", "TIMESTAMP NULL", "ENUM('x','y')", "SET('p','q')", "YEAR", "TIME(2)", "BLOB",
+)  # fmt: skip
+COLLATIONS = ("utf8mb4_bin", "utf8mb4_general_ci", "utf8mb4_unicode_ci", "latin1_swedish_ci", "latin1_bin")
+
+
+def any_table(choose: random.Random) -> str:
+    lines = []
+    for number in range(choose.randint(1, 8)):
+        kind = choose.choice(TYPES)
+        textual = kind.startswith(("CHAR", "VARCHAR", "TEXT", "ENUM", "SET"))
+        collate = f" COLLATE {choose.choice(COLLATIONS)}" if textual and choose.random() < 0.5 else ""
+        lines.append(f"c{number} {kind}{collate} {choose.choice(('', 'COMMENT {!r}'.format('a,b'), 'NULL'))}")
+    charset = choose.choice(
+        ("", " CHARSET latin1", " COLLATE utf8mb4_bin", " CHARSET utf8mb3", " COLLATE latin1_bin")
+    )
+    return f"CREATE TABLE some ({', '.join(lines)}){charset}"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_random_tables_read_the_same_once_made_again_and_whatever_the_default_of_the_schema(
+    server: Server, seed: int
+) -> None:
+    choose = random.Random(seed)
+    with schema_with(server) as (link, schema), schema_with(server) as (other, again):
+        other.run(f"ALTER DATABASE {again} CHARACTER SET latin1")
+        for _ in range(15):
+            run_all(link, ["DROP TABLE IF EXISTS some", any_table(choose)])
+            first = read_table(link, schema, "some")
+            assert first is not None
+            run_all(other, ["DROP TABLE IF EXISTS some", first.text])
+            assert read_table(other, again, "some", home=schema) == first
+
+
+def test_what_changes_by_itself_or_means_nothing_is_not_in_the_text(server: Server) -> None:
+    with schema_with(
+        server, PARENT, "CREATE TABLE t (id INT PRIMARY KEY, a INT, b INT, KEY x (a), KEY y (b))"
+    ) as (link, schema):
+        before = fingerprints(link, schema, ["p", "t"])
+        run_all(
+            link,
+            [
+                "ALTER TABLE t DROP KEY x", "ALTER TABLE t ADD KEY x (a)", "ALTER TABLE p MODIFY id INT AUTO_INCREMENT",
+                "INSERT INTO p VALUES (77, 1)", "ALTER TABLE p MODIFY id INT NOT NULL, AUTO_INCREMENT=900",
+            ],
+        )  # fmt: skip
+        assert fingerprints(link, schema, ["p", "t"]) == before
+
+
+def test_our_marks_and_triggers_do_not_change_what_a_table_is(server: Server) -> None:
+    with schema_with(
+        server, "CREATE TABLE t (id INT PRIMARY KEY) COMMENT='it''s'", "CREATE TABLE u (id INT)"
+    ) as (link, schema):
+        before = read_tables(link, schema)
+        run_all(link, ["CREATE TRIGGER t__osc_i AFTER INSERT ON t FOR EACH ROW SET @a = 1"])
+        link.run("ALTER TABLE t COMMENT = %s", marked("it's", "apply_12"))
+        link.run("ALTER TABLE u COMMENT = %s", marked("", "apply_12"))
+        run_all(
+            link,
+            [
+                "CREATE TABLE t__osc_n (a INT)",
+                "CREATE TABLE _schemabot_owner (a INT)",
+                "CREATE TABLE x__osc_y (a INT)",
+            ],
+        )
+        after = read_tables(link, schema)
+        assert set(after) == {"t", "u", "x__osc_y"}
+        assert {name: after[name] for name in before} == before
+        assert read_table(link, schema, "t__osc_n") is not None
+
+
+def test_what_is_no_base_table_is_listed_and_never_read_as_one(server: Server) -> None:
+    statements = [
+        "CREATE TABLE t (id INT)", "CREATE VIEW v AS SELECT 1 AS a",
+        "CREATE TRIGGER tr BEFORE INSERT ON t FOR EACH ROW SET @a = 1",
+        "CREATE PROCEDURE pr() SELECT 1", "CREATE FUNCTION fu() RETURNS INT DETERMINISTIC RETURN 1",
+        "CREATE EVENT ev ON SCHEDULE EVERY 1 DAY DO SELECT 1", "CREATE TABLE t__osc_o (a INT)",
+    ]  # fmt: skip
+    if server.flavour == "mariadb":
+        statements += ["CREATE SEQUENCE sq", "CREATE TABLE sv (a INT) WITH SYSTEM VERSIONING"]
+    else:
+        run_function_creators(server)
+    with schema_with(server, *statements) as (link, schema):
+        assert list(read_tables(link, schema)) == ["t"]
+        expected = {
+            "view v",
+            "trigger tr",
+            "procedure pr",
+            "function fu",
+            "event ev",
+            "helper table t__osc_o",
+        }
+        if server.flavour == "mariadb":
+            expected |= {"sequence sq", "system-versioned table sv"}
+            with pytest.raises(Refused, match="system versioned"):
+                read_table(link, schema, "sv")
+        assert set(unmanaged(link, schema)) == expected
+        found = fingerprints(link, schema, ["v", "t", "missing"])
+        assert found["missing"] is None
+        assert found["v"] not in (None, found["t"])
+        with pytest.raises(Refused, match="a view of that name"):
+            read_table(link, schema, "v")
+
+
+def run_function_creators(server: Server) -> None:
+    """With a binary log MySQL lets only trusted ones make functions."""
+    with server.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("SET GLOBAL log_bin_trust_function_creators = 1")
+
+
+def test_the_records_tell_columns_keys_and_parents(server: Server) -> None:
+    with schema_with(server, PARENT, WIDE) as (link, schema):
+        table = read_tables(link, schema)["wide"]
+    key, unique = table.index("ka"), table.index("un`q")
+    assert key is not None
+    assert unique is not None
+    assert [(part.column, part.prefix, part.descending) for part in key.parts] == [
+        ("a", None, True),
+        ("c", 3, False),
+    ]
+    assert (unique.unique, unique.columns) == (True, ("c",))
+    assert {index.kind for index in table.indexes} == {"BTREE", "FULLTEXT", "SPATIAL"}
+    assert [(key.parent_schema, key.parent, key.parent_columns) for key in table.foreign_keys] == [
+        (schema, "p", ("a",)), (schema, "p", ("id",)),
+    ]  # fmt: skip
+    generated = {column.name: column.generated for column in table.columns if column.generated}
+    assert generated == {"g": "VIRTUAL", "h": "STORED"}
+    assert [column.name for column in table.columns if column.invisible] == ["inv"]
+    assert table.row_key == ("id",)
+    assert table.options["COMMENT"] == "'tab; '' c'"
+
+
+def test_an_odd_sql_mode_of_the_session_changes_nothing_and_stays(server: Server) -> None:
+    with schema_with(server, PARENT, WIDE) as (link, schema):
+        before = read_tables(link, schema)
+        link.run("SET sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES'")
+        assert read_tables(link, schema) == before
+        assert link.value("SELECT @@sql_mode") == "ANSI_QUOTES,NO_BACKSLASH_ESCAPES"
