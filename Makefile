@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo test chaos check format binary bench clean
+.PHONY: help env demo test chaos check format reference binary bench clean
 
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 18
@@ -42,6 +42,9 @@ check: $(STAMP)  ## lint, format, types
 format: $(STAMP)  ## rewrite the code in the house format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+reference: $(STAMP)  ## renew the reference part of docs/cli.md from the commands
+	$(BIN)/python -m tests.cli.reference
 
 binary: $(STAMP)  ## dist/schemabot: the whole program in one file (needs python3.11+ where it runs)
 	@mkdir -p dist

@@ -37,6 +37,8 @@ class CliError(Exception):
 
     exit_code = Exit.FAILED
     code = "failed"
+    as_json = False
+    """Whether the command was asked for JSON, so that its error is a line of that, too."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)

@@ -96,7 +96,7 @@ def main(arguments: Sequence[str]) -> int:
         return int(program.main(list(arguments), prog_name="schemabot", standalone_mode=False) or 0)
     except CliError as error:
         log.info("ended by an error", exc_info=True)
-        show_error(error, as_json=as_json)
+        show_error(error, as_json=as_json or error.as_json)
         return error.exit_code
     except click.UsageError as error:
         error.show()

@@ -1,6 +1,7 @@
 """Options that many commands share, read into one record."""
 
 import functools
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -8,12 +9,14 @@ from typing import Any, TypeVar
 
 import click
 
-from cli.errors import WrongUsage
+from cli.errors import CliError, WrongUsage
 from cli.output import Output
 from cli.place import Wanted, looks_like_file, project_here, read_words
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+TIME = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(ms|s|m|h|)")
+TIME_UNITS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
 WORDS = "[DATABASE_FILE | DATABASE] [APPLY_ID]"
 
 
@@ -52,6 +55,51 @@ def output_option(function: Callable[..., Any]) -> Callable[..., Any]:
         return function(output=Output(as_json=as_json), **given)
 
     return command
+
+
+def watch_output_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """--json, -o and --log-heartbeat of the commands that watch: handed to the command as `output`."""
+
+    @click.option("--json", "as_json", is_flag=True, help="Machine output: JSON on stdout.")
+    @click.option(
+        "-o",
+        "--output",
+        "form",
+        type=click.Choice(["interactive", "log", "json"]),
+        default="interactive",
+        show_default=True,
+        help="How to watch: a view that redraws itself where a terminal can, plain lines, or JSON lines.",
+    )
+    @click.option(
+        "--log-heartbeat",
+        "heartbeat",
+        callback=_seconds,
+        default="10s",
+        show_default=True,
+        metavar="TIME",
+        help="With plain lines: how often at least to say how far a copy is.",
+    )
+    @functools.wraps(function)
+    def command(*, as_json: bool, form: str, heartbeat: float, **given: Any) -> Any:
+        wants_json = as_json or form == "json"
+        output = Output(as_json=wants_json, lines=form == "log", heartbeat_seconds=heartbeat)
+        try:
+            return function(output=output, **given)
+        except CliError as error:
+            error.as_json = wants_json
+            raise
+
+    return command
+
+
+def _seconds(context: click.Context, parameter: click.Parameter, text: str) -> float:
+    """The seconds in `500ms`, `10s`, `2m`, `1h`, or a bare number of them."""
+    found = TIME.fullmatch(text.strip())
+    seconds = float(found[1]) * TIME_UNITS[found[2]] if found else 0.0
+    if not 0 < seconds <= 86_400:
+        problem = f"{text!r} is not a time; write it like 10s or 2m, a day at most"
+        raise click.BadParameter(problem, context, parameter)
+    return seconds
 
 
 def words_argument(function: F) -> F:

@@ -12,6 +12,7 @@ from rich.text import Text
 from cli.errors import CliError, Interrupted
 from cli.views.text import clean
 
+HEARTBEAT_SECONDS = 10.0
 PIPE_WIDTH = 100_000
 """Columns when nobody looks at a terminal: lines are not broken for a program that reads them."""
 
@@ -25,16 +26,29 @@ def make_console(*, stderr: bool = False) -> Console:
 
 
 class Output:
-    """What one command prints. With *as_json* stdout holds JSON only, and words for people are left out."""
+    """What one command prints. With *as_json* stdout holds JSON only, and words for people are left out.
 
-    def __init__(self, *, as_json: bool = False) -> None:
+    *lines*: a watch prints lines although it could redraw; while a table is copied at least every *heartbeat_seconds*.
+    """
+
+    def __init__(
+        self,
+        *,
+        as_json: bool = False,
+        lines: bool = False,
+        heartbeat_seconds: float = HEARTBEAT_SECONDS,
+    ) -> None:
         self.as_json = as_json
+        self.heartbeat_seconds = heartbeat_seconds
+        self._lines = lines
         self.console = make_console()
 
     @property
     def live(self) -> bool:
         """Whether a person looks at a terminal that can redraw."""
-        return not self.as_json and self.console.is_terminal and not self.console.is_dumb_terminal
+        if self.as_json or self._lines:
+            return False
+        return self.console.is_terminal and not self.console.is_dumb_terminal
 
     def show(self, renderable: RenderableType) -> None:
         """Print for people."""

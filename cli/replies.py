@@ -1,11 +1,22 @@
 """The server's answers as records: read once from JSON, leniently, so that no view touches a dictionary."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 ENDED = frozenset({"completed", "failed", "cancelled", "reverted"})
+PACKED = re.compile(
+    r"(?P<copied>\d{1,18})/(?P<total>\d{1,18})\s+(?P<percent>\d{1,3}(?:\.\d+)?)%\s*(?P<words>.*)", re.S
+)
+"""How the original's server says how far a copy is, and what holds it."""
+NOTES = {
+    "deploy_request_url": "Deploy request",
+    "branch_name": "Branch",
+    "status_detail": "Status",
+    "revert_expires_at": "Revert possible until",
+}
 NOT_MOVING = ENDED | {"stopped", ""}
 
 
@@ -169,23 +180,30 @@ class TableProgress:
     rows_per_second: int
     detail: str
     error: str
+    shards: tuple[str, ...]  # the states of its shards, where it has some
 
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> "TableProgress":
-        """From one item of `tables`."""
+        """From one item of `tables`. Our server sends figures and words apart; the original packs both into one text."""
+        text = _text(data, "progress_detail")
+        packed = PACKED.search(text)
         return cls(
             namespace=_text(data, "keyspace") or _text(data, "namespace"),
             table=_text(data, "table_name"),
             ddl=_text(data, "ddl"),
             status=_text(data, "status").lower() or "pending",
             strategy=_text(data, "strategy"),
-            rows_copied=_count(data, "rows_copied"),
-            rows_total=_count(data, "rows_total"),
-            percent=min(100, max(0, _count(data, "percent_complete"))),
+            rows_copied=_count(data, "rows_copied") or (int(packed["copied"]) if packed else 0),
+            rows_total=_count(data, "rows_total") or (int(packed["total"]) if packed else 0),
+            percent=min(
+                100,
+                max(0, _count(data, "percent_complete") or (int(float(packed["percent"])) if packed else 0)),
+            ),
             eta_seconds=_count(data, "eta_seconds"),
             rows_per_second=_count(data, "rows_per_second"),
-            detail=_text(data, "detail"),
+            detail=_text(data, "detail") or (packed["words"].strip() if packed else text),
             error=_text(data, "error_message") or _text(data, "error"),
+            shards=tuple(_text(item, "status").lower() for item in _list(data, "shards")),
         )
 
 
@@ -207,12 +225,14 @@ class Progress:
     next_attempt_at: datetime | None
     started_at: datetime | None
     completed_at: datetime | None
+    notes: tuple[tuple[str, str], ...]  # what is known besides, for people: label and text
     raw: Mapping[str, Any]
 
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> "Progress":
         """From a progress response."""
-        options = data.get("options")
+        options, metadata = data.get("options"), data.get("metadata")
+        known = metadata if isinstance(metadata, dict) else {}
         state = _text(data, "state").lower().removeprefix("state_")
         return cls(
             state="" if state == "no_active_change" else state,
@@ -229,6 +249,7 @@ class Progress:
             next_attempt_at=parse_time(_text(data, "next_attempt_at")),
             started_at=parse_time(_text(data, "started_at")),
             completed_at=parse_time(_text(data, "completed_at")),
+            notes=tuple((label, text) for key, label in NOTES.items() if (text := _text(known, key))),
             raw=data,
         )
 

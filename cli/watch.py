@@ -4,10 +4,12 @@ import time
 from collections.abc import Callable
 
 from cli.errors import ApiError, CliError, Exit, Interrupted, Unreachable
+from cli.keyboard import Keyboard
 from cli.output import Output
 from cli.place import Place
 from cli.replies import NOT_MOVING, Progress
 from cli.reservation import release_mine
+from cli.steering import DETACH, Detached, Steering
 from cli.views.display import Display, elapsed, make_display
 from cli.views.text import GREEN, ORANGE, count, state_word
 
@@ -43,40 +45,67 @@ class Outage:
         return wait
 
 
-def watch(place: Place, apply_id: str, display: Display) -> Progress:
-    """Show the apply until it rests or ends. Errors that pass are waited out; others fly."""
-    outage = Outage()
-    poll = LOCAL_POLL_SECONDS if place.local is not None else POLL_SECONDS
-    while True:
+class Watch:
+    """One person's or program's look at an apply until it rests or ends."""
+
+    def __init__(
+        self, place: Place, apply_id: str, display: Display, keyboard: Keyboard, steering: Steering
+    ) -> None:
+        self._place = place
+        self._apply_id = apply_id
+        self._display = display
+        self._keyboard = keyboard
+        self._steering = steering
+        self._outage = Outage()
+        self._poll = LOCAL_POLL_SECONDS if place.local is not None else POLL_SECONDS
+
+    def to_the_end(self) -> Progress:
+        """The last answer. Errors that pass are waited out, others fly; Detached when the person leaves."""
+        while True:
+            progress = self._ask()
+            if progress is None:
+                continue
+            self._display.show(progress)
+            if progress.state in NOT_MOVING:
+                return progress
+            self._rest(progress)
+
+    def _ask(self) -> Progress | None:
         try:
-            progress = place.api.progress(apply_id)
+            progress = self._place.api.progress(self._apply_id)
         except (Unreachable, ApiError) as error:
             if isinstance(error, ApiError) and not error.passing:
                 raise
-            wait = outage.next_wait(error)
-            display.lost(str(error), wait)
-            time.sleep(wait)
-            place.reconnect()
-            continue
-        outage.over()
-        display.show(progress)
-        if progress.state in NOT_MOVING:
-            return progress
-        time.sleep(poll)
+            self._wait_out(error)
+            return None
+        self._outage.over()
+        return progress
+
+    def _wait_out(self, error: CliError) -> None:
+        wait = self._outage.next_wait(error)
+        self._display.lost(str(error), wait)
+        if self._keyboard.wait(wait) == DETACH:
+            raise Detached
+        self._place.reconnect()
+
+    def _rest(self, progress: Progress) -> None:
+        """Until the next look, or until a key has told the apply something."""
+        until = time.monotonic() + self._poll
+        while (left := until - time.monotonic()) > 0:
+            key = self._keyboard.wait(left)
+            if key and (said := self._steering.press(key, progress)):
+                self._display.tell(said)
+                return
 
 
 def follow(place: Place, output: Output, apply_id: str, *, cutover_asked: bool = False) -> Progress:
-    """`watch` with the display that suits the output. Ctrl-C detaches: Interrupted, saying what becomes of the apply."""
-
-    def cutover(progress: Progress) -> str:
-        if not progress.deferred or cutover_asked:
-            return ""
-        return f"Waiting for cutover. When you are ready:\n  {place.command('cutover', apply_id)}"
-
+    """Watch to the end, as it suits the output. Ctrl-C or a key detaches: Interrupted, saying what becomes of the apply."""
     try:
-        with make_display(output, cutover) as display:
-            return watch(place, apply_id, display)
-    except KeyboardInterrupt:
+        with Keyboard(wanted=output.live) as keyboard:
+            steering = Steering(place, apply_id, listening=keyboard.listening, cutover_asked=cutover_asked)
+            with make_display(output, steering) as display:
+                return Watch(place, apply_id, display, keyboard, steering).to_the_end()
+    except (KeyboardInterrupt, Detached):
         raise detached(place, output, apply_id) from None
 
 

@@ -3,7 +3,7 @@
 import click
 
 from cli.errors import Exit, WrongUsage
-from cli.options import output_option, schema_options, server_options, with_file
+from cli.options import schema_options, server_options, watch_output_options, with_file
 from cli.output import Output
 from cli.place import Place, Wanted, open_place
 from cli.planning import make_plans, read_source, remote_names, say_new, wanted_for
@@ -28,7 +28,7 @@ from cli.views.plan import plan_view
 @click.option(
     "--pull-request", type=click.IntRange(min=1), metavar="N", help="The pull request they are from."
 )
-@output_option
+@watch_output_options
 def apply(
     database_file: str,
     schema_dir: str,

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from cli.errors import Exit, Refused
-from cli.options import named, output_option, server_options, words_argument
+from cli.options import named, output_option, server_options, watch_output_options, words_argument
 from cli.output import Output
 from cli.place import Place, Wanted, open_place
 from cli.replies import Progress
@@ -65,7 +65,7 @@ def _after_stop(place: Place, output: Output, found: Progress) -> None:
 @click.option(
     "-w", "--watch/--no-watch", default=False, help="Watch until it is done (always, without a server)."
 )
-@output_option
+@watch_output_options
 def start(words: tuple[str, ...], wanted: Wanted, watch: bool, output: Output) -> Exit:
     """Go on with a stopped apply.
 
@@ -94,7 +94,7 @@ def start(words: tuple[str, ...], wanted: Wanted, watch: bool, output: Output) -
 @click.option(
     "-w", "--watch/--no-watch", default=False, help="Watch until it is done (always, without a server)."
 )
-@output_option
+@watch_output_options
 def cutover(words: tuple[str, ...], wanted: Wanted, watch: bool, output: Output) -> Exit:
     """Make a prepared change live (see apply --defer-cutover).
 
@@ -123,7 +123,7 @@ def cutover(words: tuple[str, ...], wanted: Wanted, watch: bool, output: Output)
     default=False,
     help="Watch the clean-up to its end (always, without a server).",
 )
-@output_option
+@watch_output_options
 def cancel(words: tuple[str, ...], wanted: Wanted, watch: bool, output: Output) -> Exit:
     """Give an apply up; what is live already stays.
 

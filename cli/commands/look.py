@@ -5,7 +5,7 @@ import time
 import click
 
 from cli.errors import ApiError, Exit, Unreachable
-from cli.options import named, output_option, server_options, words_argument
+from cli.options import named, output_option, server_options, watch_output_options, words_argument
 from cli.output import Output
 from cli.place import Place, Wanted, open_place
 from cli.replies import Event, Progress
@@ -23,7 +23,7 @@ FOLLOW_LIMIT = 200
 @click.option(
     "-w", "--watch/--no-watch", default=None, help="Watch until it is done (the default without --json)."
 )
-@output_option
+@watch_output_options
 def progress(words: tuple[str, ...], wanted: Wanted, watch: bool | None, output: Output) -> Exit:
     """Show how far an apply is, and watch it to its end.
 

@@ -3,7 +3,7 @@
 import click
 
 from cli.errors import Exit
-from cli.options import named, output_option, server_options, words_argument
+from cli.options import named, server_options, watch_output_options, words_argument
 from cli.output import Output
 from cli.place import Wanted, open_place
 from cli.submission import Terms, attach, check, submit
@@ -23,7 +23,7 @@ REMEDY = "write the schema you want into files (schemabot pull makes the start),
 @click.option("-w/", "--watch/--no-watch", default=True, help="Watch until it is done (the default).")
 @click.option("--no-lock", is_flag=True, help="Do not take the database's lock.")
 @click.option("--force", is_flag=True, help="Take the lock from whoever holds it.")
-@output_option
+@watch_output_options
 def rollback(
     words: tuple[str, ...],
     wanted: Wanted,

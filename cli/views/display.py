@@ -1,9 +1,9 @@
 """Showing an apply while it runs: a view that redraws itself, plain lines for a pipe, JSON lines for a program."""
 
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from rich.live import Live
 from rich.text import Text
@@ -13,8 +13,19 @@ from cli.replies import Progress, TableProgress
 from cli.views.progress import BUSY, ProgressView, detail, retry_sentence
 from cli.views.text import DIM, YELLOW, clean, clock, duration, now, one_line, state_style, state_word
 
-LINE_EVERY_SECONDS = 10.0
 LINE_EVERY_PERCENT = 10
+TOLD_SECONDS = 10.0
+"""How long the answer to a key stays in view."""
+
+
+class Hints(Protocol):
+    """What a watch says besides the progress."""
+
+    def waits_for(self, progress: Progress) -> str:
+        """What a parked apply waits for, "" for others."""
+
+    def keys(self, progress: Progress, *, lost: bool = False) -> str:
+        """The keys that mean something now, "" when there is no keyboard."""
 
 
 class Display(ABC):
@@ -27,6 +38,10 @@ class Display(ABC):
     @abstractmethod
     def lost(self, reason: str, seconds: float) -> None:
         """The server does not answer; it is asked again in *seconds*."""
+
+    def tell(self, text: str) -> None:
+        """The answer to a key; only a display that redraws itself has keys."""
+        raise NotImplementedError(f"{type(self).__name__} has no keys")
 
     def __enter__(self) -> Self:
         return self
@@ -45,21 +60,33 @@ def lost_sentence(reason: str, seconds: float) -> str:
 class LiveDisplay(Display):
     """Redraws in place."""
 
-    def __init__(self, output: Output, cutover: Callable[[Progress], str]) -> None:
-        self._cutover = cutover
+    def __init__(self, output: Output, hints: Hints) -> None:
+        self._hints = hints
         self._last: Progress | None = None
+        self._told = ("", 0.0)
         self._live = Live(console=output.console, refresh_per_second=4)
 
     def show(self, progress: Progress) -> None:
         self._last = progress
-        self._live.update(ProgressView(progress, notice=self._cutover(progress), with_error=progress.moving))
+        text, at = self._told
+        answer = text if time.monotonic() - at < TOLD_SECONDS and progress.moving else ""
+        notice = "\n".join(part for part in (self._hints.waits_for(progress), answer) if part)
+        self._draw(progress, notice, self._hints.keys(progress), with_error=progress.moving)
 
     def lost(self, reason: str, seconds: float) -> None:
         sentence = lost_sentence(reason, seconds)
         if self._last is None:
             self._live.update(Text(sentence, style=YELLOW))
         else:
-            self._live.update(ProgressView(self._last, notice=sentence))
+            self._draw(self._last, sentence, self._hints.keys(self._last, lost=True), with_error=True)
+
+    def tell(self, text: str) -> None:
+        self._told = (one_line(text), time.monotonic())
+        if self._last is not None:
+            self.show(self._last)
+
+    def _draw(self, progress: Progress, notice: str, keys: str, *, with_error: bool) -> None:
+        self._live.update(ProgressView(progress, notice=notice, keys=keys, with_error=with_error))
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -74,9 +101,9 @@ class LiveDisplay(Display):
 class LineDisplay(Display):
     """One line for each change of state, and now and then how far a copy is."""
 
-    def __init__(self, output: Output, cutover: Callable[[Progress], str]) -> None:
+    def __init__(self, output: Output, hints: Hints) -> None:
         self._output = output
-        self._cutover = cutover
+        self._hints = hints
         self._state: tuple[str, object] = ("", None)
         self._tables: dict[tuple[str, str], tuple[str, int, float]] = {}
 
@@ -98,7 +125,7 @@ class LineDisplay(Display):
         if progress.error and progress.moving:
             text += f": {one_line(progress.error)}"
         self._line(text, state_style(progress.phase))
-        if hint := self._cutover(progress):
+        if hint := self._hints.waits_for(progress):
             self._line(" ".join(hint.split()), YELLOW)
 
     def _table(self, table: TableProgress) -> None:
@@ -107,7 +134,9 @@ class LineDisplay(Display):
         present = now().timestamp()
         copied = table.percent // LINE_EVERY_PERCENT
         moved = table.status != status
-        further = table.status == "running" and (copied > step or present - at > LINE_EVERY_SECONDS)
+        further = table.status == "running" and (
+            copied > step or present - at >= self._output.heartbeat_seconds
+        )
         if not moved and not further:
             return
         self._tables[key] = (table.status, copied, present)
@@ -139,11 +168,11 @@ class JsonDisplay(Display):
         self._output.line({"reconnecting": {"message": one_line(reason), "seconds": seconds}})
 
 
-def make_display(output: Output, cutover: Callable[[Progress], str]) -> Display:
-    """The display that suits who looks; *cutover* says what a parked apply waits for, "" for others."""
+def make_display(output: Output, hints: Hints) -> Display:
+    """The display that suits who looks."""
     if output.as_json:
         return JsonDisplay(output)
-    return LiveDisplay(output, cutover) if output.live else LineDisplay(output, cutover)
+    return LiveDisplay(output, hints) if output.live else LineDisplay(output, hints)
 
 
 def elapsed(progress: Progress) -> str:

@@ -27,27 +27,41 @@ from cli.views.text import (
 )
 
 LONGEST_NAME = 32
+BESIDE_THE_BAR = 60
+"""Columns beside a bar: sign, name, percent and the longest state."""
 FRAME_LINES = 8
 """Lines of the terminal kept for everything but the tables."""
 BUSY = frozenset({"running", "cutting_over", "waiting_for_cutover", "failed_retryable", "failed", "stopped"})
 
 
 class ProgressView:
-    """Draws one answer of the server; `notice` is a line below (a lost connection). Fits the terminal's height."""
+    """Draws one answer of the server, within the terminal's height.
+
+    Below it stand `notice` (what it waits for, a lost connection) and `keys`.
+    """
 
     def __init__(
-        self, progress: Progress, *, notice: str = "", whole: bool = False, with_error: bool = True
+        self,
+        progress: Progress,
+        *,
+        notice: str = "",
+        keys: str = "",
+        whole: bool = False,
+        with_error: bool = True,
     ) -> None:
         self._progress = progress
         self._notice = notice
+        self._keys = keys
         self._whole = whole
         self._with_error = with_error
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         progress = self._progress
         yield headline(progress)
-        room = 2 * len(progress.tables) if self._whole else max(3, console.size.height - FRAME_LINES)
-        shown = choose(progress.tables, room)
+        room = 2 * len(progress.tables) if self._whole else console.size.height - FRAME_LINES
+        if self._keys:
+            room -= 1
+        shown = choose(progress.tables, max(3, room))
         if shown:
             yield table_lines(shown, options.max_width)
         hidden = Counter(state_word(table.status) for table in progress.tables if table not in shown)
@@ -58,6 +72,8 @@ class ProgressView:
             yield Padding(text, (0, 0, 0, 2), expand=False)
         if self._notice:
             yield Text(clean(self._notice), style=YELLOW)
+        if self._keys:
+            yield Text(self._keys, style=DIM, no_wrap=True, overflow="ellipsis")
 
 
 def headline(progress: Progress) -> Text:
@@ -122,25 +138,28 @@ def name(table: TableProgress) -> str:
 
 
 def what(table: TableProgress, width: int) -> RenderableType:
-    """A bar while rows are copied; words otherwise."""
+    """A bar in the state's colour where rows are copied; words otherwise."""
     style = state_style(table.status)
-    if table.status == "running" and table.rows_total > 0:
-        bar = Table.grid(padding=(0, 1))
-        bar_width = max(10, min(40, width - 52))
-        bar.add_row(
-            ProgressBar(
-                total=table.rows_total, completed=table.rows_copied, width=bar_width, complete_style=style
-            ),
-            Text(f"{table.percent:3}%", style=style),
-            Text(one_line(table.strategy), style=DIM),
-        )
-        return bar
-    text = Text(state_word(table.status), style=style)
-    if table.status == "completed" and table.rows_total > 0:
-        text.append(f" · {count(table.rows_copied, 'row')}", DIM)
-    if table.strategy:
-        text.append(f" · {one_line(table.strategy)}", DIM)
-    return text
+    words = Text() if table.status == "running" else Text(state_word(table.status), style=style)
+    if table.strategy and table.status in ("running", "pending"):
+        words.append((" · " if words else "") + one_line(table.strategy), DIM)
+    if table.rows_total <= 0 or table.status == "pending":
+        return words if words else Text(state_word(table.status), style=style)
+    if table.status == "completed":
+        words.append(f" · {count(table.rows_copied, 'row')}", DIM)
+    bar = Table.grid(padding=(0, 1))
+    bar.add_row(
+        ProgressBar(
+            total=table.rows_total,
+            completed=table.rows_total if table.status == "completed" else table.rows_copied,
+            width=max(8, min(40, width - BESIDE_THE_BAR)),
+            complete_style=style,
+            finished_style=style,
+        ),
+        Text(f"{table.percent:3}%", style=style),
+        words,
+    )
+    return bar
 
 
 def detail(table: TableProgress) -> Text | None:
@@ -152,6 +171,8 @@ def detail(table: TableProgress) -> Text | None:
         parts.append(f"{table.rows_per_second:,} rows/s")
     if table.eta_seconds and table.status == "running":
         parts.append(f"{duration(table.eta_seconds)} left")
+    if table.shards:
+        parts.append(shards(table))
     if table.detail:
         parts.append(one_line(table.detail))
     # One line whatever its length, so that the view keeps its height; a reason is shown whole.
@@ -159,14 +180,25 @@ def detail(table: TableProgress) -> Text | None:
         " · ".join(parts), style=DIM, no_wrap=not table.error, overflow=None if table.error else "ellipsis"
     )
     if table.error:
-        text.append((" · " if parts else "") + one_line(table.error), RED)
+        style = YELLOW if table.status == "failed_retryable" else RED
+        text.append((" · " if parts else "") + one_line(table.error), style)
     return text if text.plain else None
+
+
+def shards(table: TableProgress) -> str:
+    """How many shards are how far."""
+    kinds = ", ".join(f"{number} {state_word(status)}" for status, number in Counter(table.shards).items())
+    return f"{count(len(table.shards), 'shard')}: {kinds}"
 
 
 def remarks(progress: Progress, present: datetime) -> Iterator[Text]:
     """What the whole apply waits for, or why it ended."""
     if progress.state == "failed_retryable":
         yield Text(retry_sentence(progress, present), style=YELLOW)
+    elif progress.moving and progress.attempt and progress.max_attempts:
+        yield Text(f"Retry {progress.attempt} of {progress.max_attempts} is at work", style=YELLOW)
+    for label, text in progress.notes:
+        yield Text(f"{label}: {one_line(text)}", style=DIM)
     if progress.error:
         style = YELLOW if progress.state == "failed_retryable" else state_style(progress.state)
         yield Text(clean(progress.error), style=style)

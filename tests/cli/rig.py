@@ -4,17 +4,17 @@ import json
 import os
 import queue
 import signal
-import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 
 from cli.main import main
@@ -77,12 +77,12 @@ def runner(capsys: pytest.CaptureFixture[str]) -> Run:
 
 def make_shop(path: Path = Path("shop.db"), rows: int = ROWS) -> Path:
     """A database with orders."""
-    connection = sqlite3.connect(path)
-    connection.executescript(BEFORE)
-    connection.executemany("INSERT INTO orders VALUES (?, ?)", [(n, str(n % 7)) for n in range(1, rows + 1)])
-    connection.execute("INSERT INTO notes VALUES (1, 'keep me')")
-    connection.commit()
-    connection.close()
+    with closing(apsw.Connection(str(path))) as connection, connection:
+        connection.execute(BEFORE)
+        connection.executemany(
+            "INSERT INTO orders VALUES (?, ?)", ((n, str(n % 7)) for n in range(1, rows + 1))
+        )
+        connection.execute("INSERT INTO notes VALUES (1, 'keep me')")
     return path
 
 
@@ -94,12 +94,11 @@ def write_schema(text: str = AFTER, folder: str = "schema") -> str:
 
 
 def query(path: Path, sql: str) -> list[Any]:
-    """What the database says."""
-    connection = sqlite3.connect(path)
-    try:
+    """What the database says, or does."""
+    # By the daemon's own library: two of them in one process take each other's locks away.
+    with closing(apsw.Connection(str(path))) as connection:
+        connection.set_busy_timeout(5_000)
         return connection.execute(sql).fetchall()
-    finally:
-        connection.close()
 
 
 def kinds_of_quantity(path: Path) -> list[str]:

@@ -177,13 +177,7 @@ def test_cancel_ends_the_apply_and_the_lock(run: Run, server: str, tmp_path: Pat
 
 def test_an_apply_that_fails_ends_with_1_and_its_reason(run: Run, server: str, tmp_path: Path) -> None:
     apply_id = begin_parked(run)
-    query(tmp_path / "local.db", "SELECT 1")
-    import sqlite3
-
-    connection = sqlite3.connect(tmp_path / "local.db")
-    connection.execute("ALTER TABLE notes ADD COLUMN surprise TEXT")
-    connection.commit()
-    connection.close()
+    query(tmp_path / "local.db", "ALTER TABLE notes ADD COLUMN surprise TEXT")
     ended = run("cutover", apply_id, "-w")
     assert ended.code == 1
     assert ended.err.startswith(f"Error: {apply_id} failed: ")

@@ -15,6 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from cli.api import Api
+from cli.client import Client
+from cli.place import Place, Wanted
+from cli.replies import Progress
+from cli.steering import Steering
 from tests.cli.rig import LIMIT_SECONDS, kinds_of_quantity, make_shop, write_schema
 
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -64,6 +69,10 @@ class Terminal:
         self._seen += news
         return bool(news)
 
+    def modes(self) -> list[object]:
+        """How the terminal treats what is typed."""
+        return termios.tcgetattr(self._master)[:4]
+
     def type(self, keys: str) -> None:
         """Type."""
         os.write(self._master, keys.encode())
@@ -76,6 +85,18 @@ class Terminal:
         while self._read():
             pass
         return self.process.returncode
+
+    def press_to_the_end(self, key: str) -> int:
+        """Press *key* every now and then: right behind other keys it would be part of a pasted text. The exit code."""
+        deadline = time.monotonic() + LIMIT_SECONDS
+        pressed = 0.0
+        while self.process.poll() is None:
+            assert time.monotonic() < deadline, f"still running: {self.text}"
+            if time.monotonic() - pressed > 0.5:
+                self.type(key)
+                pressed = time.monotonic()
+            self._read()
+        return self.end()
 
     def close(self) -> None:
         """End it, however it stands."""
@@ -137,3 +158,81 @@ def test_interrupting_the_view_says_how_to_go_on_and_leaves_the_cursor_visible()
         assert "rests at its checkpoint" in seen.text
         assert "schemabot progress shop.db apply-" in seen.text
         assert seen._seen.rindex(b"\x1b[?25h") > seen._seen.rindex(b"\x1b[?25l")
+
+
+# -- keys ---------------------------------------------------------------------------------------------------------
+
+PARKED = ("apply", "shop.db", "-y", "--defer-cutover", "-s")
+
+
+def test_c_pressed_twice_makes_the_change_live() -> None:
+    shop = make_shop()
+    with terminal(80, *PARKED, write_schema()) as seen:
+        seen.wait_for("s stop · c cutover · d leave")
+        seen.type("c")
+        seen.wait_for("Press c again to make the prepared change live now.")
+        assert kinds_of_quantity(shop) == ["text"]
+        seen.type("c")
+        assert seen.end() == 0, seen.text
+    assert kinds_of_quantity(shop) == ["integer"]
+
+
+def test_s_pressed_twice_pauses_and_says_how_to_go_on() -> None:
+    shop = make_shop()
+    with terminal(80, *PARKED, write_schema()) as seen:
+        seen.wait_for("s stop")
+        seen.type("s")
+        seen.wait_for("Press s again to pause it at its checkpoint.")
+        seen.type("s")
+        assert seen.end() == 5, seen.text
+        assert "■ stopped" in seen.text
+        assert "go on: schemabot start shop.db apply-" in seen.text
+    assert kinds_of_quantity(shop) == ["text"]
+
+
+def test_d_leaves_and_the_terminal_is_as_it_was() -> None:
+    make_shop()
+    with terminal(80, *PARKED, write_schema()) as seen:
+        before = seen.modes()
+        seen.wait_for("d leave, it rests at its checkpoint")
+        assert seen.modes() != before, "keys are read one by one, and not echoed"
+        seen.type("d")
+        assert seen.end() == 130, seen.text
+        assert "rests at its checkpoint" in seen.text
+        assert seen.modes() == before
+
+
+def test_two_different_keys_a_cursor_key_and_a_pasted_text_command_nothing() -> None:
+    shop = make_shop()
+    with terminal(80, *PARKED, write_schema()) as seen:
+        seen.wait_for("c cutover")
+        for keys, answer in (("c", "Press c again"), ("s", "Press s again"), ("\x1b[D", ""), ("css", "")):
+            seen.type(keys)
+            seen.wait_for(answer)
+        assert seen.press_to_the_end("d") == 130, seen.text
+    assert kinds_of_quantity(shop) == ["text"]
+
+
+def test_c_means_nothing_while_no_cutover_is_due() -> None:
+    nobody = Place(api=Api(Client("http://127.0.0.1:1")), wanted=Wanted())
+    steering = Steering(nobody, "apply-1", listening=True, cutover_asked=False)
+    running = Progress.read({"state": "running", "apply_id": "apply-1"})
+    assert steering.keys(running) == "s stop · d detach, it goes on"
+    assert (steering.press("c", running), steering.press("c", running)) == ("", "")
+
+
+def test_a_key_whose_command_fails_says_so_and_the_watch_goes_on() -> None:
+    nobody = Place(api=Api(Client("http://127.0.0.1:1")), wanted=Wanted())
+    steering = Steering(nobody, "apply-1", listening=True, cutover_asked=False)
+    running = Progress.read({"state": "running", "apply_id": "apply-1", "database": "shop"})
+    assert steering.press("s", running).startswith("Press s again")
+    assert steering.press("s", running).startswith("stop failed: cannot connect")
+
+
+def test_with_lines_wanted_there_are_no_keys_and_no_redrawing() -> None:
+    make_shop()
+    with terminal(80, "apply", "shop.db", "-y", "-o", "log", "-s", write_schema()) as seen:
+        assert seen.end() == 0, seen.text
+        assert "orders: completed" in seen.text
+        assert "d leave" not in seen.text
+        assert b"\x1b[?25l" not in seen._seen
