@@ -14,14 +14,16 @@ from server.api import (
     health,
     journal,
     locks,
+    page,
     plans,
     progress,
     settings,
     webhook,
 )
-from server.api.answers import Again, Answer, ApiError, Forbidden, Reply
+from server.api.answers import Again, Answer, ApiError, Reply
 from server.app import App
 from server.bodies import JSON_TYPE, BadBody, encode
+from server.browsers import refuse_foreign_pages
 from server.config import is_loopback
 from server.requests import Later, Request, Response, error_response
 from server.texts import clean
@@ -43,10 +45,12 @@ class Route:
     failing: str = ""
 
 
-OPEN = frozenset({"/livez", "/health"})
+OPEN = frozenset({"/livez", "/health", "/", "/page/{file}"})
 """Answered without a token; `/metrics` too, while only this machine can reach the server."""
 
 ROUTES = (
+    Route("GET", "/", page.index),
+    Route("GET", "/page/{file}", page.file),
     Route("GET", "/livez", health.livez),
     Route("GET", "/health", health.health),
     Route("GET", "/tern-health/{deployment}/{environment}", health.tern_health),
@@ -55,10 +59,12 @@ ROUTES = (
     Route("GET", "/api/databases/{database}/environments", databases.environments),
     Route("GET", "/api/pull/{database}", databases.pull, "pull failed"),
     Route("POST", "/api/plan", plans.plan, "plan failed"),
+    Route("GET", "/api/plan/{plan_id}", plans.of_id, "failed to get plan"),
     Route("POST", "/api/apply", applies.apply, "apply failed"),
     Route("GET", "/api/progress/{database}", progress.of_database, "progress failed"),
     Route("GET", "/api/progress/apply/{apply_id}", progress.of_apply, "failed to get apply"),
     Route("GET", "/api/history/{database}", journal.history, "failed to get applies"),
+    Route("GET", "/api/attempts/{apply_id}", journal.attempts, "failed to get attempts"),
     Route("GET", "/api/status", journal.status, "failed to get recent applies"),
     Route("GET", "/api/logs", journal.logs, "failed to get logs"),
     Route("GET", "/api/logs/{database}", journal.logs_of_database, "failed to get logs"),
@@ -111,7 +117,8 @@ class _Handler:
         route = routes.get("GET" if request.method == "HEAD" else request.method)
         try:
             user = "" if pattern in self._open else self._keyring.admit(request)
-            self._refuse_web_pages(request)
+            if not self._keyring:
+                refuse_foreign_pages(request, self._app.config.server.listen_host)
         except Unauthorized as error:
             refusal = error_response(401, str(error), headers={"WWW-Authenticate": "Bearer"})
             return self._counted(request, route, began, refusal)
@@ -121,11 +128,6 @@ class _Handler:
             return self._counted(request, None, began, _no_route(routes))
         known = replace(request, params=params, user=user)
         return self._answer(known, route, began, lambda: route.function(self._app, known))
-
-    def _refuse_web_pages(self, request: Request) -> None:
-        """A page in the user's browser can send to this machine, but not without naming itself in `Origin`."""
-        if "origin" in request.headers and not self._keyring:
-            raise Forbidden("requests from web pages are refused while no token is configured")
 
     def _answer(
         self, request: Request, route: Route, began: float, call: Callable[[], Answer]

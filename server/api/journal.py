@@ -10,7 +10,7 @@ from server.options import ApplyOptions
 from server.requests import Request
 from server.texts import clean
 from storage.errors import NotFound
-from storage.records import Apply, Event
+from storage.records import Apply, Attempt, Event
 from storage.states import AT_REST, TERMINAL
 
 LOGS = 50
@@ -30,6 +30,13 @@ def history(app: App, request: Request) -> Answer:
     database = request.params["database"]
     applies = app.store.history(database, request.query.get("environment") or None)
     return {"database": database, "applies": [_history_body(apply) for apply in applies]}
+
+
+def attempts(app: App, request: Request) -> Answer:
+    """Who drove an apply, and how each time ended, oldest first."""
+    apply = _apply(app, request.params["apply_id"])
+    tries = app.store.attempts(apply.id)
+    return {"apply_id": apply.apply_uid, "attempts": [_attempt_body(one) for one in tries]}
 
 
 def logs(app: App, request: Request) -> Answer:
@@ -95,6 +102,17 @@ def _event_body(event: Event) -> dict[str, Any]:
     if event.task_id is not None:
         body["task_id"] = event.task_id
     return body
+
+
+def _attempt_body(one: Attempt) -> dict[str, Any]:
+    return {
+        "fence": one.fence,
+        "attempt": one.attempt,
+        "owner": one.owner,
+        "claimed_at": exact_stamp(one.claimed_at),
+        "outcome": one.outcome,
+        **sparse(ended_at=stamp(one.ended_at)),
+    }
 
 
 def _history_body(apply: Apply) -> dict[str, Any]:

@@ -47,6 +47,16 @@ def plan(app: App, request: Request) -> Answer:
     return plan_body(made, unmanaged)
 
 
+def of_id(app: App, request: Request) -> Answer:
+    """A plan that was made before, as it was shown; drawn from the store only (ST-5)."""
+    plan_id = request.params["plan_id"]
+    try:
+        made = app.store.plan(plan_id)
+    except NotFound as error:
+        raise Missing(f"plan not found: {plan_id}", "not_found") from error
+    return {**plan_body(made, ()), **_where(made)}
+
+
 def rollback_plan(app: App, request: Request) -> Answer:
     """Plan the way back to the schema before an apply. Asks the engine."""
     apply_uid = decode(request.body).text("apply_id")
@@ -69,12 +79,15 @@ def rollback_plan(app: App, request: Request) -> Answer:
         pull_request=apply.pull_request,
     )
     made, unmanaged = make_plan(app, wanted, "rollback plan failed")
-    where = {
-        "database": made.database,
-        "database_type": made.database_type,
-        "environment": made.environment,
+    return {**plan_body(made, unmanaged), **_where(made)}
+
+
+def _where(plan: Plan) -> dict[str, str]:
+    return {
+        "database": plan.database,
+        "database_type": plan.database_type,
+        "environment": plan.environment,
     }
-    return {**plan_body(made, unmanaged), **where}
 
 
 def make_plan(app: App, wanted: Wanted, failing: str) -> tuple[Plan, tuple[str, ...]]:

@@ -50,6 +50,7 @@ def progress_body(apply: Apply, tasks: list[Task]) -> dict[str, Any]:
         "max_attempts": apply.max_attempts,
         **sparse(
             apply_id=apply.apply_uid,
+            plan_id=apply.plan_id,
             external_id=apply.external_id,
             database=apply.database,
             database_type=apply.database_type,
