@@ -20,7 +20,6 @@ def concrete(pattern: str) -> str:
 
 def test_an_unknown_path_is_404_in_text(api: Api) -> None:
     for path in (
-        "/",
         "/api",
         "/api/nothing",
         "/api/progress",
