@@ -163,6 +163,7 @@ class Job:
     apply_uid: str
     fence: int
     owner: str  # host:pid:boot:thread, for people
+    namespaces: tuple[str, ...] = ()  # of all changes of the apply
     handover: Handover | None = None  # given to engines that take the whole plan elsewhere
 
 

@@ -133,6 +133,7 @@ class Drive:
             apply_uid=apply.apply_uid,
             fence=self._claim.fence,
             owner=self._claim.owner,
+            namespaces=tuple(sorted({change.namespace for change in self._changes.values()})),
             handover=self._handover(apply, plan) if self._whole else None,
         )
         with engine.open(job) as session:

@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 import apsw
 
-from engine.sqlite.changing import faults
+from engine import faults
 from server.app import App
 from server.config import Config, DatabaseConfig, EnvironmentConfig, WorkerConfig
 from server.housekeeping import Housekeeping

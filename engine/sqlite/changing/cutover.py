@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import apsw
 
+from engine import faults
 from engine.base import Standing
 from engine.errors import DriftFound, Refused
 from engine.lexer import significant
 from engine.sqlite.catalog import read_catalog
-from engine.sqlite.changing import checkpoints, faults
+from engine.sqlite.changing import checkpoints
 from engine.sqlite.changing.checkpoints import Checkpoint, Phase
 from engine.sqlite.changing.offline import rebuild_at_once
 from engine.sqlite.changing.online import OnlineRebuild

@@ -10,9 +10,9 @@ from contextlib import contextmanager, suppress
 
 import apsw
 
+from engine import faults
 from engine.base import Job
 from engine.errors import Fenced, TargetHeld
-from engine.sqlite.changing import faults
 from engine.sqlite.target import engine_error, translated
 
 CHECKPOINT_PAGES = 400

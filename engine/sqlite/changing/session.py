@@ -4,10 +4,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from engine import faults
 from engine.base import Change, Control, Job, Progress, Session, Signal, Standing, Target
 from engine.errors import DriftFound, EngineError, Refused
 from engine.sqlite.catalog import read_catalog
-from engine.sqlite.changing import checkpoints, faults
+from engine.sqlite.changing import checkpoints
 from engine.sqlite.changing.checkpoints import Checkpoint, Phase
 from engine.sqlite.changing.cutover import Cutover
 from engine.sqlite.changing.index_build import IndexBuild

@@ -11,8 +11,8 @@ import threading
 import time
 from pathlib import Path
 
+from engine import faults
 from engine.errors import TargetUnavailable
-from engine.sqlite.changing import faults
 from server.config import load_config
 from server.daemon import serve
 

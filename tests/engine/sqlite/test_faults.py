@@ -9,9 +9,9 @@ from pathlib import Path
 import apsw
 import pytest
 
+from engine import faults
 from engine.base import Change, Progress, Standing
 from engine.errors import EngineError, Fenced, TargetUnavailable
-from engine.sqlite.changing import faults
 from tests.engine.sqlite import plans
 from tests.engine.sqlite.application import DESIRED, INDEXES, SAME_COLUMNS, TABLE, Application, fill
 

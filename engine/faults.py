@@ -1,4 +1,4 @@
-"""Named points of the execution where a test strikes: it stops, kills or fails the process there."""
+"""Named points of an execution where a test strikes: it stops, kills or fails the process there. For every engine."""
 
 from collections.abc import Callable
 
