@@ -15,6 +15,8 @@ from storage.errors import StoreError
 from storage.registry import open_store
 
 DATABASE_TYPES = ("sqlite", "mysql", "vitess")
+UNSAFE_CHOICES = ("allow", "refuse")
+"""What happens to a plan that needs `allow_unsafe` when the client does not send the option at all."""
 NAME = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.@-]{0,127}")
 """What a database, an environment or a token may be called: it stands in URLs, logs and metrics."""
 
@@ -45,6 +47,7 @@ class ServerConfig:
     max_connections: int = 1000
     tokens: tuple[Token, ...] = ()
     drain_seconds: float = 25.0
+    unsafe_without_option: str = "allow"
 
     def __post_init__(self) -> None:
         if not self.tokens and not is_loopback(self.listen_host):
@@ -77,6 +80,7 @@ class EnvironmentConfig:
     """One environment of a database. `dsn`: literal, `env:NAME` or `file:/path`; it may hold a password."""
 
     dsn: str = field(repr=False)
+    unsafe_without_option: str = ""  # as the server says
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +108,12 @@ class Config:
     workers: WorkerConfig = field(default_factory=WorkerConfig)
     databases: Mapping[str, DatabaseConfig] = field(default_factory=dict)
     deployments: Mapping[str, DeploymentConfig] = field(default_factory=dict)
+
+    def unsafe_without_option(self, deployment: str, environment: str) -> str:
+        """`allow` or `refuse`: what the environment says, else the server."""
+        database = self.databases.get(deployment)
+        found = database.environments.get(environment) if database else None
+        return (found.unsafe_without_option if found else "") or self.server.unsafe_without_option
 
 
 def is_loopback(host: str) -> bool:
@@ -189,9 +199,9 @@ class _Table:
             return float(value)
         return default
 
-    def choice(self, key: str, allowed: tuple[str, ...]) -> str:
+    def choice(self, key: str, allowed: tuple[str, ...], default: str | None = None) -> str:
         """One of the *allowed* words."""
-        value = self.text(key)
+        value = self.text(key, default)
         if value and value not in allowed:
             self.problem(key, f"must be one of {', '.join(allowed)}, not {value!r}{_nearest(value, allowed)}")
         return value
@@ -275,6 +285,7 @@ class _Reader:
         connections = table.integer("max_connections", 1000, 8, 50_000)
         drain = table.seconds("drain_seconds", 25.0, 1.0, 600.0)
         tokens = self._tokens(table)
+        unsafe = table.choice("unsafe_without_option", UNSAFE_CHOICES, "allow")
         table.close()
         try:
             return ServerConfig(
@@ -284,6 +295,7 @@ class _Reader:
                 max_connections=connections,
                 tokens=tokens,
                 drain_seconds=drain,
+                unsafe_without_option=unsafe,
             )
         except ConfigError as error:
             table.problem("listen_host", f"is not safe: {error}")
@@ -323,9 +335,14 @@ class _Reader:
         environments = {}
         for name, found in table.table("environments").named_tables().items():
             dsn = self._reference(found.text("dsn"))
+            unsafe = ""
+            if "unsafe_without_option" in found.data:
+                unsafe = found.choice("unsafe_without_option", UNSAFE_CHOICES)
+            found.optional("unsafe_without_option")
             found.close()
             plain = kind == "sqlite" and dsn and not dsn.startswith(("env:", "file:"))
-            environments[name] = EnvironmentConfig(dsn=self._path(dsn) if plain else dsn)
+            dsn = self._path(dsn) if plain else dsn
+            environments[name] = EnvironmentConfig(dsn=dsn, unsafe_without_option=unsafe)
         if not environments:
             table.problem(
                 "environments", 'needs at least one, for example [….environments.local] with dsn = "shop.db"'

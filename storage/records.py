@@ -57,6 +57,7 @@ class NewApply:
     options: Mapping[str, str] = field(default_factory=dict)
     idempotency_key: str | None = None
     max_attempts: int = 10
+    warnings: Sequence[str] = ()  # what must stand in its log from the beginning; not part of the request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from typing import Any
 
 from server.api.answers import Answer, Failed, Invalid
 from server.api.backends import NoBackend, engine_for, labels
+from server.api.callers import caller_of
 from server.api.plans import blocking_findings, unsafe_changes
 from server.app import App
 from server.bodies import LONGEST_ENVIRONMENT, LONGEST_NAME, Fields, decode
@@ -41,6 +42,7 @@ def apply(app: App, request: Request) -> Answer:
         options=options.texts(),
         idempotency_key=key or None,
         max_attempts=app.config.workers.max_attempts,
+        warnings=_warnings(plan, options, caller_of(fields, request)),
     )
     status = "error"
     try:
@@ -95,16 +97,36 @@ def _refusal(app: App, plan: Plan, environment: str, deployment: str, options: A
         return f"the plan was made for deployment {plan.deployment}, not {deployment}: plan again"
     if blocked := blocking_findings(plan):
         return "the plan cannot run: " + "; ".join(blocked)
-    if (unsafe := unsafe_changes(plan)) and not _unsafe_allowed(plan, unsafe, options):
-        return "unsafe changes need allow_unsafe: " + "; ".join(unsafe)
+    if unsafe := unsafe_changes(plan):
+        refusal = _unsafe_refusal(app, plan, unsafe, options)
+        if refusal:
+            return refusal
     return _engine_refusal(app, plan, options)
 
 
-def _unsafe_allowed(plan: Plan, unsafe: list[str], options: ApplyOptions) -> bool:
-    """An explicit "false" refuses. Clients of the original never say: they asked their user already."""
-    if options.allow_unsafe is None:
-        log.warning("%s: unsafe changes run, the client did not say allow_unsafe: %s", plan.plan_id, unsafe)
-    return options.allow_unsafe is not False
+def _unsafe_refusal(app: App, plan: Plan, unsafe: list[str], options: ApplyOptions) -> str:
+    """An explicit "false" refuses. Clients of the original never say: they asked their user already, so a setting decides."""
+    how = "look at the plan again and, if it is meant, "
+    if options.allow_unsafe is False:
+        return f"unsafe changes need allow_unsafe: {how}apply with --allow-unsafe: {'; '.join(unsafe)}"
+    if options.allow_unsafe is True:
+        return ""
+    if app.config.unsafe_without_option(plan.deployment, plan.environment) == "refuse":
+        return (
+            f"unsafe changes need allow_unsafe in {plan.environment}, and this client did not send the option: {how}send "
+            f'options.allow_unsafe "true" (schemabot apply --allow-unsafe): {"; ".join(unsafe)}'
+        )
+    return ""
+
+
+def _warnings(plan: Plan, options: ApplyOptions, caller: str) -> list[str]:
+    """What must stand in the log of an apply that may lose data."""
+    unsafe = clean("; ".join(unsafe_changes(plan)))
+    if not unsafe:
+        return []
+    if options.allow_unsafe:
+        return [f"Unsafe changes allowed by {caller}: {unsafe}"]
+    return [f"Unsafe changes run because {caller} did not send allow_unsafe: {unsafe}"]
 
 
 def _engine_refusal(app: App, plan: Plan, options: ApplyOptions) -> str:

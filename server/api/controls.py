@@ -8,8 +8,9 @@ from typing import Any
 from engine.base import DEFAULT_VOLUME, VOLUMES
 from server.api.answers import Again, Answer, Failed, Invalid, Missing
 from server.api.backends import NoBackend, check_known, engine_for, environment_or_default, labels
+from server.api.callers import caller_of
 from server.app import App
-from server.bodies import LONGEST_ENVIRONMENT, Fields, decode, sparse
+from server.bodies import LONGEST_ENVIRONMENT, decode, sparse
 from server.options import ApplyOptions
 from server.requests import Request
 from server.texts import clean
@@ -130,7 +131,7 @@ def _addressed(app: App, request: Request, operation: str, none: str) -> tuple[A
         _check_place(apply, database, given)
     else:
         apply = _active(app, database, environment, f"{operation} failed: {none}")
-    return apply, _caller(fields, request)
+    return apply, caller_of(fields, request)
 
 
 def _named(app: App, apply_uid: str) -> Apply:
@@ -156,10 +157,6 @@ def _active(app: App, database: str, environment: str, none: str) -> Apply:
             raise Missing(str(error)) from error
         raise Failed(none)
     return apply
-
-
-def _caller(fields: Fields, request: Request) -> str:
-    return clean(fields.text("caller") or request.user or "api", 200)
 
 
 # -- doing it ---------------------------------------------------------------------------------------------------

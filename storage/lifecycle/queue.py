@@ -50,6 +50,8 @@ class Queue:
                 _insert_tasks(transaction, apply["id"], plan)
                 text = f"Schema change queued by {new.caller or 'unknown'}: {len(plan.changes)} task(s)"
                 append_event(transaction, apply["id"], "state_transition", text, fence=0, new="pending")
+                for warning in new.warnings:
+                    append_event(transaction, apply["id"], "audit", warning, fence=0, level="warn")
             return to_apply(apply)
 
         return self._database.write(enqueue)

@@ -65,7 +65,11 @@ def test_the_commented_examples_in_the_example_load_too(tmp_path: Path) -> None:
     config = load_config(written(tmp_path, "\n".join(code)))
     assert config.databases["shop"].type == "sqlite"
     assert config.databases["shop"].environments["staging"].dsn == str(tmp_path / "shop-staging.db")
-    assert config.databases["shop"].environments["production"].dsn == "env:SHOP_DSN"
+    production = EnvironmentConfig(dsn="env:SHOP_DSN", unsafe_without_option="refuse")
+    assert config.databases["shop"].environments["production"] == production
+    assert config.unsafe_without_option("shop", "production") == "refuse"
+    assert config.unsafe_without_option("shop", "staging") == "allow"
+    assert config.unsafe_without_option("elsewhere", "production") == "allow"
     assert config.deployments["default"] == DeploymentConfig(
         token="env:SCHEMABOT_FAR_TOKEN",
         environments={
