@@ -1,0 +1,201 @@
+"""How a change of one table will run and what it locks: asked of the server on a clone, never looked up in a list."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from engine.base import Strategy
+from engine.mysql.flavour import Flavour
+from engine.mysql.link import Link
+from engine.mysql.planning.lock_sentences import Size, lock_sentence
+from engine.mysql.planning.replicas import followers
+from engine.mysql.planning.trial import Clone, Trial
+from engine.mysql.spec import Algorithm
+from engine.mysql.tables import Table
+from engine.mysql.trouble import ServerRefused
+
+DIRECT_ROWS = 20_000
+DIRECT_BYTES = 16 * 1024 * 1024
+_ROW_VERSIONS = 64  # of InnoDB's instant columns, per table
+_ROW_VERSIONS_9_1 = 255
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class How:
+    """How the ALTERs of one table will run.
+
+    `alters`: what follows ALTER TABLE <name>, with the algorithm, in order. They may be more than were asked about: parts of
+    one that run apart without a copy, and together do not. For an online copy they are what the shadow table gets.
+    """
+
+    strategy: Strategy
+    alters: tuple[tuple[str, Algorithm], ...]
+    lock: str  # what it locks and how long, for people
+    warning: str = ""  # said when writers of a big table have to wait, or replicas
+
+
+def choose(
+    link: Link,
+    flavour: Flavour,
+    scratch: str,
+    table: Table,
+    alters: Sequence[Sequence[str]],
+    *,
+    rows: int,
+    bytes_: int,
+    relatives: Sequence[Table] = (),
+    no_copy: str = "",
+) -> How:
+    """How *alters* of the live *table* will run.
+
+    Each of them is one ALTER TABLE, given by its parts: `["ADD COLUMN a int", "ADD KEY k (a)"]`. *link* has the sql_mode of the
+    session that will run them. *scratch* is a schema with a plain name, for clones only, all of whose tables are dropped.
+    *relatives* are the tables that *table* refers to, or that refer to it, by foreign keys. *no_copy* is a further reason
+    why the table can not be copied online, as a phrase ("its key is dropped"). ServerRefused: the server takes them in no way.
+    """
+    choice = _Choice(link, flavour, scratch, table, relatives, Size(rows=rows, bytes_=bytes_))
+    return choice.made(alters, no_copy)
+
+
+class _Choice:
+    """One table's choice."""
+
+    def __init__(
+        self, link: Link, flavour: Flavour, scratch: str, table: Table, relatives: Sequence[Table], size: Size
+    ) -> None:
+        self._link = link
+        self._flavour = flavour
+        self._table = table
+        self._clone = Clone(link, flavour, scratch, table, relatives)
+        self._related = bool(table.foreign_keys) or any(other.name != table.name for other in relatives)
+        self._size = size
+        self._small = size.rows <= DIRECT_ROWS and size.bytes_ <= DIRECT_BYTES
+        self._followers: str | None = None
+
+    def made(self, alters: Sequence[Sequence[str]], no_copy: str) -> How:
+        trials = self._tried(alters)
+        if self._small or all(map(self._harmless, trials)):
+            return self._as_the_server_does(trials)
+        apart = self._apart(alters)
+        if apart is not None:
+            return self._as_the_server_does(apart)
+        obstacle = no_copy or self._obstacle()
+        if obstacle:
+            return self._as_the_server_does(trials, obstacle)
+        return self._how(Strategy.ONLINE, trials)
+
+    def _as_the_server_does(self, trials: Sequence[Trial], obstacle: str = "") -> How:
+        """No shadow table: the server's own algorithms. Where one makes writers wait, all of it is told as that."""
+        if any(
+            t.algorithm is Algorithm.COPY or (t.algorithm is Algorithm.PLAIN and t.moves_rows) for t in trials
+        ):
+            return self._how(Strategy.DIRECT, trials, obstacle)
+        instant = all(trial.algorithm is Algorithm.INSTANT for trial in trials)
+        return self._how(Strategy.INSTANT if instant else Strategy.IN_PLACE, trials, obstacle)
+
+    def _tried(self, alters: Sequence[Sequence[str]]) -> list[Trial]:
+        """Each ALTER on the clone; again without INSTANT when the live table has no row versions left for them."""
+        trials = self._run([", ".join(parts) for parts in alters])
+        used = sum(trial.row_versions for trial in trials)
+        if used and self._versions_used() + used > self._versions_allowed():
+            trials = self._run([", ".join(parts) for parts in alters], instant=False)
+        return trials
+
+    def _apart(self, alters: Sequence[Sequence[str]]) -> list[Trial] | None:
+        """The parts of each ALTER, those that are instant first, when that way none of them does harm."""
+        if all(len(parts) == 1 for parts in alters):
+            return None
+        trials = self._run_apart(alters)
+        if trials is None or not all(map(self._harmless, trials)):
+            return None
+        if self._versions_used() + sum(trial.row_versions for trial in trials) > self._versions_allowed():
+            return None
+        return trials
+
+    def _run_apart(self, alters: Sequence[Sequence[str]]) -> list[Trial] | None:
+        """None when they do not stand alone, or not in that order."""
+        try:
+            instant = {part for parts in alters for part in parts if self._is_instant(part)}
+            cut = [
+                ", ".join(some)
+                for parts in alters
+                for some in ([p for p in parts if p in instant], [p for p in parts if p not in instant])
+                if some
+            ]
+            return self._run(cut)
+        except ServerRefused:
+            return None
+
+    def _is_instant(self, part: str) -> bool:
+        try:
+            (trial,) = self._run([part])
+        except ServerRefused:
+            return False
+        return trial.algorithm is Algorithm.INSTANT
+
+    def _run(self, alters: Sequence[str], *, instant: bool = True) -> list[Trial]:
+        self._clone.fresh()
+        return [self._clone.run(clauses, instant=instant) for clauses in alters]
+
+    def _harmless(self, trial: Trial) -> bool:
+        """Whether it can run on the live table as it is: writers go on, and nobody waits for it long."""
+        if trial.moves_rows or trial.algorithm is Algorithm.COPY:
+            return False
+        return not trial.builds_index or self._small or not self._held_up()
+
+    def _held_up(self) -> str:
+        if self._followers is None:
+            self._followers = followers(self._link, self._flavour)
+        return self._followers
+
+    def _obstacle(self) -> str:
+        """Why the table can not be copied online; empty: it can."""
+        engines = {self._table.options.get("ENGINE", "InnoDB"), self._clone.engine}
+        foreign = sorted(name for name in engines if name.lower() != "innodb")
+        if self._related:
+            return "it is in a foreign key"
+        if self._table.triggers:
+            return f"it has triggers ({', '.join(sorted(self._table.triggers))})"
+        if not self._table.row_key:
+            return "it has no primary key and no unique key of NOT NULL columns"
+        if foreign:
+            return f"{foreign[0]} does not lock rows"
+        if "WITH SYSTEM VERSIONING" in self._table.text.upper():
+            return "it keeps its own history (system versioning)"
+        return ""
+
+    def _how(self, strategy: Strategy, trials: Sequence[Trial], obstacle: str = "") -> How:
+        held_up = self._held_up() if any(t.builds_index or t.moves_rows for t in trials) else ""
+        lock, warning = lock_sentence(strategy, trials, self._size, obstacle=obstacle, held_up=held_up)
+        return How(
+            strategy=strategy,
+            alters=tuple((trial.clauses, trial.algorithm) for trial in trials),
+            lock=lock,
+            warning=warning,
+        )
+
+    def _versions_used(self) -> int:
+        """How many row versions the live table has already; 0 where that may not be asked, and on MariaDB, which has no limit."""
+        if self._flavour.mariadb:
+            return 0
+        name = f"{_file_name(self._table.schema)}/{_file_name(self._table.name)}"
+        try:
+            used = self._link.value(
+                "SELECT MAX(total_row_versions) FROM information_schema.innodb_tables"
+                " WHERE name = %s OR LEFT(name, %s) = %s",
+                name, len(name) + 3, f"{name}#p#",
+            )  # fmt: skip
+        except ServerRefused:
+            return 0
+        return int(used or 0)
+
+    def _versions_allowed(self) -> int:
+        return _ROW_VERSIONS_9_1 if self._flavour.version >= (9, 1, 0) else _ROW_VERSIONS
+
+
+def _file_name(name: str) -> str:
+    """A name as InnoDB's dictionary has it: what is neither ASCII letter, digit nor _ in hexadecimal.
+
+    Letters beyond ASCII have shorter codes of their own there; such a table is not found, and taken for one without versions.
+    """
+    return re.sub(r"[^0-9A-Za-z_]", lambda found: f"@{ord(found[0]):04x}", name)

@@ -1,0 +1,117 @@
+"""What a change locks and for how long, in a sentence that a DBA can hold against the server's manual."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from engine.base import Strategy
+from engine.mysql.planning.trial import Trial
+from engine.mysql.spec import Algorithm
+
+# Of two vCPUs with a cold-ish cache; real servers are faster. Only the order of magnitude is said.
+_COPIED_PER_SECOND = (25_000_000, 120_000)  # bytes, rows of ALGORITHM=COPY
+_BUILT_PER_SECOND = (80_000_000, 400_000)  # of a rebuild or an index build in place
+_SHORTLY = "an exclusive metadata lock for milliseconds"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """The live table as the server estimates it."""
+
+    rows: int
+    bytes_: int  # with its indexes
+
+    def __str__(self) -> str:
+        return f"about {self.rows:,} row{'' if self.rows == 1 else 's'} ({_bytes(self.bytes_)})"
+
+    def seconds(self, per_second: tuple[int, int]) -> str:
+        """How long it may take, rounded to what one would say."""
+        least = max(self.bytes_ / per_second[0], self.rows / per_second[1])
+        if least < 1:
+            return "less than a second"
+        if least < 100:
+            return f"{least:.0f} s"
+        return f"{least / 60:.0f} min" if least < 6000 else f"{least / 3600:.0f} h"
+
+
+def lock_sentence(
+    strategy: Strategy, trials: Sequence[Trial], size: Size, *, obstacle: str, held_up: str
+) -> tuple[str, str]:
+    """The sentence, and a warning ("" for most changes).
+
+    *obstacle*: why a table that ought to be copied online can not be. *held_up*: the followers of the server.
+    """
+    if strategy is Strategy.INSTANT:
+        return f"Instant: only the catalogue is written, under {_SHORTLY}, whatever the number of rows.", ""
+    if strategy is Strategy.ONLINE:
+        return _online(trials, size, held_up), ""
+    if strategy is Strategy.IN_PLACE:
+        return _in_place(trials, size, obstacle, held_up)
+    return _direct(trials, size, obstacle)
+
+
+def _online(trials: Sequence[Trial], size: Size, held_up: str) -> str:
+    why = _why_no_better(trials)
+    if all(t.builds_index or not t.moves_rows for t in trials):
+        why = f"Built in place the index would hold up others ({held_up})"
+    return (
+        f"{why}: {size} are copied into a shadow table in short chunks while readers and writers go on; "
+        f"the swap at the end holds the table for some ten milliseconds."
+    )
+
+
+def _why_no_better(trials: Sequence[Trial]) -> str:
+    copied = next((t for t in trials if t.moves_rows), None)
+    if copied is None:
+        return "The server would read all rows"
+    if copied.algorithm in (Algorithm.INPLACE, Algorithm.NOCOPY):
+        if copied.unseen:
+            return "Without the PROCESS privilege it can not be seen whether the server would rebuild the whole table"
+        return "The server would rebuild the whole table in one go"
+    return "The server can only copy the whole table" + (f" ({copied.reason})" if copied.reason else "")
+
+
+def _in_place(trials: Sequence[Trial], size: Size, obstacle: str, held_up: str) -> tuple[str, str]:
+    moves = any(trial.moves_rows for trial in trials)
+    if not moves and not any(trial.builds_index for trial in trials):
+        return (
+            f"In place, only the catalogue is written: the server does not touch the rows; {_SHORTLY}.",
+            "",
+        )
+    what = "Rebuilds the table in place" if moves else "Builds the index in place"
+    took = size.seconds(_BUILT_PER_SECOND)
+    said = (
+        f"{what} (LOCK=NONE): readers and writers go on while the server reads {size}, very roughly {took}; "
+        f"{_SHORTLY} at the start and at the end."
+    )
+    if not obstacle:
+        nobody = f"{_begin(held_up)}: held up as long" if held_up else "No replica is connected"
+        return f"{said} {nobody}.", ""
+    warning = ""
+    if held_up:
+        warning = f"can not be copied online: {obstacle}; it is rebuilt in place, which holds up others for {took}: {held_up}"
+    return f"{said} It can not be copied online: {obstacle}.", warning
+
+
+def _direct(trials: Sequence[Trial], size: Size, obstacle: str) -> tuple[str, str]:
+    if not obstacle:
+        return (
+            f"Copies the table in one statement: writers of it wait meanwhile, {size} long; readers go on.",
+            "",
+        )
+    took = size.seconds(_COPIED_PER_SECOND)
+    said = (
+        f"{_why_no_better(trials)}, and it can not be copied online: {obstacle}. "
+        f"Writers of it wait until {size} are copied, very roughly {took}; readers go on until the end."
+    )
+    return said, f"can not be copied online: {obstacle}; its writers wait very roughly {took}"
+
+
+def _begin(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _bytes(number: int) -> str:
+    for unit, size in (("GB", 1 << 30), ("MB", 1 << 20)):
+        if number >= size:
+            return f"{number / size:.1f} {unit}".replace(".0 ", " ")
+    return f"{max(number // 1024, 1)} kB"

@@ -1,0 +1,200 @@
+"""Finds out how the server would run an ALTER: by running it on an empty clone of the table, the gentlest algorithm first."""
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from engine.mysql.catalog import plainly
+from engine.mysql.flavour import Flavour
+from engine.mysql.link import Link
+from engine.mysql.quoting import quote_name, quote_table
+from engine.mysql.spec import Algorithm
+from engine.mysql.tables import Table
+from engine.mysql.trouble import ServerRefused
+
+_NOT_THAT_WAY = frozenset(
+    {1800, 1845, 1846, 4092}
+)  # unknown algorithm, unsupported, with a reason, row versions
+_SYNTAX = 1064
+_CLAUSE = {
+    Algorithm.INSTANT: ", ALGORITHM=INSTANT",
+    Algorithm.NOCOPY: ", ALGORITHM=NOCOPY, LOCK=NONE",
+    Algorithm.INPLACE: ", ALGORITHM=INPLACE, LOCK=NONE",
+    Algorithm.COPY: ", ALGORITHM=COPY",
+    Algorithm.PLAIN: "",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """What one ALTER turned out to be on the clone."""
+
+    clauses: str  # what follows ALTER TABLE <name>
+    algorithm: Algorithm  # the gentlest that the server took
+    moves_rows: bool  # the rows are written anew: the time grows with the table
+    builds_index: bool  # all rows are read for an index, the rows themselves stay
+    row_versions: int  # how many of InnoDB's instant row versions it uses up
+    unseen: bool  # for want of the PROCESS privilege; then the worst is said of moves_rows and builds_index
+    reason: str  # why the server refused to do it without a copy, in its words; often empty
+
+
+class Clone:
+    """The table, empty, in a scratch schema of which everything else is dropped; its relatives (foreign keys) beside it."""
+
+    def __init__(
+        self, link: Link, flavour: Flavour, scratch: str, table: Table, relatives: Sequence[Table] = ()
+    ) -> None:
+        """*scratch* is a schema that holds nothing but earlier clones, with a plain name."""
+        self._link = link
+        self._flavour = flavour
+        self._scratch = scratch
+        self._table = table
+        self._relatives = [other for other in relatives if other.name != table.name]
+
+    def fresh(self) -> None:
+        """Make the clone (again) as the live table is."""
+        with plainly(self._link), self._foreign_key_checks(on=False), self._selected():
+            for (name,) in self._link.rows(
+                "SELECT table_name FROM information_schema.tables WHERE table_schema = %s", self._scratch
+            ):
+                self._link.run(f"DROP TABLE {quote_table(self._scratch, name)}")
+            for table in (self._table, *self._relatives):
+                self._link.run(table.text)
+
+    def run(self, clauses: str, *, instant: bool = True) -> Trial:
+        """Alter the clone by the gentlest algorithm that the server takes for *clauses*, and say which.
+
+        ServerRefused: it takes them by none. *instant* = False leaves INSTANT out.
+        """
+        before = self._pieces()
+        algorithm, reason = self._gentlest(clauses, instant=instant)
+        after = self._pieces()
+        moved = self._moved(algorithm, before, after)
+        if moved and algorithm in (Algorithm.INSTANT, Algorithm.NOCOPY):
+            algorithm = Algorithm.COPY  # MariaDB takes ALGORITHM=INSTANT for some that it copies all the same
+        return Trial(
+            clauses=clauses,
+            algorithm=algorithm,
+            moves_rows=moved,
+            builds_index=not moved and self._built(algorithm, before, after),
+            row_versions=after.versions - before.versions if before and after else 0,
+            unseen=before is None or after is None,
+            reason=reason,
+        )
+
+    @property
+    def engine(self) -> str:
+        """The storage engine the clone has by now."""
+        return str(
+            self._link.value(
+                "SELECT engine FROM information_schema.tables WHERE table_schema = %s AND table_name = %s",
+                self._scratch, self._table.name,
+            )
+        )  # fmt: skip
+
+    def _gentlest(self, clauses: str, *, instant: bool) -> tuple[Algorithm, str]:
+        alter = f"ALTER TABLE {quote_table(self._scratch, self._table.name)} {clauses}"
+        reason = ""
+        for algorithm in self._ladder(instant=instant):
+            try:
+                with self._foreign_key_checks(on=algorithm is not Algorithm.COPY):
+                    self._link.run(alter + _CLAUSE[algorithm])
+            except ServerRefused as error:
+                if (
+                    error.code == _SYNTAX
+                ):  # clauses about partitions have no room for an algorithm behind them
+                    break
+                if error.code not in _NOT_THAT_WAY or algorithm is Algorithm.COPY:
+                    raise
+                reason = _reason(str(error)) or reason
+            else:
+                return algorithm, reason
+        self._link.run(alter)
+        return Algorithm.PLAIN, reason
+
+    def _ladder(self, *, instant: bool) -> Iterator[Algorithm]:
+        if instant:
+            yield Algorithm.INSTANT
+        if self._flavour.mariadb:
+            yield Algorithm.NOCOPY
+        yield Algorithm.INPLACE
+        yield Algorithm.COPY
+
+    @contextmanager
+    def _foreign_key_checks(self, *, on: bool) -> Iterator[None]:
+        """As in the session that will run it; off where tables that the scratch schema does not have are referred to."""
+        was = self._link.value("SELECT @@SESSION.foreign_key_checks")
+        self._link.run("SET SESSION foreign_key_checks = %s", int(on))
+        try:
+            yield
+        finally:
+            self._link.run("SET SESSION foreign_key_checks = %s", was)
+
+    @contextmanager
+    def _selected(self) -> Iterator[None]:
+        """The texts of tables name no schema."""
+        was = self._link.value("SELECT DATABASE()")
+        self._link.run(f"USE {quote_name(self._scratch)}")
+        try:
+            yield
+        finally:
+            if was is not None:
+                self._link.run(f"USE {quote_name(str(was))}")
+
+    def _pieces(self) -> "_Pieces | None":
+        """What InnoDB has of the scratch schema; None where the account lacks the PROCESS privilege."""
+        tables = "innodb_sys_tables" if self._flavour.mariadb else "innodb_tables"
+        indexes = "innodb_sys_indexes" if self._flavour.mariadb else "innodb_indexes"
+        versions = "0" if self._flavour.mariadb else "total_row_versions"
+        prefix = f"{self._scratch}/"
+        try:
+            found = self._link.rows(
+                f"SELECT name, table_id, {versions} FROM information_schema.{tables} WHERE LEFT(name, %s) = %s",  # noqa: S608
+                len(prefix), prefix,
+            )  # fmt: skip
+            ids = ", ".join(str(int(row[1])) for row in found) or "0"
+            built = self._link.rows(
+                f"SELECT index_id FROM information_schema.{indexes} WHERE table_id IN ({ids})"  # noqa: S608
+            )
+        except ServerRefused:
+            return None
+        return _Pieces(
+            tables={str(name): int(number) for name, number, _ in found},
+            indexes=frozenset(int(number) for (number,) in built),
+            versions=max((int(row[2]) for row in found), default=0),
+        )
+
+    def _moved(self, algorithm: Algorithm, before: "_Pieces | None", after: "_Pieces | None") -> bool:
+        """Whether the rows got a new home. A table of another engine has no pieces: then the algorithm says it."""
+        if algorithm is Algorithm.COPY:
+            return True
+        if before is None or after is None or not before.tables:
+            return algorithm is Algorithm.PLAIN or (
+                algorithm
+                is Algorithm.INPLACE  # on MySQL it may or may not, on MariaDB NOCOPY would have done
+            )
+        rebuilt = any(after.tables.get(name, number) != number for name, number in before.tables.items())
+        gone, new = before.tables.keys() - after.tables.keys(), after.tables.keys() - before.tables.keys()
+        return rebuilt or bool(gone and new)
+
+    def _built(self, algorithm: Algorithm, before: "_Pieces | None", after: "_Pieces | None") -> bool:
+        if before is None or after is None:
+            return algorithm is Algorithm.NOCOPY
+        if after.tables.keys() != before.tables.keys():
+            return False  # a partition more or less: its indexes are as empty, or as gone, as it is
+        return bool(after.indexes - before.indexes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pieces:
+    """InnoDB's numbers: a new one for a table (or partition) means that its rows were written anew."""
+
+    tables: dict[str, int]
+    indexes: frozenset[int]
+    versions: int
+
+
+def _reason(text: str) -> str:
+    found = re.search(r"Reason: (.+?)\. Try ", text)
+    return found[1] if found else ""

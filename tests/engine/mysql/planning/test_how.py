@@ -1,0 +1,349 @@
+"""How a change will run is what the server says on a clone; what is said holds on the live table with rows in it."""
+
+import struct
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import pytest
+from pymysql.constants import COMMAND
+
+from engine.base import Strategy
+from engine.mysql.catalog import read_table
+from engine.mysql.flavour import flavour_of
+from engine.mysql.link import Link
+from engine.mysql.planning.how import How, choose
+from engine.mysql.spec import Algorithm
+from engine.mysql.trouble import ServerRefused
+from tests.engine.mysql.planning.places import address_of, schema_with
+from tests.servers.server import Server
+
+MANY = 3_000_000
+MUCH = 700 << 20
+USERS = """
+CREATE TABLE users (
+  id INT NOT NULL AUTO_INCREMENT PRIMARY KEY, a INT DEFAULT NULL, n INT NOT NULL, v VARCHAR(20) DEFAULT NULL,
+  d DATETIME DEFAULT NULL, e ENUM('a','b') DEFAULT NULL, KEY kv (v)
+) CHARSET utf8mb4"""
+ROWS = "INSERT INTO users VALUES (1, 1, 1, 'a', '2020-01-01', 'a'), (2, 2, 2, 'b', NULL, 'b')"
+CLAUSE = {
+    Algorithm.INSTANT: ", ALGORITHM=INSTANT",
+    Algorithm.NOCOPY: ", ALGORITHM=NOCOPY, LOCK=NONE",
+    Algorithm.INPLACE: ", ALGORITHM=INPLACE, LOCK=NONE",
+    Algorithm.COPY: ", ALGORITHM=COPY",
+    Algorithm.PLAIN: "",
+}
+
+
+@dataclass
+class Place:
+    """A schema with tables, and a scratch one."""
+
+    link: Link
+    schema: str
+    scratch: str
+
+    def how(
+        self,
+        *alters: Sequence[str] | str,
+        table: str = "users",
+        rows: int = MANY,
+        bytes_: int = MUCH,
+        relatives: Sequence[str] = (),
+        no_copy: str = "",
+        link: Link | None = None,
+    ) -> How:
+        found = read_table(self.link, self.schema, table)
+        assert found is not None
+        others = [read_table(self.link, self.schema, name) for name in relatives]
+        return choose(
+            link or self.link, flavour_of(self.link), self.scratch, found,
+            [[alter] if isinstance(alter, str) else alter for alter in alters],
+            rows=rows, bytes_=bytes_, relatives=[other for other in others if other], no_copy=no_copy,
+        )  # fmt: skip
+
+    def run(self, how: How, table: str = "users") -> None:
+        """What the executor does without a shadow table."""
+        for clauses, algorithm in how.alters:
+            self.link.run(f"ALTER TABLE `{table}` {clauses}{CLAUSE[algorithm]}")
+
+
+@contextmanager
+def place(server: Server, *statements: str) -> Iterator[Place]:
+    with schema_with(server, *statements) as (link, schema):
+        scratch = server.fresh_database()
+        try:
+            yield Place(link, schema, scratch)
+        finally:
+            server.drop_database(scratch)
+
+
+@pytest.fixture
+def users(server: Server) -> Iterator[Place]:
+    with place(server, USERS, ROWS) as found:
+        yield found
+
+
+INSTANT = ("ADD COLUMN z INT", "ADD COLUMN z INT NOT NULL AFTER id", "DROP COLUMN d", "ALTER a SET DEFAULT 5",
+           "RENAME COLUMN a TO b", "MODIFY e ENUM('a','b','c')", "MODIFY a INT COMMENT 'x'",
+           "ADD COLUMN g INT AS (a + 1) VIRTUAL")  # fmt: skip
+CATALOGUE = ("DROP INDEX kv", "RENAME INDEX kv TO kw", "COMMENT='x'", "MODIFY v VARCHAR(40)")
+COPIED = ("MODIFY a BIGINT", "MODIFY v VARCHAR(10)", "MODIFY e ENUM('b','a')", "ADD FULLTEXT f (v)",
+          "CONVERT TO CHARACTER SET latin1", "MODIFY a INT NOT NULL", "MODIFY n INT", "ROW_FORMAT=COMPACT",
+          "ADD COLUMN s INT AS (a + 1) STORED", "PARTITION BY HASH (id) PARTITIONS 3",
+          "ADD CONSTRAINT ck CHECK (a > 0)")  # fmt: skip
+
+
+@pytest.mark.parametrize("clause", INSTANT)
+def test_what_the_server_does_instantly_is_planned_and_runs_so(users: Place, clause: str) -> None:
+    how = users.how(clause)
+    assert (how.strategy, how.alters, how.warning) == (Strategy.INSTANT, ((clause, Algorithm.INSTANT),), "")
+    assert "whatever the number of rows" in how.lock
+    users.run(how)
+
+
+@pytest.mark.parametrize("clause", CATALOGUE)
+def test_what_only_writes_the_catalogue_runs_in_place_on_a_table_of_any_size(
+    users: Place, clause: str
+) -> None:
+    how = users.how(clause)
+    assert how.strategy in (Strategy.IN_PLACE, Strategy.INSTANT)
+    assert "only the catalogue is written" in how.lock
+    users.run(how)
+
+
+@pytest.mark.parametrize("clause", COPIED)
+def test_what_writes_all_rows_anew_is_copied_online_when_the_table_is_big(users: Place, clause: str) -> None:
+    how = users.how(clause)
+    assert how.strategy is Strategy.ONLINE
+    assert [text for text, _ in how.alters] == [clause]
+    assert "in short chunks while readers and writers go on" in how.lock
+    assert "3,000,000 rows (700 MB)" in how.lock
+
+
+@pytest.mark.parametrize("clause", COPIED)
+def test_a_small_table_is_changed_directly(users: Place, clause: str) -> None:
+    how = users.how(clause, rows=2, bytes_=16384)
+    assert how.strategy in (Strategy.DIRECT, Strategy.IN_PLACE)
+    assert (how.strategy is Strategy.DIRECT) == ("writers of it wait" in how.lock)
+    assert how.warning == ""
+    users.run(how)
+
+
+def test_many_small_rows_or_few_big_ones_are_no_small_table(users: Place) -> None:
+    assert users.how("MODIFY a BIGINT", rows=20_001, bytes_=1).strategy is Strategy.ONLINE
+    assert users.how("MODIFY a BIGINT", rows=1, bytes_=17 << 20).strategy is Strategy.ONLINE
+
+
+def test_an_index_is_built_in_place_where_no_replica_waits_for_it(users: Place) -> None:
+    how = users.how("ADD INDEX ka (a)")
+    assert how.strategy is Strategy.IN_PLACE
+    assert "Builds the index in place" in how.lock
+    assert "No replica is connected" in how.lock
+    users.run(how)
+
+
+def test_an_index_of_a_small_table_is_built_in_place(users: Place) -> None:
+    how = users.how("ADD UNIQUE ka (a)", rows=2, bytes_=16384)
+    assert how.strategy is Strategy.IN_PLACE
+    users.run(how)
+
+
+def test_an_index_is_copied_online_where_that_cannot_be_known(server: Server, users: Place) -> None:
+    """An account that may not see the replicas has to think that there are some."""
+    with limited(server, users, "PROCESS") as link:
+        how = users.how("ADD INDEX ka (a)", link=link)
+    assert how.strategy is Strategy.ONLINE
+    assert "would hold up others (this account may not see whether replicas are connected)" in how.lock
+
+
+def test_an_index_of_a_big_table_is_copied_online_where_a_replica_follows(
+    server: Server, users: Place
+) -> None:
+    with replica(server):
+        how = users.how("ADD INDEX ka (a)")
+        small = users.how("ADD INDEX ka (a)", rows=20_000, bytes_=16 << 20)
+        dropped = users.how("DROP INDEX kv")
+    assert how.strategy is Strategy.ONLINE
+    assert "Built in place the index would hold up others (1 replica is connected)" in how.lock
+    assert small.strategy is Strategy.IN_PLACE
+    assert "1 replica is connected: held up as long" in small.lock
+    assert dropped.strategy is Strategy.IN_PLACE
+
+
+def test_without_the_process_privilege_a_rebuild_is_never_taken_for_harmless(
+    server: Server, users: Place
+) -> None:
+    with limited(server, users) as link:
+        assert users.how("ADD COLUMN z INT", link=link).strategy is Strategy.INSTANT
+        how = users.how("MODIFY a INT NOT NULL", link=link)
+        assert how.strategy is Strategy.ONLINE
+        assert "Without the PROCESS privilege" in how.lock
+        assert users.how("PARTITION BY HASH (id) PARTITIONS 3", link=link).strategy is Strategy.ONLINE
+
+
+def test_a_column_and_its_index_go_apart_when_together_they_would_rebuild_the_table(users: Place) -> None:
+    how = users.how(["ADD INDEX kz (z)", "ADD COLUMN z INT", "DROP COLUMN d"])
+    assert how.strategy is Strategy.IN_PLACE
+    assert [text for text, _ in how.alters] == ["ADD COLUMN z INT, DROP COLUMN d", "ADD INDEX kz (z)"]
+    assert how.alters[0][1] is Algorithm.INSTANT
+    users.run(how)
+
+
+def test_parts_stay_together_when_apart_they_would_be_copied_all_the_same(users: Place) -> None:
+    how = users.how(["ADD COLUMN z INT", "MODIFY a BIGINT"], ["ADD INDEX ka (a)"])
+    assert how.strategy is Strategy.ONLINE
+    assert [text for text, _ in how.alters] == ["ADD COLUMN z INT, MODIFY a BIGINT", "ADD INDEX ka (a)"]
+
+
+def test_parts_that_need_each_other_stay_together(users: Place) -> None:
+    how = users.how(["RENAME COLUMN a TO b", "ADD COLUMN a INT", "DROP COLUMN v", "DROP INDEX kv"])
+    assert how.strategy in (Strategy.IN_PLACE, Strategy.INSTANT, Strategy.ONLINE)
+    if how.strategy is not Strategy.ONLINE:
+        users.run(how)
+
+
+CHILD = """
+CREATE TABLE posts (id INT NOT NULL PRIMARY KEY, user_id INT, t VARCHAR(20),
+  CONSTRAINT f FOREIGN KEY (user_id) REFERENCES users (id)) CHARSET utf8mb4"""
+
+
+def test_a_table_in_a_foreign_key_is_never_copied_online(server: Server) -> None:
+    with place(server, USERS, CHILD, ROWS, "INSERT INTO posts VALUES (1, 1, 'x')") as both:
+        for table, other, clause in (
+            ("posts", "users", "MODIFY t VARCHAR(2)"),
+            ("users", "posts", "MODIFY a BIGINT"),
+        ):
+            how = both.how(clause, table=table, relatives=[other])
+            assert how.strategy is Strategy.DIRECT
+            assert "it can not be copied online: it is in a foreign key" in how.lock
+            assert (
+                "Writers of it wait until about 3,000,000 rows (700 MB) are copied, very roughly 29 s"
+                in how.lock
+            )
+            assert "its writers wait" in how.warning
+            both.run(how, table)
+
+
+def test_a_table_in_a_foreign_key_is_rebuilt_in_place_if_the_server_can(server: Server) -> None:
+    with place(server, USERS, CHILD, ROWS, "INSERT INTO posts VALUES (1, 1, 'x')") as both:
+        how = both.how("MODIFY a INT NOT NULL", relatives=["posts"])
+        assert how.strategy is Strategy.IN_PLACE
+        assert "Rebuilds the table in place (LOCK=NONE): readers and writers go on" in how.lock
+        assert "it is in a foreign key" in how.lock
+        both.run(how)
+
+
+def test_a_new_foreign_key_on_a_big_table_makes_its_writers_wait_and_says_so(server: Server) -> None:
+    bare = "CREATE TABLE posts (id INT NOT NULL PRIMARY KEY, user_id INT)"
+    with place(server, USERS, bare) as both:
+        clause = "ADD CONSTRAINT f FOREIGN KEY (user_id) REFERENCES users (id)"
+        how = both.how(clause, table="posts", relatives=["users"])
+        assert how.strategy is Strategy.DIRECT
+        assert "its writers wait" in how.warning
+        both.run(how, "posts")
+
+
+@pytest.mark.parametrize(
+    ("table", "obstacle"),
+    [
+        ("CREATE TABLE users (a INT)", "it has no primary key"),
+        ("CREATE TABLE users (id INT PRIMARY KEY, a INT) ENGINE=MyISAM", "MyISAM does not lock rows"),
+    ],
+)
+def test_what_stands_against_an_online_copy_is_named(server: Server, table: str, obstacle: str) -> None:
+    with place(server, table) as found:
+        how = found.how("MODIFY a BIGINT")
+        assert how.strategy is Strategy.DIRECT
+        assert f"it can not be copied online: {obstacle}" in how.lock
+
+
+def test_triggers_and_the_planner_s_own_reasons_stand_against_an_online_copy(users: Place) -> None:
+    assert (
+        "can not be copied online: its key goes" in users.how("MODIFY a BIGINT", no_copy="its key goes").lock
+    )
+    users.link.run("CREATE TRIGGER watch AFTER INSERT ON users FOR EACH ROW SET @x = 1")
+    assert "it has triggers (watch)" in users.how("MODIFY a BIGINT").lock
+
+
+RANGES = """
+CREATE TABLE users (id INT NOT NULL PRIMARY KEY, a INT)
+PARTITION BY RANGE (id) (PARTITION p0 VALUES LESS THAN (10), PARTITION p1 VALUES LESS THAN (20))"""
+HASHES = "CREATE TABLE users (id INT NOT NULL PRIMARY KEY, a INT) PARTITION BY HASH (id) PARTITIONS 3"
+
+
+@pytest.mark.parametrize(
+    ("table", "clause", "strategy"),
+    [
+        (RANGES, "ADD PARTITION (PARTITION p2 VALUES LESS THAN (30))", Strategy.IN_PLACE),
+        (RANGES, "DROP PARTITION p0", Strategy.IN_PLACE),
+        (RANGES, "ADD COLUMN z INT", Strategy.INSTANT),
+        (RANGES, "REORGANIZE PARTITION p1 INTO (PARTITION p1 VALUES LESS THAN (15), PARTITION p2 VALUES LESS THAN (20))",
+         Strategy.ONLINE),
+        (HASHES, "ADD PARTITION PARTITIONS 2", Strategy.ONLINE),
+        (HASHES, "COALESCE PARTITION 1", Strategy.ONLINE),
+        (HASHES, "REMOVE PARTITIONING", Strategy.ONLINE),
+    ],
+)  # fmt: skip
+def test_partitions_come_and_go_at_once_and_rows_that_move_are_copied_online(
+    server: Server, table: str, clause: str, strategy: Strategy
+) -> None:
+    with place(server, table, "INSERT INTO users VALUES (5, 1), (15, 2)") as found:
+        how = found.how(clause)
+        assert how.strategy is strategy
+        if strategy is not Strategy.ONLINE:
+            found.run(how)
+
+
+def test_a_table_without_row_versions_left_is_not_planned_as_instant(mysql: Server) -> None:
+    with place(mysql, USERS, ROWS) as users:
+        assert users.how("ADD COLUMN z INT").strategy is Strategy.INSTANT
+        with pytest.raises(ServerRefused, match="4092"):
+            use_up_row_versions(users.link)
+        assert users.how("ADD COLUMN z INT").strategy is Strategy.ONLINE
+        assert users.how("ALTER a SET DEFAULT 7").strategy is Strategy.INSTANT
+
+
+def test_what_the_server_takes_in_no_way_is_refused_with_its_words(users: Place) -> None:
+    with pytest.raises(ServerRefused, match="nowhere"):
+        users.how("DROP COLUMN nowhere")
+    with pytest.raises(ServerRefused, match="INTT"):
+        users.how("ADD COLUMN z INTT")
+
+
+def test_an_odd_name_and_a_reference_to_itself_do_no_harm(server: Server) -> None:
+    odd = "CREATE TABLE `o-d``d é` (id INT NOT NULL PRIMARY KEY, p INT, FOREIGN KEY (p) REFERENCES `o-d``d é` (id))"
+    with place(server, odd) as found:
+        how = found.how("ADD COLUMN z INT", table="o-d`d é")
+        assert how.strategy is Strategy.INSTANT
+
+
+def use_up_row_versions(link: Link) -> None:
+    for number in range(300):
+        link.run(f"ALTER TABLE users ADD COLUMN c{number} INT, ALGORITHM=INSTANT")
+        link.run(f"ALTER TABLE users DROP COLUMN c{number}, ALGORITHM=INSTANT")
+
+
+@contextmanager
+def limited(server: Server, place: Place, *privileges: str) -> Iterator[Link]:
+    """A link of an account that has nothing but the two schemas, and *privileges*."""
+    place.link.run("CREATE USER narrow@'127.0.0.1'")
+    try:
+        for schema in (place.schema, place.scratch):
+            place.link.run(f"GRANT ALL ON `{schema}`.* TO narrow@'127.0.0.1'")
+        for privilege in privileges:
+            place.link.run(f"GRANT {privilege} ON *.* TO narrow@'127.0.0.1'")
+        with Link(replace(address_of(server), user="narrow", password="")) as link:
+            yield link
+    finally:
+        place.link.run("DROP USER narrow@'127.0.0.1'")
+
+
+@contextmanager
+def replica(server: Server) -> Iterator[None]:
+    """A connection that has registered as a replica does, without reading anything."""
+    with server.connect() as connection:
+        told = struct.pack("<IBBBHII", 4711, 0, 0, 0, 3306, 0, 0)
+        connection._execute_command(COMMAND.COM_REGISTER_SLAVE, told)  # type: ignore[attr-defined]
+        connection._read_packet()  # type: ignore[no-untyped-call]
+        yield
