@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 
 
 class Kind(Enum):
@@ -51,6 +52,7 @@ class Dialect:
     """How one database quotes and comments: a pattern whose named groups are the kinds."""
 
     pattern: re.Pattern[str]
+    constraints: frozenset[str]  # words that begin an element of CREATE TABLE that is no column
 
 
 SQLITE = Dialect(
@@ -66,8 +68,52 @@ SQLITE = Dialect(
         | (?P<sign>->>|->|\|\||<<|>>|<=|>=|==|!=|<>|.)
         """,
         re.VERBOSE | re.DOTALL,
-    )
+    ),
+    frozenset({"CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN"}),
 )
+
+
+@lru_cache(maxsize=16)
+def mysql_dialect(delimiter: str = ";") -> Dialect:
+    """MySQL and MariaDB while *delimiter* ends statements.
+
+    The marks of a version comment (`/*!80016 … */`) count as space: what is between them is SQL. The line with which
+    mariadb-dump begins (`/*M!999999\\- enable the sandbox mode */`) is meant for its client: a comment.
+    """
+    inside = f"(?!{re.escape(delimiter)})"  # a word ends before a delimiter like $$
+    return Dialect(
+        re.compile(
+            rf"""
+              (?P<sign>{re.escape(delimiter)})
+            | (?P<comment>--(?=\s|\Z)[^\n]*|\#[^\n]*|/\*(?!M?!(?!999999)).*?\*/)
+            | (?P<space>[\s\ufeff]+|/\*M?!\d*|\*/)
+            | (?P<string>[xXbBnN]?'(?:[^'\\]|\\.|'')*')
+            | (?P<quoted>"(?:[^"\\]|\\.|"")*"|`(?:[^`]|``)*`)
+            | (?P<word>(?:{inside}[\w$])*{inside}[^\W\d](?:{inside}[\w$])*)
+            | (?P<number>\d+(?:\.\d*)?)
+            | (?P<bad>['"`]|/\*)
+            | (?P<other>.)
+            """,
+            re.VERBOSE | re.DOTALL,
+        ),
+        frozenset(
+            [
+                "CONSTRAINT",
+                "PRIMARY",
+                "UNIQUE",
+                "CHECK",
+                "FOREIGN",
+                "KEY",
+                "INDEX",
+                "FULLTEXT",
+                "SPATIAL",
+                "LIKE",
+            ]
+        ),
+    )
+
+
+MYSQL = mysql_dialect()
 
 _KINDS = {kind.value: kind for kind in Kind}
 
@@ -75,7 +121,12 @@ _KINDS = {kind.value: kind for kind in Kind}
 def tokens(text: str, dialect: Dialect = SQLITE) -> Iterator[Token]:
     """All tokens of *text*, spaces and comments too: joined they are the text again."""
     for match in dialect.pattern.finditer(text):
-        yield Token(_KINDS[match.lastgroup or "sign"], match.group(), match.start())
+        yield token_of(match)
+
+
+def token_of(match: re.Match[str]) -> Token:
+    """The token that a match of a dialect's pattern is."""
+    return Token(_KINDS.get(match.lastgroup or "", Kind.SIGN), match.group(), match.start())
 
 
 def significant(text: str, dialect: Dialect = SQLITE) -> list[Token]:

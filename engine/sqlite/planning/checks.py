@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from engine.lexer import Kind, Token, significant, without_comments
-from engine.sqlite.planning.table_text import Element, read_table_text
+from engine.table_text import Element, read_table_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

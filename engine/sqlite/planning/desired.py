@@ -6,8 +6,8 @@ from engine.errors import BadFiles
 from engine.files import Statement
 from engine.sqlite.catalog import Catalog
 from engine.sqlite.planning.scratch import Scratch, broken
-from engine.sqlite.planning.table_text import Element, TableText, read_table_text
 from engine.sqlite.spec import HELPER_MARK, OWN_PREFIX
+from engine.table_text import Element, TableText, read_table_text
 
 
 class Desired:

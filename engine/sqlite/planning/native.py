@@ -8,8 +8,8 @@ import apsw
 from engine.lexer import significant, without_comments
 from engine.sqlite.catalog import Column, Relation
 from engine.sqlite.planning.scratch import Scratch, blank
-from engine.sqlite.planning.table_text import Element, read_table_text
 from engine.sqlite.quoting import quote_name, quote_names
+from engine.table_text import Element, read_table_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,19 +1,13 @@
 """Renames, told by a comment (`-- renamed from: old`) and checked against the live schema. Never guessed."""
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from engine.annotations import old_name
 from engine.base import Finding, Severity
 from engine.errors import BadFiles
-from engine.lexer import Token
 from engine.sqlite.catalog import Catalog, Relation
 from engine.sqlite.planning.desired import Desired
-
-_NAME = r"""(?:"(?P<double>[^"]+)"|`(?P<back>[^`]+)`|\[(?P<square>[^\]]+)\]|(?P<bare>[\w$]+))"""
-_ANNOTATION = re.compile(
-    r"(?:renamed\s+from\s*:\s*|@renamed\s+from\s*=\s*|atlas:renamed_from\s+)" + _NAME, re.IGNORECASE
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,16 +25,6 @@ class Renames:
     def of(self, table: str) -> Mapping[str, str]:
         """Renamed columns of a desired table: new name (lower case) → old name."""
         return self.columns.get(table.lower(), {})
-
-
-def old_name(comments: Iterable[Token]) -> str:
-    """The old name that one of *comments* tells, or empty. The annotation must begin the comment (or a line of it)."""
-    for comment in comments:
-        for line in comment.text.removeprefix("--").removeprefix("/*").removesuffix("*/").splitlines():
-            found = _ANNOTATION.match(line.strip().lstrip("*").strip())
-            if found:
-                return next(group for group in found.groups() if group)
-    return ""
 
 
 def read_renames(desired: Desired, live: Catalog) -> Renames:

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from engine.sqlite.catalog import Catalog, Relation
 from engine.sqlite.planning.renames import Renames
-from engine.sqlite.planning.table_text import read_table_text
 from engine.sqlite.pull import file_name, named, relation_text
 from engine.sqlite.quoting import quote_name
+from engine.table_text import read_table_text
 
 
 def files_back(live: Catalog, renames: Renames) -> Mapping[str, str]:

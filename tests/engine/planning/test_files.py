@@ -7,7 +7,7 @@ from engine.errors import BadFiles
 from engine.files import only_namespace, parse_files
 from engine.lexer import Kind, significant, tokens
 from engine.sqlite.planning.planner import plan_sqlite
-from engine.sqlite.planning.table_text import read_table_text
+from engine.table_text import read_table_text
 
 TRICKY = """-- a; comment
 CREATE TABLE "a;b" ([c;d] TEXT DEFAULT 'it''s; here', `e``f` INT /* ; */, x BLOB DEFAULT x'3b'); -- of the first

@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 from functools import lru_cache
 
-from engine.lexer import Kind, Token, tokens
-
-_CONSTRAINTS = ("CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN")
+from engine.lexer import SQLITE, Dialect, Kind, Token, tokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +35,7 @@ class TableText:
 
 
 @lru_cache(maxsize=1024)
-def read_table_text(sql: str) -> TableText:
+def read_table_text(sql: str, dialect: Dialect = SQLITE) -> TableText:
     """Take a valid CREATE TABLE statement apart at the commas of its outer parentheses."""
     depth = 0
     groups: list[list[Token]] = [[]]
@@ -45,7 +43,7 @@ def read_table_text(sql: str) -> TableText:
     pending: list[Token] = []  # comments on lines of their own: of what comes next
     beside: dict[int, list[Token]] = {}
     last: tuple[int, int] | None = None  # group and offset of the last token that means something
-    for token in tokens(sql):
+    for token in tokens(sql, dialect):
         if token.kind is Kind.SPACE:
             continue
         if token.kind is Kind.COMMENT:
@@ -66,7 +64,9 @@ def read_table_text(sql: str) -> TableText:
             continue
         last, pending = _place(token, depth, groups, beside, pending)
     return TableText(
-        elements=tuple(_element(sql, group, beside.get(at, [])) for at, group in enumerate(groups) if group),
+        elements=tuple(
+            _element(sql, group, beside.get(at, []), dialect) for at, group in enumerate(groups) if group
+        ),
         comments=tuple(head),
     )
 
@@ -85,10 +85,10 @@ def _place(
     return (at, token.end), pending
 
 
-def _element(sql: str, group: list[Token], comments: list[Token]) -> Element:
+def _element(sql: str, group: list[Token], comments: list[Token], dialect: Dialect) -> Element:
     first = group[0]
     return Element(
-        column="" if first.word in _CONSTRAINTS else first.name,
+        column="" if first.word in dialect.constraints else first.name,
         text=sql[first.start : group[-1].end],
         start=first.start,
         words=frozenset(token.word for token in group if token.word),

@@ -1,0 +1,217 @@
+"""Desired schema files of MySQL and MariaDB, cut into CREATE TABLE and CREATE INDEX statements; the rest is refused, and why.
+
+What mysqldump --no-data writes around its tables is passed over where it cannot mean anything for the schema: settings of its own
+session, and the DROP TABLE IF EXISTS of a table that the next statement creates.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from engine.errors import BadFiles
+from engine.files import Source, Statement
+from engine.lexer import Kind, Token, mysql_dialect, token_of
+from engine.mysql.flavour import Flavour
+from engine.mysql.planning.heads import Head, Misfit, harmless_setting, refusal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """A table as the files define it: its CREATE TABLE and the CREATE INDEXes on it, in the order they stand."""
+
+    table: Statement
+    indexes: tuple[Statement, ...] = ()
+
+    @property
+    def statements(self) -> tuple[Statement, ...]:
+        """In the order to run them."""
+        return (self.table, *self.indexes)
+
+
+def parse_groups(
+    files: Mapping[str, str],
+    *,
+    namespace: str,
+    own_names: Sequence[str],
+    flavour: Flavour,
+    case: bool,
+    label: str = "",
+) -> list[Group]:
+    """The tables of one namespace's *files*, sorted by name. BadFiles tells every problem at once.
+
+    *own_names*: what may stand before a table's name with a dot. *case*: whether the server tells names apart by case. *label*:
+    what is put before the names of files in messages.
+    """
+    problems: list[str] = []
+    found: list[Statement] = []
+    for file in sorted(files):
+        if not file.lower().endswith(".sql"):
+            problems.append(f"{label}{file}:1:1: only .sql files are understood")
+            continue
+        reading = _Reading(Source.of(label + file, files[file]), (namespace, *own_names), flavour, problems)
+        found += reading.statements()
+    groups = _grouped(found, case, problems)
+    if problems:
+        raise BadFiles(problems)
+    return groups
+
+
+@dataclass(slots=True)
+class _Piece:
+    """The tokens of one statement that mean something (its end left out), and the comments above."""
+
+    found: list[Token] = field(default_factory=list)
+    comments: list[Token] = field(default_factory=list)
+
+
+class _Reading:
+    """One file on its way into statements."""
+
+    def __init__(self, source: Source, names: Sequence[str], flavour: Flavour, problems: list[str]) -> None:
+        self._source = source
+        self._names = names
+        self._flavour = flavour
+        self._problems = problems
+
+    def statements(self) -> list[Statement]:
+        found: list[Statement] = []
+        pieces = list(self._pieces())
+        for at, piece in enumerate(pieces):
+            try:
+                if not self._passed_over(piece, pieces[at + 1 :]):
+                    found.append(self._statement(piece))
+            except Misfit as misfit:
+                self._problems.append(f"{self._source.where(misfit.offset)}: {misfit.reason}")
+        return found
+
+    def _pieces(self) -> Iterator[_Piece]:
+        piece, closed_at = _Piece(), -1
+        for token, ends in self._tokens():
+            if token.kind is Kind.COMMENT:
+                beside_last = closed_at >= 0 and self._source.line(closed_at) == self._source.line(
+                    token.start
+                )
+                if not piece.found and not beside_last:
+                    piece.comments.append(token)
+            elif ends:
+                closed_at = token.start
+                if piece.found:
+                    yield piece
+                piece = _Piece()
+            else:
+                piece.found.append(token)
+                if token.kind is Kind.BAD:
+                    break  # nothing behind an open quote can be told apart
+        if piece.found:
+            yield piece
+
+    def _tokens(self) -> Iterator[tuple[Token, bool]]:
+        """The tokens without spaces, and whether a token ends a statement."""
+        text, at, delimiter, fresh = self._source.text, 0, ";", True
+        while at < len(text):
+            match = mysql_dialect(delimiter).pattern.match(text, at)
+            assert match is not None
+            token = token_of(match)
+            at = token.end
+            if fresh and token.word == "DELIMITER":
+                line = text[at:].split("\n", 1)[0]
+                delimiter, at = line.strip() or ";", at + len(line)
+            elif token.text == delimiter:
+                fresh = True
+                yield token, True
+            elif token.kind is Kind.SPACE and not token.text.startswith("/*"):
+                continue
+            elif token.kind is Kind.SPACE:
+                self._check_version(token)
+            else:
+                fresh = fresh and token.kind is Kind.COMMENT
+                yield token, False
+
+    def _check_version(self, mark: Token) -> None:
+        """A version comment that this server would pass over is a part of the files that would be ignored."""
+        if not _is_run(mark.text, self._flavour):
+            self._problems.append(
+                f"{self._source.where(mark.start)}: {self._flavour} passes over what stands in {mark.text} … */: "
+                "take the marks or all of it away"
+            )
+
+    def _passed_over(self, piece: _Piece, following: Sequence[_Piece]) -> bool:
+        words = [token.word for token in piece.found[:4]]
+        if words[0] == "SET":
+            reason = harmless_setting(piece.found)
+            if reason:
+                raise Misfit(reason, piece.found[0].start)
+            return True
+        if words == ["DROP", "TABLE", "IF", "EXISTS"] and len(piece.found) == 5:
+            creating = next((other for other in following if other.found[0].word != "SET"), None)
+            return creating is not None and _creates(creating) == piece.found[4].name
+        return False
+
+    def _statement(self, piece: _Piece) -> Statement:
+        found = piece.found
+        if bad := next((token for token in found if token.kind is Kind.BAD), None):
+            raise Misfit(f"the quote {bad.text} is never closed", bad.start)
+        first = found[0]
+        if first.word != "CREATE":
+            raise Misfit(refusal(first), first.start)
+        head = Head(found, self._names)
+        shape = head.read()
+        text = self._source.text[first.start : found[-1].end]
+        for token in shape.blanked:
+            at = token.start - first.start
+            text = text[:at] + " " * len(token.text) + text[at + len(token.text) :]
+        open_marks = text.count("/*!") + text.count("/*M!") > text.count("*/")
+        return Statement(
+            kind=shape.kind,
+            name=shape.name,
+            table=shape.table,
+            text=text + (" */" if open_marks else ""),
+            start=first.start,
+            source=self._source,
+            comments=tuple(piece.comments),
+        )
+
+
+def _is_run(mark: str, flavour: Flavour) -> bool:
+    number = int("".join(sign for sign in mark if sign.isdigit()) or 0)
+    major, minor, patch = flavour.version
+    if number > major * 10_000 + minor * 100 + patch:
+        return False
+    if flavour.mariadb:
+        return not 50_700 <= number <= 99_999
+    return "M" not in mark
+
+
+def _creates(piece: _Piece) -> str:
+    """The table that the piece creates, empty when it is something else."""
+    words = [token.word for token in piece.found[:2]]
+    return piece.found[2].name if words == ["CREATE", "TABLE"] and len(piece.found) > 2 else ""
+
+
+def _grouped(found: Sequence[Statement], case: bool, problems: list[str]) -> list[Group]:
+    def known(name: str) -> str:
+        return name if case else name.lower()
+
+    tables: dict[str, Statement] = {}
+    indexes: dict[str, dict[str, Statement]] = {}
+    for statement in found:
+        if statement.kind == "table":
+            _add(tables, known(statement.name), statement, problems)
+        else:
+            _add(indexes.setdefault(known(statement.table), {}), statement.name.lower(), statement, problems)
+    for name, strays in indexes.items():
+        if name not in tables:
+            problems += [
+                f"{stray.where()}: index {stray.name} is on {stray.table}, which is not in the files"
+                for stray in strays.values()
+            ]
+    return [
+        Group(table=tables[name], indexes=tuple(indexes.get(name, {}).values())) for name in sorted(tables)
+    ]
+
+
+def _add(known: dict[str, Statement], key: str, statement: Statement, problems: list[str]) -> None:
+    other = known.setdefault(key, statement)
+    if other is not statement:
+        problems.append(
+            f"{statement.where()}: {statement.kind} {statement.name} is defined twice; the first is at {other.where()}"
+        )
