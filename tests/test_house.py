@@ -26,6 +26,7 @@ LIBRARIES = {
     "rich": ("cli/",),
     "urllib3": ("cli/client.py", "engine/remote/client.py"),
     "yaml": ("cli/",),
+    "zstandard": ("engine/mysql/binlog/compression.py",),
 }
 
 

@@ -1,5 +1,6 @@
 """One connection to a target server: runs SQL, raises the engine's errors, tells what the server said of a statement."""
 
+import socket
 import ssl
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -112,6 +113,15 @@ class Link:
         """What the server said of the last statement: `Records: 5  Duplicates: 0  Warnings: 0`; often empty."""
         found = self._connection._result.message if self._connection._result else b""  # type: ignore[attr-defined]
         return found.decode("utf-8", "replace") if isinstance(found, bytes) else str(found or "")
+
+    def stream(self, command: int, body: bytes) -> socket.socket:
+        """Send a command of the protocol whose answer never ends; read it from the socket, the link takes no more statements."""
+        try:
+            self._connection._execute_command(command, body)  # type: ignore[attr-defined]
+        except (pymysql.MySQLError, OSError) as error:
+            raise translate(error, self._where) from error
+        found: socket.socket = self._connection._sock  # type: ignore[attr-defined]
+        return found
 
     def close(self) -> None:
         """Say good-bye; nothing is raised."""

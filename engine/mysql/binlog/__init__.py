@@ -1,14 +1,14 @@
 """Reads the keys of changed rows from the binary log of a MySQL or MariaDB server.
 
     start = end_of_log(link, flavour)                       # position.py: Position(file, offset, gtid); or from a checkpoint
-    with KeyReader(address, flavour, [watch(table)], start, sink) as reader:   # reader.py: a thread of its own
+    with KeyReader(address, [watch(table)], start, sink) as reader:   # reader.py: a thread of its own
         reader.wait_until(end_of_log(link, flavour), 5.0)   # True: all before it has been delivered to the sink
         reader.passed(position)                             # the same without waiting
         reader.position                                     # what `committed` was told last
         reader.check()                                      # raises what ended the reading; wait_until and passed do, too
 
 KeyReader raises `PositionGone` or `PositionRewound` at once when the start cannot be; later `Lost` when the connection broke
-(begin another one at `reader.position`), or a `StreamUnusable` (errors.py). `obstacles(address, link, flavour, schemas)`
+(begin another one at `reader.position`), or a `StreamUnusable` (errors.py). `obstacles(address, schemas)`
 (preflight.py) says beforehand, in sentences, why a server's log cannot be read.
 
 The literals compare as the column does in a session with time_zone '+00:00' and an sql_mode without NO_ZERO_DATE, NO_ZERO_IN_DATE

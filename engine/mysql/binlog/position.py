@@ -1,9 +1,13 @@
-"""A place in a server's binary log between two transactions."""
+"""A place in a server's binary log between two transactions, and what the server says of it."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from engine.errors import Refused
+from engine.mysql.binlog.errors import PositionGone, PositionRewound
+from engine.mysql.binlog.gtids import history_holds
+from engine.mysql.flavour import Flavour
+from engine.mysql.link import Link
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,3 +50,35 @@ class Position:
 
     def __str__(self) -> str:
         return f"{self.file}:{self.offset}"
+
+
+def end_of_log(link: Link, flavour: Flavour) -> Position:
+    """The end of the server's binary log now. Refused when it keeps none."""
+    rows = link.named(flavour.binlog_status)
+    if not rows:
+        raise Refused("the server keeps no binary log (log_bin is OFF)")
+    gtid = (
+        link.value("SELECT @@GLOBAL.gtid_binlog_pos")
+        if flavour.mariadb
+        else "".join(str(rows[0].get("executed_gtid_set") or "").split())
+    )
+    return Position(file=str(rows[0]["file"]), offset=int(rows[0]["position"]), gtid=str(gtid or ""))
+
+
+def check_position(link: Link, flavour: Flavour, position: Position) -> None:
+    """PositionGone when the log does not reach back to *position*, PositionRewound when it does not reach up to it."""
+    sizes = {str(row["log_name"]): int(row["file_size"]) for row in link.named("SHOW BINARY LOGS")}
+    if position.file not in sizes:
+        if sizes and max(Position(file=file, offset=0).order for file in sizes) < position.order:
+            raise PositionRewound(
+                f"the server's binary log ends before {position}: its history is another one"
+            )
+        raise PositionGone(f"the server no longer has its binary log at {position}: it was purged or reset")
+    if position.offset > sizes[position.file]:
+        raise PositionRewound(
+            f"{position.file} ends at {sizes[position.file]}, before {position}: its history is another one"
+        )
+    if not history_holds(link, flavour, position.gtid):
+        raise PositionRewound(
+            f"the server does not know {position.gtid}, which was read at {position}: its history is another one"
+        )

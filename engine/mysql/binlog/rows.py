@@ -1,0 +1,167 @@
+"""Collects the keys of watched tables from TABLE_MAP and row events; rows of other tables are not looked at."""
+
+from collections.abc import Sequence
+
+from engine.mysql.binlog.compression import uncompressed
+from engine.mysql.binlog.errors import TableChanged, Unreadable
+from engine.mysql.binlog.events import BODY_AT, U16, packed_int
+from engine.mysql.binlog.images import Layout, Parts, column_sizes, parse_table_map
+from engine.mysql.binlog.watched import Key, TableName, Watched
+
+_DUMMY = b"\xff\xff\xff\x00\x00\x00"  # the table of an event that only ends a statement
+_MAPS_KEPT = 10_000
+_PARTIAL_JSON = 1
+
+
+class ChangedKeys:
+    """The keys found since they were last taken. Its methods for events take a buffer, the event's begin and its end."""
+
+    def __init__(self, watched: Sequence[Watched]) -> None:
+        self._watched = {one.name: one for one in watched}
+        self._maps: dict[bytes, tuple[bytes, Layout | None]] = {}  # by the table's number in the log
+        self._layouts: dict[tuple[TableName, bytes], Layout] = {}
+        self._found: dict[Layout, dict[Parts, None]] = {}
+
+    def take(self) -> list[tuple[TableName, list[Key]]]:
+        """What was found, each key once for each table; it is forgotten here."""
+        if not self._found:
+            return []
+        taken = [(layout.watched.name, layout.literals(list(found))) for layout, found in self._found.items()]
+        self._found.clear()
+        return taken
+
+    def table_map(self, data: bytes, start: int, end: int) -> None:
+        """Which table a number stands for from here on. TableChanged when a watched one no longer has its columns."""
+        body = data[start + BODY_AT : end]
+        known = self._maps.get(body[:6])
+        if known is not None and known[0] == body:
+            return
+        if len(self._maps) > _MAPS_KEPT:
+            self._maps.clear()
+        schema, table, columns = parse_table_map(body)
+        self._maps[body[:6]] = (body, self._layout((schema, table), columns))
+
+    def _layout(self, name: TableName, columns: bytes) -> Layout | None:
+        watched = self._watched.get(name)
+        if watched is None:
+            return None
+        layout = self._layouts.get((name, columns))
+        if layout is None:
+            layout = self._layouts[name, columns] = Layout(watched, column_sizes(columns))
+        return layout
+
+    def rows_1(self, data: bytes, start: int, end: int) -> None:
+        """Inserted or deleted rows, as MariaDB logs them."""
+        if layout := self._layout_of(data, start):
+            self._single(layout, data, start + BODY_AT + 8, end)
+
+    def rows_2(self, data: bytes, start: int, end: int) -> None:
+        """Inserted or deleted rows, as MySQL logs them: something more stands in front."""
+        if layout := self._layout_of(data, start):
+            at = start + BODY_AT + 8
+            self._single(layout, data, at + U16(data, at)[0], end)
+
+    def updates_1(self, data: bytes, start: int, end: int) -> None:
+        """Updated rows, as MariaDB logs them."""
+        if layout := self._layout_of(data, start):
+            self._double(layout, data, start + BODY_AT + 8, end)
+
+    def updates_2(self, data: bytes, start: int, end: int) -> None:
+        """Updated rows, as MySQL logs them."""
+        if layout := self._layout_of(data, start):
+            at = start + BODY_AT + 8
+            self._double(layout, data, at + U16(data, at)[0], end)
+
+    def partial_updates(self, data: bytes, start: int, end: int) -> None:
+        """Updated rows of which JSON columns are logged as differences."""
+        if layout := self._layout_of(data, start):
+            at = start + BODY_AT + 8
+            self._double(layout, data, at + U16(data, at)[0], end, partial=True)
+
+    def compressed_rows_1(self, data: bytes, start: int, end: int) -> None:
+        """Inserted or deleted rows, compressed by MariaDB."""
+        if layout := self._layout_of(data, start):
+            plain = _plain(data, start, end, images=1)
+            self._single(layout, plain, 0, len(plain))
+
+    def compressed_updates_1(self, data: bytes, start: int, end: int) -> None:
+        """Updated rows, compressed by MariaDB."""
+        if layout := self._layout_of(data, start):
+            plain = _plain(data, start, end, images=2)
+            self._double(layout, plain, 0, len(plain))
+
+    def _layout_of(self, data: bytes, start: int) -> Layout | None:
+        number = data[start + BODY_AT : start + BODY_AT + 6]
+        known = self._maps.get(number)
+        if known is not None:
+            return known[1]
+        if number == _DUMMY:
+            return None
+        raise Unreadable("the binary log has rows of a table that it has not named before")
+
+    def _single(self, layout: Layout, data: bytes, at: int, end: int) -> None:
+        at = _checked_width(layout, data, at)
+        present, at = data[at : at + layout.bitmap], at + layout.bitmap
+        if not layout.holds_key(present):
+            raise layout.key_missing(present)
+        found = self._found.setdefault(layout, {})
+        walks, nulls = layout.walks(present)
+        while at < end:
+            flags = data[at : at + nulls]
+            walk = walks.get(flags) or layout.new_walk(present, flags)
+            parts, at = walk(data, at + nulls)
+            found[parts] = None
+        _check_end(at, end)
+
+    def _double(self, layout: Layout, data: bytes, at: int, end: int, *, partial: bool = False) -> None:
+        at = _checked_width(layout, data, at)
+        before, at = data[at : at + layout.bitmap], at + layout.bitmap
+        after, at = data[at : at + layout.bitmap], at + layout.bitmap
+        if not layout.holds_key(before):
+            raise layout.key_missing(before)
+        found = self._found.setdefault(layout, {})
+        whole = layout.holds_key(after)
+        walks, nulls = layout.walks(before)
+        walks_after, nulls_after = layout.walks(after)
+        while at < end:
+            flags = data[at : at + nulls]
+            walk = walks.get(flags) or layout.new_walk(before, flags)
+            old, at = walk(data, at + nulls)
+            found[old] = None
+            if partial:
+                at = _behind_json_bits(layout, data, at)
+            flags = data[at : at + nulls_after]
+            walk = walks_after.get(flags) or layout.new_walk(after, flags)
+            new, at = walk(data, at + nulls_after)
+            # What an image after the change lacks is as it was before.
+            found[new if whole else tuple([b if a is None else a for a, b in zip(new, old, strict=True)])] = (
+                None
+            )
+        _check_end(at, end)
+
+
+def _checked_width(layout: Layout, data: bytes, at: int) -> int:
+    width, at = packed_int(data, at)
+    if width != layout.watched.columns:
+        raise TableChanged(f"rows of {layout.watched.schema}.{layout.watched.table} have {width} columns")
+    return at
+
+
+def _behind_json_bits(layout: Layout, data: bytes, at: int) -> int:
+    options, at = packed_int(data, at)
+    return at + (layout.json_columns + 7) // 8 if options & _PARTIAL_JSON else at
+
+
+def _check_end(at: int, end: int) -> None:
+    if at != end:
+        raise Unreadable(
+            f"a row event in the binary log ends {at - end} bytes off: its rows are not as its table map says"
+        )
+
+
+def _plain(data: bytes, start: int, end: int, *, images: int) -> bytes:
+    """The body from its width on, with the rows unpacked: the bitmaps stand before them as they are."""
+    at = start + BODY_AT + 8
+    width, behind = packed_int(data, at)
+    behind += (width + 7) // 8 * images
+    return data[at:behind] + uncompressed(data[behind:end])
