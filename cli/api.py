@@ -68,7 +68,7 @@ class Api:
     def history(self, database: str, environment: str) -> tuple[Mapping[str, Any], list[ApplyRow]]:
         """The answer as it came, and the applies of one database, newest first."""
         answer = self.client.get(f"/api/history/{segment(database)}", environment=environment)
-        return answer, [ApplyRow.read(row) for row in rows(answer, "applies")]
+        return answer, [ApplyRow.read({"database": database, **row}) for row in rows(answer, "applies")]
 
     def logs(self, apply_id: str, limit: int) -> tuple[Mapping[str, Any], list[Event]]:
         """The answer as it came, and the newest events of an apply, oldest first."""
@@ -77,15 +77,37 @@ class Api:
 
     # -- commands -----------------------------------------------------------------------------------------------
 
-    def control(self, verb: str, progress: Progress, caller: str) -> dict[str, Any]:
-        """Send `stop`, `start`, `cancel` or `cutover` about an apply."""
+    def control(self, verb: str, progress: Progress, caller: str, **more: Any) -> dict[str, Any]:
+        """Send a command about an apply (`stop`, `start`, `cancel`, `cutover`, …), with what *more* it takes."""
         body = {
+            **more,
             "database": progress.database,
             "environment": progress.environment,
             "apply_id": progress.apply_id,
             "caller": caller,
         }
         return self.client.post(f"/api/{verb}", body)
+
+    # -- settings -----------------------------------------------------------------------------------------------
+
+    def settings(self) -> tuple[Mapping[str, Any], list[tuple[str, str]]]:
+        """The answer as it came, and every setting with its value."""
+        answer = self.client.get("/api/settings")
+        found = rows(answer, "settings")
+        return answer, [(str(row.get("key", "")), str(row.get("value", ""))) for row in found]
+
+    def setting(self, key: str) -> str | None:
+        """Its value; None when it is not set."""
+        try:
+            return str(self.client.get(f"/api/settings/{segment(key)}").get("value", ""))
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def set_setting(self, key: str, value: str) -> dict[str, Any]:
+        """Keep it."""
+        return self.client.post("/api/settings", {"key": key, "value": value})
 
     # -- locks --------------------------------------------------------------------------------------------------
 

@@ -18,6 +18,12 @@ from urllib3.exceptions import (
 from cli.errors import ApiError, Unreachable, WrongUsage
 
 TIMEOUT_SECONDS = 30.0
+LIKE = "write it like http://127.0.0.1:13370"
+ELSEWHERE = (
+    "start it: schemabot serve\n"
+    "or name another: --endpoint URL, SCHEMABOT_ENDPOINT, or a profile (schemabot configure)"
+)
+SLOW = "try again; if it stays so, look at the server's log and at what lies between (proxy, TLS, firewall)"
 ERROR_KEYS = ("error", "message", "error_message")
 
 
@@ -78,15 +84,17 @@ class Client:
             )
             return _decoded(answer.status, answer.data)
         except NameResolutionError as error:
-            raise Unreachable(f"cannot resolve host: {endpoint}", sent=False) from error
+            raise Unreachable(f"cannot resolve host: {endpoint}", ELSEWHERE, sent=False) from error
         except NewConnectionError as error:
-            raise Unreachable(f"cannot connect to {endpoint} (is the server running?)", sent=False) from error
+            raise Unreachable(
+                f"cannot connect to {endpoint} (is the server running?)", ELSEWHERE, sent=False
+            ) from error
         except TimeoutError as error:
-            raise Unreachable(f"connection timeout: {endpoint}") from error
+            raise Unreachable(f"connection timeout: {endpoint}", SLOW) from error
         except LocationValueError as error:
-            raise WrongUsage(f"not an address of a server: {endpoint}") from error
+            raise WrongUsage(f"not an address of a server: {endpoint}", LIKE) from error
         except HTTPError as error:
-            raise Unreachable(f"connection failed: {endpoint}") from error
+            raise Unreachable(f"connection failed: {endpoint}", SLOW) from error
 
 
 def segment(text: str) -> str:
@@ -98,9 +106,9 @@ def _checked(endpoint: str) -> str:
     try:
         url = urllib3.util.parse_url(endpoint)
     except LocationValueError as error:
-        raise WrongUsage(f"not an address of a server: {endpoint}") from error
+        raise WrongUsage(f"not an address of a server: {endpoint}", LIKE) from error
     if url.scheme not in ("http", "https") or not url.host:
-        raise WrongUsage(f"not an address of a server: {endpoint}", "write it like http://127.0.0.1:13370")
+        raise WrongUsage(f"not an address of a server: {endpoint}", LIKE)
     if url.auth:
         raise WrongUsage("the endpoint must not hold a password", "put a token into SCHEMABOT_TOKEN instead")
     return endpoint
@@ -133,8 +141,6 @@ def _refusal(status: int, data: bytes, body: Any) -> ApiError:
     fields = body if isinstance(body, dict) else {}
     texts = [fields[key] for key in ERROR_KEYS if isinstance(fields.get(key), str) and fields[key]]
     message = texts[0] if texts else f"HTTP {status}: {_start(data)}"
-    if status == 401 and "SCHEMABOT_TOKEN" not in message:
-        message += " (put the server's token into SCHEMABOT_TOKEN)"
     return ApiError(status, message, str(fields.get("error_code") or ""), fields)
 
 

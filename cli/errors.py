@@ -32,6 +32,21 @@ PASSING_STATUSES = frozenset({429, 502, 503, 504})
 PASSING_CODES = frozenset({"storage_error", "engine_unavailable", "state_sync_failed"})
 
 
+HINTS = {
+    400: "correct the command; `schemabot COMMAND --help` has examples",
+    401: "put the server's token into SCHEMABOT_TOKEN: export SCHEMABOT_TOKEN=…",
+    403: "ask whoever runs the server for a token that may do this",
+    404: "see what the server knows: schemabot status, and the names in its configuration",
+    409: "see what is going on: schemabot status, schemabot locks",
+    429: "try again in a moment",
+    502: "the server is not ready: try again in a moment, then read its log",
+    503: "the server is not ready: try again in a moment, then read its log",
+    504: "the server is not ready: try again in a moment, then read its log",
+}
+"""What to do next about a refusal of the server that does not say so itself."""
+HINT_OF_A_FAILURE = "the server's log says more; `schemabot doctor` looks for what has to be mended"
+
+
 class CliError(Exception):
     """Shown as `Error: …`, with `hint` (what to do next) under it; ends the process with `exit_code`."""
 
@@ -91,7 +106,7 @@ class ApiError(CliError):
     def __init__(
         self, status: int, message: str, error_code: str = "", body: Mapping[str, Any] | None = None
     ) -> None:
-        super().__init__(message)
+        super().__init__(message, HINTS.get(status, HINT_OF_A_FAILURE))
         self.status = status
         self.error_code = error_code
         self.body = body or {}

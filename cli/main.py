@@ -7,7 +7,9 @@ from typing import NoReturn
 
 import click
 
+from cli.commands.adjust import revert, skip_revert, volume
 from cli.commands.apply import apply
+from cli.commands.configure import configure
 from cli.commands.control import cancel, cutover, start, stop
 from cli.commands.locks import locks, unlock
 from cli.commands.look import history, logs, progress, status
@@ -15,6 +17,7 @@ from cli.commands.plan import plan
 from cli.commands.pull import pull
 from cli.commands.rollback import rollback
 from cli.commands.serve import serve
+from cli.commands.settings import settings
 from cli.errors import EXIT_CODES, CliError, Exit
 from cli.output import show_error
 from cli.place import Wanted
@@ -81,9 +84,14 @@ for command in (
     start,
     cancel,
     cutover,
+    volume,
+    revert,
+    skip_revert,
     rollback,
     locks,
     unlock,
+    settings,
+    configure,
     serve,
 ):
     program.add_command(command)

@@ -196,7 +196,7 @@ def _local_place(wanted: Wanted, file: Path, *, drive: bool) -> Iterator[Place]:
         try:
             yield Place(api=Api(client), wanted=wanted, local=local, file=file)
         except ApiError as error:
-            if local.ours and "internal error" in str(error) and not error.hint:
+            if local.ours and "internal error" in str(error):
                 error.hint = "the daemon ran in this process: `schemabot -v …` shows its log"
             raise
         finally:

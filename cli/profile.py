@@ -8,6 +8,8 @@ import yaml
 
 from cli.errors import WrongUsage
 
+REMEDY = "correct it, or move it away and run `schemabot configure`"
+
 
 def profile_file() -> Path:
     """Where the profiles are kept."""
@@ -47,15 +49,42 @@ def _read(path: Path) -> dict[str, Any]:
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, UnicodeDecodeError) as error:
-        raise WrongUsage(f"{path} cannot be read: {error}") from error
+        raise WrongUsage(f"{path} cannot be read: {error}", REMEDY) from error
     except yaml.YAMLError as error:
-        raise WrongUsage(f"{path} is not valid YAML: {error}") from error
+        raise WrongUsage(f"{path} is not valid YAML: {error}", REMEDY) from error
     if found is None:
         return {}
     if not isinstance(found, dict):
-        raise WrongUsage(f"{path} must be a mapping with `profiles`")
+        raise WrongUsage(f"{path} must be a mapping with `profiles`", REMEDY)
     return found
 
 
 def _names(profiles: object) -> str:
     return ", ".join(sorted(map(str, profiles))) if isinstance(profiles, dict) and profiles else "no profiles"
+
+
+def save_profile(name: str, endpoint: str, *, as_default: bool) -> Path:
+    """Add or replace the profile *name*; readable by nobody else. The file.
+
+    The first one becomes the default; everything else in the file stays, but for its comments.
+    """
+    path = profile_file()
+    settings = _read(path)
+    profiles = settings.get("profiles") or {}
+    if not isinstance(profiles, dict):
+        raise WrongUsage(f"{path}: profiles must be a mapping", "correct the file, or move it away")
+    profiles[name] = {**(profiles.get(name) or {}), "endpoint": endpoint}
+    settings["profiles"] = profiles
+    if as_default or len(profiles) == 1:
+        settings["default_profile"] = name
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft.touch(mode=0o600)
+        draft.write_text(yaml.safe_dump(settings, sort_keys=True), encoding="utf-8")
+        draft.replace(path)
+    except OSError as error:
+        raise WrongUsage(
+            f"{path} cannot be written: {error.strerror}", "see the owner of that folder"
+        ) from error
+    return path

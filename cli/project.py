@@ -10,6 +10,7 @@ import yaml
 from cli.errors import WrongUsage
 
 CONFIG_NAME = "schemabot.yaml"
+LIKE = "the least it holds is `database: NAME`; docs/cli.md shows a whole one"
 TYPES = ("sqlite", "mysql", "vitess")
 
 
@@ -46,9 +47,9 @@ def load_project(directory: Path) -> Project | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, UnicodeDecodeError) as error:
-        raise WrongUsage(f"{path} cannot be read: {error}") from error
+        raise WrongUsage(f"{path} cannot be read: {error}", "see its owner and mode") from error
     except yaml.YAMLError as error:
-        raise WrongUsage(f"{path} is not valid YAML: {error}") from error
+        raise WrongUsage(f"{path} is not valid YAML: {error}", LIKE) from error
     if not isinstance(found, dict):
         raise WrongUsage(f"{path} must be a mapping", "the least it can hold is: database: NAME")
     return _project(path, found)
@@ -58,9 +59,9 @@ def _project(path: Path, data: dict[str, Any]) -> Project:
     database = _text(path, data, "database")
     kind = _text(path, data, "type") or "mysql"
     if not database:
-        raise WrongUsage(f"{path}: database is required")
+        raise WrongUsage(f"{path}: database is required", "add: database: NAME")
     if kind not in TYPES:
-        raise WrongUsage(f"{path}: type must be one of {', '.join(TYPES)}, not {kind!r}")
+        raise WrongUsage(f"{path}: type must be one of {', '.join(TYPES)}, not {kind!r}", LIKE)
     return Project(
         directory=path.parent,
         database=database,
@@ -82,10 +83,12 @@ def _environments(path: Path, found: Any) -> dict[str, str]:
         for name, entry in found.items():
             settings = entry or {}
             if not isinstance(name, str) or not isinstance(settings, dict):
-                raise WrongUsage(f"{path}: environments.{name} must look like: {{target: NAME}}")
+                raise WrongUsage(f"{path}: environments.{name} must look like: {{target: NAME}}", LIKE)
             targets[name] = _text(path, settings, "target") or _text(path, settings, "dsn")
         return targets
-    raise WrongUsage(f"{path}: environments must be a list of names, or a map of names to {{target: …}}")
+    raise WrongUsage(
+        f"{path}: environments must be a list of names, or a map of names to {{target: …}}", LIKE
+    )
 
 
 def _text(path: Path, data: Mapping[str, Any], key: str) -> str:
@@ -93,7 +96,7 @@ def _text(path: Path, data: Mapping[str, Any], key: str) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise WrongUsage(f"{path}: {key} must be a text, not {value!r}")
+        raise WrongUsage(f"{path}: {key} must be a text, not {value!r}", LIKE)
     return value.strip()
 
 
@@ -135,7 +138,11 @@ def _files_in(directory: Path) -> dict[str, str]:
             try:
                 found[path.name] = path.read_text(encoding="utf-8")
             except UnicodeDecodeError as error:
-                raise WrongUsage(f"{path} is not UTF-8 text (byte {error.start})") from error
+                raise WrongUsage(
+                    f"{path} is not UTF-8 text (byte {error.start})", "save it as UTF-8"
+                ) from error
             except OSError as error:
-                raise WrongUsage(f"{path} cannot be read: {error.strerror}") from error
+                raise WrongUsage(
+                    f"{path} cannot be read: {error.strerror}", "see its owner and mode"
+                ) from error
     return found

@@ -222,6 +222,7 @@ class Progress:
     options: Mapping[str, Any]
     attempt: int
     max_attempts: int
+    volume: int  # how hard the copy works, 1 to 11; 0: nobody said
     next_attempt_at: datetime | None
     started_at: datetime | None
     completed_at: datetime | None
@@ -246,6 +247,7 @@ class Progress:
             options=options if isinstance(options, dict) else {},
             attempt=_count(data, "attempt"),
             max_attempts=_count(data, "max_attempts"),
+            volume=_count(data, "volume"),
             next_attempt_at=parse_time(_text(data, "next_attempt_at")),
             started_at=parse_time(_text(data, "started_at")),
             completed_at=parse_time(_text(data, "completed_at")),

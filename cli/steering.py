@@ -9,12 +9,22 @@ from cli.reservation import owner
 
 SURE_SECONDS = 10.0
 """A key that commands is pressed twice, the second time within so long."""
-COMMANDS = {"s": "stop", "c": "cutover"}
 MEANINGS = {
     "stop": "pause it at its checkpoint",
     "cutover": "make the prepared change live now",
+    "start": "deploy it now",
+    "revert": "undo the change",
+    "skip-revert": "keep the change for good",
 }
-DONE = {"stop": "Stop requested", "cutover": "Cutover requested"}
+DONE = {
+    "stop": "Stop requested.",
+    "cutover": "Cutover requested.",
+    "start": "Deploy requested.",
+    "revert": "Revert requested.",
+    "skip-revert": "The change stays.",
+}
+WAITING = {"cutover": "Waiting for cutover", "start": "Waiting for deploy"}
+WINDOW = (("r", "revert"), ("k", "skip-revert"))
 DETACH = "d"
 
 
@@ -34,10 +44,15 @@ class Steering:
 
     def waits_for(self, progress: Progress) -> str:
         """What a parked apply waits for, and the command; "" for others."""
-        if not progress.deferred or self._cutover_asked:
+        verbs = [verb for _, verb in self._offered(progress) if verb != "stop"]
+        if not verbs:
             return ""
-        key = ", press c twice or run" if self._listening else ""
-        return f"Waiting for cutover. When you are ready{key}:\n  {self._place.command('cutover', self._apply_id)}"
+        keys = f", press {self._offered(progress)[-1][0]} twice or run" if self._listening else ""
+        if progress.state == "revert_window":
+            title = "The change is live and can still be reverted. Revert it, or keep it for good:"
+        else:
+            title = f"{WAITING[verbs[0]]}. When you are ready{keys}:"
+        return "\n".join([title, *(f"  {self._place.command(verb, self._apply_id)}" for verb in verbs)])
 
     def keys(self, progress: Progress, *, lost: bool = False) -> str:
         """The keys that mean something now, for the last line of the view; "" without a keyboard.
@@ -65,8 +80,15 @@ class Steering:
         return self._command(verb, progress)
 
     def _offered(self, progress: Progress) -> list[tuple[str, str]]:
-        cutover = progress.deferred and not self._cutover_asked
-        return [(key, verb) for key, verb in COMMANDS.items() if verb != "cutover" or cutover]
+        """Keys and the commands they stand for, as the state allows."""
+        if progress.state == "revert_window":
+            return list(WINDOW)
+        found = [("s", "stop")]
+        if progress.deferred and not self._cutover_asked:
+            found.append(("c", "cutover"))
+        if progress.state == "waiting_for_deploy":
+            found.append(("c", "start"))
+        return found
 
     def _command(self, verb: str, progress: Progress) -> str:
         try:
@@ -76,4 +98,4 @@ class Steering:
         if answer.get("accepted") is not True:
             return f"{verb} refused: {answer.get('error_message') or 'the server gave no reason'}"
         self._cutover_asked = self._cutover_asked or verb == "cutover"
-        return str(answer.get("error_message") or f"{DONE[verb]}.")
+        return str(answer.get("error_message") or DONE[verb])

@@ -17,6 +17,7 @@ from cli.views.text import RED, YELLOW, count, one_line, state_word
 from cli.watch import Outage, conclude, follow
 
 POST_TRIES = 6
+WITH_DEPLOYS = frozenset({"planetscale", "vitess"})
 
 
 class NotAccepted(Refused):
@@ -36,13 +37,35 @@ class Terms:
     give_back: bool = False  # --yield: release the lock when this command ends, whatever the apply does
     target: str = ""
     deployment: str = ""
+    defer_deploy: bool = False
+    skip_revert: bool = False
+    branch: str = ""
+    word: str = "Apply"  # what it is called when it has started
 
     def options(self) -> dict[str, str]:
         """As the wire wants them. allow_unsafe is always said, so that the server can hold us to it."""
         options = {"allow_unsafe": "true" if self.allow_unsafe else "false"}
-        if self.defer_cutover:
-            options["defer_cutover"] = "true"
-        return options
+        for name in ("defer_cutover", "defer_deploy", "skip_revert"):
+            if getattr(self, name):
+                options[name] = "true"
+        return options | ({"branch": self.branch} if self.branch else {})
+
+    def check_engine(self, plan: Plan) -> None:
+        """Refused when the plan's engine has not what these terms ask for."""
+        wanted = {
+            "--defer-deploy": self.defer_deploy,
+            "--skip-revert": self.skip_revert,
+            "--branch": self.branch,
+        }
+        asked = [name for name, value in wanted.items() if value]
+        if asked and plan.engine.lower().removeprefix("engine_") not in WITH_DEPLOYS:
+            raise Refused(
+                f"{' and '.join(asked)} are for Vitess databases; {plan.database} is not one"
+                + (f" (engine {plan.engine})" if plan.engine else ""),
+                "leave them away; to hold the change back before it is live there is --defer-cutover",
+            )
+        if self.branch == "main":
+            raise Refused("--branch main would change the live branch itself", "name another branch")
 
 
 CHANGE_FILES = "change the schema files as the findings say, then plan again"
@@ -108,7 +131,7 @@ def submit(place: Place, output: Output, plan: Plan, terms: Terms) -> Exit:
         if active is None or not same_work(plan, active):
             raise
         return attach(place, output, active, plan, watching=terms.watch)
-    announce(output, plan, apply_id, watching=terms.watch)
+    announce(output, plan, apply_id, watching=terms.watch, word=terms.word)
     return _see_through(place, output, apply_id, terms, reservation)
 
 
@@ -135,7 +158,7 @@ def _see_through(place: Place, output: Output, apply_id: str, terms: Terms, rese
     return conclude(place, output, progress, give_back=False)
 
 
-def announce(output: Output, plan: Plan, apply_id: str, *, watching: bool) -> None:
+def announce(output: Output, plan: Plan, apply_id: str, *, watching: bool, word: str) -> None:
     """Say which apply it is, before anything else is said about it."""
     began: Mapping[str, Any] = {
         "apply_id": apply_id,
@@ -147,7 +170,7 @@ def announce(output: Output, plan: Plan, apply_id: str, *, watching: bool) -> No
         output.line(began)
     else:
         output.document(began)
-    output.say(f"Apply started: {apply_id}", "bold")
+    output.say(f"{word} started: {apply_id}", "bold")
 
 
 def _let_go(reservation: Reservation, terms: Terms) -> None:

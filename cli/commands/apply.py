@@ -9,7 +9,7 @@ from cli.place import Place, Wanted, open_place
 from cli.planning import make_plans, read_source, remote_names, say_new, wanted_for
 from cli.replies import Plan, Progress
 from cli.submission import Terms, attach, check, submit
-from cli.views.plan import plan_view
+from cli.views.plan import plan_view, type_name
 
 
 @click.command()
@@ -18,6 +18,9 @@ from cli.views.plan import plan_view
 @click.option("-y", "--auto-approve", "yes", is_flag=True, help="Do not ask.")
 @click.option("--allow-unsafe", is_flag=True, help="Apply also what may lose data.")
 @click.option("--defer-cutover", is_flag=True, help="Prepare everything, then wait for `schemabot cutover`.")
+@click.option("--defer-deploy", is_flag=True, help="Vitess: prepare, then wait for `schemabot start`.")
+@click.option("--skip-revert", is_flag=True, help="Vitess: keep no revert window after the deploy.")
+@click.option("--branch", default="", metavar="NAME", help="Vitess: prepare the change on this branch.")
 @click.option("-w/", "--watch/--no-watch", default=True, help="Watch until it is done (the default).")
 @click.option("--no-lock", is_flag=True, help="Do not take the database's lock.")
 @click.option("--force", is_flag=True, help="Take the lock from whoever holds it.")
@@ -36,6 +39,9 @@ def apply(
     yes: bool,
     allow_unsafe: bool,
     defer_cutover: bool,
+    defer_deploy: bool,
+    skip_revert: bool,
+    branch: str,
     watch: bool,
     no_lock: bool,
     force: bool,
@@ -78,15 +84,19 @@ def apply(
             lock=not no_lock,
             force=force,
             give_back=give_back,
+            defer_deploy=defer_deploy,
+            skip_revert=skip_revert,
+            branch=branch,
             **names,
         )
+        terms.check_engine(found)
         return _apply(place, output, found, active, terms)
 
 
 def _apply(place: Place, output: Output, plan: Plan, active: Progress, terms: Terms) -> Exit:
     live = bool(active.state) and not active.ended
     if not (plan.empty and live):
-        output.show(plan_view([plan]))
+        output.show(plan_view([plan], title=f"{type_name(plan.database_type)} Schema Change Apply"))
     if live:
         return attach(place, output, active, plan, watching=terms.watch)
     check(plan, output, allow_unsafe=terms.allow_unsafe)

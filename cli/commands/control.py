@@ -1,16 +1,16 @@
 """`schemabot stop`, `start`, `cancel`, `cutover`: commands to a running apply."""
 
 import time
-from typing import Any
 
 import click
 
-from cli.errors import Exit, Refused
+from cli.commanding import nothing_to_do, send, watch_or_hint
+from cli.errors import Exit
 from cli.options import named, output_option, server_options, watch_output_options, words_argument
 from cli.output import Output
 from cli.place import Place, Wanted, open_place
 from cli.replies import Progress
-from cli.reservation import owner, release_mine
+from cli.reservation import release_mine
 from cli.views.text import GREEN, ORANGE, count, state_word
 from cli.watch import LOCAL_POLL_SECONDS, conclude, follow
 
@@ -36,8 +36,10 @@ def stop(words: tuple[str, ...], wanted: Wanted, output: Output) -> Exit:
     with open_place(named(wanted, words), drive=False) as place:
         found = place.apply()
         if found.ended or found.state == "stopped":
-            return _nothing(output, found, f"Nothing to stop: {found.apply_id} is {state_word(found.state)}.")
-        answer = _send(place, "stop", found)
+            return nothing_to_do(
+                output, found, f"Nothing to stop: {found.apply_id} is {state_word(found.state)}."
+            )
+        answer = send(place, "stop", found)
         output.document(answer | {"apply_id": found.apply_id})
         if answer.get("error_message"):
             output.say(f"{found.apply_id}: {answer['error_message']}")
@@ -69,6 +71,8 @@ def _after_stop(place: Place, output: Output, found: Progress) -> None:
 def start(words: tuple[str, ...], wanted: Wanted, watch: bool, output: Output) -> Exit:
     """Go on with a stopped apply.
 
+    Where an apply waits for its deploy (Vitess, see apply --defer-deploy), this deploys it.
+
     \b
       schemabot start apply-0123456789abcdef -w
       schemabot start shop.db
@@ -78,14 +82,14 @@ def start(words: tuple[str, ...], wanted: Wanted, watch: bool, output: Output) -
     with open_place(named(wanted, words), drive=True) as place:
         found = place.apply()
         if found.state == "completed":
-            return _nothing(output, found, f"Nothing to start: {found.apply_id} is completed.")
-        if found.moving:
+            return nothing_to_do(output, found, f"Nothing to start: {found.apply_id} is completed.")
+        if found.moving and found.state != "waiting_for_deploy":
             output.say(f"{found.apply_id} is {state_word(found.state)} already.")
         else:
-            answer = _send(place, "start", found)
+            answer = send(place, "start", found)
             output.line(answer | {"apply_id": found.apply_id})
             output.say(f"Schema change resumed: {found.apply_id}", GREEN)
-        return _watch_or_hint(place, output, found, watch=watch)
+        return watch_or_hint(place, output, found, watch=watch)
 
 
 @click.command()
@@ -107,11 +111,11 @@ def cutover(words: tuple[str, ...], wanted: Wanted, watch: bool, output: Output)
     with open_place(named(wanted, words), drive=True) as place:
         found = place.apply()
         if found.state == "completed":
-            return _nothing(output, found, f"Nothing to cut over: {found.apply_id} is completed.")
-        answer = _send(place, "cutover", found)
+            return nothing_to_do(output, found, f"Nothing to cut over: {found.apply_id} is completed.")
+        answer = send(place, "cutover", found)
         output.line(answer | {"apply_id": found.apply_id})
         output.say(f"Cutover requested: {found.apply_id}", GREEN)
-        return _watch_or_hint(place, output, found, watch=watch, cutover_asked=True)
+        return watch_or_hint(place, output, found, watch=watch, cutover_asked=True)
 
 
 @click.command()
@@ -141,10 +145,10 @@ def cancel(words: tuple[str, ...], wanted: Wanted, watch: bool, output: Output) 
     with open_place(named(wanted, words), drive=True) as place:
         found = place.apply()
         if found.ended:
-            return _nothing(
+            return nothing_to_do(
                 output, found, f"Nothing to cancel: {found.apply_id} is {state_word(found.state)}."
             )
-        answer = _send(place, "cancel", found)
+        answer = send(place, "cancel", found)
         output.line(answer | {"apply_id": found.apply_id})
         output.say(f"Cancel requested: {found.apply_id}", ORANGE)
         if watch or place.in_process:
@@ -164,28 +168,3 @@ def _settle(place: Place, output: Output, found: Progress) -> None:
         output.say(f"Apply {state_word(current.state)}: {found.apply_id}", ORANGE)
     else:
         output.hint(f"What it prepared is being removed; look: {place.command('progress', found.apply_id)}")
-
-
-def _send(place: Place, verb: str, found: Progress) -> dict[str, Any]:
-    """The server's answer; Refused with its reason when it did not accept."""
-    answer = place.api.control(verb, found, owner())
-    if answer.get("accepted") is not True:
-        reason = str(answer.get("error_message") or "the server gave no reason")
-        raise Refused(f"{verb} refused: {reason}", f"look at it: {place.command('progress', found.apply_id)}")
-    return answer
-
-
-def _nothing(output: Output, found: Progress, sentence: str) -> Exit:
-    output.say(sentence)
-    output.document({"accepted": True, "apply_id": found.apply_id, "state": found.state})
-    return Exit.OK
-
-
-def _watch_or_hint(
-    place: Place, output: Output, found: Progress, *, watch: bool, cutover_asked: bool = False
-) -> Exit:
-    if watch or place.in_process:
-        last = follow(place, output, found.apply_id, cutover_asked=cutover_asked)
-        return conclude(place, output, last)
-    output.hint(f"look at it: {place.command('progress', found.apply_id)}")
-    return Exit.OK

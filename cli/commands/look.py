@@ -43,14 +43,17 @@ def progress(words: tuple[str, ...], wanted: Wanted, watch: bool | None, output:
         found = place.apply()
         if watching and found.moving:
             return conclude(place, output, follow(place, output, found.apply_id))
-        show(place, output, found)
+        show(place, output, found, watching=watching)
         return conclude(place, output, found) if watching else Exit.OK
 
 
-def show(place: Place, output: Output, found: Progress) -> None:
+def show(place: Place, output: Output, found: Progress, *, watching: bool = False) -> None:
     """One look at an apply, all of its tables."""
     output.show(ProgressView(found, whole=True, with_error=found.state != "failed" or not output.live))
-    output.document(found.raw)
+    if watching:
+        output.line(found.raw)
+    else:
+        output.document(found.raw)
     if found.deferred:
         output.hint(f"Waiting for cutover. When you are ready:\n  {place.command('cutover', found.apply_id)}")
     elif found.moving and place.in_process:
@@ -64,20 +67,24 @@ def show(place: Place, output: Output, found: Progress) -> None:
 def status(words: tuple[str, ...], wanted: Wanted, output: Output) -> Exit:
     """List the latest applies of all databases, or show one.
 
+    With a database, every apply of that one.
+
     \b
       schemabot status
       schemabot status apply-0123456789abcdef
+      schemabot status shop -e production
       schemabot status shop.db
 
-    With --json: one document, {"active_count", "applies"}.
+    With --json: one document, {"active_count", "applies"}; with a database {"database", "applies"}.
     """
     with open_place(named(wanted, words), drive=False) as place:
         if place.wanted.apply_id:
             show(place, output, place.apply())
             return Exit.OK
-        answer, applies = place.api.status()
         if place.local is None and place.wanted.database:
-            applies = [apply for apply in applies if apply.database == place.wanted.database]
+            answer, applies = place.api.history(place.wanted.database, place.wanted.environment)
+        else:
+            answer, applies = place.api.status()
         output.document(answer)
         if not applies:
             output.say("No schema changes yet.")
@@ -119,8 +126,13 @@ def history(words: tuple[str, ...], wanted: Wanted, output: Output) -> Exit:
     "-n", "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most so many."
 )
 @click.option("-f", "--follow", "following", is_flag=True, help="Go on printing until the apply ends.")
+@click.option(
+    "-a", "--apply-id", default="", metavar="ID", help="The apply; the same as naming it as a word."
+)
 @output_option
-def logs(words: tuple[str, ...], wanted: Wanted, limit: int, following: bool, output: Output) -> Exit:
+def logs(
+    words: tuple[str, ...], wanted: Wanted, limit: int, following: bool, apply_id: str, output: Output
+) -> Exit:
     """Show what happened to an apply, event by event.
 
     \b
@@ -130,6 +142,7 @@ def logs(words: tuple[str, ...], wanted: Wanted, limit: int, following: bool, ou
 
     With --json: one document, {"apply_id", "logs"}; with --json -f: one line for each event.
     """
+    words = (*words, apply_id) if apply_id else words
     with open_place(named(wanted, words), drive=False) as place:
         apply_id = place.apply().apply_id
         answer, events = place.api.logs(apply_id, limit)

@@ -60,6 +60,8 @@ def _show(output: Output, plans: list[Plan]) -> None:
 def _what_next(place: Place, output: Output, plans: list[Plan], schema_dir: str) -> None:
     ready = [plan for plan in plans if not plan.empty and not plan.errors]
     if not ready:
+        if all(plan.empty and not plan.errors for plan in plans):
+            output.hint(f"No schema changes detected in {', '.join(plan.environment for plan in plans)}.")
         return
     words = ["-s", schema_dir, *([] if place.file else ["-e", ready[0].environment])]
     if place.wanted.database:

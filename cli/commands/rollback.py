@@ -66,5 +66,6 @@ def rollback(
             watch=watch,
             lock=not no_lock,
             force=force,
+            word="Rollback",
         )
         return submit(place, output, plan, terms)

@@ -20,6 +20,7 @@ SEVERITY_TITLES = {
     "warning": "Warnings",
     "info": "Good to know",
 }
+TYPE_NAMES = {"sqlite": "SQLite", "mysql": "MySQL", "vitess": "Vitess"}
 INDENT = "    "
 STRATEGY_WORDS = {
     "instant": "instant",
@@ -42,14 +43,19 @@ class Indented:
             yield Segment.line()
 
 
-def plan_view(plans: Sequence[Plan]) -> RenderableType:
+def plan_view(plans: Sequence[Plan], *, title: str = "Schema Change Plan") -> RenderableType:
     """Plans of one database that are the same for several environments, shown once."""
-    return Group(*_parts(plans[0], [plan.environment for plan in plans]))
+    return Group(*_parts(plans[0], [plan.environment for plan in plans], title))
 
 
-def _parts(plan: Plan, environments: Sequence[str]) -> Iterator[RenderableType]:
+def type_name(database_type: str) -> str:
+    """The type of a database as its makers write it."""
+    return TYPE_NAMES.get(database_type, one_line(database_type))
+
+
+def _parts(plan: Plan, environments: Sequence[str], title: str) -> Iterator[RenderableType]:
     yield Text.assemble(
-        ("Schema Change Plan", "bold"),
+        (title.strip(), "bold"),
         f"  {one_line(plan.database)}",
         (f" ({one_line(plan.database_type)})" if plan.database_type else "", DIM),
         f" · {one_line(', '.join(environments))}",

@@ -88,6 +88,8 @@ def headline(progress: Progress) -> Text:
     total = len(progress.tables)
     if total:
         text.append(f"  {progress.finished_tables()} of {total} live", DIM)
+    if progress.volume:
+        text.append(f"  volume {progress.volume}", DIM)
     if progress.started_at is not None:
         elapsed = ((progress.completed_at or now()) - progress.started_at).total_seconds()
         text.append(f"  {duration(elapsed)}", DIM)

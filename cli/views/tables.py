@@ -1,6 +1,6 @@
 """Lists in columns: applies, events, locks."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.table import Table
 from rich.text import Text
@@ -44,6 +44,15 @@ def event_line(event: Event) -> Text:
     return Text.assemble(
         (moment(event.created_at), DIM), "  ", (clean(event.message), LEVELS.get(event.level, ""))
     )
+
+
+def settings_table(found: Sequence[tuple[str, str]], meanings: Mapping[str, str]) -> Table:
+    """One line for each setting, with what it means where that is known."""
+    table = _table("KEY", "VALUE", "MEANING")
+    for key, value in found:
+        meaning = meanings.get(key.partition(":")[0], "")
+        table.add_row(Text(one_line(key)), Text(one_line(value)), Text(meaning, style=DIM))
+    return table
 
 
 def locks_table(locks: Sequence[Lock]) -> Table:

@@ -120,7 +120,7 @@ def test_the_token_is_sent_as_a_bearer(peer: Peer, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_401_says_where_the_token_goes(peer: Peer) -> None:
-    assert "SCHEMABOT_TOKEN" in str(refusal(peer, {"error": "unauthorized"}, 401))
+    assert "SCHEMABOT_TOKEN" in refusal(peer, {"error": "unauthorized"}, 401).hint
 
 
 @pytest.mark.parametrize("token", ["two words", "line\nend", "ü"])
