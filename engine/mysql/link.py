@@ -2,8 +2,8 @@
 
 import socket
 import ssl
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -26,6 +26,12 @@ SETTINGS: Mapping[str, object] = {
     "sql_quote_show_create": 1,
 }
 """What every connection starts with; a caller's own settings come on top."""
+DDL_SETTINGS: Mapping[str, object] = {
+    "sql_mode": "STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION,ALLOW_INVALID_DATES",
+    "lock_wait_timeout": 1,
+}
+"""Those of a connection that changes tables: no value is bent to fit, those that are there stay as they are (a row with key 0,
+a date that never was), and no writer queues behind our wait for a lock for longer than a second."""
 
 Row = tuple[Any, ...]
 
@@ -123,14 +129,28 @@ class Link:
         found: socket.socket = self._connection._sock  # type: ignore[attr-defined]
         return found
 
+    @contextmanager
+    def without_limit(self) -> Iterator[None]:
+        """Inside, an answer may take as long as the statement does."""
+        limit = self._connection._read_timeout  # type: ignore[attr-defined]
+        self._connection._read_timeout = None  # type: ignore[attr-defined]
+        try:
+            yield
+        finally:
+            self._connection._read_timeout = limit  # type: ignore[attr-defined]
+
     def close(self) -> None:
         """Say good-bye; nothing is raised."""
         with suppress(pymysql.MySQLError, OSError):
             self._connection.close()
 
     def hang_up(self) -> None:
-        """Close the socket without a word, from whatever thread: what waits for an answer on it gets Lost."""
-        self._connection._force_close()  # type: ignore[attr-defined]
+        """End the connection without a word, from whatever thread: what waits for an answer on it gets Lost."""
+        found = self._connection._sock  # type: ignore[attr-defined]
+        if found is not None:
+            with suppress(OSError):
+                # Below TLS, whose own shutdown would take the session from under the reading thread. Closed with the object.
+                socket.socket.shutdown(found, socket.SHUT_RDWR)
 
     def __enter__(self) -> Self:
         return self

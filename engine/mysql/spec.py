@@ -32,6 +32,20 @@ class Algorithm(StrEnum):
         "copy"  # ALGORITHM=COPY: writers wait as long as it takes; small tables, or nothing else is possible
     )
 
+    @property
+    def clause(self) -> str:
+        """What is appended to an ALTER TABLE, so that the server refuses rather than takes another way."""
+        return _CLAUSES[self]
+
+
+_CLAUSES = {
+    Algorithm.PLAIN: "",
+    Algorithm.INSTANT: ", ALGORITHM=INSTANT",
+    Algorithm.NOCOPY: ", ALGORITHM=NOCOPY, LOCK=NONE",
+    Algorithm.INPLACE: ", ALGORITHM=INPLACE, LOCK=NONE",
+    Algorithm.COPY: ", ALGORITHM=COPY",
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:

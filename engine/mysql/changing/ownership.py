@@ -124,6 +124,11 @@ class Hold:
         """Let go of the connection, and with it of the named locks; the fence stays. Nothing is raised."""
         self.link.close()
 
+    @property
+    def connections(self) -> set[int]:
+        """The ids of our connections."""
+        return set(self._tokens)
+
     # -- further connections ------------------------------------------------------------------------------------
 
     def open_link(
@@ -200,7 +205,7 @@ class Hold:
         """Show life through any connection of ours; waits for nobody. Fenced when a successor has struck us off."""
         try:
             found = link.run(
-                f"UPDATE {self._connection} SET beat_at = NOW(6) WHERE token = %s",
+                f"UPDATE {self._connection} SET beat_at = UTC_TIMESTAMP(6) WHERE token = %s",
                 self._tokens[self.link.id],
             )
         except ServerRefused as error:
@@ -285,7 +290,7 @@ class Hold:
             return
         silent = self.link.value(
             f"""
-            SELECT TIMESTAMPDIFF(MICROSECOND, MAX(beat_at), NOW(6)) / 1000000
+            SELECT TIMESTAMPDIFF(MICROSECOND, MAX(beat_at), UTC_TIMESTAMP(6)) / 1000000
               FROM {self._connection} WHERE apply_uid = %s
             """,
             apply_uid,
@@ -300,7 +305,7 @@ class Hold:
         link.run(
             f"""
             REPLACE INTO {self._connection} (token, apply_uid, owner, connection_id, beat_at)
-            VALUES (%s, %s, %s, %s, NOW(6))
+            VALUES (%s, %s, %s, %s, UTC_TIMESTAMP(6))
             """,
             token,
             self.job.apply_uid,

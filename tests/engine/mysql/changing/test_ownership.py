@@ -116,7 +116,7 @@ def test_another_apply_is_told_who_is_here_and_may_come_once_nobody_shows_life(
     first.take()
     with pytest.raises(TargetHeld, match=r"apply_a \(host:1:test:7\)"):
         hold(1, "apply_b").take()
-    first.link.run("UPDATE _schemabot_connection SET beat_at = NOW(6) - INTERVAL 70 SECOND")
+    first.link.run("UPDATE _schemabot_connection SET beat_at = UTC_TIMESTAMP(6) - INTERVAL 70 SECOND")
     other = hold(1, "apply_b")
     other.take()
     with pytest.raises(Lost):
