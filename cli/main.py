@@ -11,6 +11,7 @@ from cli.commands.adjust import revert, skip_revert, volume
 from cli.commands.apply import apply
 from cli.commands.configure import configure
 from cli.commands.control import cancel, cutover, start, stop
+from cli.commands.init import init
 from cli.commands.locks import locks, unlock
 from cli.commands.look import history, logs, progress, status
 from cli.commands.plan import plan
@@ -54,7 +55,7 @@ def program(context: click.Context, endpoint: str, profile: str, verbose: bool) 
 
     \b
     Begin with a SQLite file:
-      schemabot pull  shop.db -o schema/     its schema as files; edit them
+      schemabot init  shop.db -o schema/     its schema as files; edit them
       schemabot plan  shop.db -s schema/     what would change
       schemabot apply shop.db -s schema/     change it, and watch
     Or run a server, and name its databases by -d or in schemabot.yaml:
@@ -73,6 +74,7 @@ def program(context: click.Context, endpoint: str, profile: str, verbose: bool) 
 
 
 for command in (
+    init,
     pull,
     plan,
     apply,
