@@ -9,6 +9,7 @@ import click
 
 from cli.commands.adjust import revert, skip_revert, volume
 from cli.commands.apply import apply
+from cli.commands.completion import completion
 from cli.commands.configure import configure
 from cli.commands.control import cancel, cutover, start, stop
 from cli.commands.init import init
@@ -20,6 +21,7 @@ from cli.commands.rollback import rollback
 from cli.commands.serve import serve
 from cli.commands.settings import settings
 from cli.errors import EXIT_CODES, CliError, Exit
+from cli.options import complete_profiles
 from cli.output import show_error
 from cli.place import Wanted
 
@@ -44,6 +46,7 @@ class InOrder(click.Group):
     default="",
     metavar="NAME",
     help="A profile of ~/.schemabot/config.yaml; also SCHEMABOT_PROFILE.",
+    shell_complete=complete_profiles,
 )
 @click.option("-v", "--verbose", is_flag=True, help="Log on stderr what happens inside.")
 @click.pass_context
@@ -95,6 +98,7 @@ for command in (
     settings,
     configure,
     serve,
+    completion,
 ):
     program.add_command(command)
 

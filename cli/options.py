@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from cli.errors import CliError, WrongUsage
 from cli.output import Output
 from cli.place import Wanted, looks_like_file, project_here, read_words
+from cli.profile import profile_names
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -20,13 +22,38 @@ TIME_UNITS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
 WORDS = "[DATABASE_FILE | DATABASE] [APPLY_ID]"
 
 
+def complete_files(_context: click.Context, _parameter: click.Parameter, typed: str) -> list[CompletionItem]:
+    """Let the shell complete a file."""
+    return [CompletionItem(typed, type="file")]
+
+
+def complete_folders(
+    _context: click.Context, _parameter: click.Parameter, typed: str
+) -> list[CompletionItem]:
+    """Let the shell complete a folder."""
+    return [CompletionItem(typed, type="dir")]
+
+
+def complete_profiles(
+    _context: click.Context, _parameter: click.Parameter, typed: str
+) -> list[CompletionItem]:
+    """The profiles that are written down."""
+    return [CompletionItem(name) for name in profile_names() if name.startswith(typed)]
+
+
 def server_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """--endpoint, --profile, -d, -e: handed to the command as `wanted`."""
 
     @click.option(
         "--endpoint", default="", metavar="URL", help="The server, for example http://127.0.0.1:13370."
     )
-    @click.option("--profile", default="", metavar="NAME", help="A profile of ~/.schemabot/config.yaml.")
+    @click.option(
+        "--profile",
+        default="",
+        metavar="NAME",
+        help="A profile of ~/.schemabot/config.yaml.",
+        shell_complete=complete_profiles,
+    )
     @click.option("-d", "--database", default="", metavar="NAME", help="A database of the server.")
     @click.option(
         "-e", "--environment", default="", metavar="NAME", help="One of the database's environments."
@@ -104,12 +131,14 @@ def _seconds(context: click.Context, parameter: click.Parameter, text: str) -> f
 
 def words_argument(function: F) -> F:
     """Up to two words that name an apply, a SQLite file or a database."""
-    return click.argument("words", nargs=-1, metavar=WORDS)(function)
+    return click.argument("words", nargs=-1, metavar=WORDS, shell_complete=complete_files)(function)
 
 
 def schema_options(function: F) -> F:
     """The SQLite file and the schema directory of plan and apply."""
-    function = click.argument("database_file", required=False, default="")(function)
+    function = click.argument("database_file", required=False, default="", shell_complete=complete_files)(
+        function
+    )
     return click.option(
         "-s",
         "--schema-dir",
@@ -119,6 +148,7 @@ def schema_options(function: F) -> F:
         show_default=True,
         metavar="DIR",
         help="The folder with the schema files, and with schemabot.yaml if there is one.",
+        shell_complete=complete_folders,
     )(function)
 
 

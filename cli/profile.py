@@ -63,6 +63,15 @@ def _names(profiles: object) -> str:
     return ", ".join(sorted(map(str, profiles))) if isinstance(profiles, dict) and profiles else "no profiles"
 
 
+def profile_names() -> list[str]:
+    """The profiles of the file; none when it cannot be read."""
+    try:
+        profiles = _read(profile_file()).get("profiles")
+    except WrongUsage:
+        return []
+    return sorted(map(str, profiles)) if isinstance(profiles, dict) else []
+
+
 def save_profile(name: str, endpoint: str, *, as_default: bool) -> Path:
     """Add or replace the profile *name*; readable by nobody else. The file.
 

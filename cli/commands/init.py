@@ -11,7 +11,7 @@ import click
 import yaml
 
 from cli.errors import CliError, Exit, Refused
-from cli.options import named, output_option, server_options
+from cli.options import complete_files, complete_folders, named, output_option, server_options
 from cli.output import Output
 from cli.place import Place, Wanted, open_place
 from cli.planning import make_plans, read_source
@@ -24,7 +24,7 @@ CONFIG_HEAD = '# Which database the files in this folder describe: docs/cli.md, 
 
 
 @click.command()
-@click.argument("words", nargs=-1, metavar="[DATABASE_FILE | DATABASE]")
+@click.argument("words", nargs=-1, metavar="[DATABASE_FILE | DATABASE]", shell_complete=complete_files)
 @server_options
 @click.option(
     "-o",
@@ -33,6 +33,7 @@ CONFIG_HEAD = '# Which database the files in this folder describe: docs/cli.md, 
     default="schema",
     show_default=True,
     metavar="DIR",
+    shell_complete=complete_folders,
     help="The folder to make.",
 )
 @output_option

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from cli.errors import Exit, Refused
-from cli.options import named, output_option, server_options
+from cli.options import complete_files, complete_folders, named, output_option, server_options
 from cli.output import Output
 from cli.place import Wanted, open_place
 from cli.project import CONFIG_NAME
@@ -14,7 +14,7 @@ from cli.views.text import YELLOW, count
 
 
 @click.command()
-@click.argument("words", nargs=-1, metavar="[DATABASE_FILE | DATABASE]")
+@click.argument("words", nargs=-1, metavar="[DATABASE_FILE | DATABASE]", shell_complete=complete_files)
 @server_options
 @click.option(
     "-o",
@@ -23,6 +23,7 @@ from cli.views.text import YELLOW, count
     default="schema",
     show_default=True,
     metavar="DIR",
+    shell_complete=complete_folders,
     help="Where to write.",
 )
 @click.option("--force", is_flag=True, help="Overwrite files that differ.")

@@ -18,8 +18,12 @@ KNOWN = {
 VALUES = ("true", "false")
 
 
+def _complete_key(_context: click.Context, _parameter: click.Parameter, typed: str) -> list[str]:
+    return [name for name in KNOWN if name.startswith(typed)]
+
+
 @click.command()
-@click.argument("key", required=False, default="")
+@click.argument("key", required=False, default="", shell_complete=_complete_key)
 @click.argument("value", nargs=-1)
 @server_options
 @output_option

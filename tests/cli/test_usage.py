@@ -18,7 +18,7 @@ COMMANDS = sorted(program.commands)
 def test_every_command_of_the_contract_is_there() -> None:
     looking = ["plan", "progress", "status", "history", "logs", "locks", "settings", "pull"]
     doing = ["serve", "apply", "stop", "start", "cancel", "cutover", "volume", "revert", "skip-revert"]
-    doing += ["rollback", "unlock", "configure", "init"]
+    doing += ["rollback", "unlock", "configure", "init", "completion"]
     assert sorted(looking + doing) == COMMANDS
 
 
@@ -28,7 +28,7 @@ def test_the_help_of_a_command_shows_an_example_of_it_and_fits_a_terminal(run: R
     assert ended.code == 0
     assert re.search(rf"^    (  )?schemabot {command}\b", ended.out, re.MULTILINE), ended.out
     assert max(map(len, ended.out.splitlines())) <= 80
-    assert command == "serve" or "--json" in ended.out
+    assert command in ("serve", "completion") or "--json" in ended.out
 
 
 def test_the_help_of_the_program_lists_every_command_and_exit_code(run: Run) -> None:
