@@ -21,8 +21,8 @@ def completion(context: click.Context, shell: str) -> Exit:
       eval "$(schemabot completion bash)"
       eval "$(schemabot completion zsh)"
       schemabot completion fish | source
-    For good:
-      schemabot completion bash > ~/.local/share/bash-completion/completions/schemabot
+    For good, once:
+      schemabot completion bash >> ~/.bash_completion
       schemabot completion zsh > "${fpath[1]}/_schemabot"
       schemabot completion fish > ~/.config/fish/completions/schemabot.fish
 
