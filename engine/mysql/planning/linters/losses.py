@@ -1,0 +1,79 @@
+"""The linter `unsafe`: what drops data or may change it. All of it needs --allow-unsafe."""
+
+import re
+from collections.abc import Iterator
+
+from engine.base import Finding, Severity
+from engine.mysql.planning.linters.case import Case
+from engine.mysql.planning.linters.lossless import lossless
+from engine.mysql.quoting import quote_name
+from engine.mysql.tables import Column
+
+_PARTITIONS = re.compile(r"(DROP|COALESCE|TRUNCATE|DISCARD) PARTITION\b[^;]*", re.IGNORECASE)
+_TABLESPACE = re.compile(r"DISCARD TABLESPACE\b", re.IGNORECASE)
+
+
+def dropped(case: Case) -> Iterator[Finding]:
+    """Tables, columns, partitions and the primary key that go."""
+    if case.now is None:
+        return
+    if case.wanted is None:
+        yield _unsafe(case, f'"DROP TABLE {quote_name(case.now.name)}"')
+        return
+    for column in case.gone():
+        yield _unsafe(case, f"DROP COLUMN {quote_name(column.name)}", column.name)
+    if case.now.index("PRIMARY") is not None and not _keeps_key(case):
+        yield _unsafe(case, "DROP PRIMARY KEY", at="PRIMARY")
+    for part in case.parts:
+        if _PARTITIONS.match(part.strip()) or _TABLESPACE.match(part.strip()):
+            yield _unsafe(case, part.strip())
+
+
+def _keeps_key(case: Case) -> bool:
+    assert case.now is not None
+    assert case.wanted is not None
+    old, new = case.now.index("PRIMARY"), case.wanted.index("PRIMARY")
+    return old is not None and new is not None and case.shape(old, live=True) == case.shape(new)
+
+
+def altered_types(case: Case) -> Iterator[Finding]:
+    """Types that are not proven to hold every value of the old one; values that become generated ones."""
+    for old, column in case.pairs():
+        if old is None:
+            continue
+        if column.generated and not old.generated:
+            what = f"column {quote_name(column.name)} becomes generated, its values are lost"
+            yield _unsafe(case, what, column.name)
+        elif not column.generated and not lossless(old, column):
+            yield _unsafe(
+                case, f"MODIFY COLUMN {quote_name(column.name)}: {_change(old, column)}", column.name
+            )
+
+
+def unique_collations(case: Case) -> Iterator[Finding]:
+    """Another collation under a unique key: values that were different may be the same."""
+    if case.wanted is None:
+        return
+    unique = {name.lower() for index in case.wanted.indexes if index.unique for name in index.columns}
+    for old, column in case.pairs():
+        if old is None or column.name.lower() not in unique or old.collation == column.collation:
+            continue
+        if old.collation and column.collation and lossless(old, column):
+            what = f"{old.collation} becomes {column.collation} under a unique key: values that differ may become equal"
+            yield _unsafe(case, f"MODIFY COLUMN {quote_name(column.name)}: {what}", column.name)
+
+
+def _change(old: Column, column: Column) -> str:
+    before, after = old.column_type, column.column_type
+    if before == after or old.charset != column.charset:
+        before, after = _with_charset(old), _with_charset(column)
+    return f"{before} becomes {after}, which may not hold every value"
+
+
+def _with_charset(column: Column) -> str:
+    return f"{column.column_type} of {column.charset}" if column.charset else column.column_type
+
+
+def _unsafe(case: Case, what: str, column: str = "", *, at: str = "") -> Finding:
+    message = f"Unsafe operation detected: {what}"
+    return case.finding(Severity.ERROR, "unsafe", message, column=column, at=at)
