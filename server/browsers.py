@@ -5,7 +5,7 @@ from server.config import is_loopback
 from server.requests import Request
 
 
-def refuse_foreign_pages(request: Request, listen_host: str) -> None:
+def refuse_foreign_pages(request: Request, listen_host: str, scheme: str) -> None:
     """Forbidden for what a page that is not ours made the browser send. For daemons without tokens.
 
     A browser names the page in `Origin`; where it does not (reading, from a name that was pointed at this machine after the
@@ -15,5 +15,6 @@ def refuse_foreign_pages(request: Request, listen_host: str) -> None:
     name = host.rpartition("]")[0].strip("[") if host.startswith("[") else host.partition(":")[0]
     if name and not is_loopback(name) and name != listen_host:
         raise Forbidden(f"requests for the host name {name!r} are refused while no token is configured")
-    if request.headers.get("origin", f"http://{host}") != f"http://{host}":
+    ours = f"{scheme}://{host}"
+    if request.headers.get("origin", ours) != ours:
         raise Forbidden("requests from web pages are refused while no token is configured")

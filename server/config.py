@@ -15,6 +15,8 @@ from storage.errors import StoreError
 from storage.registry import open_store
 
 DATABASE_TYPES = ("sqlite", "mysql", "vitess")
+ROLES = ("read", "write", "admin")
+"""What a token may: look and plan; also apply, command and lock; also settings and other people's locks."""
 UNSAFE_CHOICES = ("allow", "refuse")
 """What happens to a plan that needs `allow_unsafe` when the client does not send the option at all."""
 NAME = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.@-]{0,127}")
@@ -31,10 +33,11 @@ class ConfigError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """A bearer token that may use the API. `secret` is literal, `env:NAME` or `file:/path`."""
+    """A bearer token that may use the API. `secret` is literal, `env:NAME` or `file:/path`; `role` one of ROLES."""
 
     name: str
     secret: str = field(repr=False)
+    role: str = "admin"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +51,8 @@ class ServerConfig:
     tokens: tuple[Token, ...] = ()
     drain_seconds: float = 25.0
     unsafe_without_option: str = "allow"
+    tls_certificate: str = ""  # with its chain, PEM; empty: not encrypted
+    tls_key: str = ""
 
     def __post_init__(self) -> None:
         if not self.tokens and not is_loopback(self.listen_host):
@@ -286,6 +291,7 @@ class _Reader:
         drain = table.seconds("drain_seconds", 25.0, 1.0, 600.0)
         tokens = self._tokens(table)
         unsafe = table.choice("unsafe_without_option", UNSAFE_CHOICES, "allow")
+        certificate, key = self._tls(table)
         table.close()
         try:
             return ServerConfig(
@@ -296,15 +302,34 @@ class _Reader:
                 tokens=tokens,
                 drain_seconds=drain,
                 unsafe_without_option=unsafe,
+                tls_certificate=certificate,
+                tls_key=key,
             )
         except ConfigError as error:
             table.problem("listen_host", f"is not safe: {error}")
             return ServerConfig()
 
+    def _tls(self, table: _Table) -> tuple[str, str]:
+        """The files of the certificate and its key: both or neither."""
+        names = ("tls_certificate", "tls_key")
+        given = [name for name in names if name in table.data]
+        for name in names:
+            table.optional(name)
+        if not given:
+            return "", ""
+        if len(given) == 1:
+            table.problem(given[0], f"needs {names[1 - names.index(given[0])]} beside it")
+        found = [self._path(table.text(name)) if name in given else "" for name in names]
+        return found[0], found[1]
+
     def _tokens(self, table: _Table) -> tuple[Token, ...]:
         tokens: list[Token] = []
         for item in table.array("tokens"):
-            token = Token(name=item.text("name"), secret=self._reference(item.text("secret")))
+            token = Token(
+                name=item.text("name"),
+                secret=self._reference(item.text("secret")),
+                role=item.choice("role", ROLES, "admin"),
+            )
             if token.name and not NAME.fullmatch(token.name):
                 item.problem("name", f"is not a plain name: {token.name!r}")
             if token.name in [other.name for other in tokens]:

@@ -13,15 +13,17 @@ from types import FrameType, TracebackType
 from typing import Self
 
 from server.app import App
-from server.config import Config
+from server.config import Config, ServerConfig, is_loopback
 from server.housekeeping import Housekeeping
 from server.http import HttpServer
 from server.leases import LeaseKeeper
+from server.logs import log_to_stderr
 from server.metrics import Metrics
 from server.ownership import StoreOwned, StoreOwnership
 from server.routes import make_handler
 from server.secrets import SecretError, resolve
 from server.targets import Targets
+from server.tls import BadCertificate, Certificate
 from server.workers import Workers
 from storage.errors import StoreError, Unavailable
 from storage.registry import open_store, sqlite_path
@@ -52,7 +54,7 @@ class Daemon:
         with ExitStack() as stack:
             try:
                 self._start(stack)
-            except (StoreError, SecretError, OSError) as error:
+            except (StoreError, SecretError, BadCertificate, OSError) as error:
                 raise CannotStart(str(error)) from error
             self._stack = stack.pop_all()
         return self
@@ -79,12 +81,14 @@ class Daemon:
         wake = threading.Event()
         app = App(config=config, store=store, targets=Targets(config), metrics=metrics, wake=wake.set)
         workers = Workers(app, keeper, wake)
+        certificate = _certificate(config.server)
         http = HttpServer(
             config.server.listen_host,
             config.server.listen_port,
             make_handler(app),
             threads=config.server.http_threads,
             max_connections=config.server.max_connections,
+            tls=certificate.context if certificate else None,
         )
         http.start()
         stack.callback(self._close, http)
@@ -96,7 +100,8 @@ class Daemon:
         workers.start()
         stack.callback(self._drain, workers)
         host, port = http.address
-        self.url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        scheme = "https" if certificate else "http"
+        self.url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
         if ownership is not None:
             ownership.publish(self.url)
 
@@ -114,6 +119,14 @@ class Daemon:
     def _close(http: HttpServer) -> None:
         if not http.stop(HTTP_DRAIN_SECONDS):
             _exit_now("a request did not end in time")
+
+
+def _certificate(config: ServerConfig) -> Certificate | None:
+    if config.tls_certificate:
+        return Certificate(Path(config.tls_certificate), Path(config.tls_key))
+    if not is_loopback(config.listen_host):
+        log.warning("the API on %s is not encrypted: tokens can be read on the way", config.listen_host)
+    return None
 
 
 def _look_often(config: Config) -> Config:
@@ -146,9 +159,11 @@ def interrupt_on_sigterm() -> None:
     signal.signal(signal.SIGTERM, interrupt)
 
 
-def serve(config: Config, on_ready: Callable[[str], None] | None = None) -> int:
+def serve(
+    config: Config, on_ready: Callable[[str], None] | None = None, log_level: int = logging.INFO
+) -> int:
     """Run the daemon until SIGTERM or SIGINT; a second signal exits at once. Returns the process's exit status."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(threadName)s: %(message)s")
+    log_to_stderr(log_level)
     done = threading.Event()
 
     def stop(number: int, _frame: FrameType | None) -> None:

@@ -12,18 +12,17 @@ import os
 import queue
 import selectors
 import socket
+import ssl
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from enum import Enum, auto
+from dataclasses import dataclass, replace
 from functools import partial
 
+from server.connections import READ_BYTES, Connection, Limits, State
 from server.requests import (
-    BODY_BYTES,
-    HEAD_BYTES,
     Incoming,
     Later,
     Malformed,
@@ -38,49 +37,14 @@ Handler = Callable[[Request], Response | Later]
 
 BACKLOG = 512
 """Connections the kernel holds for us; the stdlib's 5 loses bursts and costs them a second each."""
-READ_BYTES = 64 * 1024
 ACCEPTS_AT_ONCE = 64
 MOST_LINGERING = 64
 """Connections above the limit that still get a polite refusal at the same time."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """How much and how long one client may take."""
-
-    request_seconds: float = 10.0  # from a request's first byte to its last
-    idle_seconds: float = 60.0  # without a request
-    send_seconds: float = 30.0  # for a client to take its answer
-    linger_seconds: float = 2.0  # for a refused client to notice
-    head_bytes: int = HEAD_BYTES
-    body_bytes: int = BODY_BYTES
-    all_bytes: int = 64 * 1024 * 1024  # of incomplete requests, over all connections
-
-
-class _State(Enum):
-    READING = auto()  # watched for bytes
-    WORKING = auto()  # a worker's, or waiting for its turn
-    WRITING = auto()  # the rest of an answer goes out as the client takes it
-    LINGERING = auto()  # answered for good; reads on so that the answer is not lost in a reset
-
-
-class _Connection:
-    __slots__ = ("begun", "close_after", "counted", "deadline", "incoming", "rest", "sock", "state")
-
-    def __init__(self, sock: socket.socket, incoming: Incoming, deadline: float) -> None:
-        self.sock = sock
-        self.incoming = incoming
-        self.deadline = deadline
-        self.state = _State.READING
-        self.rest = memoryview(b"")
-        self.close_after = False
-        self.begun = False
-        self.counted = 0  # bytes of `incoming` in the server's total
-
-
 @dataclass(frozen=True, slots=True)
 class _Job:
-    connection: _Connection
+    connection: Connection
     request: Request
     call: Callable[[], Response | Later]
 
@@ -89,7 +53,7 @@ class _Job:
 class _Sent:
     """A worker is done with the connection; `rest` is what the client did not take at once (None: it is gone)."""
 
-    connection: _Connection
+    connection: Connection
     rest: memoryview | None
     close: bool
 
@@ -103,7 +67,8 @@ class _Postponed:
 class HttpServer:
     """Serves *handler* on *host*:*port* (0: any free port) from `start` to `stop`.
 
-    *handler* is called from several threads at once; what it raises is answered with 500.
+    *handler* is called from several threads at once; what it raises is answered with 500. *tls* gives what a new
+    connection is encrypted with; without it nothing is.
     """
 
     def __init__(
@@ -115,15 +80,17 @@ class HttpServer:
         threads: int = 8,
         max_connections: int = 1000,
         limits: Limits | None = None,
+        tls: Callable[[], ssl.SSLContext] | None = None,
     ) -> None:
         self._host = host
         self._port = port
         self._handler = handler
         self._max_connections = max_connections
         self._limits = limits or Limits()
+        self._tls = tls
         self._tick = min(0.25, self._limits.request_seconds / 4, self._limits.idle_seconds / 4)
         self._selector = selectors.DefaultSelector()
-        self._connections: set[_Connection] = set()
+        self._connections: set[Connection] = set()
         self._lingering = 0
         self._buffered = 0
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
@@ -205,7 +172,7 @@ class HttpServer:
             else:
                 close = not job.request.keep_alive or self._stopping.is_set()
                 payload = answer.to_bytes(head=job.request.method == "HEAD", close=close)
-                self._returned.append(_Sent(job.connection, _send(job.connection.sock, payload), close))
+                self._returned.append(_Sent(job.connection, job.connection.send(payload), close))
             self._wake()
 
     def _answer(self, job: _Job) -> Response | Later:
@@ -243,8 +210,8 @@ class HttpServer:
             return False
         self._close_listener()
         for connection in list(self._connections):
-            quiet = connection.state is _State.READING and not connection.incoming.begun
-            if quiet or connection.state is _State.LINGERING:
+            quiet = connection.state is State.READING and not connection.incoming.begun
+            if quiet or connection.state in (State.LINGERING, State.GREETING):
                 self._close(connection)
         return not self._connections or time.monotonic() > self._stop_by
 
@@ -254,7 +221,7 @@ class HttpServer:
             return max(0.0, min(tick, self._postponed[0][0] - time.monotonic())) if self._postponed else tick
         return None
 
-    def _guarded(self, connection: _Connection, step: Callable[[], None]) -> None:
+    def _guarded(self, connection: Connection, step: Callable[[], None]) -> None:
         """Run *step*; whatever goes wrong costs this connection only."""
         try:
             step()
@@ -270,7 +237,7 @@ class HttpServer:
             return
         for _ in range(ACCEPTS_AT_ONCE):
             try:
-                sock, _peer = self._listener.accept()
+                sock, peer = self._listener.accept()
             except BlockingIOError:
                 return
             except ConnectionError:  # it gave up while it waited in the backlog
@@ -281,37 +248,59 @@ class HttpServer:
                 self._selector.unregister(self._listener)
                 self._accept_again = time.monotonic() + 0.2
                 return
-            self._welcome(sock)
+            self._welcome(sock, str(peer[0]))
 
-    def _welcome(self, sock: socket.socket) -> None:
+    def _welcome(self, sock: socket.socket, peer: str) -> None:
         sock.setblocking(False)
         with suppress(OSError):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        incoming = Incoming(head_bytes=self._limits.head_bytes, body_bytes=self._limits.body_bytes)
-        connection = _Connection(sock, incoming, time.monotonic() + self._limits.idle_seconds)
         full = len(self._connections) - self._lingering >= self._max_connections
-        if full and self._lingering >= MOST_LINGERING:
+        if full and (self._tls is not None or self._lingering >= MOST_LINGERING):
+            sock.close()  # a polite refusal would cost the handshake first
+            return
+        try:
+            connection = self._connection(sock, peer)
+        except OSError as error:  # it is gone already
+            log.debug("connection dropped: %s", error)
             sock.close()
             return
         self._connections.add(connection)
-        self._selector.register(sock, selectors.EVENT_READ, connection)
+        self._selector.register(connection.sock, selectors.EVENT_READ, connection)
         if full:
             text = "too many connections: try again"
             self._guarded(connection, partial(self._refuse, connection, 503, text))
 
-    def _serve(self, connection: _Connection) -> None:
-        if connection.state is _State.WRITING:
+    def _connection(self, sock: socket.socket, peer: str) -> Connection:
+        now = time.monotonic()
+        incoming = Incoming(head_bytes=self._limits.head_bytes, body_bytes=self._limits.body_bytes)
+        if self._tls is None:
+            return Connection(sock, incoming, peer, State.READING, now + self._limits.idle_seconds)
+        secure = self._tls().wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+        return Connection(secure, incoming, peer, State.GREETING, now + self._limits.request_seconds)
+
+    def _serve(self, connection: Connection) -> None:
+        if connection.state is State.GREETING:
+            self._greet(connection)
+        elif connection.state is State.WRITING:
             self._write_on(connection)
-        elif connection.state is _State.LINGERING:
+        elif connection.state is State.LINGERING:
             if not connection.sock.recv(READ_BYTES):
                 self._close(connection)
         else:
             self._read(connection)
 
-    def _read(self, connection: _Connection) -> None:
-        try:
-            data = connection.sock.recv(READ_BYTES)
-        except BlockingIOError:
+    def _greet(self, connection: Connection) -> None:
+        wanted = connection.greet()
+        if wanted:
+            self._watch(connection, State.GREETING, wanted)
+            return
+        connection.deadline = time.monotonic() + self._limits.idle_seconds
+        self._watch(connection, State.READING, selectors.EVENT_READ)
+        self._read(connection)  # its request may have come with the last of the greeting
+
+    def _read(self, connection: Connection) -> None:
+        data = connection.receive()
+        if data is None:
             return
         if not data:
             self._close(connection)
@@ -319,7 +308,7 @@ class HttpServer:
         connection.incoming.feed(data)
         self._advance(connection)
 
-    def _advance(self, connection: _Connection) -> None:
+    def _advance(self, connection: Connection) -> None:
         """Make a request of what has arrived, or wait for more of it."""
         try:
             request = connection.incoming.take()
@@ -334,10 +323,10 @@ class HttpServer:
             self._refuse(connection, 503, "too many large requests at once: try again")
             return
         if connection.incoming.wants_continue():
-            connection.sock.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+            connection.send(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._wait_for_more(connection)
 
-    def _wait_for_more(self, connection: _Connection) -> None:
+    def _wait_for_more(self, connection: Connection) -> None:
         now = time.monotonic()
         if not connection.incoming.begun:
             connection.begun = False
@@ -346,20 +335,21 @@ class HttpServer:
             # One deadline for the whole request: a byte now and then buys no time.
             connection.begun = True
             connection.deadline = now + self._limits.request_seconds
-        self._watch(connection, _State.READING, selectors.EVENT_READ)
+        self._watch(connection, State.READING, selectors.EVENT_READ)
 
-    def _dispatch(self, connection: _Connection, request: Request) -> None:
+    def _dispatch(self, connection: Connection, request: Request) -> None:
         self._unwatch(connection)
-        connection.state = _State.WORKING
+        connection.state = State.WORKING
         connection.begun = False
         connection.deadline = float("inf")
-        self._jobs.put(_Job(connection, request, lambda: self._handler(request)))
+        known = replace(request, peer=connection.peer)
+        self._jobs.put(_Job(connection, known, lambda: self._handler(known)))
 
-    def _refuse(self, connection: _Connection, status: int, text: str) -> None:
+    def _refuse(self, connection: Connection, status: int, text: str) -> None:
         """Answer before the request was read, so close: what follows could be anything."""
         headers = {"Retry-After": "1"} if status == 503 else {}
         payload = error_response(status, text, headers=headers).to_bytes(head=False, close=True)
-        self._after_send(connection, _send(connection.sock, payload), close=True)
+        self._after_send(connection, connection.send(payload), close=True)
 
     def _take_back(self) -> None:
         while self._returned:
@@ -377,34 +367,34 @@ class HttpServer:
             if job.connection in self._connections:
                 self._jobs.put(job)
 
-    def _after_send(self, connection: _Connection, rest: memoryview | None, *, close: bool) -> None:
+    def _after_send(self, connection: Connection, rest: memoryview | None, *, close: bool) -> None:
         if rest is None:
             self._close(connection)
         elif rest:
             connection.rest = rest
             connection.close_after = close
             connection.deadline = time.monotonic() + self._limits.send_seconds
-            self._watch(connection, _State.WRITING, selectors.EVENT_WRITE)
+            self._watch(connection, State.WRITING, selectors.EVENT_WRITE)
         elif close:
             self._linger(connection)
         else:
-            connection.state = _State.READING
+            connection.state = State.READING
             self._advance(connection)
 
-    def _write_on(self, connection: _Connection) -> None:
-        rest = _send(connection.sock, connection.rest)
+    def _write_on(self, connection: Connection) -> None:
+        rest = connection.send(connection.rest)
         if rest:
             connection.rest = rest
             return
         connection.rest = memoryview(b"")
         self._after_send(connection, rest, close=connection.close_after)
 
-    def _linger(self, connection: _Connection) -> None:
+    def _linger(self, connection: Connection) -> None:
         connection.sock.shutdown(socket.SHUT_WR)
         connection.incoming = Incoming()
         self._count(connection)
         connection.deadline = time.monotonic() + self._limits.linger_seconds
-        self._watch(connection, _State.LINGERING, selectors.EVENT_READ)
+        self._watch(connection, State.LINGERING, selectors.EVENT_READ)
         self._lingering += 1
 
     # -- bookkeeping --------------------------------------------------------------------------------------------
@@ -419,13 +409,13 @@ class HttpServer:
             self._accept_again = 0.0
             self._selector.register(self._listener, selectors.EVENT_READ, None)
         for connection in [c for c in self._connections if now > c.deadline]:
-            if connection.state is _State.READING and connection.begun:
+            if connection.state is State.READING and connection.begun:
                 late = f"the request did not arrive within {self._limits.request_seconds:g} s"
                 self._guarded(connection, partial(self._refuse, connection, 408, late))
             else:
                 self._close(connection)
 
-    def _watch(self, connection: _Connection, state: _State, events: int) -> None:
+    def _watch(self, connection: Connection, state: State, events: int) -> None:
         connection.state = state
         try:
             key = self._selector.get_key(connection.sock)
@@ -435,20 +425,20 @@ class HttpServer:
         if key.events != events:
             self._selector.modify(connection.sock, events, connection)
 
-    def _unwatch(self, connection: _Connection) -> None:
+    def _unwatch(self, connection: Connection) -> None:
         with suppress(KeyError, ValueError):
             self._selector.unregister(connection.sock)
 
-    def _count(self, connection: _Connection) -> None:
+    def _count(self, connection: Connection) -> None:
         self._buffered += len(connection.incoming) - connection.counted
         connection.counted = len(connection.incoming)
 
-    def _close(self, connection: _Connection) -> None:
+    def _close(self, connection: Connection) -> None:
         if connection not in self._connections:
             return
         self._connections.remove(connection)
         self._buffered -= connection.counted
-        self._lingering -= connection.state is _State.LINGERING
+        self._lingering -= connection.state is State.LINGERING
         self._unwatch(connection)
         connection.sock.close()
 
@@ -459,16 +449,3 @@ class HttpServer:
             self._listener.close()
             self._listener = None
             self._accept_again = 0.0
-
-
-def _send(sock: socket.socket, payload: bytes | memoryview) -> memoryview | None:
-    """Send what the client takes at once; the rest, or None when the client is gone."""
-    rest = memoryview(payload)
-    try:
-        while rest:
-            rest = rest[sock.send(rest) :]
-    except BlockingIOError:
-        return rest
-    except OSError:
-        return None
-    return rest

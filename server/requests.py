@@ -38,7 +38,9 @@ class Request:
     body: bytes = b""
     keep_alive: bool = True
     params: Mapping[str, str] = field(default_factory=dict)  # of the path; set by the routing
+    peer: str = ""  # the address it came from; set by the server
     user: str = ""  # name of the token it came with; set by the routing
+    role: str = ""  # of that token; set by the routing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,7 +27,7 @@ from server.browsers import refuse_foreign_pages
 from server.config import is_loopback
 from server.requests import Later, Request, Response, error_response
 from server.texts import clean
-from server.tokens import Keyring, Unauthorized
+from server.tokens import Keyring, Unauthorized, User
 from storage.errors import Conflict, NotFound, NotOwner, Refused, StoreError, Unavailable
 
 log = logging.getLogger(__name__)
@@ -43,6 +43,12 @@ class Route:
     pattern: str
     function: Function
     failing: str = ""
+    role: str = ""  # what a token must allow; else by the method
+
+    @property
+    def needs(self) -> str:
+        """The role a token must have."""
+        return self.role or ("read" if self.method == "GET" else "write")
 
 
 OPEN = frozenset({"/livez", "/health", "/", "/page/{file}"})
@@ -58,7 +64,7 @@ ROUTES = (
     Route("GET", "/api/databases", databases.databases),
     Route("GET", "/api/databases/{database}/environments", databases.environments),
     Route("GET", "/api/pull/{database}", databases.pull, "pull failed"),
-    Route("POST", "/api/plan", plans.plan, "plan failed"),
+    Route("POST", "/api/plan", plans.plan, "plan failed", "read"),
     Route("GET", "/api/plan/{plan_id}", plans.of_id, "failed to get plan"),
     Route("POST", "/api/apply", applies.apply, "apply failed"),
     Route("GET", "/api/progress/{database}", progress.of_database, "progress failed"),
@@ -75,13 +81,13 @@ ROUTES = (
     Route("POST", "/api/volume", controls.volume, "volume failed"),
     Route("POST", "/api/revert", controls.revert, "revert failed"),
     Route("POST", "/api/skip-revert", controls.skip_revert, "skip-revert failed"),
-    Route("POST", "/api/rollback/plan", plans.rollback_plan, "rollback plan failed"),
+    Route("POST", "/api/rollback/plan", plans.rollback_plan, "rollback plan failed", "read"),
     Route("POST", "/api/locks/acquire", locks.acquire, "internal error"),
     Route("DELETE", "/api/locks", locks.release, "internal error"),
     Route("GET", "/api/locks", locks.locks, "internal error"),
     Route("GET", "/api/locks/{database}/{dbtype}", locks.lock, "internal error"),
     Route("GET", "/api/settings", settings.settings, "list settings failed"),
-    Route("POST", "/api/settings", settings.set_setting, "set setting failed"),
+    Route("POST", "/api/settings", settings.set_setting, "set setting failed", "admin"),
     Route("GET", "/api/settings/{key}", settings.setting, "get setting failed"),
     Route("GET", "/api/settings/{scope}/{name}", settings.scoped_setting, "get setting failed"),
     Route("POST", "/webhook", webhook.webhook),
@@ -116,9 +122,7 @@ class _Handler:
         pattern, routes, params = self._router.find(request.segments)
         route = routes.get("GET" if request.method == "HEAD" else request.method)
         try:
-            user = "" if pattern in self._open else self._keyring.admit(request)
-            if not self._keyring:
-                refuse_foreign_pages(request, self._app.config.server.listen_host)
+            user = User() if pattern in self._open else self._admit(request)
         except Unauthorized as error:
             refusal = error_response(401, str(error), headers={"WWW-Authenticate": "Bearer"})
             return self._counted(request, route, began, refusal)
@@ -126,8 +130,17 @@ class _Handler:
             return self._counted(request, route, began, error_response(error.status, str(error)))
         if route is None:
             return self._counted(request, None, began, _no_route(routes))
-        known = replace(request, params=params, user=user)
+        known = replace(request, params=params, user=user.name, role=user.role)
+        if not user.may(route.needs):
+            return self._counted(known, route, began, _not_for(user, route))
         return self._answer(known, route, began, lambda: route.function(self._app, known))
+
+    def _admit(self, request: Request) -> User:
+        """Whose request it is. Unauthorized; Forbidden for other people's web pages."""
+        config = self._app.config.server
+        if not self._keyring:
+            refuse_foreign_pages(request, config.listen_host, "https" if config.tls_certificate else "http")
+        return self._keyring.admit(request)
 
     def _answer(
         self, request: Request, route: Route, began: float, call: Callable[[], Answer]
@@ -166,6 +179,10 @@ class _Handler:
         status = str(response.status)
         self._app.metrics.http_seconds.labels(method=method, route=pattern, status=status).observe(seconds)
         log.debug("%s %s: %s in %.1f ms", method, pattern, status, seconds * 1000)
+        if response.status in (401, 403) or (route and route.method != "GET"):
+            # Who changed something, or was kept out. What the change was stands in the lines of its apply.
+            who = f"token {request.user}" if request.user else "nobody known"
+            log.info("audit: %s %s by %s from %s: %s", method, pattern, who, request.peer, status)
         return response
 
 
@@ -197,6 +214,11 @@ def _match(parts: tuple[str, ...], segments: tuple[str, ...]) -> dict[str, str] 
         elif part != segment:
             return None
     return params
+
+
+def _not_for(user: User, route: Route) -> Response:
+    needed = f"{route.method} {route.pattern} needs the role {route.needs}"
+    return error_response(403, f"{needed}, the token {user.name} has {user.role}: use another token")
 
 
 def _no_route(routes: Mapping[str, Route]) -> Response:

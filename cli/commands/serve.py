@@ -9,8 +9,6 @@ import click
 
 from cli.errors import CliError, Exit, WrongUsage
 
-LOG_FORMAT = "%(asctime)s %(levelname)-7s %(threadName)s %(message)s"
-
 
 @click.command()
 @click.option(
@@ -78,8 +76,6 @@ def serve(config_file: Path | None, listen: str, store: str, databases: tuple[st
         environments = {"local": EnvironmentConfig(dsn=str(file.resolve()))}
         added[name] = DatabaseConfig(type="sqlite", environments=environments)
     config = replace(config, databases={**config.databases, **added})
-    level = logging.WARNING if quiet else logging.INFO
-    logging.basicConfig(level=level, stream=sys.stderr, format=LOG_FORMAT, force=True)
     names = ", ".join(sorted(config.databases)) or "none yet (add one: -d NAME=SQLITE_FILE)"
 
     def ready(url: str) -> None:
@@ -88,7 +84,11 @@ def serve(config_file: Path | None, listen: str, store: str, databases: tuple[st
         )
         sys.stdout.flush()
 
-    return Exit.OK if run(config, on_ready=ready) == 0 else Exit.FAILED
+    return (
+        Exit.OK
+        if run(config, on_ready=ready, log_level=logging.WARNING if quiet else logging.INFO) == 0
+        else Exit.FAILED
+    )
 
 
 def parse_listen(text: str) -> tuple[str, int]:

@@ -6,6 +6,7 @@ from server.api.answers import Answer, Forbidden, Invalid, Missing, Reply
 from server.app import App
 from server.bodies import LONGEST_TYPE, decode, sparse, stamp
 from server.requests import Request
+from server.tokens import User
 from storage.errors import LockHeld, NotFound, NotOwner
 from storage.records import Lock
 
@@ -43,6 +44,10 @@ def release(app: App, request: Request) -> Answer:
         raise Invalid("database and database_type are required")
     if not owner and not force:
         raise Invalid("owner is required (or use force: true)")
+    if force and not User(request.user, request.role).may("admin"):
+        raise Forbidden(
+            f"the token {request.user} may release its own locks only: force needs the role admin"
+        )
     try:
         app.store.release_lock(database, kind, owner, force=force)
     except NotFound as error:

@@ -77,7 +77,7 @@ def test_the_commented_examples_in_the_example_load_too(tmp_path: Path) -> None:
             "production": "https://schemabot.example:13370",
         },
     )
-    assert config.server.tokens == (Token(name="deploy", secret="env:SCHEMABOT_DEPLOY_TOKEN"),)
+    assert config.server.tokens == (Token(name="deploy", secret="env:SCHEMABOT_DEPLOY_TOKEN", role="write"),)
 
 
 def test_every_problem_is_reported_at_once_with_file_and_key(tmp_path: Path) -> None:
@@ -360,3 +360,18 @@ def test_half_a_surrogate_pair_becomes_a_replacement_character() -> None:
 
 def test_the_example_is_valid_toml() -> None:
     assert set(tomllib.loads(EXAMPLE.read_text())) == {"server", "storage", "workers"}
+
+
+def test_a_certificate_and_its_key_belong_together_and_start_at_the_file(tmp_path: Path) -> None:
+    both = '[server]\ntls_certificate = "api.pem"\ntls_key = "/etc/api.key"\n'
+    server = load_config(written(tmp_path, both)).server
+    assert (server.tls_certificate, server.tls_key) == (str(tmp_path / "api.pem"), "/etc/api.key")
+    (problem,) = problems(tmp_path, '[server]\ntls_key = "api.key"\n')
+    assert problem.endswith("server.tls_key needs tls_certificate beside it")
+
+
+def test_a_role_or_a_choice_that_is_none_names_those_there_are(tmp_path: Path) -> None:
+    text = '[server]\nunsafe_without_option = "deny"\n[[server.tokens]]\nname = "ci"\nsecret = "x"\nrole = "reed"\n'
+    role, unsafe = problems(tmp_path, text)
+    assert "role must be one of read, write, admin, not 'reed'; did you mean \"read\"?" in role
+    assert "unsafe_without_option must be one of allow, refuse, not 'deny'" in unsafe

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from server.config import Config
-from server.http import Handler, HttpServer, Limits
+from server.connections import Limits
+from server.http import Handler, HttpServer
 from server.requests import Later, Request, Response
 from tests.server.http.api import DATABASES, Api, running
 

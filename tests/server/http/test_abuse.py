@@ -9,7 +9,7 @@ from http.client import HTTPConnection
 
 import pytest
 
-from server.http import Limits
+from server.connections import Limits
 from server.requests import BODY_BYTES, HEAD_BYTES
 from tests.server.http.conftest import Echo, Serve
 from tests.server.http.peer import Peer, eventually

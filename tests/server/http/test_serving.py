@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from server.http import HttpServer, Limits
+from server.connections import Limits
+from server.http import HttpServer
 from server.requests import Later, Request, Response
 from tests.server.http.conftest import Echo, Serve
 from tests.server.http.peer import Peer, eventually
