@@ -41,6 +41,7 @@ def choose(
     table: Table,
     alters: Sequence[Sequence[str]],
     *,
+    target: Link,
     rows: int,
     bytes_: int,
     relatives: Sequence[Table] = (),
@@ -48,12 +49,15 @@ def choose(
 ) -> How:
     """How *alters* of the live *table* will run.
 
-    Each of them is one ALTER TABLE, given by its parts: `["ADD COLUMN a int", "ADD KEY k (a)"]`. *link* has the sql_mode of the
-    session that will run them. *scratch* is a schema with a plain name, for clones only, all of whose tables are dropped.
+    Each of them is one ALTER TABLE, given by its parts: `["ADD COLUMN a int", "ADD KEY k (a)"]`. *link* is a session on a server
+    of the same release with the sql_mode in which they will run, *scratch* a schema there with a plain name, for clones only:
+    all of its tables are dropped. *target* is a session on the server that has the live table.
     *relatives* are the tables that *table* refers to, or that refer to it, by foreign keys. *no_copy* is a further reason
     why the table can not be copied online, as a phrase ("its key is dropped"). ServerRefused: the server takes them in no way.
     """
-    choice = _Choice(link, flavour, scratch, table, relatives, Size(rows=rows, bytes_=bytes_))
+    clone = Clone(link, flavour, scratch, table, relatives)
+    related = bool(table.foreign_keys) or any(other.name != table.name for other in relatives)
+    choice = _Choice(target, flavour, table, clone, Size(rows=rows, bytes_=bytes_), related=related)
     return choice.made(alters, no_copy)
 
 
@@ -61,14 +65,14 @@ class _Choice:
     """One table's choice."""
 
     def __init__(
-        self, link: Link, flavour: Flavour, scratch: str, table: Table, relatives: Sequence[Table], size: Size
+        self, target: Link, flavour: Flavour, table: Table, clone: Clone, size: Size, *, related: bool
     ) -> None:
-        self._link = link
+        self._target = target
         self._flavour = flavour
         self._table = table
-        self._clone = Clone(link, flavour, scratch, table, relatives)
-        self._related = bool(table.foreign_keys) or any(other.name != table.name for other in relatives)
+        self._clone = clone
         self._size = size
+        self._related = related
         self._small = size.rows <= DIRECT_ROWS and size.bytes_ <= DIRECT_BYTES
         self._followers: str | None = None
 
@@ -145,7 +149,7 @@ class _Choice:
 
     def _held_up(self) -> str:
         if self._followers is None:
-            self._followers = followers(self._link, self._flavour)
+            self._followers = followers(self._target, self._flavour)
         return self._followers
 
     def _obstacle(self) -> str:
@@ -180,7 +184,7 @@ class _Choice:
             return 0
         name = f"{_file_name(self._table.schema)}/{_file_name(self._table.name)}"
         try:
-            used = self._link.value(
+            used = self._target.value(
                 "SELECT MAX(total_row_versions) FROM information_schema.innodb_tables"
                 " WHERE name = %s OR LEFT(name, %s) = %s",
                 name, len(name) + 3, f"{name}#p#",

@@ -9,7 +9,7 @@ from engine.mysql.catalog import plainly
 from engine.mysql.flavour import Flavour
 from engine.mysql.link import Link
 from engine.mysql.quoting import quote_name, quote_table
-from engine.mysql.spec import Algorithm
+from engine.mysql.spec import OWN_PREFIX, Algorithm
 from engine.mysql.tables import Table
 from engine.mysql.trouble import ServerRefused
 
@@ -60,7 +60,7 @@ class Clone:
             ):
                 self._link.run(f"DROP TABLE {quote_table(self._scratch, name)}")
             for table in (self._table, *self._relatives):
-                self._link.run(table.text)
+                self._link.run(_at_home(table.text))
 
     def run(self, clauses: str, *, instant: bool = True) -> Trial:
         """Alter the clone by the gentlest algorithm that the server takes for *clauses*, and say which.
@@ -193,6 +193,16 @@ class _Pieces:
     tables: dict[str, int]
     indexes: frozenset[int]
     versions: int
+
+
+def _at_home(text: str) -> str:
+    """*text* with references to tables of other schemas pointing nowhere: nothing live gets tied to a clone."""
+    return re.sub(
+        r"'(?:[^'\\]|\\.|'')*'|`(?:[^`]|``)+`\.(?=`)",
+        lambda found: found[0] if found[0].startswith("'") else f"`{OWN_PREFIX}nowhere`.",
+        text,
+        flags=re.DOTALL,
+    )
 
 
 def _reason(text: str) -> str:

@@ -59,7 +59,7 @@ class Place:
         return choose(
             link or self.link, flavour_of(self.link), self.scratch, found,
             [[alter] if isinstance(alter, str) else alter for alter in alters],
-            rows=rows, bytes_=bytes_, relatives=[other for other in others if other], no_copy=no_copy,
+            target=link or self.link, rows=rows, bytes_=bytes_, relatives=[other for other in others if other], no_copy=no_copy,
         )  # fmt: skip
 
     def run(self, how: How, table: str = "users") -> None:
@@ -309,6 +309,16 @@ def test_what_the_server_takes_in_no_way_is_refused_with_its_words(users: Place)
         users.how("DROP COLUMN nowhere")
     with pytest.raises(ServerRefused, match="INTT"):
         users.how("ADD COLUMN z INTT")
+
+
+def test_a_clone_is_tied_to_nothing_that_lives_in_another_schema(server: Server) -> None:
+    with schema_with(server, USERS) as (_, other):
+        child = CHILD.replace("REFERENCES users", f"REFERENCES `{other}`.users")
+        with place(server, child) as found:
+            assert found.how("ADD COLUMN z INT", table="posts").strategy is Strategy.INSTANT
+            assert "nowhere" in str(found.link.row(f"SHOW CREATE TABLE `{found.scratch}`.posts"))
+            found.link.run("DROP TABLE posts")
+            found.link.run(f"DROP TABLE `{other}`.users")
 
 
 def test_an_odd_name_and_a_reference_to_itself_do_no_harm(server: Server) -> None:
