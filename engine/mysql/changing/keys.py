@@ -1,0 +1,167 @@
+"""How rows are found and walked by their key: SQL conditions over literals that the server itself wrote.
+
+No value of a row is understood here. The server tells a key as literals which compare, on the server, exactly as the column
+does; they go back as they came.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from engine.errors import Refused
+from engine.mysql.quoting import quote_name
+from engine.mysql.tables import Column, Index, Table
+
+Literals = tuple[str, ...]
+"""One key: a literal for each of its columns."""
+
+WHOLE = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint"})
+_NUMBERS = WHOLE | {"decimal", "year"}
+_BYTES = frozenset({"binary", "varbinary"})
+_CHARACTERS = frozenset({"char", "varchar"})
+_TIMES = frozenset({"date", "time", "datetime", "timestamp"})
+_CODED = frozenset({"enum", "set"})
+_QUOTED = _TIMES | {"uuid", "inet4", "inet6"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowKey:
+    """A key of a table, with the index that serves it."""
+
+    columns: tuple[Column, ...]
+    descending: tuple[bool, ...]
+    index: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns' names, in the order of literals."""
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def hint(self) -> str:
+        """Makes the server walk this index, whatever its statistics say."""
+        return f"FORCE INDEX ({quote_name(self.index)})"
+
+    @property
+    def whole(self) -> bool:
+        """One ascending column of whole numbers: ranges can be had by counting."""
+        return len(self.columns) == 1 and self.columns[0].data_type in WHOLE and not self.descending[0]
+
+    @property
+    def told(self) -> str:
+        """The select list that tells the key as literals."""
+        return ", ".join(self.told_of(self.names))
+
+    def told_of(self, names: Sequence[str]) -> list[str]:
+        """The same of columns of these *names*, which are of the same types."""
+        return [_told(column, name) for column, name in zip(self.columns, names, strict=True)]
+
+    @property
+    def order(self) -> str:
+        """What follows ORDER BY, along the index."""
+        return self._order(backwards=False)
+
+    @property
+    def order_back(self) -> str:
+        """What follows ORDER BY, against the index."""
+        return self._order(backwards=True)
+
+    def after(self, low: Literals | None) -> str:
+        """The condition for keys behind *low* in the index; None: all keys."""
+        return "TRUE" if low is None else f"({self._beyond(low, backwards=False, inclusive=False)})"
+
+    def upto(self, high: Literals) -> str:
+        """The condition for *high* and the keys before it."""
+        return f"({self._beyond(high, backwards=True, inclusive=True)})"
+
+    def between(self, low: Literals | None, high: Literals) -> str:
+        """The condition for the keys behind *low* up to and with *high*."""
+        return f"{self.after(low)} AND {self.upto(high)}"
+
+    def among(self, keys: Iterable[Literals]) -> str:
+        """The condition for these keys."""
+        names = self._names()
+        if len(names) == 1:
+            return f"{names[0]} IN ({', '.join(key[0] for key in keys)})"
+        # A list of rows after IN is not a range for every server; this is.
+        return " OR ".join(
+            "(" + " AND ".join(f"{name} = {value}" for name, value in zip(names, key, strict=True)) + ")"
+            for key in keys
+        )
+
+    def shown(self, key: Literals) -> str:
+        """A key for people."""
+        return ", ".join(f"{column.name} = {value}" for column, value in zip(self.columns, key, strict=True))
+
+    def _names(self) -> list[str]:
+        return [quote_name(column.name) for column in self.columns]
+
+    def _order(self, *, backwards: bool) -> str:
+        terms = zip(self._names(), self.descending, strict=True)
+        return ", ".join(f"{name} DESC" if down is not backwards else name for name, down in terms)
+
+    def _beyond(self, bound: Literals, *, backwards: bool, inclusive: bool) -> str:
+        """a > x OR (a = x AND (b > y OR …)), with a >= x in front, which the server turns into one range."""
+        condition = ""
+        terms = list(zip(self._names(), bound, self.descending, strict=True))
+        for place, (name, value, down) in reversed(list(enumerate(terms))):
+            sign = "<" if down is not backwards else ">"
+            if not condition:
+                condition = f"{name} {sign}{'=' if inclusive else ''} {value}"
+            else:
+                condition = f"({name} {sign} {value} OR ({name} = {value} AND {condition}))"
+                if place == 0:
+                    condition = f"{name} {sign}= {value} AND {condition}"
+        return condition
+
+
+def row_key(table: Table, names: Sequence[str]) -> RowKey:
+    """The key of *table* made of the columns *names*, in the order of its index.
+
+    Refused when no unique index has just these columns, whole and none of them NULL.
+    """
+    index = _index_over(table, names)
+    columns = tuple(column for name in index.columns if (column := table.column(name)) is not None)
+    for column in columns:
+        _told(column, column.name)
+    return RowKey(
+        columns=columns, descending=tuple(part.descending for part in index.parts), index=index.name
+    )
+
+
+def matching_key(table: Table, key: RowKey, new_names: Mapping[str, str]) -> RowKey:
+    """*key* as the shadow *table* has it: the same order, the names that *new_names* tells by lower-case name."""
+    names = [new_names[name.lower()] for name in key.names]
+    columns = tuple(column for name in names if (column := table.column(name)) is not None)
+    return RowKey(columns=columns, descending=key.descending, index=_index_over(table, names).name)
+
+
+def _index_over(table: Table, names: Sequence[str]) -> Index:
+    wanted = sorted(name.lower() for name in names)
+    for index in sorted(table.indexes, key=lambda found: found.name != "PRIMARY"):
+        columns = [table.column(name) for name in index.columns]
+        if (
+            index.unique
+            and sorted(name.lower() for name in index.columns) == wanted
+            and all(column is not None and not column.nullable for column in columns)
+            and not any(part.prefix for part in index.parts)
+            and len(columns) == len(index.parts)
+        ):
+            return index
+    raise Refused(
+        f"{table.name}: no unique index over just {', '.join(names)}, by which the rows of a copy could be found"
+    )
+
+
+def _told(column: Column, called: str) -> str:
+    name, kind = quote_name(called), column.data_type
+    if kind in _NUMBERS:
+        return f"CAST({name} AS CHAR)"
+    if kind in _CODED:
+        return f"CAST({name} + 0 AS CHAR)"
+    if kind in _CHARACTERS:
+        return f"CONCAT('_{column.charset} x''', HEX({name}), '''')"
+    if kind in _BYTES:
+        return f"CONCAT('_binary x''', HEX({name}), '''')"
+    if kind in _QUOTED:
+        return f"CONCAT('''', {name}, '''')"
+    raise Refused(f"{column.name}: rows cannot be found by a key of {column.column_type}")

@@ -1,0 +1,87 @@
+"""Changed keys out of the server's binary log."""
+
+from collections.abc import Sequence
+
+from engine.errors import TargetUnavailable
+from engine.mysql.binlog.position import Position
+from engine.mysql.binlog.watched import watch
+from engine.mysql.changing.capture import Capture
+from engine.mysql.changing.keys import Literals
+from engine.mysql.changing.shape import Shape
+from engine.mysql.changing.stream import Stream
+from engine.mysql.link import Link
+
+LIVE_SECONDS = 30.0
+SYNC_SECONDS = 5.0
+
+
+class LogCapture(Capture):
+    """Reads from *start* on; None: from the end of the log as it is now."""
+
+    def __init__(self, stream: Stream, shape: Shape, start: Position | None) -> None:
+        self._stream = stream
+        self._watched = watch(shape.old, shape.key.names)
+        self._changes = stream.join(self._watched, start or stream.end())
+        self._mark: Position | None = None
+
+    @property
+    def position(self) -> Position:  # type: ignore[override]
+        """Everything before it is applied."""
+        return self._changes.flushed
+
+    def begin(self, link: Link) -> None:
+        """The caller has just committed something: once that is read, whatever was in the log before it is visible, too."""
+        end = self._stream.end(link)
+        if not self._stream.wait_for(end, LIVE_SECONDS):
+            raise TargetUnavailable(f"the binary log could not be read up to {end} in {LIVE_SECONDS:.0f} s")
+
+    def turn(self, link: Link) -> None:  # noqa: ARG002
+        """Looks after the reader, too."""
+        self._stream.check()
+        self._changes.turn()
+
+    def merge(self) -> None:
+        self._changes.merge()
+
+    def take(self, limit: int) -> list[Literals]:
+        return self._changes.take(limit)
+
+    def forget(self, link: Link, keys: Sequence[Literals]) -> None:
+        """They are in memory only."""
+
+    def applied(self, keys: Sequence[Literals]) -> None:
+        self._changes.applied(keys)
+
+    def later(self, keys: Sequence[Literals]) -> None:
+        self._changes.later(keys)
+
+    def again(self, keys: Sequence[Literals]) -> None:
+        self._changes.add(keys)
+
+    def mark(self, link: Link) -> None:
+        self._mark = self._stream.end(link)
+
+    def in_step(self, link: Link) -> bool:  # noqa: ARG002
+        return self._mark is None or self._changes.flushed.reaches(self._mark)
+
+    def sync(self, link: Link) -> bool:
+        return self._changes.wait_for(self._stream.end(link), SYNC_SECONDS)
+
+    def reach_end(self, link: Link) -> None:
+        self._stream.reach_end(link)
+
+    def backlog(self, link: Link) -> int:  # noqa: ARG002
+        return len(self._changes)
+
+    def close(self) -> None:
+        self._stream.leave(self._watched.name)
+
+
+def is_readable(link: Link) -> bool:
+    """Whether the server writes changed rows to a log that this account may read."""
+    if not link.value("SELECT @@log_bin") or link.value("SELECT @@GLOBAL.binlog_format") != "ROW":
+        return False
+    grants = " ".join(str(grant) for (grant,) in link.rows("SHOW GRANTS")).upper()
+    return any(
+        word in grants for word in ("REPLICATION SLAVE", "REPLICATION REPLICA", "ALL PRIVILEGES ON *.*")
+    )
