@@ -24,6 +24,11 @@ def database_name(file: Path) -> str:
     return re.sub(r"[^A-Za-z0-9_.@-]", "_", file.stem).lstrip("@-")[:128] or "database"
 
 
+def store_beside(file: Path) -> Path:
+    """Where the applies of the database in *file* are remembered."""
+    return file.with_name(file.name + "-schemabot.db")
+
+
 class LocalServer:
     """The daemon of one SQLite file: ours, or that of whoever owns the store already; a context manager.
 
@@ -32,7 +37,7 @@ class LocalServer:
 
     def __init__(self, file: Path, *, drive: bool) -> None:
         self.file = file.resolve()
-        self.store = self.file.with_name(self.file.name + "-schemabot.db")
+        self.store = store_beside(self.file)
         self._drive = drive
         self._stack = ExitStack()
         self._ours: Daemon | None = None

@@ -12,6 +12,7 @@ from cli.commands.apply import apply
 from cli.commands.completion import completion
 from cli.commands.configure import configure
 from cli.commands.control import cancel, cutover, start, stop
+from cli.commands.doctor import doctor
 from cli.commands.init import init
 from cli.commands.locks import locks, unlock
 from cli.commands.look import history, logs, progress, status
@@ -98,6 +99,7 @@ for command in (
     settings,
     configure,
     serve,
+    doctor,
     completion,
 ):
     program.add_command(command)

@@ -51,3 +51,13 @@ class StoreOwnership:
         except ValueError:  # it was taken a moment ago and nothing is written yet
             return {}
         return found
+
+
+def last_owner(store: Path) -> dict[str, str]:
+    """The `pid` and `url` of the daemon that has the store, or had it when it was killed; empty when none is noted."""
+    try:
+        found = json.loads(store.with_name(store.name + ".lock").read_bytes())
+    except (OSError, ValueError):
+        return {}
+    known = isinstance(found, dict) and found.get("url") and found.get("pid")
+    return {"pid": str(found["pid"]), "url": str(found["url"])} if known else {}

@@ -15,7 +15,7 @@ MAY_IMPORT = {
     "server": {"server", "engine", "storage"},
     "cli": {"cli"},
 }
-CLI_MAY_START_THE_DAEMON = {"cli/local.py", "cli/commands/serve.py"}
+CLI_MAY_START_THE_DAEMON = {"cli/local.py", "cli/commands/serve.py", "cli/commands/doctor.py"}
 LIBRARIES = {
     "apsw": ("storage/sqlite/", "engine/sqlite/"),
     "pymysql": ("storage/mysql/", "engine/mysql/"),

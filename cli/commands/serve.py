@@ -4,10 +4,14 @@ import logging
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from cli.errors import CliError, Exit, WrongUsage
+
+if TYPE_CHECKING:
+    from server.config import Config
 
 
 @click.command()
@@ -47,6 +51,26 @@ def serve(config_file: Path | None, listen: str, store: str, databases: tuple[st
 
     Logs go to stderr. Exit code 0 after a signal, 1 when it cannot start.
     """
+    from server.daemon import serve as run
+    from server.secrets import redact
+
+    config = read_config(config_file, listen, store, databases)
+    names = ", ".join(sorted(config.databases)) or "none yet (add one: -d NAME=SQLITE_FILE)"
+
+    def ready(url: str) -> None:
+        click.echo(
+            f"SchemaBot listens on {url}\n  store      {redact(config.storage.url)}\n  databases  {names}"
+        )
+        sys.stdout.flush()
+
+    level = logging.WARNING if quiet else logging.INFO
+    return Exit.OK if run(config, on_ready=ready, log_level=level) == 0 else Exit.FAILED
+
+
+def read_config(
+    config_file: Path | None, listen: str = "", store: str = "", databases: tuple[str, ...] = ()
+) -> "Config":
+    """The configuration of the file, else the default one, with what the command line says instead. CliError."""
     from server.config import (
         Config,
         ConfigError,
@@ -55,8 +79,6 @@ def serve(config_file: Path | None, listen: str, store: str, databases: tuple[st
         StorageConfig,
         load_config,
     )
-    from server.daemon import serve as run
-    from server.secrets import redact
 
     try:
         config = load_config(config_file) if config_file is not None else Config()
@@ -75,20 +97,7 @@ def serve(config_file: Path | None, listen: str, store: str, databases: tuple[st
             raise WrongUsage(f"-d {name} is in {config_file} already", "choose another name")
         environments = {"local": EnvironmentConfig(dsn=str(file.resolve()))}
         added[name] = DatabaseConfig(type="sqlite", environments=environments)
-    config = replace(config, databases={**config.databases, **added})
-    names = ", ".join(sorted(config.databases)) or "none yet (add one: -d NAME=SQLITE_FILE)"
-
-    def ready(url: str) -> None:
-        click.echo(
-            f"SchemaBot listens on {url}\n  store      {redact(config.storage.url)}\n  databases  {names}"
-        )
-        sys.stdout.flush()
-
-    return (
-        Exit.OK
-        if run(config, on_ready=ready, log_level=logging.WARNING if quiet else logging.INFO) == 0
-        else Exit.FAILED
-    )
+    return replace(config, databases={**config.databases, **added})
 
 
 def parse_listen(text: str) -> tuple[str, int]:
