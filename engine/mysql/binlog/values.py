@@ -13,6 +13,8 @@ Decoder = Callable[[bytes], str]
 
 _DIGIT_BYTES = (0, 1, 1, 2, 2, 3, 3, 4, 4, 4)  # how many bytes so many decimal digits take
 _ELEMENT = re.compile(r"'((?:[^'\\]|''|\\.)*)'", re.DOTALL)
+# Old names bring warnings; these character sets hold the old ones' characters in the same bytes.
+_NEWER = {"utf8": "utf8mb4", "utf8mb3": "utf8mb4", "ucs2": "utf16"}
 _ESCAPES = {"0": "\0", "n": "\n", "r": "\r", "t": "\t", "b": "\b", "Z": "\x1a"}
 
 
@@ -37,7 +39,7 @@ def decoder(column: Column, scale: int) -> Decoder:
             return _datetime(scale)
         case "timestamp":
             return _timestamp(scale)
-    introducer = f"_{column.charset} x'"
+    introducer = f"_{_NEWER.get(column.charset or '', column.charset)} x'"
     return lambda raw: f"{introducer}{raw.hex()}'"
 
 

@@ -84,11 +84,18 @@ class Ground:
         self, table: str, key: Sequence[str], keys: set[Key], columns: str = "n"
     ) -> set[tuple[Any, ...]]:
         """The rows that these literals find, as an applier asks for them."""
-        if not keys:
-            return set()
+        return set(self.link.rows(self._query(table, key, keys, columns))) if keys else set()
+
+    def way_to(self, table: str, key: Sequence[str], keys: set[Key]) -> tuple[str, str]:
+        """By which index the server finds such rows, and how."""
+        explain = "EXPLAIN" if self.flavour.mariadb else "EXPLAIN FORMAT=TRADITIONAL"
+        plan = self.link.named(f"{explain} {self._query(table, key, keys, 'n', 'FORCE INDEX (PRIMARY)')}")
+        return plan[0]["key"], plan[0]["type"]
+
+    def _query(self, table: str, key: Sequence[str], keys: set[Key], columns: str, hint: str = "") -> str:
         listed = ", ".join(f"({', '.join(one)})" for one in sorted(keys))
-        sql = f"SELECT {columns} FROM {quote_table(self.schema, table)} WHERE ({quote_names(key)}) IN ({listed})"
-        return set(self.link.rows(sql))
+        where = f"({quote_names(key)}) IN ({listed})"
+        return f"SELECT {columns} FROM {quote_table(self.schema, table)} {hint} WHERE {where}"
 
 
 class Reading:
