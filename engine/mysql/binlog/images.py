@@ -132,7 +132,9 @@ class Layout:
         self._places = [place for place, _ in watched.key]
         self._decoders: list[Decoder] = [decoder(column, sizes[place].scale) for place, column in watched.key]
         self.bitmap = (watched.columns + 7) // 8
-        self._walks: dict[bytes, tuple[dict[bytes, Walk], int]] = {}
+        self.head = (1 if watched.columns < 0xFB else 3) + self.bitmap
+        self.frames: dict[bytes, Frame] = {}
+        self.frames_after: dict[bytes, Frame] = {}
 
     def literals(self, found: Sequence[Parts]) -> list[Key]:
         """The keys as literals."""
@@ -145,50 +147,68 @@ class Layout:
             for parts in found
         ]
 
-    def holds_key(self, present: bytes) -> bool:
-        """Whether an image with the columns of the bitmap *present* has the whole key."""
-        return all(present[place >> 3] >> (place & 7) & 1 for place in self._places)
+    def new_frame(self, head: bytes) -> "Frame":
+        """Of the images of a row event: `head` bytes of it, the number of columns and the bitmap of those that are there.
 
-    def key_missing(self, present: bytes) -> KeyMissing:
-        """The error that tells which column of the key an image lacks."""
-        lacking = [
-            column.name for place, column in self.watched.key if not present[place >> 3] >> (place & 7) & 1
-        ]
-        return KeyMissing(
-            f"a row of {self.watched.schema}.{self.watched.table} in the binary log lacks {', '.join(lacking)} of its key: set "
-            "binlog_row_image to FULL, have its writers connect anew, and start over"
+        KeyMissing when the key is not among them.
+        """
+        width, at = packed_int(head, 0)
+        where = f"{self.watched.schema}.{self.watched.table}"
+        if width != self.watched.columns:
+            raise TableChanged(
+                f"rows of {where} have {width} columns in the binary log, not {self.watched.columns}"
+            )
+        frame = self.frames[head] = self._frame(head[at:])
+        if not frame.whole:
+            key = ", ".join(column.name for _, column in self.watched.key)
+            raise KeyMissing(
+                f"a row of {where} in the binary log lacks a part of its key ({key}): set binlog_row_image to FULL, have its "
+                "writers connect anew, and start over"
+            )
+        return frame
+
+    def new_frame_after(self, present: bytes) -> "Frame":
+        """Of the images after an update, which need not have the key: only its columns' bitmap, `bitmap` bytes, stands there."""
+        frame = self.frames_after[present] = self._frame(present)
+        return frame
+
+    def _frame(self, present: bytes) -> "Frame":
+        if len(present) < self.bitmap:
+            raise Unreadable("a row event in the binary log ends before its first row")
+        there = [place for place in range(len(self._sizes)) if present[place >> 3] >> (place & 7) & 1]
+        return Frame(
+            [self._sizes[place] for place in there],
+            [there.index(one) if one in there else -1 for one in self._places],
         )
 
-    def walks(self, present: bytes) -> tuple[dict[bytes, Walk], int]:
-        """The walks over images with the columns of the bitmap *present*, by the bitmap of their NULLs; and that one's bytes."""
-        found = self._walks.get(present)
-        if found is None:
-            columns = sum(present[place >> 3] >> (place & 7) & 1 for place in range(len(self._sizes)))
-            found = self._walks[present] = ({}, (columns + 7) // 8)
-        return found
 
-    def new_walk(self, present: bytes, nulls: bytes) -> Walk:
-        """A walk that `walks` did not have yet; it will."""
-        walks, size = self.walks(present)
-        if len(nulls) < size:
+class Frame:
+    """The images of one table that hold the same columns. `walks` are by the bitmap of the NULLs, which takes `nulls` bytes."""
+
+    def __init__(self, sizes: Sequence[Size], key: Sequence[int]) -> None:
+        """*sizes* of the columns that are there; *key*: which of them make the key, -1 for a part that is not there."""
+        self.whole = -1 not in key
+        self.nulls = (len(sizes) + 7) // 8
+        self.walks: dict[bytes, Walk] = {}
+        self._sizes, self._key = sizes, key
+
+    def new_walk(self, nulls: bytes) -> Walk:
+        """A walk that `walks` does not have yet; it will."""
+        if len(nulls) < self.nulls:
             raise Unreadable("a row event in the binary log ends in the middle of a row")
-        if len(walks) > _WALKS_KEPT:
-            walks.clear()
-        walk = walks[nulls] = _walk(*self._steps(present, nulls), len(self._places))
+        if len(self.walks) > _WALKS_KEPT:
+            self.walks.clear()
+        walk = self.walks[nulls] = _walk(*self._steps(nulls), len(self._key))
         return walk
 
-    def _steps(self, present: bytes, nulls: bytes) -> tuple[list[Step], int]:
-        """The steps over the values there are, and the bytes behind the last one."""
+    def _steps(self, nulls: bytes) -> tuple[list[Step], int]:
+        """The steps over the values that are not NULL, and the bytes behind the last one."""
         steps: list[Step] = []
-        gap, bit = 0, 0
+        gap = 0
         for place, size in enumerate(self._sizes):
-            if not present[place >> 3] >> (place & 7) & 1:
+            if nulls[place >> 3] >> (place & 7) & 1:
                 continue
-            null = nulls[bit >> 3] >> (bit & 7) & 1
-            bit += 1
-            if null:
-                continue
-            slot = self._places.index(place) if place in self._places else -1
+            slot = self._key.index(place) if place in self._key else -1
             if slot < 0 and not size.prefix:
                 gap += size.fixed
                 continue

@@ -34,6 +34,7 @@ class KeyReader:
         self._error: BaseException | None = None
         self._stopping = threading.Event()
         self._moved = threading.Condition()
+        self._awaited: list[Position] = []
         self._thread = threading.Thread(target=self._run, name="binlog", daemon=True)
         self._thread.start()
 
@@ -53,11 +54,15 @@ class KeyReader:
         """Wait for `passed`; False when it did not come true within *timeout* seconds."""
         deadline = time.monotonic() + timeout
         with self._moved:
-            while not self.passed(position):
-                left = deadline - time.monotonic()
-                if left <= 0:
-                    return False
-                self._moved.wait(left)
+            self._awaited.append(position)
+            try:
+                while not self.passed(position):
+                    left = deadline - time.monotonic()
+                    if left <= 0:
+                        return False
+                    self._moved.wait(left)
+            finally:
+                self._awaited.remove(position)
         return True
 
     def check(self) -> None:
@@ -122,4 +127,5 @@ class KeyReader:
         if position is not self._position:
             with self._moved:
                 self._position = position
-                self._moved.notify_all()
+                if any(position.reaches(one) for one in self._awaited):
+                    self._moved.notify_all()

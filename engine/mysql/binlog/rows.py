@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from engine.mysql.binlog.compression import uncompressed
-from engine.mysql.binlog.errors import TableChanged, Unreadable
+from engine.mysql.binlog.errors import Unreadable
 from engine.mysql.binlog.events import BODY_AT, U16, packed_int
 from engine.mysql.binlog.images import Layout, Parts, column_sizes, parse_table_map
 from engine.mysql.binlog.watched import Key, TableName, Watched
@@ -100,51 +100,46 @@ class ChangedKeys:
         raise Unreadable("the binary log has rows of a table that it has not named before")
 
     def _single(self, layout: Layout, data: bytes, at: int, end: int) -> None:
-        at = _checked_width(layout, data, at)
-        present, at = data[at : at + layout.bitmap], at + layout.bitmap
-        if not layout.holds_key(present):
-            raise layout.key_missing(present)
-        found = self._found.setdefault(layout, {})
-        walks, nulls = layout.walks(present)
+        head = data[at : at + layout.head]
+        frame = layout.frames.get(head) or layout.new_frame(head)
+        at += layout.head
+        found = self._found.get(layout)
+        if found is None:
+            found = self._found[layout] = {}
+        walks, nulls = frame.walks, frame.nulls
         while at < end:
             flags = data[at : at + nulls]
-            walk = walks.get(flags) or layout.new_walk(present, flags)
+            walk = walks.get(flags) or frame.new_walk(flags)
             parts, at = walk(data, at + nulls)
             found[parts] = None
         _check_end(at, end)
 
     def _double(self, layout: Layout, data: bytes, at: int, end: int, *, partial: bool = False) -> None:
-        at = _checked_width(layout, data, at)
-        before, at = data[at : at + layout.bitmap], at + layout.bitmap
-        after, at = data[at : at + layout.bitmap], at + layout.bitmap
-        if not layout.holds_key(before):
-            raise layout.key_missing(before)
-        found = self._found.setdefault(layout, {})
-        whole = layout.holds_key(after)
-        walks, nulls = layout.walks(before)
-        walks_after, nulls_after = layout.walks(after)
+        head = data[at : at + layout.head]
+        frame = layout.frames.get(head) or layout.new_frame(head)
+        at += layout.head
+        head = data[at : at + layout.bitmap]
+        after = layout.frames_after.get(head) or layout.new_frame_after(head)
+        at += layout.bitmap
+        found = self._found.get(layout)
+        if found is None:
+            found = self._found[layout] = {}
+        walks, nulls, walks_after, nulls_after = frame.walks, frame.nulls, after.walks, after.nulls
         while at < end:
             flags = data[at : at + nulls]
-            walk = walks.get(flags) or layout.new_walk(before, flags)
+            walk = walks.get(flags) or frame.new_walk(flags)
             old, at = walk(data, at + nulls)
             found[old] = None
             if partial:
                 at = _behind_json_bits(layout, data, at)
             flags = data[at : at + nulls_after]
-            walk = walks_after.get(flags) or layout.new_walk(after, flags)
+            walk = walks_after.get(flags) or after.new_walk(flags)
             new, at = walk(data, at + nulls_after)
             # What an image after the change lacks is as it was before.
-            found[new if whole else tuple([b if a is None else a for a, b in zip(new, old, strict=True)])] = (
-                None
-            )
+            found[
+                new if after.whole else tuple([b if a is None else a for a, b in zip(new, old, strict=True)])
+            ] = None
         _check_end(at, end)
-
-
-def _checked_width(layout: Layout, data: bytes, at: int) -> int:
-    width, at = packed_int(data, at)
-    if width != layout.watched.columns:
-        raise TableChanged(f"rows of {layout.watched.schema}.{layout.watched.table} have {width} columns")
-    return at
 
 
 def _behind_json_bits(layout: Layout, data: bytes, at: int) -> int:
