@@ -13,11 +13,12 @@ from server.ownership import last_owner
 from server.secrets import SecretError, resolve
 from server.targets import Targets
 from server.texts import clean
+from server.tls import BadCertificate, Certificate
 from storage.errors import StoreError, Unavailable
 from storage.registry import open_store, sqlite_path
 
-NOT_MADE_YET = ("no such table", "doesn't exist")
-"""How the databases say that a store was never started on."""
+NOT_MADE_YET = "no such table"
+"""In the words of every store on which no daemon was started yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,8 @@ def examine(config: Config) -> Iterator[Section]:
 
 def _server(config: Config) -> Iterator[Observation]:
     yield _listening(config.server, _daemon_on(config.storage.url))
+    if config.server.tls_certificate:
+        yield _certificate(config.server)
     yield from _secrets((f"token {token.name}", token.secret) for token in config.server.tokens)
     served = len(config.databases)
     if config.databases or config.deployments:
@@ -82,6 +85,16 @@ def _listening(server: ServerConfig, daemon: dict[str, str]) -> Observation:
             remedy = "end the program that has it, or choose another listen_port"
             return _bad("address", f"{host}:{port} cannot be listened on: {error.strerror}", remedy)
     return _good("address", f"{host}:{port} is free, for {reach}")
+
+
+def _certificate(server: ServerConfig) -> Observation:
+    try:
+        Certificate(Path(server.tls_certificate), Path(server.tls_key))
+    except BadCertificate as error:
+        return _bad(
+            "certificate", str(error), "correct tls_certificate and tls_key, or the files' owner and mode"
+        )
+    return _good("certificate", f"{server.tls_certificate} and its key belong together")
 
 
 def _daemon_on(store: str) -> dict[str, str]:
@@ -119,7 +132,7 @@ def _answering(url: str) -> Observation:
             store.ping()
     except StoreError as error:
         text = clean(str(error))
-        if not error.retryable and any(part in text for part in NOT_MADE_YET):
+        if NOT_MADE_YET in text:
             return _good("tables", "there are none yet: the first start makes them")
         remedy = "see that it is up and reachable from here, and its user, password and privileges"
         return _bad("answer", text, remedy if error.retryable else "name another store in [storage] url")

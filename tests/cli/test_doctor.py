@@ -73,6 +73,12 @@ def test_every_problem_of_the_configuration_is_told_at_once(run: Run) -> None:
             "token ci",
             "NOWHERE is not set",
         ),
+        (
+            '[server]\ntls_certificate = "no.pem"\ntls_key = "no.key"',
+            "server",
+            "certificate",
+            "cannot be read",
+        ),
         ('[storage]\nurl = "no/such/folder/store.db"', "store", "file", "no/such/folder does not exist"),
         ('[storage]\nurl = "mysql://me:hush-hush@127.0.0.1:1/x"', "store", "answer", "cannot be reached"),
         (
@@ -123,6 +129,12 @@ def test_a_port_that_another_program_has_is_bad_and_one_of_this_daemon_is_good(
         address = found(ended, "server", "address")
         assert (address["verdict"], "at work with pid" in address["text"]) == ("good", True)
         assert found(ended, "store", "answer")["verdict"] == "good"
+
+
+def test_a_store_that_no_daemon_was_started_on_is_no_trouble(run: Run) -> None:
+    Path("empty.db").touch()
+    ended = run("doctor", "-c", write_config('[storage]\nurl = "empty.db"'), "--json")
+    assert found(ended, "store", "tables")["verdict"] == "good"
 
 
 def test_a_file_that_is_no_store_is_bad_and_left_as_it_is(run: Run) -> None:
