@@ -76,14 +76,17 @@ class Link:
         except (pymysql.MySQLError, OSError) as error:
             raise translate(error, self._where) from error
         try:
-            wanted = {**SETTINGS, **(settings or {})}
-            marks = ", ".join(f"SESSION {name} = %s" for name in wanted)
-            self.run(f"SET {marks}", *wanted.values())
+            self.set({**SETTINGS, **(settings or {})})
             self.run("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
             self.id: int = self._connection.thread_id()  # type: ignore[no-untyped-call]
         except BaseException:
             self.hang_up()
             raise
+
+    def set(self, settings: Mapping[str, object]) -> None:
+        """Set variables of the session."""
+        marks = ", ".join(f"SESSION {name} = %s" for name in settings)
+        self.run(f"SET {marks}", *settings.values())
 
     def run(self, sql: str, *args: object) -> int:
         """Run one statement; how many rows it found or changed. `%s` stand for *args*; without args a % is a %."""

@@ -38,6 +38,8 @@ class Waited(Trouble):
 
 LOST = frozenset({1053, 1077, 1079, 1152, 1158, 1159, 1160, 1161, 1927, 2006, 2013, 2055, 3169, 4031})
 WAITED = frozenset({1205, 1213, 3058, 3572})
+NOT_THAT_WAY = frozenset({1800, 1845, 1846, 4092})
+"""An ALTER TABLE that is possible, but not by that ALGORITHM: unknown, unsupported (with a reason), no row versions left."""
 NOT_NOW = {
     1020: "a row changed under the transaction",
     1021: "the disk of the server is full; make room",

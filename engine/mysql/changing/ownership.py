@@ -19,7 +19,7 @@ from engine.base import Job
 from engine.errors import EngineError, Fenced, Refused, TargetHeld, TargetUnavailable
 from engine.mysql.address import Address
 from engine.mysql.flavour import Flavour, flavour_of
-from engine.mysql.link import ANSWER_SECONDS, Link
+from engine.mysql.link import ANSWER_SECONDS, SETTINGS, Link
 from engine.mysql.quoting import quote_table
 from engine.mysql.spec import OWN_PREFIX
 from engine.mysql.trouble import ServerRefused
@@ -70,6 +70,7 @@ class Hold:
         self.taken = False
         self._locks = [_schema_lock(schema) for schema in schemas_of(address, job)]
         self._tokens: dict[int, str] = {}  # by the connection's id
+        self._settings = dict(settings or {})
         self.link = Link(address, settings=settings, schema=self.home)
         try:
             self.flavour: Flavour = flavour_of(self.link)
@@ -119,6 +120,10 @@ class Hold:
         self._unlock()
         self.taken = False
         return True
+
+    def settle_link(self) -> None:
+        """Give `link` back the settings it began with."""
+        self.link.set({**SETTINGS, **self._settings})
 
     def close(self) -> None:
         """Let go of the connection, and with it of the named locks; the fence stays. Nothing is raised."""

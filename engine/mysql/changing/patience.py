@@ -64,4 +64,7 @@ class Patience:
         return Signal.GO
 
     def _look(self) -> Blockers:
-        return self._watch.ask(lambda link: blockers(link, self._tables, self._watch.hold.connections))
+        try:
+            return self._watch.ask(lambda link: blockers(link, self._tables, self._watch.hold.connections))
+        except Waited:  # somebody holds the whole server; a connection cannot be put on record now
+            return Blockers(found=(), sure=False)

@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
 from engine.base import Control, Progress, Signal
 from engine.mysql.changing.ownership import Hold
 from engine.mysql.link import Link
-from engine.mysql.trouble import Lost, ServerRefused
+from engine.mysql.trouble import Lost, ServerRefused, Waited
 
 BEAT_SECONDS = 5.0
 NO_SUCH_CONNECTION = 1094
@@ -35,7 +36,8 @@ class Watch:
         """Show life, now and then. Fenced when a successor has struck us off."""
         if time.monotonic() - self._beat_at >= BEAT_SECONDS:
             self._beat_at = time.monotonic()
-            self.ask(self.hold.beat)
+            with suppress(Waited):  # somebody holds the whole server, and nobody can take over meanwhile
+                self.ask(self.hold.beat)
 
     def kill_query(self, connection_id: int) -> None:
         """End what one of our connections is at, if it is still at it."""

@@ -1,18 +1,20 @@
 """Changes for the tests of the execution, made by the real planner when the rows ask for nothing special."""
 
-import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import apsw
 
-from engine.base import DEFAULT_VOLUME, Change, Control, Job, Progress, Session, Signal, Strategy, Target
+from engine.base import Change, Job, Strategy, Target
 from engine.sqlite.catalog import read_catalog
 from engine.sqlite.changing.session import SqliteSession
 from engine.sqlite.quoting import quote_name
 from engine.sqlite.spec import HELPER_MARK, SHADOW_SUFFIX, IndexSpec, Rebuild, Step
 from engine.sqlite.texts import with_index_name, with_table_name
+from tests.engine.driving import Caller, drive
+
+__all__ = ["Caller", "drive"]
 
 
 def make(path: Path, *statements: str, wal: bool = True) -> Path:
@@ -112,51 +114,6 @@ def _index(name: str, sql: str, shadow: str) -> IndexSpec:
     )
 
 
-class Caller:
-    """A Control that goes on, counts, and does what a test hung on a report."""
-
-    def __init__(self, *signals: Signal) -> None:
-        self.signals = list(signals)
-        self.reports: list[Progress] = []
-        self.pauses = 0
-        self.on_report: Any = None
-        self.on_clear: Any = None
-        self.rests = False  # really pause: there is another writer
-
-    def report(self, progress: Progress) -> Signal:
-        """Note it."""
-        self.reports.append(progress)
-        if self.on_report is not None:
-            answer = self.on_report(progress)
-            if isinstance(answer, Signal):
-                return answer
-        return self.signals.pop(0) if self.signals else Signal.GO
-
-    def clear_to_cut_over(self) -> Signal:
-        """Go."""
-        if self.on_clear is not None:
-            answer = self.on_clear()
-            if isinstance(answer, Signal):
-                return answer
-        return Signal.GO
-
-    def pause(self, seconds: float) -> None:
-        """Tests lose no time, unless there is another writer."""
-        self.pauses += 1
-        if self.rests:
-            time.sleep(seconds)
-
-    def volume(self) -> int:
-        """SQLite has no use for it."""
-        return DEFAULT_VOLUME
-
-    def attach(self, external_id: str) -> None:
-        """Nothing of SQLite's goes on elsewhere."""
-
-    def refused(self, command: Signal, reason: str) -> None:
-        """SQLite refuses no command."""
-
-
 def target(path: Path) -> Target:
     """The file as a target."""
     return Target(kind="sqlite", database="shop", environment="test", dsn=str(path))
@@ -165,15 +122,6 @@ def target(path: Path) -> Target:
 def open_session(path: Path, fence: int = 1, apply_uid: str = "apply_a") -> SqliteSession:
     """A session on *path*."""
     return SqliteSession(target(path), Job(apply_uid=apply_uid, fence=fence, owner="host:1:test:worker-1"))
-
-
-def drive(session: Session, change: Change, control: Control) -> Signal:
-    """What the server does for one change."""
-    for step in (session.prepare, session.cut_over):
-        signal = step([change], control)
-        if signal is not Signal.GO:
-            return signal
-    return session.tidy(control)
 
 
 def left_behind(path: Path) -> list[str]:

@@ -1,0 +1,188 @@
+"""The online copies of one session: filled one after the other, kept in step together, made live in one step."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from engine import faults
+from engine.base import Change, Control, Progress, Signal, Standing
+from engine.errors import Refused
+from engine.mysql.changing import checkpoints
+from engine.mysql.changing.checkpoints import Checkpoint, Phase
+from engine.mysql.changing.online import OnlineCopy
+from engine.mysql.changing.patience import Patience
+from engine.mysql.changing.removal import Removal
+from engine.mysql.changing.standing import standing_of
+from engine.mysql.changing.stream import Stream
+from engine.mysql.changing.swap import Pair, Swap, remove_sentry
+from engine.mysql.changing.watch import Watch
+from engine.mysql.spec import Step
+from engine.mysql.trouble import Lost, Waited
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A change and its step."""
+
+    change: Change
+    step: Step
+
+    @property
+    def online(self) -> bool:
+        """Whether rows are copied beforehand."""
+        return self.step.copy is not None
+
+
+class Copies:
+    """Used by the session's thread."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self._hold = watch.hold
+        self._stream = Stream(watch.hold)
+        self._open: dict[tuple[str, str], OnlineCopy] = {}
+
+    # -- filling ------------------------------------------------------------------------------------------------
+
+    def fill(self, works: Sequence[Work], control: Control) -> Signal:
+        """Take every table from wherever it stands to verified and in step."""
+        found: list[OnlineCopy] = []
+        for work in works:
+            copy = self._of(work)
+            for step in (copy.open, copy.fill):
+                signal = step(control)
+                if signal is not Signal.GO:
+                    return signal
+            found.append(copy)
+        return self._catch_up(found, control)
+
+    def _catch_up(self, copies: Sequence[OnlineCopy], control: Control) -> Signal:
+        for copy in copies:
+            signal = copy.catch_up(control)
+            if signal is not Signal.GO:
+                return signal
+        return Signal.GO
+
+    def _of(self, work: Work) -> OnlineCopy:
+        key = work.change.key
+        if key not in self._open:
+            self._open[key] = OnlineCopy(self._hold, self._stream, work.change, work.step)
+        return self._open[key]
+
+    # -- making live --------------------------------------------------------------------------------------------
+
+    def swap(self, works: Sequence[Work], control: Control) -> Signal:
+        """Exchange the tables of all *works* in one step, as soon as the application lets us."""
+        for work in works:
+            copy = self._of(work)
+            signal = copy.open(control)
+            if signal is not Signal.GO:
+                return signal
+            if copy.checkpoint.phase is not Phase.READY:
+                raise Refused(f"{work.change.table}: its copy is gone; start the apply again")
+        tables = [(work.step.schema, self._of(work).copy.source) for work in works]
+
+        def say(detail: str) -> Signal:
+            """Whoever waits for a lock keeps the copies in step, too."""
+            signals = [self._of(work).catch_up(control) for work in self._ahead(works)]
+            last = self._of(works[0]).report(control, detail)
+            return next((signal for signal in signals if signal is not Signal.GO), last)
+
+        return Patience(self._watch, control, tables, say).until(lambda: self._attempt(works, control))
+
+    def _attempt(self, works: Sequence[Work], control: Control) -> Signal:
+        """Waited: nothing, or not all of it, has changed."""
+        ahead = self._ahead(works)
+        if not ahead:
+            return Signal.GO
+        signal = self._catch_up([self._of(work) for work in ahead], control)
+        if signal is not Signal.GO:
+            return signal
+        swap = Swap(self._watch, [self._pair(work) for work in ahead])
+        try:
+            swap.attempt()
+        except Lost as error:
+            # Of MariaDB's second connection; when it is the hold's own, looking raises Lost again.
+            if self._ahead(works):
+                raise Waited(str(error), error.code) from error
+        faults.reached("swapped")
+        if left := self._ahead(works):
+            raise Waited(f"{left[0].change.table} was not renamed", 0)
+        return Signal.GO
+
+    def _ahead(self, works: Sequence[Work]) -> list[Work]:
+        """What is not live yet; what is, is written down."""
+        ahead = []
+        for work in works:
+            if standing_of(self._hold.link, work.step) is Standing.FITS:
+                ahead.append(work)
+            elif (copy := self._open.pop(work.change.key, None)) is not None:
+                copy.live()
+        return ahead
+
+    def _pair(self, work: Work) -> Pair:
+        copy = self._of(work)
+        source, shadow, *extra = copy.locks
+        return Pair(
+            schema=work.step.schema,
+            source=source,
+            table=copy.copy.table,
+            shadow=shadow,
+            old=copy.names.old,
+            extra=tuple(extra),
+            rest=copy,
+        )
+
+    # -- cleaning -----------------------------------------------------------------------------------------------
+
+    def remove(
+        self,
+        control: Control,
+        known: Callable[[Checkpoint], Change | None],
+        wanted: Callable[[Checkpoint], bool],
+    ) -> Signal:
+        """Remove what the checkpoints that are *wanted* name, and what other applies left."""
+        for found in checkpoints.checkpoints(self._hold):
+            checkpoint = self._settled(found)
+            ours = checkpoint.apply_uid == self._hold.job.apply_uid
+            if not ours or wanted(checkpoint):
+                signal = self._remove(checkpoint, known(checkpoint) if ours else None, control)
+                if signal is not Signal.GO:
+                    return signal
+        return Signal.GO
+
+    def _settled(self, checkpoint: Checkpoint) -> Checkpoint:
+        """As the tables show it: we may have been ended between a swap and writing it down."""
+        schema, names = checkpoint.schema, checkpoint.names
+        remove_sentry(self._hold.link, schema, names.old)
+        if (
+            checkpoint.phase is Phase.READY
+            and self._exists(schema, names.old)
+            and not self._exists(schema, names.shadow)
+        ):
+            return replace(checkpoint, phase=Phase.OLD)
+        return checkpoint
+
+    def _exists(self, schema: str, name: str) -> bool:
+        found = self._hold.link.value(
+            "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = %s AND table_name = %s",
+            schema,
+            name,
+        )
+        return bool(found)
+
+    def _remove(self, checkpoint: Checkpoint, change: Change | None, control: Control) -> Signal:
+        def breathe(detail: str) -> Signal:
+            if change is None:
+                self._watch.beat()
+                return control.clear_to_cut_over()
+            rows = checkpoint.rows_copied
+            return control.report(Progress(change=change, rows_copied=rows, rows_total=rows, detail=detail))
+
+        return Removal(self._hold, checkpoint, breathe).run()
+
+    def close(self) -> None:
+        """End the reading and let go of the connections; checkpoints stay."""
+        for copy in self._open.values():
+            copy.close()
+        self._open.clear()
+        self._stream.close()

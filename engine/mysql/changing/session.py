@@ -1,0 +1,178 @@
+"""One apply's session on a MySQL or MariaDB target: looks, prepares, cuts over, tidies, discards."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+
+from engine import faults
+from engine.base import Change, Control, Job, Session, Signal, Standing
+from engine.errors import DriftFound, EngineError, Refused
+from engine.mysql.address import Address
+from engine.mysql.catalog import fingerprints as live_fingerprints
+from engine.mysql.changing.checkpoints import Checkpoint, Phase
+from engine.mysql.changing.copies import Copies, Work
+from engine.mysql.changing.ownership import Hold
+from engine.mysql.changing.standing import standing_of
+from engine.mysql.changing.statements import StatementRun
+from engine.mysql.changing.watch import BeatingControl, Watch
+from engine.mysql.link import DDL_SETTINGS
+from engine.mysql.spec import Step
+
+
+class MysqlSession(Session):
+    """Opening takes the target; see `ownership` for what that means. A lost connection ends it: open a new one and look."""
+
+    def __init__(self, address: Address, job: Job) -> None:
+        self._hold = Hold(address, job, settings=DDL_SETTINGS)
+        try:
+            self._hold.take()
+        except BaseException:
+            self._hold.close()
+            raise
+        self._watch = Watch(self._hold)
+        self._copies = Copies(self._watch)
+        self._known: dict[tuple[str, str], Work] = {}  # by schema and live table
+        self._ahead: set[tuple[str, str]] = set()
+        """What is not known to be live, of all changes of a session that began with `check_fits`."""
+
+    # -- looking ------------------------------------------------------------------------------------------------
+
+    def check_fits(self, changes: Sequence[Change], fingerprints: Mapping[str, str]) -> None:  # noqa: ARG002
+        """DriftFound when a table is neither what the plan was computed from nor done (RC-3).
+
+        The steps carry the fingerprints of all tables that they touch; one that two of them touch must be as the first wants it.
+        """
+        works = self._works(changes)
+        self._ahead = {work.change.key for work in works}
+        expected: dict[tuple[str, str], str | None] = {}
+        for work in works:
+            for name, digest in work.step.before:
+                expected.setdefault((work.step.schema, name), digest)
+        for work in works:
+            names = [name for name, _ in work.step.before]
+            live = live_fingerprints(self._hold.link, work.step.schema, names)
+            if any(live[name] != expected[(work.step.schema, name)] for name in names):
+                standing_of(self._hold.link, work.step)
+
+    def standing(self, change: Change) -> Standing:
+        """Look at the live tables (RC-2, RC-4)."""
+        (work,) = self._works([change])
+        found = standing_of(self._hold.link, work.step)
+        if found is Standing.DONE:
+            self._ahead.discard(change.key)
+        return found
+
+    # -- doing --------------------------------------------------------------------------------------------------
+
+    def prepare(self, changes: Sequence[Change], control: Control) -> Signal:
+        """Copy, catch up and verify the online changes."""
+        return self._or_give_up(lambda: self._prepare(changes, control), control)
+
+    def _prepare(self, changes: Sequence[Change], control: Control) -> Signal:
+        online = [work for work in self._works(changes) if work.online]
+        signal = self._ready(control)
+        if signal is Signal.GO:
+            online = [work for work in online if self.standing(work.change) is Standing.FITS]
+            signal = self._copies.fill(online, BeatingControl(control, self._watch))
+        return signal
+
+    def cut_over(self, changes: Sequence[Change], control: Control) -> Signal:
+        """Make the changes live: those by statements one after the other, all copies in one step."""
+        return self._or_give_up(lambda: self._cut_over(changes, control), control)
+
+    def _cut_over(self, changes: Sequence[Change], control: Control) -> Signal:
+        signal = self._ready(control)
+        works = [work for work in self._works(changes) if self.standing(work.change) is Standing.FITS]
+        beating = BeatingControl(control, self._watch)
+        online = [work for work in works if work.online]
+        for work in works:
+            if signal is not Signal.GO:
+                return signal
+            if not work.online:
+                signal = StatementRun(self._watch, work.change, work.step, beating).run()
+            elif work is online[-1]:
+                # At the place of the last: whatever statements come before are those that may fail.
+                signal = self._copies.swap(online, beating)
+        if signal is Signal.GO:
+            self._ahead.difference_update(work.change.key for work in works)
+        return signal
+
+    # -- cleaning -----------------------------------------------------------------------------------------------
+
+    def tidy(self, control: Control) -> Signal:
+        """Remove replaced tables, then our own tables when nothing is left to do."""
+        return self._clean(control, lambda found: found.phase is Phase.OLD)
+
+    def discard(self, control: Control) -> Signal:
+        """Remove everything of this apply but the live tables."""
+        self._ahead.clear()
+        self._copies.close()
+        return self._clean(control, lambda _: True)
+
+    def _clean(self, control: Control, wanted: Callable[[Checkpoint], bool]) -> Signal:
+        if not self._hold.taken:
+            return Signal.GO
+        signal = self._remove(control, wanted)
+        if signal is Signal.GO and not self._ahead:
+            self._watch.close()
+            self._hold.release()
+        return signal
+
+    def _remove(self, control: Control, wanted: Callable[[Checkpoint], bool]) -> Signal:
+        return self._copies.remove(BeatingControl(control, self._watch), self._change_of, wanted)
+
+    def _change_of(self, checkpoint: Checkpoint) -> Change | None:
+        work = self._known.get((checkpoint.schema, checkpoint.source))
+        return None if work is None else work.change
+
+    # -- inside -------------------------------------------------------------------------------------------------
+
+    def _or_give_up(self, call: Callable[[], Signal], control: Control) -> Signal:
+        """Run *call*; when it fails for good, take everything that is not live off the target before saying so.
+
+        HALT while cleaning wins: the apply is handed back, and its next driver meets the same refusal and goes on.
+        """
+        try:
+            return call()
+        except (Refused, DriftFound) as error:
+            reason = self._explain(error)
+            while (signal := self.discard(control)) is not Signal.GO:
+                if signal is Signal.HALT:
+                    return signal
+            raise reason from error
+
+    def _explain(self, error: EngineError) -> EngineError:
+        """A table altered underneath us is drift, whatever stumbled over it."""
+        if isinstance(error, DriftFound):
+            return error
+        for work in self._known.values():
+            try:
+                standing_of(self._hold.link, work.step)
+            except DriftFound as drift:
+                return DriftFound(f"{drift} ({error})")
+        return error
+
+    def _ready(self, control: Control) -> Signal:
+        """Have the hold (it was given up when the last change was tidied), and nothing of a dispossessed apply in the way."""
+        if not self._hold.taken:
+            signal = control.clear_to_cut_over()
+            if signal is not Signal.GO:
+                return signal
+            self._hold.take()
+        return self._remove(control, lambda _: False)
+
+    def _works(self, changes: Sequence[Change]) -> list[Work]:
+        works = [Work(change, Step.from_json(change.spec)) for change in changes]
+        for work in works:
+            source = work.step.copy.source if work.step.copy else work.change.table
+            self._known[(work.step.schema, source)] = work
+        return works
+
+    def close(self) -> None:
+        """Close the connections; our tables go too when there is no unfinished work in them."""
+        with suppress(EngineError):  # whoever comes next finds what is left and cleans
+            self._copies.close()
+            self._watch.close()
+            self._hold.release()
+        self._watch.close()
+        self._hold.close()
+        faults.reached("closed")

@@ -1,0 +1,142 @@
+"""Runs a change's statements one after the other: as they were reviewed, by the algorithm that was reviewed, or not at all."""
+
+import time
+from functools import partial
+
+from engine import faults
+from engine.base import Change, Control, Progress, Signal
+from engine.errors import DriftFound, Refused, TargetUnavailable
+from engine.mysql.changing.patience import Patience
+from engine.mysql.changing.running import INTERRUPTED, Running
+from engine.mysql.changing.stages import Stage, stage_of
+from engine.mysql.changing.standing import differs, statements_run
+from engine.mysql.changing.watch import Watch
+from engine.mysql.spec import Algorithm, Statement, Step
+from engine.mysql.trouble import NOT_THAT_WAY, ServerRefused, Trouble, Waited
+
+QUICK_SECONDS = 0.5
+"""What is over so soon is not watched."""
+LOOK_SECONDS = 0.25
+BLIND_SECONDS = 60.0
+"""So long the second connection may fail before the first is given up, too."""
+
+
+class StatementRun:
+    """The statements of one change."""
+
+    def __init__(self, watch: Watch, change: Change, step: Step, control: Control) -> None:
+        self._watch = watch
+        self._hold = watch.hold
+        self._change = change
+        self._step = step
+        self._control = control
+        self._rows_total = 0
+        self._share = 0.0
+
+    def run(self) -> Signal:
+        """Run what has not run yet. GO when all have; DriftFound, Refused, Trouble; Lost: look again with a new hold."""
+        done = statements_run(self._hold.link, self._step)
+        self._rows_total = self._estimate()
+        for number in range(done, len(self._step.statements)):
+            statement = self._step.statements[number]
+            patience = Patience(self._watch, self._control, self._tables(), self._report)
+            signal = patience.until(partial(self._attempt, statement, number))
+            if signal is not Signal.GO:
+                return signal
+        return Signal.GO
+
+    def _attempt(self, statement: Statement, number: int) -> Signal:
+        """RC-2: the tables are looked at again right before. GO when it has run."""
+        if statements_run(self._hold.link, self._step) != number:
+            raise DriftFound(f"{self._change.table} was changed by somebody else at this moment: plan again")
+        faults.reached("before_statement")
+        try:
+            with Running(self._hold.link, statement.sql + statement.algorithm.clause) as running:
+                signal = self._follow(running, statement)
+        except ServerRefused as error:
+            raise self._explained(error, statement) from error
+        if signal is Signal.GO:
+            faults.reached("after_statement")
+            self._check(statement)
+        return signal
+
+    def _follow(self, running: Running, statement: Statement) -> Signal:
+        if running.over(QUICK_SECONDS):
+            running.outcome()
+            return Signal.GO
+        seen_at = time.monotonic()
+        while not running.over(LOOK_SECONDS):
+            try:
+                stage = self._look()
+                seen_at = time.monotonic()
+            except TargetUnavailable:
+                if time.monotonic() - seen_at > BLIND_SECONDS:
+                    raise
+                continue
+            signal = self._report(_told(statement, stage))
+            if signal is not Signal.GO:
+                return self._end(running, signal)
+        running.outcome()
+        return Signal.GO
+
+    def _look(self) -> Stage:
+        link = self._hold.link
+        stage = self._watch.ask(lambda watching: stage_of(watching, self._hold.flavour, link.id))
+        self._share = max(self._share, stage.share)
+        return stage
+
+    def _end(self, running: Running, signal: Signal) -> Signal:
+        """A command: end the statement, then see whether it took effect all the same."""
+        try:
+            running.outcome(lambda: self._watch.kill_query(self._hold.link.id))
+        except Trouble as error:
+            if error.code != INTERRUPTED and not isinstance(error, Waited):
+                raise
+            return signal
+        return Signal.GO
+
+    def _check(self, statement: Statement) -> None:
+        name = differs(self._hold.link, self._step.schema, statement.after)
+        if name is not None:
+            raise DriftFound(f"{name} is not what was planned after {statement.sql[:200]}: plan again")
+
+    def _explained(self, error: ServerRefused, statement: Statement) -> Refused:
+        if error.code in NOT_THAT_WAY and statement.algorithm is not Algorithm.PLAIN:
+            return Refused(
+                f"{self._change.table}: the server does not take this by ALGORITHM={statement.algorithm.value.upper()} "
+                f"as it did when the plan was made; nothing was changed: plan again ({error})"
+            )
+        return Refused(f"{self._change.table}: {error}")
+
+    def _tables(self) -> list[tuple[str, str]]:
+        return [(self._step.schema, name) for name, _ in self._step.before]
+
+    def _estimate(self) -> int:
+        """About how many rows the change's table has; 0: nothing is known."""
+        found = self._hold.link.value(
+            "SELECT table_rows FROM information_schema.tables WHERE table_schema = %s AND table_name = %s",
+            self._step.schema,
+            self._change.table,
+        )
+        return int(found or 0)
+
+    def _report(self, detail: str) -> Signal:
+        return self._control.report(
+            Progress(
+                change=self._change,
+                rows_copied=int(self._share * self._rows_total),
+                rows_total=self._rows_total,
+                detail=detail,
+            )
+        )
+
+
+def _told(statement: Statement, stage: Stage) -> str:
+    words = {
+        Algorithm.INSTANT: "changing the catalogue",
+        Algorithm.NOCOPY: "changing the table in place",
+        Algorithm.INPLACE: "changing the table in place",
+        Algorithm.COPY: "the server copies the table, writers wait",
+        Algorithm.PLAIN: "running the statement",
+    }
+    return words[statement.algorithm] + (f": {stage.name}" if stage.name else "")

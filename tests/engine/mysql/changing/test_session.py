@@ -1,0 +1,166 @@
+"""The contract of a session with online copies: idempotent, resumable, obedient, honest about drift, nothing left behind."""
+
+import pytest
+
+from engine.base import Change, Progress, Signal, Standing
+from engine.errors import DriftFound, Fenced, Refused, TargetHeld
+from tests.engine.driving import Caller, drive
+from tests.engine.mysql.changing.plans import Shop
+from tests.servers.server import Server
+
+ROWS = 3000
+ORDERS = "CREATE TABLE orders (id INT PRIMARY KEY, quantity INT NOT NULL, note VARCHAR(40)) DEFAULT CHARSET utf8mb4"
+NUMBERS = """
+WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows})
+SELECT i, i % 7, CONCAT('note ', i) FROM n
+"""
+COLUMNS = (("id", "id"), ("quantity", "quantity"), ("note", "note"))
+
+
+@pytest.fixture
+def shop(server: Server) -> Shop:
+    return filled(Shop(server), "orders")
+
+
+def filled(shop: Shop, *tables: str, rows: int = ROWS) -> Shop:
+    with shop.link(settings={"sql_mode": ""}) as link:
+        link.run(
+            f"SET {'max_recursive_iterations' if shop.server.flavour == 'mariadb' else 'cte_max_recursion_depth'} = 1000000"
+        )
+        for table in tables:
+            link.run(ORDERS.replace("orders", table))
+            link.run(f"INSERT INTO {table} {NUMBERS.format(rows=rows)}")
+    return shop
+
+
+def widened(shop: Shop, table: str = "orders") -> Change:
+    return shop.copy(table, "MODIFY quantity BIGINT NOT NULL, ADD INDEX by_note (note)", columns=COLUMNS)
+
+
+def caller() -> Caller:
+    found = Caller()
+    found.rests = True
+    return found
+
+
+SUM = (ROWS, sum(i % 7 for i in range(ROWS + 1)))
+
+
+def test_a_copy_is_made_live_once_and_leaves_nothing_behind(shop: Shop) -> None:
+    """RC-4: what is done is found done, and doing it again changes nothing."""
+    change = widened(shop)
+    control = caller()
+    with shop.session() as session:
+        session.check_fits([change], {})
+        assert session.standing(change) is Standing.FITS
+        assert drive(session, change, control) is Signal.GO
+        assert session.standing(change) is Standing.DONE
+        assert shop.left_behind() == []
+        assert drive(session, change, caller()) is Signal.GO
+    assert shop.rows("SELECT COUNT(*), SUM(quantity) FROM orders") == [SUM]
+    assert shop.left_behind() == []
+    copied = [report.rows_copied for report in control.reports]
+    assert copied == sorted(copied)
+    assert copied[-1] == ROWS
+
+
+@pytest.mark.parametrize("signal", [Signal.STOP, Signal.HALT])
+def test_a_copy_stops_at_any_report_and_goes_on_from_its_checkpoint(shop: Shop, signal: Signal) -> None:
+    """Stopped after every few reports: done in the end, and progress never goes backwards."""
+    change = widened(shop)
+    copied: list[int] = []
+    for fence in range(1, 60):
+        control = Caller(*[Signal.GO] * fence, signal)
+        control.rests = True
+        with shop.session(fence) as session:
+            found = drive(session, change, control)
+        copied += [report.rows_copied for report in control.reports]
+        if found is Signal.GO:
+            break
+        assert found is signal
+    else:
+        pytest.fail("never finished")
+    assert fence > 2
+    assert copied == sorted(copied)
+    assert shop.rows("SELECT COUNT(*), SUM(quantity) FROM orders") == [SUM]
+    assert shop.left_behind() == []
+
+
+def test_a_cancelled_copy_leaves_nothing_but_the_live_table(shop: Shop) -> None:
+    change = widened(shop)
+    control = Caller(*[Signal.GO] * 3, Signal.CANCEL)
+    with shop.session() as session:
+        assert drive(session, change, control) is Signal.CANCEL
+    with shop.session(2) as session:  # of a driver that knows nothing but the cancel
+        assert session.discard(caller()) is Signal.GO
+        assert shop.left_behind() == []
+    assert shop.rows("SELECT COUNT(*), SUM(quantity) FROM orders") == [SUM]
+
+
+def test_a_table_altered_in_mid_copy_is_drift(shop: Shop) -> None:
+    change = widened(shop)
+    control = caller()
+
+    def meddle(progress: Progress) -> None:
+        if len(control.reports) == 2:
+            shop.run("ALTER TABLE orders DROP COLUMN note")
+
+    control.on_report = meddle
+    with shop.session() as session, pytest.raises(DriftFound, match="orders was changed"):
+        drive(session, change, control)
+    assert shop.left_behind() == []
+
+
+def test_tables_of_a_group_become_live_together(server: Server) -> None:
+    """CO-5: prepared by one owner, parked, caught up by another, cut over by a third."""
+    shop = filled(Shop(server), "orders", "parts", "a")
+    changes = [widened(shop, table) for table in ("orders", "parts", "a")]
+    with shop.session(1) as session:
+        assert session.prepare(changes, caller()) is Signal.GO
+    shop.run("DELETE FROM parts WHERE id = 5", "UPDATE a SET quantity = 100 WHERE id = 1")
+    with shop.session(2) as session:
+        assert session.prepare(changes, caller()) is Signal.GO
+    shop.run("INSERT INTO orders VALUES (0, 7, 'late')", "DELETE FROM parts WHERE id = 6")
+    with shop.session(3) as session:
+        assert session.prepare(changes, caller()) is Signal.GO
+        assert [session.standing(change) for change in changes] == [Standing.FITS] * 3
+        assert session.cut_over(changes, caller()) is Signal.GO
+        assert [session.standing(change) for change in changes] == [Standing.DONE] * 3
+        assert session.tidy(caller()) is Signal.GO
+    assert shop.left_behind() == []
+    assert shop.rows("SELECT COUNT(*) FROM orders") == [(ROWS + 1,)]
+    assert shop.rows("SELECT COUNT(*) FROM parts") == [(ROWS - 2,)]
+    assert shop.rows("SELECT quantity FROM a WHERE id = 1") == [(100,)]
+
+
+def test_an_object_of_somebody_else_is_never_touched(shop: Shop) -> None:
+    change = widened(shop)
+    shop.run("CREATE TABLE orders__osc_o (mine INT)")
+    with shop.session() as session, pytest.raises(Refused, match="orders__osc_o is in the way"):
+        drive(session, change, caller())
+    assert shop.left_behind() == ["orders__osc_o"]
+
+
+def test_a_dispossessed_apply_is_cleaned_up_after(shop: Shop) -> None:
+    """Another apply may come once the first shows no life; what that left is removed, and it learns that it was fenced."""
+    change = widened(shop)
+    control = Caller(*[Signal.GO] * 3, Signal.HALT)
+    with shop.session(1, "apply_a") as session:
+        assert drive(session, change, control) is Signal.HALT
+    with pytest.raises(TargetHeld, match="apply_a"):
+        shop.session(1, "apply_b")
+    shop.run("UPDATE _schemabot_connection SET beat_at = beat_at - INTERVAL 2 MINUTE")
+    with shop.session(1, "apply_b") as session:
+        assert drive(session, change, caller()) is Signal.GO
+    assert shop.left_behind() == []
+    with shop.session(1, "apply_a") as session:
+        assert session.standing(change) is Standing.DONE
+    assert shop.left_behind() == []
+
+
+def test_an_older_fence_is_refused_while_the_apply_has_work_there(shop: Shop) -> None:
+    change = widened(shop)
+    with shop.session(5) as session:
+        assert drive(session, change, Caller(Signal.GO, Signal.HALT)) is Signal.HALT
+    with pytest.raises(Fenced, match="older than 5"):
+        shop.session(4)

@@ -1,0 +1,241 @@
+"""Changes by the server's own algorithms: as reviewed or not at all, in short waits, obedient, found again after a crash."""
+
+import threading
+import time
+
+import pytest
+
+from engine.base import Change, Progress, Signal, Standing
+from engine.errors import DriftFound, Refused
+from engine.mysql.spec import Algorithm
+from engine.mysql.trouble import Lost
+from tests.engine.mysql.changing.plans import Caller, Shop, drive
+from tests.servers.server import Server
+
+USERS = "CREATE TABLE users (id INT PRIMARY KEY, name VARCHAR(20), born INT) DEFAULT CHARSET utf8mb4"
+ADD_COLUMN = ("ALTER TABLE {t} ADD COLUMN c INT", Algorithm.INSTANT)
+ADD_INDEX = ("ALTER TABLE {t} ADD INDEX by_name (name)", Algorithm.INPLACE)
+WIDEN = ("ALTER TABLE {t} MODIFY born BIGINT", Algorithm.COPY)
+
+
+@pytest.fixture
+def shop(server: Server) -> Shop:
+    return Shop(server, USERS, "INSERT INTO users VALUES (1, 'a', 1), (2, 'b', 2)")
+
+
+def caller() -> Caller:
+    found = Caller()
+    found.rests = True
+    return found
+
+
+@pytest.mark.parametrize("kind", ["instant", "in place", "copy", "three", "create", "drop"])
+def test_a_change_by_statements_is_made_once_and_leaves_nothing_behind(shop: Shop, kind: str) -> None:
+    change = {
+        "instant": lambda: shop.statements("users", ADD_COLUMN),
+        "in place": lambda: shop.statements("users", ADD_INDEX),
+        "copy": lambda: shop.statements("users", WIDEN),
+        "three": lambda: shop.statements("users", ADD_COLUMN, ADD_INDEX, WIDEN),
+        "create": lambda: shop.statements(
+            "orders", ("CREATE TABLE {t} (id INT PRIMARY KEY)", Algorithm.PLAIN)
+        ),
+        "drop": lambda: shop.statements("users", ("DROP TABLE {t}", Algorithm.PLAIN)),
+    }[kind]()
+    with shop.session() as session:
+        session.check_fits([change], {})
+        assert session.standing(change) is Standing.FITS
+        assert drive(session, change, caller()) is Signal.GO
+        assert session.standing(change) is Standing.DONE
+        assert shop.left_behind() == []
+        assert drive(session, change, caller()) is Signal.GO
+    assert shop.left_behind() == []
+    if kind != "drop":
+        assert shop.rows("SELECT id, name FROM users") == [(1, "a"), (2, "b")]
+
+
+def test_statements_that_ran_before_a_crash_are_not_run_again(shop: Shop) -> None:
+    """RC-4: the look at the tables tells how far it came."""
+    change = shop.statements("users", ADD_COLUMN, ADD_INDEX, WIDEN)
+    shop.run("ALTER TABLE users ADD COLUMN c INT")
+    with shop.session() as session:
+        assert session.standing(change) is Standing.FITS
+        assert drive(session, change, caller()) is Signal.GO
+        assert session.standing(change) is Standing.DONE
+
+
+def test_a_table_changed_by_somebody_else_is_drift_and_stays_as_it_is(shop: Shop) -> None:
+    """RC-2, RC-3."""
+    change = shop.statements("users", ADD_COLUMN)
+    shop.run("ALTER TABLE users ADD COLUMN other INT")
+    with shop.session() as session:
+        for look in (lambda: session.check_fits([change], {}), lambda: session.standing(change)):
+            with pytest.raises(DriftFound, match=r"users was changed.*plan again"):
+                look()
+        with pytest.raises(DriftFound, match="users was changed"):
+            drive(session, change, caller())
+    assert shop.left_behind() == []
+    assert [name for name, *_ in shop.rows("SHOW COLUMNS FROM users")] == ["id", "name", "born", "other"]
+
+
+def test_a_table_changed_at_the_last_moment_is_drift(shop: Shop) -> None:
+    change = shop.statements("users", ADD_COLUMN)
+    control = caller()
+    control.on_clear = lambda: shop.run("ALTER TABLE users ADD COLUMN other INT")
+    with shop.session() as session, pytest.raises(DriftFound, match="users was changed"):
+        drive(session, change, control)
+    assert shop.left_behind() == []
+
+
+def test_an_algorithm_that_the_server_refuses_now_is_never_replaced_by_another(shop: Shop) -> None:
+    """RC-2: the plan said instant; had the server said no at that time, people would have reviewed something else."""
+    change = shop.statements("users", ("ALTER TABLE {t} MODIFY born BIGINT", Algorithm.INSTANT))
+    with shop.session() as session, pytest.raises(Refused, match=r"ALGORITHM=INSTANT as it did.*plan again"):
+        drive(session, change, caller())
+    assert shop.left_behind() == []
+    assert shop.rows("SELECT column_type FROM information_schema.columns WHERE column_name = 'born'") != []
+
+
+def test_rows_that_do_not_fit_are_refused_and_nothing_is_changed(shop: Shop) -> None:
+    change = shop.statements("users", ("ALTER TABLE {t} ADD UNIQUE u (born)", Algorithm.COPY))
+    shop.run("INSERT INTO users VALUES (3, 'c', 1)")
+    with shop.session() as session, pytest.raises(Refused, match="Duplicate entry"):
+        drive(session, change, caller())
+    assert shop.left_behind() == []
+    assert len(shop.rows("SELECT * FROM users")) == 3
+
+
+def test_a_value_is_never_bent_to_fit(shop: Shop) -> None:
+    """The sessions of a server may be lenient; ours is not."""
+    change = shop.statements("users", ("ALTER TABLE {t} MODIFY name VARCHAR(2)", Algorithm.COPY))
+    shop.run("INSERT INTO users VALUES (3, 'long', 1)")
+    with shop.session() as session, pytest.raises(Refused, match="name"):
+        drive(session, change, caller())
+    assert shop.rows("SELECT name FROM users WHERE id = 3") == [("long",)]
+
+
+def test_an_instant_change_waits_for_a_transaction_in_short_tries(shop: Shop) -> None:
+    """The application goes on meanwhile: nobody queues behind our wait for longer than a second at a time."""
+    change = shop.statements("users", ADD_COLUMN)
+    control = caller()
+    holder = shop.link()
+    holder.run("START TRANSACTION")
+    holder.value("SELECT COUNT(*) FROM users")
+    stalls: list[float] = []
+    over = threading.Event()
+
+    def application() -> None:
+        with shop.link(settings={"lock_wait_timeout": 50}) as link:
+            while not over.is_set():
+                began = time.monotonic()
+                link.run("UPDATE users SET born = born + 1 WHERE id = 1")
+                stalls.append(time.monotonic() - began)
+                over.wait(0.01)
+
+    def let_go(progress: Progress) -> None:
+        if "waiting for a lock on users" in progress.detail and time.monotonic() - began > 4:
+            holder.close()
+
+    control.on_report = let_go
+    writer = threading.Thread(target=application)
+    writer.start()
+    began = time.monotonic()
+    try:
+        with shop.session() as session:
+            assert drive(session, change, control) is Signal.GO
+    finally:
+        over.set()
+        writer.join()
+    assert max(stalls) < 2.0
+    assert len(stalls) > 50
+    assert shop.left_behind() == []
+
+
+def test_people_are_told_who_holds_the_lock(shop: Shop) -> None:
+    change = shop.statements("users", ADD_COLUMN)
+    control = caller()
+    told: list[str] = []
+    with shop.link() as holder:
+        holder.run("START TRANSACTION")
+        holder.value("SELECT COUNT(*) FROM users FOR UPDATE")
+
+        def listen(progress: Progress) -> Signal | None:
+            told.append(progress.detail)
+            return Signal.STOP if "idle in a transaction for" in progress.detail else None
+
+        control.on_report = listen
+        with shop.session() as session:
+            assert session.cut_over([change], control) is Signal.STOP
+            assert session.standing(change) is Standing.FITS
+        assert f"connection {holder.id} of" in told[-1]
+    assert shop.left_behind() == []
+
+
+@pytest.mark.parametrize("signal", [Signal.STOP, Signal.CANCEL, Signal.HALT])
+def test_a_long_statement_is_ended_by_a_command_in_time(
+    shop: Shop, signal: Signal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change = _slow_change(shop)
+    control = caller()
+    asked: list[float] = []
+
+    def ask(progress: Progress) -> Signal | None:
+        asked.append(time.monotonic())
+        return signal
+
+    control.on_report = ask
+    with shop.session() as session:
+        assert session.cut_over([change], control) is signal
+        assert time.monotonic() - asked[0] < 5
+        assert session.standing(change) is Standing.FITS
+        assert session.discard(caller()) is Signal.GO
+    assert shop.left_behind() == []
+
+
+def _slow_change(shop: Shop) -> Change:
+    """A copy of enough rows to take some seconds, however idle the server is."""
+    shop.run("INSERT INTO users SELECT seq.n, 'x', 1 FROM (" + _numbers(3, 200_000) + ") AS seq")
+    return shop.statements(
+        "users",
+        ("ALTER TABLE {t} ADD COLUMN s VARCHAR(64) AS (SHA2(CONCAT(name, id), 256)) STORED, ADD INDEX (s), ADD INDEX (born, s)",
+         Algorithm.COPY),
+    )  # fmt: skip
+
+
+def _numbers(first: int, last: int) -> str:
+    digits = " CROSS JOIN ".join(
+        f"(SELECT 0 AS d{place} UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL SELECT 5"
+        f" UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9) AS t{place}"
+        for place in range(6)
+    )
+    value = " + ".join(f"{10**place} * d{place}" for place in range(6))
+    return f"SELECT {first} + {value} AS n FROM {digits} WHERE {first} + {value} <= {last}"
+
+
+def test_a_statement_whose_connection_breaks_is_looked_for_by_the_next_owner(shop: Shop) -> None:
+    """Ambiguous: it may have run."""
+    change = shop.statements("users", ADD_COLUMN)
+    control = caller()
+    with shop.session() as session:
+        control.on_clear = lambda: shop.run(f"KILL {session._hold.link.id}")
+        with pytest.raises(Lost):
+            drive(session, change, control)
+    with shop.session(2) as session:
+        assert session.standing(change) is Standing.FITS
+        assert drive(session, change, caller()) is Signal.GO
+    assert shop.left_behind() == []
+
+
+def test_a_lock_of_the_whole_server_is_waited_for(shop: Shop) -> None:
+    """FLUSH TABLES WITH READ LOCK, as a backup takes it."""
+    change = shop.statements("users", ADD_COLUMN)
+    control = caller()
+    with shop.link() as backup, shop.session() as session:
+        backup.run("FLUSH TABLES WITH READ LOCK")
+
+        def let_go(progress: Progress) -> None:
+            if "waiting" in progress.detail:
+                backup.run("UNLOCK TABLES")
+
+        control.on_report = let_go
+        assert drive(session, change, control) is Signal.GO
+    assert shop.left_behind() == []
