@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from engine.mysql.tables import Column
 
-_INTEGER_BITS = {"tinyint": 8, "smallint": 16, "mediumint": 24, "int": 32, "bigint": 64}
-_TEXT_BYTES = {"tiny": 255, "": 65_535, "medium": 16_777_215, "long": 4_294_967_295}
+INTEGER_BITS = {"tinyint": 8, "smallint": 16, "mediumint": 24, "int": 32, "bigint": 64}
+TEXT_BYTES = {"tiny": 255, "": 65_535, "medium": 16_777_215, "long": 4_294_967_295}
 _CHARACTER_BYTES = {"binary": 1, "ascii": 1, "latin1": 1, "ucs2": 2, "utf8mb3": 3}  # at most; others: 4
 # Character sets all of whose characters, and so all of whose texts, are in the ones on the right.
 _UNICODE = {"utf8mb4", "utf16", "utf16le", "utf32"}
@@ -42,18 +42,19 @@ class _Type:
 
     @classmethod
     def of(cls, column: Column) -> "_Type":
-        base, text = column.data_type, column.column_type
-        members = members_of(column)
-        numbers = (
-            () if members else tuple(int(digits) for digits in re.findall(r"\d+", text.partition("(")[2]))
-        )
-        if base in _INTEGER_BITS or base == "year":
-            numbers = ()  # the display width means nothing
-        return cls(base, numbers, members, column.unsigned, column.charset or "")
+        charset = column.charset or ""
+        return cls(column.data_type, numbers_of(column), members_of(column), column.unsigned, charset)
 
     @property
     def number(self) -> int:
         return self.numbers[0] if self.numbers else 0
+
+
+def numbers_of(column: Column) -> tuple[int, ...]:
+    """The figures of the type: length, or digits and scale. None of a number that has no meaning but for display."""
+    if column.data_type in ("enum", "set", "year", *INTEGER_BITS):
+        return ()
+    return tuple(int(digits) for digits in re.findall(r"\d+", column.column_type.partition("(")[2]))
 
 
 def members_of(column: Column) -> tuple[str, ...]:
@@ -70,9 +71,9 @@ def _same_characters(old: Column, new: Column) -> bool:
 
 
 def _integer(one: _Type, two: _Type) -> bool:
-    if one.base not in _INTEGER_BITS or two.base not in _INTEGER_BITS:
+    if one.base not in INTEGER_BITS or two.base not in INTEGER_BITS:
         return False
-    before, after = _INTEGER_BITS[one.base], _INTEGER_BITS[two.base]
+    before, after = INTEGER_BITS[one.base], INTEGER_BITS[two.base]
     if one.unsigned == two.unsigned:
         return after >= before
     return one.unsigned and after > before
@@ -114,7 +115,7 @@ def _capacity(kind: _Type) -> tuple[int, int]:
     if kind.base in ("char", "varchar", "binary", "varbinary"):
         return kind.number, kind.number * per_character
     found = re.fullmatch(r"(tiny|medium|long|)(text|blob)", kind.base)
-    size = _TEXT_BYTES[found[1]] if found else 0
+    size = TEXT_BYTES[found[1]] if found else 0
     return size, size
 
 

@@ -1,0 +1,313 @@
+"""Ask the rows, before anybody approves the plan, whether the change would fail on them or lose some of their values."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from engine.base import Finding, Severity
+from engine.mysql.planning.linters.case import Case
+from engine.mysql.planning.linters.lossless import INTEGER_BITS, lossless
+from engine.mysql.planning.rows.after import (
+    DATES,
+    KEY_ALIAS,
+    implicit_default,
+    live_rows,
+    live_value,
+    rows_after,
+)
+from engine.mysql.planning.rows.asking import Asking, Unanswered
+from engine.mysql.planning.rows.fits import fit
+from engine.mysql.quoting import quote_name
+from engine.mysql.shown import joined, pieces, split_list
+from engine.mysql.tables import Column, ForeignKey, Index, Table
+
+FULL = 0.85  # of what an AUTO_INCREMENT column can count to
+_SPATIAL = ("geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon")
+_SPATIAL_TOO = ("geomcollection", "geometrycollection")  # of two ages
+
+Parents = Callable[[str, str], Case | None]
+"""(schema, table by its new name) → its case, changed or not; None when no such table is known."""
+
+
+def ask_rows(asking: Asking, case: Case, parents: Parents) -> list[Finding]:
+    """Findings about the rows of the live table of *case*, which goes on to exist. It reads, and locks nothing.
+
+    `blocked`: rows on which the change would fail. `error`: values that it would alter. `info`: what was looked at, or not.
+    """
+    if case.now is None or case.wanted is None:
+        return []
+    questions = _Questions(asking, case, case.now, case.wanted, parents)
+    try:
+        empty = not asking.rows(f"1 FROM {live_rows(case.now)} LIMIT 1")
+    except Unanswered as reason:
+        return [questions.unchecked("the rows", str(reason))]
+    return [] if empty else list(questions.all())
+
+
+@dataclass(frozen=True, slots=True)
+class _Questions:
+    """The questions about one table."""
+
+    asking: Asking
+    case: Case
+    now: Table
+    wanted: Table
+    parents: Parents
+
+    def all(self) -> Iterator[Finding]:
+        for question in (
+            self.null_columns, self.new_columns, self.types, self.unique_keys, self.foreign_keys, self.checks,
+            self.zero_dates, self.counters,
+        ):  # fmt: skip
+            yield from question()
+
+    # -- the questions -------------------------------------------------------------------------------------------
+
+    def null_columns(self) -> Iterator[Finding]:
+        """NOT NULL over NULLs."""
+        for old, column in self.case.pairs():
+            if old is not None and old.nullable and not column.nullable and not column.generated:
+                what = f'column "{column.name}" becomes NOT NULL'
+                yield from self._live(
+                    f"{live_value(old)} IS NULL", Severity.BLOCKED, "not_null", what, column.name
+                )
+
+    def new_columns(self) -> Iterator[Finding]:
+        """NOT NULL columns without a value for the rows that are there."""
+        for old, column in self.case.pairs():
+            given = column.nullable or " DEFAULT " in column.line or column.generated or column.auto_increment
+            if old is not None or given:
+                continue
+            what = f'column "{column.name}" is new, NOT NULL and without a default'
+            if column.data_type in (*_SPATIAL, *_SPATIAL_TOO) and not self.asking.flavour.mariadb:
+                yield self._finding(
+                    Severity.BLOCKED, "not_null", f"{what}: every row would fail", column.name
+                )
+            else:
+                value = "a zero date" if column.data_type in DATES else implicit_default(column)
+                message = f"{what}: the rows that are there get {value}"
+                yield self._finding(Severity.WARNING, "not_null", message, column.name)
+
+    def types(self) -> Iterator[Finding]:
+        """Values that the new type refuses or alters."""
+        for old, column in self.case.pairs():
+            if old is not None and not column.generated and not lossless(old, column):
+                yield from self._type(old, column)
+
+    def unique_keys(self) -> Iterator[Finding]:
+        """Unique keys that are new, or compare their columns in another way, over duplicates."""
+        changed = {
+            column.name.lower()
+            for old, column in self.case.pairs()
+            if old is not None and (old.collation != column.collation or not lossless(old, column))
+        }
+        for index in self.wanted.indexes:
+            if index.unique and (
+                self.case.is_new(index) or changed & {name.lower() for name in index.columns}
+            ):
+                yield from self._duplicates(index)
+
+    def foreign_keys(self) -> Iterator[Finding]:
+        """Foreign keys that are new, over orphans."""
+        known = {
+            (self.case.translated(key.columns), key.parent_schema, key.parent, key.parent_columns)
+            for key in self.now.foreign_keys
+        }
+        for key in self.wanted.foreign_keys:
+            columns = tuple(name.lower() for name in key.columns)
+            if (columns, key.parent_schema, key.parent, key.parent_columns) not in known:
+                yield from self._orphans(key)
+
+    def checks(self) -> Iterator[Finding]:
+        """CHECKs that are new, over rows that do not meet them."""
+        known = set(_check_expressions(self.now))
+        for expression in _check_expressions(self.wanted):
+            if expression not in known:
+                yield from self._after(f"NOT {expression}", Severity.BLOCKED, "check", f"CHECK {expression}")
+
+    def zero_dates(self) -> Iterator[Finding]:
+        """Dates that are none, where a column of dates changes: they stay, and a strict server takes no new ones."""
+        for old, column in self.case.pairs():
+            kinds = {old.data_type, column.data_type} if old is not None else set()
+            if old is None or old.line == column.line or not kinds <= {"date", "datetime", "timestamp"}:
+                continue
+            value = live_value(old)
+            what = f'column "{column.name}" has dates without a month or a day, which stay as they are'
+            yield from self._live(
+                f"(MONTH({value}) = 0 OR DAYOFMONTH({value}) = 0)", Severity.INFO, "zero_date", what, column.name, fails=False
+            )  # fmt: skip
+
+    def counters(self) -> Iterator[Finding]:
+        """AUTO_INCREMENT columns that will soon have counted to the end."""
+        for old, column in self.case.pairs():
+            if old is None or not column.auto_increment or column.data_type not in INTEGER_BITS:
+                continue
+            limit = 2 ** (INTEGER_BITS[column.data_type] - (not column.unsigned)) - 1
+            try:
+                ((last,),) = self.asking.rows(f"MAX({live_value(old)}) FROM {live_rows(self.now)}")
+            except Unanswered as reason:
+                yield self.unchecked(f'how far column "{column.name}" has counted', str(reason))
+                continue
+            if last is not None and int(last) >= FULL * limit:
+                message = (
+                    f'Column "{column.name}" is AUTO_INCREMENT and at {int(last):,}: '
+                    f"{100 * int(last) // limit} % of what {column.column_type} can count to"
+                )
+                yield self._finding(Severity.WARNING, "auto_inc_capacity", message, column.name)
+
+    # -- how they are asked --------------------------------------------------------------------------------------
+
+    def _type(self, old: Column, column: Column) -> Iterator[Finding]:
+        what = f'type of column "{column.name}" changes from {old.column_type} to {column.column_type}'
+        if old.charset and column.charset and old.charset != column.charset:
+            what += f" ({old.charset} to {column.charset})"
+        found = fit(old, column, live_value(old), mariadb=self.asking.flavour.mariadb)
+        if found is None:
+            yield self.unchecked(
+                what, "no question is known that tells what becomes of the values", column.name
+            )
+            return
+        said: list[Finding] = []
+        if found.refused:
+            said += self._live(found.refused, Severity.BLOCKED, "type_change", what, column.name)
+        if found.changed:
+            taken = f" AND NOT COALESCE({found.refused}, 0)" if found.refused else ""
+            alters = f"Unsafe operation detected: {what} and alters values"
+            said += self._live(
+                f"{found.changed}{taken}", Severity.ERROR, "unsafe", alters, column.name, fails=False
+            )
+        if not said:
+            message = f"{what}: all rows were read, no value is lost"
+            said.append(self._finding(Severity.INFO, "type_change", message, column.name))
+        yield from said
+
+    def _duplicates(self, index: Index) -> Iterator[Finding]:
+        what = f"UNIQUE ({', '.join(part.column or str(part.expression) for part in index.parts)})"
+        terms = [_term(part.column, part.expression, part.prefix) for part in index.parts]
+        if self._unknown(index):
+            return  # it counts by itself
+        given = " AND ".join(f"{term} IS NOT NULL" for term in terms)
+        grouped = (
+            f"{', '.join(f'{term} AS v{at}' for at, term in enumerate(terms))} "
+            f"FROM {rows_after(self.case)} WHERE {given} GROUP BY {', '.join(terms)} HAVING COUNT(*) > 1"
+        )
+        try:
+            example = self.asking.rows(f"{grouped} LIMIT 1")
+            count = self._number(f"(SELECT {grouped}) AS groups_") if example else 0
+        except Unanswered as reason:
+            yield self.unchecked(what, str(reason))
+            return
+        if example:
+            values = ", ".join(map(_shown, example[0]))
+            times = f"{count:,} value{'' if count == 1 else 's'}" if count else "some values"
+            message = f"{what} would fail: {times} twice or more (for example {values})"
+            file, line = self.case.locate(self.case.name, index.name)
+            yield Finding(
+                severity=Severity.BLOCKED, linter="unique", message=message, table=self.case.name,
+                column=index.columns[0] if index.columns else "", file=file, line=line,
+            )  # fmt: skip
+
+    def _unknown(self, index: Index) -> bool:
+        """Whether a part of the key gets values from the server that are different for each row."""
+        pairs = {column.name.lower(): (old, column) for old, column in self.case.pairs()}
+        mine = [pairs[name.lower()] for name in index.columns]
+        return any(old is None and column.auto_increment for old, column in mine)
+
+    def _orphans(self, key: ForeignKey) -> Iterator[Finding]:
+        what = f"FOREIGN KEY ({', '.join(key.columns)}) REFERENCES {key.parent}"
+        given = [f"{quote_name(self.wanted.name)}.{quote_name(column)} IS NOT NULL" for column in key.columns]
+        parent = self.parents(key.parent_schema, key.parent)
+        if parent is not None and parent.now is not None and parent.wanted is not None:
+            columns = [parent.wanted.column(name) for name in key.parent_columns]
+            sources = [parent.source(column) if column else None for column in columns]
+            if any(source is None for source in sources):
+                yield self.unchecked(what, "the columns it refers to are new", key.columns[0])
+                return
+            same = " AND ".join(
+                f"{live_value(source)} = {quote_name(self.wanted.name)}.{quote_name(column)}"
+                for source, column in zip(sources, key.columns, strict=True)
+                if source is not None
+            )
+            given.append(f"NOT EXISTS (SELECT 1 FROM {live_rows(parent.now)} WHERE {same})")  # noqa: S608
+        yield from self._after(" AND ".join(given), Severity.BLOCKED, "has_foreign_key", what, key.columns[0])
+
+    def _after(
+        self, condition: str, severity: Severity, linter: str, what: str, column: str = ""
+    ) -> Iterator[Finding]:
+        """About the rows as they will be."""
+        keys = [f"{KEY_ALIAS}{at}" for at in range(len(self.now.row_key))]
+        yield from self._count(rows_after(self.case), keys, condition, severity, linter, what, column)
+
+    def _live(
+        self, condition: str, severity: Severity, linter: str, what: str, column: str, *, fails: bool = True
+    ) -> Iterator[Finding]:
+        """About the rows as they are."""
+        keys = [f"r.{quote_name(name)}" for name in self.now.row_key]
+        yield from self._count(
+            live_rows(self.now), keys, condition, severity, linter, what, column, fails=fails
+        )
+
+    def _count(
+        self, rows: str, keys: Sequence[str], condition: str, severity: Severity, linter: str, what: str, column: str,
+        *, fails: bool = True,
+    ) -> Iterator[Finding]:  # fmt: skip
+        """First one of them, which is quick where there are many, then how many."""
+        try:
+            example = self.asking.rows(f"{', '.join(keys) or '1'} FROM {rows} WHERE {condition} LIMIT 1")
+            count = self._number(f"{rows} WHERE {condition}") if example else 0
+        except Unanswered as reason:
+            yield self.unchecked(what, str(reason), column)
+            return
+        if example:
+            named = ", ".join(
+                f"{name} {_shown(value)}" for name, value in zip(self.now.row_key, example[0], strict=False)
+            )
+            many = f"{count:,} row{'' if count == 1 else 's'}" if count else "some rows"
+            would = " would fail" if fails else ""
+            shown = f" (for example {named})" if named else ""
+            yield self._finding(severity, linter, f"{what}{would}: {many}{shown}", column)
+
+    def _number(self, rows: str) -> int:
+        """How many; 0 when counting took too long."""
+        try:
+            return int(self.asking.rows(f"COUNT(*) FROM {rows}")[0][0])
+        except Unanswered:
+            return 0
+
+    def unchecked(self, what: str, why: str, column: str = "") -> Finding:
+        """That something was not looked at."""
+        return self._finding(Severity.INFO, "data", f"{what}: not checked: {why}", column)
+
+    def _finding(self, severity: Severity, linter: str, message: str, column: str = "") -> Finding:
+        return self.case.finding(severity, linter, message, column=column)
+
+
+def _term(column: str | None, expression: str | None, prefix: int | None) -> str:
+    if column is None:
+        return str(expression)
+    return f"LEFT({quote_name(column)}, {prefix})" if prefix else quote_name(column)
+
+
+def _check_expressions(table: Table) -> list[str]:
+    """The conditions of all enforced CHECKs, on lines of their own or behind a column, with their parentheses."""
+    found = []
+    for line in (*(check.line for check in table.checks), *(column.line for column in table.columns)):
+        parts = list(pieces(line))
+        for at, piece in enumerate(parts):
+            if piece.word != "CHECK":
+                continue
+            start = next(i for i in range(at, len(parts)) if parts[i].text == "(")
+            end = split_list(parts, start)[1]
+            if "ENFORCED" not in [part.word for part in parts[end:]]:
+                found.append(joined(parts[start : end + 1]))
+    return found
+
+
+def _shown(value: object) -> str:
+    text = (
+        f"x'{value.hex()}'"
+        if isinstance(value, bytes)
+        else repr(value)
+        if isinstance(value, str)
+        else str(value)
+    )
+    return text if len(text) <= 60 else text[:57] + "…"

@@ -1,0 +1,1 @@
+"""What is asked of the rows at plan time: which SQL tells, within which time."""

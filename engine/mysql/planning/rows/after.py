@@ -1,0 +1,93 @@
+"""SQL of a live table's rows as the change will leave them: new names, converted values, default values filled in."""
+
+from collections.abc import Sequence
+
+from engine.mysql.planning.linters.case import Case
+from engine.mysql.planning.linters.lossless import INTEGER_BITS, lossless, members_of, numbers_of
+from engine.mysql.quoting import quote_name, quote_table
+from engine.mysql.shown import Piece, joined, literal, pieces, split_list
+from engine.mysql.tables import Column, Table
+
+KEY_ALIAS = "_schemabot_key"  # under this name the key of a row goes along, to be shown as the example
+NUMBERS = (*INTEGER_BITS, "decimal", "float", "double", "year", "bit")
+DATES = ("date", "datetime", "timestamp", "time")
+
+
+def live_rows(table: Table) -> str:
+    """The live table, as `r`."""
+    return f"{quote_table(table.schema, table.name)} AS r"
+
+
+def live_value(column: Column) -> str:
+    """A column of `live_rows`."""
+    return f"r.{quote_name(column.name)}"
+
+
+def rows_after(case: Case) -> str:
+    """A derived table by the table's new name, with the new columns and, as KEY_ALIAS and a number, the row's key.
+
+    New columns that are generated are not in it, nor are those that count by themselves.
+    """
+    assert case.now is not None
+    assert case.wanted is not None
+    columns = [
+        f"{value} AS {quote_name(column.name)}"
+        for old, column in case.pairs()
+        if (value := value_after(old, column)) is not None
+    ]
+    keys = [f"r.{quote_name(name)} AS {KEY_ALIAS}{at}" for at, name in enumerate(case.now.row_key)]
+    return f"(SELECT {', '.join([*columns, *keys])} FROM {live_rows(case.now)}) AS {quote_name(case.wanted.name)}"  # noqa: S608
+
+
+def value_after(old: Column | None, column: Column) -> str | None:
+    """What a row will have in *column*; None where that is not to be said beforehand."""
+    if old is None:
+        known = not column.generated and not column.auto_increment
+        return _cast(default_of(column), column) if known else None
+    if column.generated and column.expression != old.expression:
+        return None
+    return converted(old, column)
+
+
+def converted(old: Column, column: Column) -> str:
+    """The live value, such as it compares in the new column."""
+    value = live_value(old)
+    if column.charset is not None and (old.charset, old.collation) != (column.charset, column.collation):
+        value = f"CONVERT({value} USING {column.charset}) COLLATE {column.collation}"
+    return value if lossless(old, column) else _cast(value, column)
+
+
+def _cast(value: str, column: Column) -> str:
+    if column.data_type in INTEGER_BITS:
+        return f"CAST({value} AS {'UNSIGNED' if column.unsigned else 'SIGNED'})"
+    if column.data_type in ("decimal", "date", "datetime", "time"):
+        figures = ",".join(map(str, numbers_of(column)))
+        return f"CAST({value} AS {column.data_type}{f'({figures})' if figures else ''})"
+    return value
+
+
+def default_of(column: Column) -> str:
+    """SQL of what rows that are there get in a new column."""
+    found = [piece for piece in pieces(column.line) if piece.kind != "space"]
+    at = next((at for at, piece in enumerate(found) if piece.word == "DEFAULT"), None)
+    if at is None:
+        return "NULL" if column.nullable else implicit_default(column)
+    return joined(found[at + 1 : _end_of_value(found, at + 1)])
+
+
+def _end_of_value(found: Sequence[Piece], start: int) -> int:
+    """Where the value that begins at *start* is over: (an expression), -1, b'01', now(6), 'text'."""
+    end = start
+    if end + 1 < len(found) and (
+        found[end].text in ("-", "+") or found[end + 1].text == "(" or found[end + 1].kind == "string"
+    ):
+        end += found[end].text != "("
+    return (split_list(found, end)[1] if found[end].text == "(" else end) + 1
+
+
+def implicit_default(column: Column) -> str:
+    """What a NOT NULL column without a default has in rows that were there before it."""
+    if column.data_type in (*NUMBERS, *DATES):
+        return "0"
+    members = members_of(column)
+    return literal(members[0]) if members and column.data_type == "enum" else "''"

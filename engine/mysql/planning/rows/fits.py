@@ -1,0 +1,186 @@
+"""SQL that tells which values of a column its new type refuses, and which it takes but changes: as in strict mode."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from engine.mysql.planning.linters.lossless import INTEGER_BITS, TEXT_BYTES, members_of, numbers_of
+from engine.mysql.shown import literal
+from engine.mysql.tables import Column
+
+_NUMBERS = (*INTEGER_BITS, "decimal", "float", "double")
+_TEXTS = ("char", "varchar", "tinytext", "text", "mediumtext", "longtext")
+_BINARIES = ("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob")
+_MOMENTS = ("datetime", "timestamp")
+_WHOLE = "^[-+]?[0-9]+$"
+_NUMBER = "^[-+]?([0-9]+[.]?[0-9]*|[.][0-9]+)$"
+_FLOAT_MAX = "3.402823466e38"
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Conditions on the value; empty: no value is like that."""
+
+    refused: str = ""  # the change would fail on it
+    changed: str = ""  # it would be stored as something else
+
+
+@dataclass(frozen=True, slots=True)
+class _Conversion:
+    """What the rules look at."""
+
+    old: Column
+    new: Column
+    value: str
+    mariadb: bool
+
+
+def fit(old: Column, new: Column, value: str, *, mariadb: bool) -> Fit | None:
+    """What becomes of *value*, SQL of the live column, in the new one. None: that is not known here."""
+    conversion = _Conversion(old, new, value, mariadb)
+    for rule in _RULES:
+        found = rule(conversion)
+        if found is not None:
+            return found
+    return None
+
+
+def _to_integer(c: _Conversion) -> Fit | None:
+    old, new, value = c.old, c.new, c.value
+    if new.data_type not in INTEGER_BITS:
+        return None
+    bits = INTEGER_BITS[new.data_type]
+    low, high = (0, 2**bits - 1) if new.unsigned else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+    if old.data_type in _NUMBERS:
+        whole = value if old.data_type in INTEGER_BITS else f"ROUND({value})"
+        return Fit(
+            f"{whole} NOT BETWEEN {low} AND {high}", "" if whole == value else f"{value} <> ROUND({value})"
+        )
+    if old.data_type in _TEXTS:
+        pattern = _WHOLE if c.mariadb else _NUMBER  # MySQL rounds '1.5', MariaDB refuses it
+        number = f"CAST({value} AS DECIMAL(65,0))"
+        return Fit(
+            f"({value} NOT REGEXP '{pattern}' OR {number} NOT BETWEEN {low} AND {high})",
+            f"{value} <> CAST({number} AS CHAR)",
+        )
+    return None
+
+
+def _to_decimal(c: _Conversion) -> Fit | None:
+    old, new, value = c.old, c.new, c.value
+    if new.data_type != "decimal":
+        return None
+    digits, scale = numbers_of(new)
+    number = f"CAST({value} AS DECIMAL(65,30))" if old.data_type in _TEXTS else value
+    if old.data_type not in (*_NUMBERS, *_TEXTS):
+        return None
+    rounded = f"ROUND({number}, {scale})"
+    refused = f"ABS({rounded}) >= {10 ** (digits - scale)}" + (f" OR {rounded} < 0" if new.unsigned else "")
+    if old.data_type in _TEXTS:
+        refused = f"{value} NOT REGEXP '{_NUMBER}' OR {refused}"
+    return Fit(f"({refused})", f"{number} <> {rounded}")
+
+
+def _to_floating(c: _Conversion) -> Fit | None:
+    old, new, value = c.old, c.new, c.value
+    if new.data_type not in ("float", "double") or old.data_type not in _NUMBERS or numbers_of(new):
+        return None
+    cast = f"CAST({value} AS {new.data_type})"
+    refused = (
+        [f"ABS({value}) > {_FLOAT_MAX}"] if (old.data_type, new.data_type) == ("double", "float") else []
+    )
+    refused += [f"{value} < 0"] if new.unsigned else []
+    exact = f"CAST({cast} AS DECIMAL(65,30))" if old.data_type != "double" else cast
+    return Fit(_any(refused), f"{exact} <> {value}")
+
+
+def _to_text(c: _Conversion) -> Fit | None:
+    old, new, value = c.old, c.new, c.value
+    if new.data_type not in _TEXTS or new.charset is None:
+        return None
+    if old.data_type in _BINARIES:
+        text = f"CONVERT({value} USING {new.charset})"
+        wrong = [f"NOT (CAST({text} AS BINARY) <=> CAST({value} AS BINARY))"]
+    else:
+        text = f"CONVERT({value} USING {new.charset})"
+        wrong = _lost_characters(old, new, value)
+    if new.data_type in ("char", "varchar"):
+        wrong.append(f"CHAR_LENGTH({text}) > {numbers_of(new)[0]}")
+    else:
+        wrong.append(f"LENGTH({text}) > {TEXT_BYTES[new.data_type.removesuffix('text')]}")
+    pads = new.data_type == "char" and old.data_type != "char"
+    return Fit(_any(wrong), f"{value} LIKE '% '" if pads else "")
+
+
+def _lost_characters(old: Column, new: Column, value: str) -> list[str]:
+    if old.charset is None or old.charset == new.charset:
+        return []
+    there_and_back = f"CONVERT(CONVERT({value} USING {new.charset}) USING {old.charset})"
+    return [f"CAST({there_and_back} AS BINARY) <> CAST(CONVERT({value} USING {old.charset}) AS BINARY)"]
+
+
+def _to_binary(c: _Conversion) -> Fit | None:
+    old, new, value = c.old, c.new, c.value
+    if new.data_type not in _BINARIES or old.data_type not in (*_TEXTS, *_BINARIES):
+        return None
+    fixed = new.data_type in ("binary", "varbinary")
+    size = numbers_of(new)[0] if fixed else TEXT_BYTES[new.data_type.removesuffix("blob")]
+    return Fit(f"LENGTH({value}) > {size}", f"LENGTH({value}) < {size}" if new.data_type == "binary" else "")
+
+
+def _to_members(c: _Conversion) -> Fit | None:
+    """ENUM and SET go by the text of the members, whatever their order."""
+    old, new, value = c.old, c.new, c.value
+    members = members_of(new)
+    if not members or (new.data_type, old.data_type) not in {
+        ("enum", "enum"), ("enum", "set"), ("enum", "char"), ("enum", "varchar"), ("set", "set"), ("set", "enum"),
+    }:  # fmt: skip
+        return None
+    if old.data_type == "set" == new.data_type:
+        lost = [member for member in members_of(old) if member not in members]
+        return Fit(_any([f"FIND_IN_SET({literal(member)}, {value}) > 0" for member in lost]))
+    return Fit(f"{value} NOT IN ({', '.join(map(literal, members))})")
+
+
+def _to_bits(c: _Conversion) -> Fit | None:
+    old, new, value = c.old, c.new, c.value
+    if new.data_type != "bit" or old.data_type not in ("bit", *INTEGER_BITS):
+        return None
+    return Fit(f"({value} + 0 > {2 ** numbers_of(new)[0] - 1} OR {value} + 0 < 0)")
+
+
+def _to_moment(c: _Conversion) -> Fit | None:
+    """Dates and times. The session that changes them is at UTC, and lets zero dates be."""
+    old, new, value = c.old, c.new, c.value
+    kinds = (old.data_type, new.data_type)
+    if kinds[0] not in ("date", "time", *_MOMENTS):
+        return None
+    if kinds in (("datetime", "date"), ("timestamp", "date")):
+        return Fit("", f"(TIME_TO_SEC({value}) <> 0 OR MICROSECOND({value}) <> 0)")
+    if kinds[1] == "time" and kinds[0] in _MOMENTS:
+        return Fit("", f"{value} IS NOT NULL")
+    if kinds[0] == kinds[1] or (kinds[1] in _MOMENTS and kinds[0] in ("date", *_MOMENTS)):
+        digits = (numbers_of(new) or (0,))[0]
+        outside = (
+            f"({value} NOT BETWEEN '1970-01-01 00:00:01' AND '2038-01-19 03:14:07' AND YEAR({value}) <> 0)"
+        )
+        return Fit(
+            outside if kinds[1] == "timestamp" != kinds[0] else "",
+            f"MICROSECOND({value}) % {10 ** (6 - digits)} <> 0" if digits < 6 and kinds[0] != "date" else "",
+        )
+    return None
+
+
+def _to_json(c: _Conversion) -> Fit | None:
+    old, new, value = c.old, c.new, c.value
+    if new.data_type != "json" or old.data_type not in _TEXTS:
+        return None
+    return Fit(f"NOT JSON_VALID({value})")
+
+
+def _any(conditions: Sequence[str]) -> str:
+    return f"({' OR '.join(conditions)})" if conditions else ""
+
+
+_RULES: tuple[Callable[[_Conversion], Fit | None], ...] = (
+    _to_integer, _to_decimal, _to_floating, _to_text, _to_binary, _to_members, _to_bits, _to_moment, _to_json,
+)  # fmt: skip

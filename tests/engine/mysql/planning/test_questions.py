@@ -1,0 +1,316 @@
+"""What the rows are asked before a change is approved, and that the answer is what the change then meets."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from engine.base import Finding
+from engine.mysql.catalog import read_tables
+from engine.mysql.flavour import flavour_of
+from engine.mysql.link import Link
+from engine.mysql.planning.linters.case import Case
+from engine.mysql.planning.questions import ask_rows
+from engine.mysql.planning.rows.asking import Asking
+from engine.mysql.tables import Table
+from engine.mysql.trouble import ServerRefused
+from tests.engine.mysql.planning.places import schema_with
+from tests.servers.server import Server
+
+
+@dataclass
+class Desk:
+    """A live schema, and the same after some statements that nobody has run yet."""
+
+    link: Link
+    live: str
+    after: Link
+    after_schema: str
+
+    @property
+    def mariadb(self) -> bool:
+        return flavour_of(self.link).mariadb
+
+    def prepare(self, *statements: str) -> None:
+        for link in (self.link, self.after):
+            link.run("SET foreign_key_checks = 0")
+            for (name,) in link.rows(
+                "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()"
+            ):
+                link.run(f"DROP TABLE `{name}`")
+            for statement in statements:
+                if link is self.link or statement.startswith("CREATE"):
+                    link.run(statement)
+            link.run("SET foreign_key_checks = 1")
+
+    def case(self, name: str, *, renamed: dict[str, str] | None = None) -> Case | None:
+        now, wanted = read_tables(self.link, self.live), self.wanted()
+        if name not in now and name not in wanted:
+            return None
+        return Case(
+            now=now.get(name), wanted=wanted.get(name), renamed=renamed or {}, locate=lambda table, name: (f"{table}.sql", 7)
+        )  # fmt: skip
+
+    def wanted(self) -> dict[str, Table]:
+        return read_tables(self.after, self.after_schema)
+
+    def ask(
+        self, *alters: str, asking: Asking | None = None, renamed: dict[str, str] | None = None
+    ) -> list[Finding]:
+        """The findings about what the rows of `t` would meet if it were altered so."""
+        for alter in alters:
+            self.after.run(alter if alter.startswith("CREATE") else f"ALTER TABLE t {alter}")
+        case = self.case("t", renamed=renamed)
+        assert case is not None
+        return ask_rows(
+            asking or Asking(link=self.link, flavour=flavour_of(self.link)), case, lambda _schema, name: self.case(name)
+        )  # fmt: skip
+
+    def said(self, *alters: str, renamed: dict[str, str] | None = None) -> list[tuple[str, str, str]]:
+        return [(f.severity.value, f.linter, f.message) for f in self.ask(*alters, renamed=renamed)]
+
+    def fails(self, alter: str) -> bool:
+        """Whether the live table really refuses it."""
+        try:
+            self.link.run(f"ALTER TABLE t {alter}")
+        except ServerRefused:
+            return True
+        return False
+
+
+@pytest.fixture
+def desk(server: Server) -> Iterator[Desk]:
+    with schema_with(server) as (link, live), schema_with(server) as (after, after_schema):
+        yield Desk(link, live, after, after_schema)
+
+
+ROWS = "INSERT INTO t VALUES (1, 'a', 1), (2, NULL, NULL), (3, 'A', NULL)"
+T = "CREATE TABLE t (id BIGINT NOT NULL PRIMARY KEY, v VARCHAR(20) COLLATE utf8mb4_bin, n INT) CHARSET utf8mb4"
+
+
+def test_an_empty_table_is_asked_nothing(desk: Desk) -> None:
+    desk.prepare(T)
+    assert desk.said("MODIFY n TINYINT NOT NULL, ADD UNIQUE u (v), ADD CHECK (n > 5)") == []
+
+
+def test_not_null_over_nulls(desk: Desk) -> None:
+    desk.prepare(T, ROWS)
+    assert desk.said("MODIFY n INT NOT NULL") == [
+        ("blocked", "not_null", 'column "n" becomes NOT NULL would fail: 2 rows (for example id 2)')
+    ]
+    assert desk.fails("MODIFY n INT NOT NULL")
+    desk.link.run("UPDATE t SET n = 7")
+    assert desk.said() == []
+
+
+def test_a_new_not_null_column_without_a_default(desk: Desk) -> None:
+    desk.prepare(T, ROWS)
+    what = "is new, NOT NULL and without a default: the rows that are there get"
+    assert desk.said("ADD a INT NOT NULL, ADD e ENUM('x','y') NOT NULL, ADD d DATE NOT NULL, ADD s TEXT NOT NULL") == [
+        ("warning", "not_null", f'column "a" {what} 0'), ("warning", "not_null", f"column \"e\" {what} 'x'"),
+        ("warning", "not_null", f'column "d" {what} a zero date'), ("warning", "not_null", f"column \"s\" {what} ''"),
+    ]  # fmt: skip
+    desk.prepare(T, ROWS)
+    assert desk.said("ADD a INT NOT NULL DEFAULT 5, ADD b INT, ADD g INT AS (n + 1) VIRTUAL") == []
+
+
+def test_a_new_point_that_must_have_a_value_fails_on_mysql(desk: Desk) -> None:
+    desk.prepare(T, ROWS)
+    ((severity, _, _),) = desk.said("ADD p POINT NOT NULL")
+    assert (severity == "blocked") == desk.fails("ADD p POINT NOT NULL") == (not desk.mariadb)
+
+
+REFUSED = [
+    ("VARCHAR(20)", "'abcdef'", "VARCHAR(3)"), ("VARCHAR(20)", "'abc   '", "VARCHAR(3)"),
+    ("VARCHAR(20)", "'é😀'", "VARCHAR(20) CHARACTER SET latin1"), ("TEXT", "REPEAT('é', 200)", "TINYTEXT"),
+    ("VARBINARY(9)", "'abcdef'", "VARBINARY(3)"), ("VARBINARY(9)", "x'ff'", "VARCHAR(9)"), ("INT", "300", "TINYINT"),
+    ("INT", "-1", "INT UNSIGNED"), ("BIGINT UNSIGNED", "18446744073709551615", "BIGINT"),
+    ("DECIMAL(5,2)", "999.99", "DECIMAL(4,2)"), ("DECIMAL(5,2)", "-1", "DECIMAL(5,2) UNSIGNED"),
+    ("DOUBLE", "1e300", "FLOAT"), ("DOUBLE", "1e300", "INT"), ("INT", "12345", "VARCHAR(3)"), ("VARCHAR(9)", "'12x'", "INT"),
+    ("VARCHAR(9)", "''", "INT"), ("VARCHAR(9)", "'300'", "TINYINT"), ("ENUM('a','b')", "'b'", "ENUM('a')"),
+    ("SET('a','b')", "'a,b'", "SET('a')"), ("SET('a','b')", "'a,b'", "ENUM('a','b')"), ("VARCHAR(9)", "'zz'", "ENUM('a')"),
+    ("ENUM('a','b')", "'b'", "VARCHAR(0)"), ("BIT(9)", "256", "BIT(3)"), ("INT", "9", "BIT(3)"),
+    ("DATETIME", "'1900-01-01 10:00:00'", "TIMESTAMP NULL"), ("VARCHAR(9)", "'x'", "DECIMAL(5,2)"),
+    ("VARCHAR(9)", "'é'", "VARBINARY(1)"),
+]  # fmt: skip
+ALTERED = [
+    ("DECIMAL(5,2)", "1.55", "DECIMAL(5,1)"), ("DECIMAL(5,2)", "1.5", "INT"), ("DOUBLE", "1.5", "INT"),
+    ("DOUBLE", "0.1", "FLOAT"), ("BIGINT", "9007199254740993", "DOUBLE"), ("VARCHAR(9)", "'007'", "INT"),
+    ("VARCHAR(9)", "'1.55'", "DECIMAL(5,1)"), ("VARCHAR(9)", "'ab '", "CHAR(9)"), ("VARBINARY(9)", "'ab'", "BINARY(5)"),
+    ("TIME(6)", "'10:00:00.6'", "TIME"), ("DATETIME(6)", "'2020-01-01 10:00:00.6'", "DATETIME(0)"),
+    ("DATETIME", "'2020-01-01 10:00:00'", "DATE"), ("DATETIME", "'2020-01-01 10:00:00'", "TIME"),
+]  # fmt: skip
+FITTING = [
+    ("VARCHAR(20)", "'abc'", "VARCHAR(3)"), ("VARCHAR(20)", "'é'", "VARCHAR(20) CHARACTER SET latin1"),
+    ("INT", "127", "TINYINT"), ("INT", "-128", "TINYINT"), ("INT", "0", "INT UNSIGNED"),
+    ("DECIMAL(5,2)", "9.50", "DECIMAL(3,1)"), ("DOUBLE", "2", "INT"), ("VARCHAR(9)", "'-12'", "INT"),
+    ("VARCHAR(9)", "'1.50'", "DECIMAL(5,1)"), ("DOUBLE", "0.5", "FLOAT"), ("INT", "123", "VARCHAR(3)"),
+    ("ENUM('a','b')", "'a'", "ENUM('a')"), ("ENUM('a','b')", "'b'", "ENUM('b','a')"), ("ENUM('a','b')", "'b'", "SET('b')"),
+    ("SET('a','b')", "'a'", "SET('a')"), ("VARCHAR(9)", "'a'", "ENUM('a')"), ("ENUM('a','b')", "'b'", "VARCHAR(1)"),
+    ("BIT(9)", "7", "BIT(3)"), ("DATETIME(6)", "'2020-01-01 10:00:00'", "DATETIME"), ("DATETIME", "'2020-01-01'", "DATE"),
+    ("DATETIME", "'2020-01-01 10:00:00'", "TIMESTAMP NULL"), ("DATETIME", "'0000-00-00'", "TIMESTAMP NULL"),
+    ("VARBINARY(9)", "'ab'", "BINARY(2)"), ("VARBINARY(9)", "'ab'", "VARCHAR(9)"), ("BIGINT", "9007199254740992", "DOUBLE"),
+    ("TEXT CHARACTER SET latin1", "'é'", "TEXT"), ("VARCHAR(9)", "'{}'", "JSON"), ("VARCHAR(9)", "NULL", "INT"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("before", "value", "after"), [*REFUSED, *ALTERED, *FITTING])
+def test_values_that_a_new_type_refuses_or_alters_are_told_before_and_no_others(
+    desk: Desk, before: str, value: str, after: str
+) -> None:
+    desk.prepare(
+        f"CREATE TABLE t (id BIGINT NOT NULL PRIMARY KEY, c {before}) CHARSET utf8mb4", f"INSERT INTO t VALUES (5, {value})"
+    )  # fmt: skip
+    alter = f"MODIFY c {after}, ALGORITHM=COPY"
+    was = desk.link.value("SELECT HEX(CONCAT(c)) FROM t")
+
+    found = desk.said(alter)
+
+    refused = [said for said in found if said[0] == "blocked"]
+    altered = [said for said in found if said[:2] == ("error", "unsafe")]
+    assert desk.fails(alter) == bool(refused), found
+    assert all(message.endswith("1 row (for example id 5)") for _, _, message in (*refused, *altered))
+    assert bool(altered) == ((before, value, after) in ALTERED), found
+    if (before, value, after) in ALTERED:
+        assert desk.link.value("SELECT HEX(CONCAT(c)) FROM t") != was or after in ("DOUBLE", "FLOAT")
+    if (before, value, after) in FITTING and "JSON" not in after:
+        assert "all rows were read, no value is lost" in found[0][2]
+
+
+def test_a_conversion_that_nobody_knows_a_question_for_is_said_to_be_unchecked(desk: Desk) -> None:
+    desk.prepare(T, "INSERT INTO t VALUES (1, '2020-01-01', 1)")
+    ((severity, linter, message),) = desk.said("MODIFY v DATE")
+    assert (severity, linter) == ("info", "data")
+    assert "not checked: no question is known" in message
+
+
+def test_unique_over_duplicates_under_the_new_collation(desk: Desk) -> None:
+    desk.prepare(T, ROWS)
+    assert desk.said("ADD UNIQUE u (v)") == []
+    ((severity, linter, message),) = desk.said("MODIFY v VARCHAR(20) COLLATE utf8mb4_general_ci")
+    assert (severity, linter) == ("blocked", "unique")
+    assert message.lower() == "unique (v) would fail: 1 value twice or more (for example 'a')"
+    assert desk.fails("MODIFY v VARCHAR(20) COLLATE utf8mb4_general_ci, ADD UNIQUE u (v)")
+
+
+def test_unique_over_several_columns_prefixes_and_new_columns(desk: Desk) -> None:
+    desk.prepare(T, "INSERT INTO t VALUES (1, 'abc', 1), (2, 'abd', 1), (3, 'xyz', NULL), (4, 'xyz', NULL)")
+    assert desk.said("ADD UNIQUE u (v(3), n)") == []
+    ((severity, linter, message),) = desk.said("ADD UNIQUE w (v(2), n)")
+    assert (severity, linter) == ("blocked", "unique")
+    assert message == "UNIQUE (v, n) would fail: 1 value twice or more (for example 'ab', 1)"
+    assert desk.fails("ADD UNIQUE w (v(2), n)")
+    ((_, _, message),) = desk.said("DROP INDEX w", "ADD k INT NOT NULL DEFAULT 7, ADD UNIQUE k (k)")
+    assert message == "UNIQUE (k) would fail: 1 value twice or more (for example 7)"
+    assert desk.said("DROP k", "ADD k INT, ADD UNIQUE k (k)") == []
+
+
+def test_a_renamed_column_keeps_its_keys_and_a_counted_one_has_no_duplicates(desk: Desk) -> None:
+    desk.prepare(T.replace("n INT", "n INT, UNIQUE KEY u (n)"), ROWS)
+    assert desk.said("RENAME COLUMN n TO m", renamed={"m": "n"}) == []
+    desk.prepare("CREATE TABLE t (v VARCHAR(20)) CHARSET utf8mb4", "INSERT INTO t VALUES ('a'), ('a')")
+    assert desk.said("ADD id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY") == []
+
+
+def test_a_new_primary_key_over_duplicates(desk: Desk) -> None:
+    desk.prepare(
+        "CREATE TABLE t (v VARCHAR(20) NOT NULL) CHARSET utf8mb4", "INSERT INTO t VALUES ('a'), ('a'), ('b')"
+    )
+    ((severity, _, message),) = desk.said("ADD PRIMARY KEY (v)")
+    assert (severity, message) == (
+        "blocked",
+        "UNIQUE (v) would fail: 1 value twice or more (for example 'a')",
+    )
+
+
+P = "CREATE TABLE p (id BIGINT NOT NULL PRIMARY KEY, code INT, UNIQUE KEY c (code)) CHARSET utf8mb4"
+CHILD = "CREATE TABLE t (id BIGINT NOT NULL PRIMARY KEY, p BIGINT, KEY p (p)) CHARSET utf8mb4"
+
+
+def test_a_foreign_key_over_orphans(desk: Desk) -> None:
+    desk.prepare(
+        P, CHILD, "INSERT INTO p VALUES (1, 1)", "INSERT INTO t VALUES (1, 1), (2, NULL), (3, 9), (4, 9)"
+    )
+    alter = "ADD CONSTRAINT f FOREIGN KEY (p) REFERENCES p (id)"
+    assert desk.said(alter) == [
+        ("blocked", "has_foreign_key", "FOREIGN KEY (p) REFERENCES p would fail: 2 rows (for example id 3)")
+    ]
+    assert desk.fails(alter)
+    desk.link.run("DELETE FROM t WHERE p = 9")
+    assert desk.said() == []
+
+
+def test_a_foreign_key_to_a_table_that_is_new_fails_on_every_value(desk: Desk) -> None:
+    desk.prepare(CHILD, "INSERT INTO t VALUES (1, 1), (2, NULL)")
+    ((_, _, message),) = desk.said(P, "ADD CONSTRAINT f FOREIGN KEY (p) REFERENCES p (id)")
+    assert message == "FOREIGN KEY (p) REFERENCES p would fail: 1 row (for example id 1)"
+
+
+def test_a_check_over_rows_that_do_not_meet_it(desk: Desk) -> None:
+    desk.prepare(T, ROWS)
+    alter = "ADD CONSTRAINT positive CHECK (n > 1)"
+    assert desk.said(alter) == [
+        ("blocked", "check", "CHECK (`n` > 1) would fail: 1 row (for example id 1)")
+    ] or (desk.said() == [("blocked", "check", "CHECK ((`n` > 1)) would fail: 1 row (for example id 1)")])
+    assert desk.fails(alter)
+    desk.prepare(T.replace("n INT", "n INT, CHECK (n < 9)"), ROWS)
+    assert desk.said("RENAME COLUMN v TO w", renamed={"w": "v"}) == []
+    ((severity, linter, _),) = desk.said("ADD j INT NOT NULL DEFAULT 3, ADD CHECK (j > 5)")
+    assert (severity, linter) == ("blocked", "check")
+
+
+def test_a_check_that_is_not_enforced_is_not_asked_about(mysql: Server) -> None:
+    with schema_with(mysql) as (link, live), schema_with(mysql) as (after, after_schema):
+        desk = Desk(link, live, after, after_schema)
+        desk.prepare(T, ROWS)
+        assert desk.said("ADD CHECK (n > 1) NOT ENFORCED") == []
+
+
+def test_zero_dates_are_pointed_out_where_their_column_changes(desk: Desk) -> None:
+    desk.prepare(
+        "CREATE TABLE t (id BIGINT PRIMARY KEY, d DATE, e DATE) CHARSET utf8mb4",
+        "INSERT INTO t VALUES (1, '0000-00-00', '0000-00-00'), (2, '2020-01-00', NULL), (3, '2020-01-01', NULL)",
+    )
+    assert desk.said("MODIFY d DATETIME") == [
+        ("info", "zero_date", 'column "d" has dates without a month or a day, which stay as they are: 2 rows (for example id 1)')
+    ]  # fmt: skip
+    assert not desk.fails("MODIFY d DATETIME")
+
+
+def test_a_counter_near_its_end(desk: Desk) -> None:
+    desk.prepare(
+        "CREATE TABLE t (id TINYINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY, v INT) CHARSET utf8mb4",
+        "INSERT INTO t VALUES (230, 1)",
+    )
+    ((severity, linter, message),) = desk.said("ADD w INT")
+    assert (severity, linter) == ("warning", "auto_inc_capacity")
+    assert message.startswith('Column "id" is AUTO_INCREMENT and at 230: 90 % of what tinyint')
+    assert desk.said("MODIFY id INT UNSIGNED NOT NULL AUTO_INCREMENT") == []
+
+
+def test_what_takes_too_long_is_said_to_be_unchecked(desk: Desk) -> None:
+    desk.prepare(T, ROWS)
+    for _ in range(16):
+        desk.link.run(
+            "INSERT INTO t SELECT s.id + m.last, CONCAT(s.id, 'x'), 1 FROM t s JOIN (SELECT MAX(id) AS last FROM t) m"
+        )
+    flavour = flavour_of(desk.link)
+    began = time.monotonic()
+    found = desk.ask("ADD UNIQUE u (v)", asking=Asking(link=desk.link, flavour=flavour, seconds=0.01))
+    assert time.monotonic() - began < 5
+    assert [(f.severity.value, f.linter) for f in found] == [("info", "data")]
+    assert found[0].message == "UNIQUE (v): not checked: table too large: it took too long"
+    over = Asking(link=desk.link, flavour=flavour, deadline=time.monotonic() - 1)
+    assert "not checked: the questions took too long" in desk.ask(asking=over)[0].message
+
+
+def test_a_finding_says_where_the_column_stands(desk: Desk) -> None:
+    desk.prepare(T, ROWS)
+    (found,) = desk.ask("MODIFY n INT NOT NULL")
+    assert (found.table, found.column, found.file, found.line) == ("t", "n", "t.sql", 7)
+
+
+def test_a_table_without_a_key_has_no_example(desk: Desk) -> None:
+    desk.prepare("CREATE TABLE t (n INT) CHARSET utf8mb4", "INSERT INTO t VALUES (NULL)")
+    assert desk.said("MODIFY n INT NOT NULL")[0][2] == 'column "n" becomes NOT NULL would fail: 1 row'
