@@ -2,7 +2,7 @@
 
     with Proxy("127.0.0.1", server.port) as proxy:
         connection = pymysql.connect(host="127.0.0.1", port=proxy.port, ssl_disabled=True, …)
-        proxy.cut_when(mysql_query("COMMIT"), at=Moment.ANSWERED)
+        proxy.cut_when(is_commit, is_whole, at=Moment.ANSWERED)
 
 One thread does all the work and is joined at the end; every switch is thrown by that thread before the
 call returns. Bytes are matched as they pass, so the client must not speak TLS where it matters.
@@ -29,6 +29,7 @@ _CHUNK = 256 * 1024
 _ENOUGH = 1024 * 1024  # bytes on the way in one direction before the proxy stops reading more
 _CALL_SECONDS = 30.0
 _NEVER = float("inf")
+_MORE_FOLLOW = 8
 
 
 class Moment(Enum):
@@ -47,16 +48,29 @@ class Flow(Enum):
     HOLD = "kept, and delivered when the network heals: late, but whole and in order"
 
 
-def mysql_query(text: str) -> Predicate:
-    """Matches a request that is this statement and nothing else, in any case."""
-    wanted = text.encode().lower()
+def is_commit(request: bytes) -> bool:
+    """Whether a request of MySQL is a COMMIT, alone or after other statements in the same packet."""
+    # Three bytes of length, one of sequence, 0x03 for a query, the statements.
+    length = int.from_bytes(request[:3], "little")
+    last = request[5:].rpartition(b"\n")[2]
+    return request[4:5] == b"\x03" and len(request) == length + 4 and last.lower() == b"commit"
 
-    def matches(request: bytes) -> bool:
-        # Three bytes of length, one of sequence, 0x03 for a query, the statement.
-        length = int.from_bytes(request[:3], "little")
-        return request[4:5] == b"\x03" and length == len(wanted) + 1 and request[5:].lower() == wanted
 
-    return matches
+def is_whole(answer: bytes) -> bool:
+    """Whether MySQL has answered every statement of such a packet: an OK says that nothing follows, or one failed."""
+    while len(answer) >= 4 + (length := int.from_bytes(answer[:3], "little")) > 4:
+        packet, answer = answer[4 : 4 + length], answer[4 + length :]
+        if packet[0] != 0 or not _flags_of_ok(packet) & _MORE_FOLLOW:
+            return True
+    return False
+
+
+def _flags_of_ok(packet: bytes) -> int:
+    """An OK is 0x00, two counts, two bytes of flags; the first byte of a count tells how long it is."""
+    at = 1
+    for _ in range(2):
+        at += {0xFC: 3, 0xFD: 4, 0xFE: 9}.get(packet[at], 1)
+    return int.from_bytes(packet[at : at + 2], "little")
 
 
 @dataclass(slots=True, eq=False)
@@ -110,7 +124,8 @@ class _Link:
     client: _Side
     server: _Side
     request: bytes = b""  # what the client has sent since the server spoke last
-    answer_is_lost: bool = False
+    answer: bytes = b""  # what the server has said since it was found that this is to be lost
+    lost: Predicate | None = None  # what is to be lost: an answer that is whole for this one
     lossy: bool = False
 
     @property
@@ -128,7 +143,8 @@ class _Link:
 
 @dataclass(slots=True)
 class _Trap:
-    predicate: Predicate
+    request: Predicate
+    answer: Predicate
     at: Moment
     times: int
 
@@ -201,13 +217,13 @@ class Proxy:
         """Refuse new connections until `heal`. Links go on: see `cut`."""
         self._do(self._deaf)
 
-    def cut_when(self, predicate: Predicate, *, at: Moment, times: int = 1) -> None:
+    def cut_when(self, request: Predicate, answer: Predicate = bool, *, at: Moment, times: int = 1) -> None:
         """Cut the links of the next `times` requests that match; `cuts` counts them.
 
-        The predicate gets everything that the client has sent since the server spoke last, and is asked again
-        whenever more of it has come. It runs in the proxy's thread.
+        *request* gets everything that the client has sent since the server spoke last, *answer* what the server has
+        said since then and tells whether that is all; both are asked again whenever more has come, in the proxy's thread.
         """
-        self._do(lambda: self._arm(_Trap(predicate, at, times)))
+        self._do(lambda: self._arm(_Trap(request, answer, at, times)))
 
     # ---- in the thread
 
@@ -311,7 +327,7 @@ class Proxy:
     def _from_client(self, link: _Link, data: bytes) -> None:
         link.request = (link.request + data)[:_ENOUGH]
         trap = self._trap
-        if trap is None or not data or not trap.predicate(link.request):
+        if trap is None or not data or not trap.request(link.request):
             self._forward(link, link.client, data)
             return
         trap.times -= 1
@@ -323,7 +339,7 @@ class Proxy:
             return
         self._forward(link, link.client, data)
         if trap.at is Moment.ANSWERED:
-            link.answer_is_lost = True
+            link.lost = trap.answer
         else:
             self.cuts += 1
             self._let_go(link.client)
@@ -331,11 +347,13 @@ class Proxy:
 
     def _from_server(self, link: _Link, data: bytes) -> None:
         link.request = b""
-        if link.answer_is_lost:
+        if link.lost is None:
+            self._forward(link, link.server, data)
+            return
+        link.answer += data
+        if not data or link.lost(link.answer):
             self.cuts += 1
             self._cut(link)
-        else:
-            self._forward(link, link.server, data)
 
     def _forward(self, link: _Link, source: _Side, data: bytes) -> None:
         """Send *data*, or with none the end of the stream, on its way from *source*."""

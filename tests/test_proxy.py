@@ -12,7 +12,7 @@ from pathlib import Path
 import pymysql
 import pytest
 
-from tests.proxy import Moment, Proxy, mysql_query
+from tests.proxy import Moment, Proxy, is_commit, is_whole
 from tests.servers.server import Server
 
 _LIMIT_SECONDS = 20.0
@@ -273,7 +273,7 @@ def test_a_server_is_reached_through_the_proxy(table: Table) -> None:
 
 @pytest.mark.parametrize(("moment", "kept"), [(Moment.BEFORE, 0), (Moment.ANSWERED, 1)])
 def test_a_commit_whose_answer_never_came_was_done_or_not(table: Table, moment: Moment, kept: int) -> None:
-    table.proxy.cut_when(mysql_query("COMMIT"), at=moment)
+    table.proxy.cut_when(is_commit, is_whole, at=moment)
 
     with pytest.raises(pymysql.OperationalError):
         table.insert_and_commit()
@@ -283,7 +283,7 @@ def test_a_commit_whose_answer_never_came_was_done_or_not(table: Table, moment: 
 
 
 def test_a_commit_cut_when_it_was_sent_is_done_soon(table: Table) -> None:
-    table.proxy.cut_when(mysql_query("commit"), at=Moment.SENT)
+    table.proxy.cut_when(is_commit, is_whole, at=Moment.SENT)
 
     with pytest.raises(pymysql.OperationalError):
         table.insert_and_commit()
@@ -297,7 +297,7 @@ def test_a_commit_may_be_done_long_after_its_client_was_cut_off(table: Table) ->
     ) as late:
         late.cursor().execute("INSERT INTO told VALUES (1)")
         table.proxy.hold(to_client=False)
-        table.proxy.cut_when(mysql_query("COMMIT"), at=Moment.SENT)
+        table.proxy.cut_when(is_commit, is_whole, at=Moment.SENT)
         with pytest.raises(pymysql.OperationalError):
             late.commit()
         assert table.rows() == 0

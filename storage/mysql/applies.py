@@ -183,7 +183,7 @@ class ApplyStatements(Transaction, Statements):
         return None if found is None else found["ahead"] / 1_000_000
 
     def take(self, claim: Claim) -> None:
-        self.run(
+        self.later(
             """
             UPDATE applies
                SET state = CASE state WHEN 'failed_retryable' THEN 'pending' ELSE state END, retrying_since = NULL,
@@ -221,7 +221,7 @@ class ApplyStatements(Transaction, Statements):
     # -- driving --------------------------------------------------------------------------------------------------
 
     def show(self, apply_id: int, state: str, *, progress: bool) -> None:
-        self.run(
+        self.later(
             """
             UPDATE applies
                SET state = %(state)s, attempt = CASE WHEN %(progress)s THEN 0 ELSE attempt END,
@@ -234,7 +234,7 @@ class ApplyStatements(Transaction, Statements):
         )
 
     def touch(self, apply_id: int, *, progress: bool) -> None:
-        self.run(
+        self.later(
             """
             UPDATE applies SET attempt = CASE WHEN %(progress)s THEN 0 ELSE attempt END, updated_at = UTC_TIMESTAMP(6)
              WHERE id = %(apply)s
@@ -244,7 +244,7 @@ class ApplyStatements(Transaction, Statements):
         )
 
     def attach(self, apply_id: int, external_id: str) -> None:
-        self.run(
+        self.later(
             """
             UPDATE applies SET external_id = %(external_id)s, updated_at = UTC_TIMESTAMP(6) WHERE id = %(apply)s
             """,
@@ -260,7 +260,7 @@ class ApplyStatements(Transaction, Statements):
         )
 
     def set_started(self, apply_id: int) -> None:
-        self.run(
+        self.later(
             "UPDATE applies SET started_at = UTC_TIMESTAMP(6) WHERE id = %(apply)s AND started_at IS NULL",
             apply=apply_id,
         )
@@ -276,7 +276,7 @@ class ApplyStatements(Transaction, Statements):
         attempt: int | None,
         error: str | None,
     ) -> None:
-        self.run(
+        self.later(
             """
             UPDATE applies
                SET state = %(new)s, fence = %(fence)s, lease_token = NULL, lease_owner = '',

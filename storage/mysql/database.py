@@ -12,8 +12,8 @@ from storage.mysql.address import Address
 from storage.mysql.applies import ApplyStatements
 from storage.mysql.people import PeopleStatements
 from storage.mysql.sessions import PROBE, UPGRADE, OnConnect, Session, Sessions, for_heartbeats
-from storage.mysql.transaction import Link, Transaction
-from storage.mysql.trouble import Lost, Undone, Unreachable, translate
+from storage.mysql.transaction import CommitUnknown, Link, Transaction
+from storage.mysql.trouble import Lost, Undone, Unreachable
 from storage.mysql.upgrades import converge, known_upgrades
 from storage.mysql.work import WorkStatements
 
@@ -36,10 +36,6 @@ GLANCE = Patience(tries=2, lost_tries=2, seconds=1.0, unknown_seconds=1.0)
 
 class MysqlStatements(ApplyStatements, WorkStatements, PeopleStatements):
     """All statements of a transaction."""
-
-
-class Unknown(Lost):
-    """The connection was lost before the answer to COMMIT came."""
 
 
 class Database(Transactions):
@@ -123,7 +119,7 @@ class Database(Transactions):
                 time.sleep(random.uniform(0.001, 0.01 * 2 ** min(tries, 6)))  # noqa: S311 - jitter
             except Lost as exc:
                 lost += 1
-                repeated = repeated or isinstance(exc, Unknown)
+                repeated = repeated or isinstance(exc, CommitUnknown)
                 limit = patience.unknown_seconds if repeated else patience.seconds
                 hopeless = not repeated and (lost >= patience.lost_tries or isinstance(exc, Unreachable))
                 if hopeless or time.monotonic() - began > limit:
@@ -135,8 +131,10 @@ class Database(Transactions):
             statements = MysqlStatements(link, self._place, self._guard)
             statements.repeated = repeated
             try:
-                statements.run("START TRANSACTION")
+                statements.later("START TRANSACTION")
                 result = work(statements)
+                statements.commit()
+                return result
             except Lost:
                 session.drop()
                 raise
@@ -146,21 +144,6 @@ class Database(Transactions):
             except BaseException:  # perhaps in the middle of an answer
                 session.drop()
                 raise
-            self._commit(session, link)
-            return result
-
-    def _commit(self, session: Session, link: Link) -> None:
-        try:
-            link.query("COMMIT")
-        except (pymysql.MySQLError, OSError) as exc:
-            session.drop()
-            error = translate(exc, self._place)
-            if isinstance(error, Undone):
-                raise error from exc
-            raise Unknown(f"{error}; whether the last write was committed is not known") from exc
-        except BaseException:
-            session.drop()
-            raise
 
     def _roll_back(self, session: Session, link: Link) -> None:
         try:

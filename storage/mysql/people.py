@@ -53,7 +53,7 @@ class PeopleStatements(Transaction, Statements):
         )
 
     def settle_request(self, request_id: int, state: str, reason: str, affected: int, skipped: int) -> None:
-        self.run(
+        self.later(
             """
             UPDATE control_requests
                SET state = %(state)s, reason = %(reason)s, affected = %(affected)s, skipped = %(skipped)s,
@@ -68,7 +68,7 @@ class PeopleStatements(Transaction, Statements):
         )
 
     def count_request(self, request_id: int, affected: int, skipped: int) -> None:
-        self.run(
+        self.later(
             "UPDATE control_requests SET affected = %(affected)s, skipped = %(skipped)s WHERE id = %(id)s",
             id=request_id,
             affected=affected,

@@ -113,7 +113,8 @@ class Sessions:
                 collation="utf8mb4_bin",
                 cursorclass=DictCursor,
                 conv=_CONVERSIONS,
-                client_flag=CLIENT.FOUND_ROWS,  # a renewal that changes nothing is no lost lease
+                # With FOUND_ROWS a renewal that changes nothing is no lost lease.
+                client_flag=CLIENT.FOUND_ROWS | CLIENT.MULTI_STATEMENTS,
                 autocommit=None,
                 connect_timeout=limits.connect,
                 read_timeout=limits.answer,

@@ -14,14 +14,15 @@ class WorkStatements(Transaction, Statements):
     # -- tasks ------------------------------------------------------------------------------------------------------
 
     def insert_tasks(self, tasks: Sequence[Mapping[str, Any]]) -> None:
-        self.insert_many(
-            """
-            INSERT INTO tasks(apply_id, seq, task_uid, namespace, table_name, ddl, change_type, strategy, state)
-            VALUES (%(apply)s, %(seq)s, %(uid)s, %(namespace)s, %(table_name)s, %(ddl)s, %(change_type)s,
-                    %(strategy)s, 'pending')
-            """,
-            tasks,
-        )
+        for task in tasks:
+            self.later(
+                """
+                INSERT INTO tasks(apply_id, seq, task_uid, namespace, table_name, ddl, change_type, strategy, state)
+                VALUES (%(apply)s, %(seq)s, %(uid)s, %(namespace)s, %(table_name)s, %(ddl)s, %(change_type)s,
+                        %(strategy)s, 'pending')
+                """,
+                **task,
+            )
 
     def tasks(self, apply_id: int) -> list[Row]:
         return self.rows("SELECT * FROM tasks WHERE apply_id = %(apply)s ORDER BY seq", apply=apply_id)
@@ -38,7 +39,7 @@ class WorkStatements(Transaction, Statements):
         begun: bool,
         ended: bool,
     ) -> None:
-        self.run(
+        self.later(
             """
             UPDATE tasks
                SET state = %(new)s, fence = %(fence)s, error = COALESCE(%(error)s, error), attempt = attempt + %(retried)s,
@@ -57,7 +58,7 @@ class WorkStatements(Transaction, Statements):
         )
 
     def retry_tasks(self, apply_id: int, fence: int) -> None:
-        self.run(
+        self.later(
             """
             UPDATE tasks SET state = 'pending', attempt = attempt + 1, fence = %(fence)s
              WHERE apply_id = %(apply)s AND state = 'failed_retryable'
@@ -67,7 +68,7 @@ class WorkStatements(Transaction, Statements):
         )
 
     def record_progress(self, apply_id: int, fence: int, progress: TaskProgress) -> None:
-        self.run(
+        self.later(
             """
             UPDATE tasks
                SET rows_copied = %(copied)s, rows_total = %(total)s, eta_seconds = %(eta)s, rows_per_second = %(pace)s,
@@ -87,7 +88,7 @@ class WorkStatements(Transaction, Statements):
     # -- attempts -----------------------------------------------------------------------------------------------------
 
     def insert_attempt(self, claim: Claim, *, bumped: bool) -> None:
-        self.run(
+        self.later(
             """
             INSERT INTO attempts(apply_id, fence, attempt, bumped, lease_token, owner, claimed_at)
             VALUES (%(apply)s, %(fence)s, %(attempt)s, %(bumped)s, %(token)s, %(owner)s, UTC_TIMESTAMP(6))
@@ -101,7 +102,7 @@ class WorkStatements(Transaction, Statements):
         )
 
     def end_attempt(self, apply_id: int, fence: int, outcome: str) -> None:
-        self.run(
+        self.later(
             """
             UPDATE attempts SET ended_at = UTC_TIMESTAMP(6), outcome = %(outcome)s
              WHERE apply_id = %(apply)s AND fence = %(fence)s AND ended_at IS NULL
@@ -112,6 +113,8 @@ class WorkStatements(Transaction, Statements):
         )
 
     def attempt_of(self, claim: Claim) -> Row | None:
+        # The apply first: a run of ours that was given up for lost holds it from its beginning to its end.
+        self.later("SELECT id FROM applies WHERE id = %(apply)s FOR UPDATE", apply=claim.apply_id)
         return self.one("SELECT * FROM attempts WHERE lease_token = %(token)s FOR UPDATE", token=claim.token)
 
     def attempts(self, apply_id: int) -> list[Row]:
@@ -120,7 +123,7 @@ class WorkStatements(Transaction, Statements):
     # -- events -------------------------------------------------------------------------------------------------------
 
     def insert_event(self, columns: Mapping[str, Any]) -> None:
-        self.run(
+        self.later(
             """
             INSERT INTO apply_events(apply_id, task_seq, fence, level, event_type, message, old_state, new_state,
                                      created_at)

@@ -19,7 +19,7 @@ from storage.records import Apply
 from storage.states import TERMINAL, State
 from tests.faults.grounds import Ground, ServerGround, SqliteGround
 from tests.faults.world import Process, World, patient, resume, until
-from tests.proxy import Moment, Proxy, mysql_query
+from tests.proxy import Moment, Proxy, is_commit, is_whole
 
 SETTLE_SECONDS = 120.0
 """How long everything may take to come to an end once nothing is broken any more (I6)."""
@@ -325,7 +325,7 @@ class Campaign:
         """The next COMMITs of one process are cut off before, while or after they are done."""
         proxy = self._proxies[self._any_slot()]
         moment = self.chance.choice(list(Moment))
-        proxy.cut_when(mysql_query("COMMIT"), at=moment, times=self.chance.randint(1, 4))
+        proxy.cut_when(is_commit, is_whole, at=moment, times=self.chance.randint(1, 4))
 
     def _heal(self) -> None:
         for timer in self._timers:

@@ -10,7 +10,7 @@ import pytest
 from tests.faults.grounds import ServerGround
 from tests.faults.shop import Shop
 from tests.faults.world import World, until
-from tests.proxy import Moment, Proxy, mysql_query
+from tests.proxy import Moment, Proxy, is_commit, is_whole
 
 
 @pytest.mark.timeout(120)
@@ -68,7 +68,7 @@ def test_13_lost_answers_to_commit_under_load_cost_no_attempt(
         applies = [world.enqueue(f"db{n}") for n in range(3)]
 
         def all_done() -> bool:
-            proxy.cut_when(mysql_query("COMMIT"), at=Moment.ANSWERED, times=1)
+            proxy.cut_when(is_commit, is_whole, at=Moment.ANSWERED, times=1)
             time.sleep(0.2)
             return all(world.completed(apply) for apply in applies)
 

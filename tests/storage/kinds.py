@@ -18,6 +18,7 @@ from pymysql.connections import Connection
 from storage.base import Store
 from storage.lifecycle.statements import Guard
 from storage.mysql.store import MysqlStore
+from storage.mysql.transaction import BETWEEN
 from storage.sqlite.store import SqliteStore
 from tests import write_log
 from tests.storage.scene import a_plan
@@ -25,7 +26,7 @@ from tests.storage.scene import a_plan
 KINDS = ("mariadb", "mysql", "sqlite")
 BEGIN = ("BEGIN IMMEDIATE", "START TRANSACTION")
 Before = Callable[[str], None]
-"""Is told of a statement before it runs, and may stop it by raising."""
+"""Is told of a statement before it runs, or of all that go to a server together, and may stop it by raising."""
 
 
 class Clock:
@@ -280,7 +281,8 @@ class KnownServer(Known):
             def watched(sql: Any, unbuffered: bool = False) -> int:
                 text = sql.decode() if isinstance(sql, bytes) else str(sql)
                 if before is not None:
-                    before(text)
+                    for statement in text.split(BETWEEN):
+                        before(statement)
                 if clock is not None:
                     query(f"SET timestamp = {clock.now():.6f}")
                 return query(sql, unbuffered)

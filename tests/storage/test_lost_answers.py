@@ -15,11 +15,9 @@ from storage.errors import LeaseLost
 from storage.mysql.store import MysqlStore
 from storage.records import Claim, TaskMove, TaskProgress
 from storage.registry import open_store
-from tests.proxy import Moment, Proxy, mysql_query
+from tests.proxy import Moment, Proxy, is_commit, is_whole
 from tests.servers.server import Server
 from tests.storage.scene import C, R, W, a_plan, a_request, claimed, move, now, queued
-
-COMMIT = mysql_query("COMMIT")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +172,7 @@ def test_13_a_write_whose_commit_was_not_answered_is_done_once(
         with open_store(through) as store:
             scene = prepare(store)
             cuts = proxy.cuts
-            proxy.cut_when(COMMIT, at=moment)
+            proxy.cut_when(is_commit, is_whole, at=moment)
             answer = write(scene)
             assert proxy.cuts == cuts + 1, f"{name}: the test cut nothing"
             assert left_behind(store) == expected[1], name
@@ -212,7 +210,7 @@ def test_13_the_claim_that_is_found_again_is_good_for_writing(
 ) -> None:
     with open_store(server.url(database, port=proxy.port, query="ssl_mode=disabled")) as store:
         apply = queued(store)
-        proxy.cut_when(COMMIT, at=Moment.ANSWERED)
+        proxy.cut_when(is_commit, is_whole, at=Moment.ANSWERED)
         claim = claimed(store)
         store.complete(claim)
         assert now(store, apply).state is C
@@ -234,7 +232,7 @@ def test_13_a_completion_that_somebody_was_faster_than_is_a_lost_lease(
         with MysqlStore(through, _on_connect=rob) as store:
             claim = claimed(store, lease=0.0)
             move(store, claim, R)
-            proxy.cut_when(COMMIT, at=Moment.BEFORE)
+            proxy.cut_when(is_commit, is_whole, at=Moment.BEFORE)
             with pytest.raises(LeaseLost):
                 store.complete(claim)
         assert proxy.cuts == 1
