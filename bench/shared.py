@@ -2,8 +2,9 @@
 
 Beside it in the same run, on the same server: the floor (bare transactions of two statements) and huey's SQL storage.
 Every figure comes from the same processes and threads, for the same stretch of time; histories take turns in rounds,
-since a shared machine changes its pace by the minute. The floor knows no history, but is measured once for each: how far
-its p99 differs between them is the noise of the run.
+since a shared machine changes its pace by the minute. Whether the p99 grows is told by pairs of stretches, with the longest
+history and with none, taken within seconds of each other: the median of their ratios, with the interval that holds it
+with 95 % certainty. The floor knows no history; its own ratio shows the noise of the run.
 """
 
 import argparse
@@ -15,7 +16,7 @@ from dataclasses import dataclass, field
 from bench.crew import NUMBERS, Crew, Mode, Outcome
 from bench.machine import describe
 from bench.premises import Premises, about, deadlocks
-from bench.samples import milliseconds, quantile
+from bench.samples import Growth, milliseconds, quantile
 from tests.servers.flavours import FLAVOURS
 from tests.servers.private import PrivateServer
 
@@ -49,7 +50,7 @@ class Scope:
 FULL = Scope(
     histories=(0, 100_000, 1_000_000),
     shapes=((1, 1), (2, 1), (4, 1), (1, 4), (2, 4), (4, 4), (1, 16), (2, 16), (4, 16)),
-    rounds=3,
+    rounds=5,
     seconds=0.3,
 )
 QUICK = Scope(histories=(0, 20_000), shapes=((1, 1), (1, 4), (4, 4)), rounds=2, seconds=0.25)
@@ -64,8 +65,15 @@ class Run:
 
     scope: Scope
     cells: dict[Key, Outcome] = field(default_factory=lambda: defaultdict(Outcome))
+    tails: dict[Key, list[float]] = field(default_factory=lambda: defaultdict(list))
+    """The p99 of each stretch."""
     deadlocks: Counter[str] = field(default_factory=Counter)
     rates: dict[str, float] = field(default_factory=lambda: {"store": 3000.0, "bare": 3000.0, "huey": 3000.0})
+
+    def note(self, key: Key, outcome: Outcome) -> None:
+        """One stretch is over."""
+        self.cells[key].add(outcome)
+        self.tails[key].append(quantile(_times(outcome, key[1]), 0.99))
 
     def rate(self, kind: str, mode: Mode, history: int, shape: tuple[int, int]) -> float:
         """Claims, or cycles, per second."""
@@ -75,27 +83,19 @@ class Run:
         """Whatever calls of that kind of queue raised."""
         return [text for key, cell in self.cells.items() if key[0] == kind for text in cell.errors]
 
-    def growth(self, kind: str, mode: Mode) -> float:
-        """The p99 with the longest history, as a multiple of the p99 with none.
-
-        All shapes together, each duration as a multiple of its shape's median: one shape's p99 is a handful of samples.
-        """
-        none, longest = (self._spread(kind, mode, self.scope.histories[end]) for end in (0, -1))
-        return quantile(longest, 0.99) / max(quantile(none, 0.99), 1e-9)
-
-    def _spread(self, kind: str, mode: Mode, history: int) -> list[float]:
-        relative = []
-        for shape in self.scope.shapes:
-            every = [
-                duration
-                for some in self.scope.histories
-                for duration in _times(self.cells[kind, mode, some, *shape], mode)
+    def growth(self, kind: str, mode: Mode) -> Growth:
+        """The p99 with the longest history, as a multiple of the p99 with none."""
+        return Growth(
+            [
+                longest / none
+                for shape in self.scope.shapes
+                for none, longest in zip(
+                    *(self.tails[kind, mode, self.scope.histories[end], *shape] for end in (0, -1)),
+                    strict=True,
+                )
+                if none
             ]
-            usual = max(quantile(every, 0.5), 1e-9)
-            relative += [
-                duration / usual for duration in _times(self.cells[kind, mode, history, *shape], mode)
-            ]
-        return relative
+        )
 
 
 def _times(cell: Outcome, mode: Mode) -> list[float]:
@@ -129,10 +129,11 @@ def _stretch(run: Run, port: int, crew: Crew, place: Premises, kind: str, shape:
         outcome.errors.append("an empty answer while rows were due")
     # Twice what was ever claimed in a stretch: enough to last, soon made.
     run.rates[kind] = max(1000.0, 2.0 * outcome.rate)
-    run.cells[kind, "drain", place.history, *shape].add(outcome)
+    run.note((kind, "drain", place.history, *shape), outcome)
     place.clear(kind)
-    run.cells[kind, "cycle", place.history, *shape].add(
-        crew.work(place.place(kind), "cycle", *shape, run.scope.seconds)
+    run.note(
+        (kind, "cycle", place.history, *shape),
+        crew.work(place.place(kind), "cycle", *shape, run.scope.seconds),
     )
     run.deadlocks[kind] += deadlocks(port) - before
     place.clear(kind)
@@ -195,17 +196,19 @@ def judge(run: Run, title: str) -> bool:
     share = statistics.median(shares)
     grown = {
         (kind, mode): run.growth(kind, mode) for kind in ("store", "bare") for mode in ("drain", "cycle")
-    }  # type: dict[tuple[str, str], float]
+    }  # type: dict[tuple[str, str], Growth]
     steady = all(
-        grown["store", mode] <= STEADY * max(1.0, grown["bare", mode]) for mode in ("drain", "cycle")
+        grown["store", mode].median <= STEADY * max(1.0, grown["bare", mode].median)
+        for mode in ("drain", "cycle")
     )
     errors = run.errors("store")
     met = {True: "met", False: "MISSED"}
     print(
         f"\n{title}: claims/s {share:.1%} of the floor (median; {min(shares):.0%} to {max(shares):.0%}), "
         f"target {TARGET_SHARE:.0%} {met[share >= TARGET_SHARE]}, in {sum(s >= TARGET_SHARE for s in shares)} of "
-        f"{len(shares)} cells; p99 with the longest history: claim {grown['store', 'drain']:.2f}×, enqueue→claimed "
-        f"{grown['store', 'cycle']:.2f}× (floor {grown['bare', 'drain']:.2f}×, {grown['bare', 'cycle']:.2f}×): "
+        f"{len(shares)} cells; p99 with the longest history ÷ with none, {grown['store', 'drain'].pairs} pairs: claim "
+        f"{grown['store', 'drain']}, floor {grown['bare', 'drain']}; enqueue→claimed {grown['store', 'cycle']}, floor "
+        f"{grown['bare', 'cycle']}: "
         f"{met[steady]}; {len(errors)} errors surfaced, {run.deadlocks['store']} deadlocks inside: {met[not errors]}"
     )
     for kind in ("store", "bare", "huey"):
