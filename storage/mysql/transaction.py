@@ -33,6 +33,7 @@ class Transaction:
     def __init__(self, link: Link, place: object) -> None:
         self._link = link
         self._place = place
+        self._cursor = link.cursor()
         self._waiting: list[str] = []
         self._unanswered = 0
 
@@ -42,8 +43,7 @@ class Transaction:
         Only for rows that the transaction holds by an *answered* statement. A packet may reach the server long after we
         gave it up for lost: then the repetition waits for those rows, and so for what became of the packet.
         """
-        with self._link.cursor() as cursor:
-            text = cursor.mogrify(sql, _printable(values) if values else None)
+        text = self._text(sql, values)
         if sum(map(len, self._waiting)) + len(text) > PACKET:
             self.run("DO 0")
         self._waiting.append(text)
@@ -61,9 +61,8 @@ class Transaction:
 
     def rows(self, sql: str, **values: Any) -> list[Row]:
         """Run one statement and read all its rows."""
-        with self._link.cursor() as cursor:
-            self._execute(cursor, sql, values)
-            return list(cursor.fetchall())
+        self._execute(sql, values)
+        return list(self._cursor.fetchall())
 
     def one(self, sql: str, **values: Any) -> Row | None:
         """The first row, or None."""
@@ -72,36 +71,39 @@ class Transaction:
 
     def run(self, sql: str, **values: Any) -> int:
         """Run one statement; the number of rows it found to change."""
-        with self._link.cursor() as cursor:
-            self._execute(cursor, sql, values)
-            return cursor.rowcount
+        self._execute(sql, values)
+        return self._cursor.rowcount
 
     def insert(self, sql: str, **values: Any) -> int:
         """Add one row; its AUTO_INCREMENT id."""
-        with self._link.cursor() as cursor:
-            self._execute(cursor, sql, values)
-            return int(cursor.lastrowid or 0)
+        self._execute(sql, values)
+        return int(self._cursor.lastrowid or 0)
 
-    def _execute(self, cursor: DictCursor, sql: str, values: Mapping[str, Any]) -> None:
-        """Send what waits and this statement; the cursor is left at the answer to this one."""
-        texts = [*self._waiting, cursor.mogrify(sql, _printable(values) if values else None)]
+    def _execute(self, sql: str, values: Mapping[str, Any]) -> None:
+        """Send what waits and this statement; the cursor is left at the answer to this one, the last."""
+        texts = [*self._waiting, self._text(sql, values)]
         self._waiting, self._unanswered = [], len(texts)
         try:
-            cursor.execute(BETWEEN.join(texts))
+            self._cursor.execute(BETWEEN.join(texts))
             for self._unanswered in range(len(texts) - 1, 0, -1):
-                cursor.nextset()
+                self._cursor.nextset()
         except (pymysql.MySQLError, OSError) as exc:
             error = translate(exc, self._place)
             if self._unanswered > 1 and isinstance(error, Duplicate):
                 raise StoreError(f"a statement that was not waited for: {error}") from exc
             raise error from exc
 
+    def _text(self, sql: str, values: Mapping[str, Any]) -> str:
+        """The statement with its values in it, escaped by the driver."""
+        return (
+            sql % {name: self._link.escape(_printable(value)) for name, value in values.items()}
+            if values
+            else sql
+        )
 
-def _printable(values: Mapping[str, Any]) -> dict[str, Any]:
+
+def _printable(value: Any) -> Any:
     """Half a surrogate pair in somebody's text must not cost a terminal write."""
-    return {
-        name: value.encode("utf-8", "replace").decode()
-        if isinstance(value, str) and not value.isascii()
-        else value
-        for name, value in values.items()
-    }
+    return (
+        value.encode("utf-8", "replace").decode() if isinstance(value, str) and not value.isascii() else value
+    )

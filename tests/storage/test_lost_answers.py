@@ -217,6 +217,22 @@ def test_13_the_claim_that_is_found_again_is_good_for_writing(
         assert len(store.attempts(apply.id)) == 1
 
 
+def test_13_a_claim_that_the_server_is_still_working_on_is_waited_for(
+    server: Server, proxy: Proxy, database: str
+) -> None:
+    """The link breaks while the server has the rest of the claim before it: what looks now must not find nothing yet."""
+    with server.connect(database=database, autocommit=True) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TRIGGER slow BEFORE INSERT ON attempts FOR EACH ROW DO SLEEP(1.0)")
+    with open_store(server.url(database, port=proxy.port, query="ssl_mode=disabled")) as store:
+        first, second = queued(store, "one"), queued(store, "two")
+        proxy.cut_when(is_commit, is_whole, at=Moment.SENT)
+        claim = claimed(store)
+        assert proxy.cuts == 1
+        assert claim.apply_id == first.id
+        assert (len(store.attempts(first.id)), len(store.attempts(second.id))) == (1, 0)
+        store.complete(claim)
+
+
 def test_13_a_completion_that_somebody_was_faster_than_is_a_lost_lease(
     server: Server, proxy: Proxy, database: str
 ) -> None:
