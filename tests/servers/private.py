@@ -100,7 +100,14 @@ class PrivateServer:
                 return
 
     def _launch(self) -> None:
-        own = (f"--datadir={self.folder / 'data'}", f"--port={self.port}", f"--socket={self.socket}")
+        scratch = self.folder / "tmp"  # of its own: a server that starts deletes what others keep in a shared one
+        scratch.mkdir(exist_ok=True)
+        own = (
+            f"--datadir={self.folder / 'data'}",
+            f"--tmpdir={scratch}",
+            f"--port={self.port}",
+            f"--socket={self.socket}",
+        )
         command = _command(self.flavour, self._program, *own, *self._extra)
         self._order({"do": "start", "command": command, "log": str(self._log)})
         self._await_answer()
