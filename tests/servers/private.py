@@ -100,7 +100,8 @@ class PrivateServer:
                 return
 
     def _launch(self) -> None:
-        scratch = self.folder / "tmp"  # of its own: a server that starts deletes what others keep in a shared one
+        # Of its own: a server that starts deletes what others keep in a shared one.
+        scratch = self.folder / "tmp"
         scratch.mkdir(exist_ok=True)
         own = (
             f"--datadir={self.folder / 'data'}",
