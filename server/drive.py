@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 
-from engine.base import Change, Handover, Job, Session, Signal, Standing
+from engine.base import Change, Engine, Handover, Job, Session, Signal, Standing
 from engine.errors import EngineError, Fenced, RetriesElsewhere, StoppedElsewhere
 from server.app import App
 from server.backoff import retry_delay
@@ -129,6 +129,9 @@ class Drive:
             return self._complete("nothing to change")
         engine = self._app.targets.engine(apply.deployment, apply.environment, apply.database)
         self._whole = engine.capabilities.whole_plan
+        unchecked = not any(task.started_at for task in self._tasks)
+        if not begun and not self._whole:
+            self._begin(engine)
         job = Job(
             apply_uid=apply.apply_uid,
             fence=self._claim.fence,
@@ -140,7 +143,7 @@ class Drive:
             if self._control.signal is Signal.CANCEL:
                 return self._cancel(session)
             try:
-                if not begun:
+                if unchecked:
                     session.check_fits(list(self._changes.values()), plan.fingerprints)
                 outcome, signal = self._walk(session, deferred=ApplyOptions.read(apply.options).defer_cutover)
             except EngineError as error:
@@ -150,6 +153,14 @@ class Drive:
             if signal is Signal.CANCEL:
                 return self._cancel(session)
         return outcome or self._obey(signal)
+
+    def _begin(self, engine: Engine) -> None:
+        """Note, before it can be true, that there may be something of ours on the target: from now on a cancel cleans up.
+
+        Not before the target was reached: what never was needs no cleaning, and a cancel of it no driver.
+        """
+        engine.ping()
+        self._write(lambda: self._store.advance(self._claim, []))
 
     def _give_up(self, session: Session, error: EngineError) -> Outcome:
         """A permanent failure: first take what is not live off the target, then say so."""

@@ -52,7 +52,8 @@ class FakeEngine(Engine):
         self.target = target
 
     def ping(self) -> None:
-        """Always there."""
+        """There, unless the test says otherwise."""
+        self.target.tell("ping")
 
     def pull(self) -> SchemaFiles:
         """Nothing to see."""

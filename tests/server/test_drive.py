@@ -101,6 +101,39 @@ def test_a_permanent_error_leaves_nothing_on_the_target(rig: Rig) -> None:
     assert "a row does not fit" in rig.now(apply).error
 
 
+def test_a_cancel_cleans_up_behind_a_driver_that_only_just_took_the_target(rig: Rig) -> None:
+    apply = rig.enqueue("orders")
+    fails_once(rig, "check_fits", TargetUnavailable("died behind the taking, its tables are there"))
+    assert rig.drive() is Outcome.RETRY
+
+    rig.store.request(apply.apply_uid, "cancel", "someone")
+    assert rig.now(apply).state is not State.CANCELLED
+    assert rig.drive() is Outcome.CANCELLED
+
+    assert "discard" in rig.target.told
+
+
+def test_a_cancel_of_what_never_reached_its_target_needs_no_driver(rig: Rig) -> None:
+    apply = rig.enqueue("orders")
+    rig.target.on["ping"] = fails(TargetUnavailable("unreachable"))
+    assert rig.drive() is Outcome.RETRY
+
+    rig.store.request(apply.apply_uid, "cancel", "someone")
+
+    assert rig.now(apply).state is State.CANCELLED
+
+
+def test_whether_the_plan_still_fits_is_looked_at_until_something_was_done(rig: Rig) -> None:
+    rig.enqueue("orders")
+    fails_once(rig, "check_fits", TargetUnavailable("gone for a moment"))
+    assert rig.drive() is Outcome.RETRY
+    fails_once(rig, "prepare orders", TargetUnavailable("gone again"))
+    assert rig.drive() is Outcome.RETRY
+    assert rig.drive() is Outcome.COMPLETED
+
+    assert rig.target.told.count("check_fits") == 2
+
+
 def test_helpers_that_cannot_be_removed_do_not_hide_why_the_change_failed(rig: Rig) -> None:
     apply = rig.enqueue("orders")
     rig.target.on["prepare orders"] = fails(Refused("a row does not fit"))

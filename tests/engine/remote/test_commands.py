@@ -13,7 +13,7 @@ def test_co_1_stop_here_is_true_only_once_it_is_stopped_there_and_start_goes_on(
     assert answer["stopped_count"] >= 1
     assert sides.near.progress(uid)["state"] == "stopped"
     assert sides.far.progress(far_uid)["state"] == "stopped"
-    assert f"Stop requested by schemabot:{uid}" in sides.far.events(far_uid)
+    assert f"Stop requested by schemabot:{uid} (token near)" in sides.far.events(far_uid)
 
     sides.far.set("slow", on=False)
     answer = sides.near.command("start", uid)
