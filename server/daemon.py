@@ -14,13 +14,13 @@ from typing import Self
 
 from server.app import App
 from server.config import Config, ServerConfig, is_loopback
+from server.handler import make_handler
 from server.housekeeping import Housekeeping
 from server.http import HttpServer
 from server.leases import LeaseKeeper
 from server.logs import log_to_stderr
 from server.metrics import Metrics
 from server.ownership import StoreOwned, StoreOwnership
-from server.routes import make_handler
 from server.secrets import SecretError, resolve
 from server.targets import Targets
 from server.tls import BadCertificate, Certificate

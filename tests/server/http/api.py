@@ -12,9 +12,9 @@ from typing import Any, ClassVar
 from engine.base import Capabilities, Change, Finding, PlanResult, SchemaFiles, Severity, Strategy
 from server.app import App
 from server.config import Config, DatabaseConfig, EnvironmentConfig
+from server.handler import make_handler
 from server.http import HttpServer
 from server.metrics import Metrics
-from server.routes import make_handler
 from server.targets import Targets
 from storage.base import Store
 from storage.records import Apply, Claim

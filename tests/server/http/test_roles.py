@@ -62,7 +62,7 @@ def test_only_an_admin_releases_other_peoples_locks(roles: Api) -> None:
 def test_every_change_and_every_refusal_is_in_the_log_with_the_token_and_the_address(
     roles: Api, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.INFO, "server.routes"):
+    with caplog.at_level(logging.INFO, "server.handler"):
         roles.call("POST", "/api/settings", {"key": "k", "value": "v"}, bearer("admin"))
         roles.call("POST", "/api/settings", {"key": "k", "value": "v"}, bearer("read"))
         roles.call("POST", "/api/settings", {"key": "k", "value": "v"}, {"Authorization": "Bearer guess"})

@@ -9,7 +9,8 @@ import pytest
 
 from engine.errors import TargetUnavailable
 from server.config import Config, ServerConfig, Token
-from server.routes import ROUTES, make_handler
+from server.handler import make_handler
+from server.routes import ROUTES
 from server.secrets import SecretError
 from tests.server.http.api import DATABASES, Api, running
 
