@@ -36,14 +36,19 @@ _TRIGGERS = """
 """
 
 
-def read_tables(link: Link, schema: str, *, home: str = "") -> dict[str, Table]:
-    """The base tables of *schema* by name, sorted; none of SchemaBot's own. *home*: the schema that a scratch one stands for."""
-    return _read(link, schema, home, None)
+def read_tables(link: Link, schema: str, *, stands_for: Mapping[str, str] | None = None) -> dict[str, Table]:
+    """The base tables of *schema* by name, sorted; none of SchemaBot's own.
+
+    *stands_for*: the schemas that scratch ones stand for; the tables are read as if they were there.
+    """
+    return _read(link, schema, stands_for or {}, None)
 
 
-def read_table(link: Link, schema: str, name: str, *, home: str = "") -> Table | None:
+def read_table(
+    link: Link, schema: str, name: str, *, stands_for: Mapping[str, str] | None = None
+) -> Table | None:
     """One table, a helper too; None when there is none. Refused for a view, a sequence or a system-versioned table."""
-    found = _read(link, schema, home, name)
+    found = _read(link, schema, stands_for or {}, name)
     if not found and (kind := _kind(link, schema, name)) is not None:
         raise Refused(f"{name}: a {kind} of that name is in the way; it cannot be changed here")
     return next(iter(found.values()), None)
@@ -53,7 +58,7 @@ def fingerprints(link: Link, schema: str, names: Iterable[str]) -> dict[str, str
     """What each of the tables is now; None: it is not there. A view or the like has a fingerprint that no table has."""
     found: dict[str, str | None] = {}
     for name in names:
-        table = next(iter(_read(link, schema, "", name).values()), None)
+        table = next(iter(_read(link, schema, {}, name).values()), None)
         found[name] = table.fingerprint if table else (_kind(link, schema, name) and _NOT_BASE)
     return found
 
@@ -93,7 +98,7 @@ def plainly(link: Link) -> Iterator[None]:
         link.run(f"SET sql_mode = '{mode}'{f', {_OWN_KEYS} = {own_keys[1]}' if own_keys else ''}")
 
 
-def _read(link: Link, schema: str, home: str, only: str | None) -> dict[str, Table]:
+def _read(link: Link, schema: str, stands_for: Mapping[str, str], only: str | None) -> dict[str, Table]:
     with plainly(link):
         shapes = {
             name: collation
@@ -112,7 +117,7 @@ def _read(link: Link, schema: str, home: str, only: str | None) -> dict[str, Tab
             text = _show_create(link, schema, name)
             if text is not None:
                 found[name] = _table(
-                    schema, home or schema, text, columns[name], collation, tuple(triggers.get(name, ()))
+                    schema, stands_for, text, columns[name], collation, tuple(triggers.get(name, ()))
                 )
         return found
 
@@ -145,14 +150,15 @@ def _show_create(link: Link, schema: str, name: str) -> str | None:
 
 def _table(
     schema: str,
-    home: str,
+    stands_for: Mapping[str, str],
     text: str,
     columns: Sequence[Sequence[str | None]],
     collation: str,
     triggers: tuple[str, ...],
 ) -> Table:
     plain = {str(row[0]) for row in columns if row[6] is not None and row[6] == collation}
-    shown = read_shown(text, (schema, home), plain)
+    home = stands_for.get(schema, schema)
+    shown = read_shown(text, {schema: home, **stands_for}, home, plain)
     return Table(
         schema=home,
         name=shown.name,

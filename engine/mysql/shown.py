@@ -57,18 +57,21 @@ class Shown:
     @property
     def text(self) -> str:
         """A CREATE TABLE statement, without the ;."""
-        groups = (self.columns, self.indexes, self.foreign_keys, self.checks)
-        lines = [line for group in groups for line in group.values()]
-        lines[len(self.columns) : len(self.columns)] = self.periods
-        body = ",\n".join(f"  {line}" for line in lines)
-        options = " ".join(_option(key, value) for key, value in self.options.items())
-        tail = f"{f' {options}' if options else ''}{self.partitions and chr(10) + self.partitions}"
-        return f"CREATE TABLE {quote_name(self.name)} (\n{body}\n){tail}"
+        groups = (self.columns.values(), self.periods, self.indexes.values(), self.foreign_keys.values())
+        lines = [line for group in (*groups, self.checks.values()) for line in group]
+        return create_text(self.name, lines, self.options, self.partitions)
 
 
-def read_shown(text: str, own_schemas: Sequence[str], plain: Container[str]) -> Shown:
-    """*text* of SHOW CREATE TABLE, taken apart. A reference to a table of *own_schemas* loses its qualifier, a column in
-    *plain* its collation, which is the table's.
+def create_text(name: str, lines: Sequence[str], options: Mapping[str, str], partitions: str) -> str:
+    """A canonical CREATE TABLE statement, without the ;."""
+    body = ",\n".join(f"  {line}" for line in lines)
+    tail = "".join(f" {_option(key, value)}" for key, value in options.items())
+    return f"CREATE TABLE {quote_name(name)} (\n{body}\n){tail}{partitions and chr(10) + partitions}"
+
+
+def read_shown(text: str, stands_for: Mapping[str, str], home: str, plain: Container[str]) -> Shown:
+    """*text* of SHOW CREATE TABLE, taken apart. Schemas that tables are referred to in become those that they stand for, the
+    table's own *home* no qualifier at all; a column in *plain* loses its collation, which is the table's.
     """
     found = list(pieces(text))
     start = next(at for at, piece in enumerate(found) if piece.text == "(")
@@ -86,7 +89,7 @@ def read_shown(text: str, own_schemas: Sequence[str], plain: Container[str]) -> 
         if kind == "column":
             element = _without_charset(element, whole=element_name in plain)
         line = joined(element)
-        groups[kind][element_name] = _reference(line, own_schemas) if kind == "foreign key" else line
+        groups[kind][element_name] = _reference(line, stands_for, home) if kind == "foreign key" else line
     tail = "".join(piece.text for piece in found[end + 1 :])
     options, partitions = _tail(tail)
     return Shown(
@@ -172,9 +175,10 @@ def _by_name(lines: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _reference(line: str, own_schemas: Sequence[str]) -> str:
-    for schema in own_schemas:
-        line = line.replace(f" REFERENCES {quote_name(schema)}.", " REFERENCES ")
+def _reference(line: str, stands_for: Mapping[str, str], home: str) -> str:
+    for schema, meant in {**stands_for, home: home}.items():
+        qualifier = "" if meant == home else f"{quote_name(meant)}."
+        line = line.replace(f" REFERENCES {quote_name(schema)}.", f" REFERENCES {qualifier}")
     return re.sub(r" ON (?:DELETE|UPDATE) (?:RESTRICT|NO ACTION)(?= ON |\Z)", "", line)
 
 

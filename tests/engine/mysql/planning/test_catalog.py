@@ -98,7 +98,7 @@ def test_random_tables_read_the_same_once_made_again_and_whatever_the_default_of
             first = read_table(link, schema, "some")
             assert first is not None
             run_all(other, ["DROP TABLE IF EXISTS some", first.text])
-            assert read_table(other, again, "some", home=schema) == first
+            assert read_table(other, again, "some", stands_for={again: schema}) == first
 
 
 def test_what_changes_by_itself_or_means_nothing_is_not_in_the_text(server: Server) -> None:

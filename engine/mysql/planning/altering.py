@@ -1,0 +1,270 @@
+"""Find the ALTERs for one table by trying them on the stage, and choose how they run."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from engine.base import Strategy
+from engine.errors import Refused
+from engine.mysql.flavour import Flavour
+from engine.mysql.link import Link
+from engine.mysql.planning.alters import Alters, dependents_dropped, parts_between
+from engine.mysql.planning.columns import remade
+from engine.mysql.planning.how import How, choose
+from engine.mysql.planning.order import Key, parent_of
+from engine.mysql.planning.rehearsal import Rehearsal, alter
+from engine.mysql.planning.scratch import Scratch, Stage
+from engine.mysql.quoting import quote_name, quote_table
+from engine.mysql.spec import Algorithm, Copy, Fingerprints, Statement
+from engine.mysql.tables import Table
+from engine.mysql.trouble import ServerRefused
+
+_TIED = frozenset({150, 1005, 1215, 1553, 1822, 1832, 1833, 1834, 3780})
+"""What the server says when a foreign key is in the way."""
+_ROUNDS = 3  # what one ALTER leaves undone the next may do
+
+Sizes = Callable[[Key], tuple[int, int]]
+"""Rows and bytes of a live table."""
+
+
+class TiedDown(Exception):
+    """A table cannot change while foreign keys hold it: they have to be dropped and made again."""
+
+    def __init__(self, key: Key, reason: str) -> None:
+        super().__init__(reason)
+        self.key = key
+
+
+@dataclass(slots=True)
+class Piece:
+    """What one table contributes to a change."""
+
+    statements: list[Statement]
+    ddl: list[str]
+    strategy: Strategy
+    locks: list[str]
+    warnings: list[str] = field(default_factory=list)
+    parts: list[str] = field(default_factory=list)
+    copy: Copy | None = None
+    after: Fingerprints = ()  # of an online copy, which has no statements
+
+
+class Altering:
+    """Alters tables on the stage of one plan."""
+
+    def __init__(
+        self, target: Link, scratch: Scratch, stage: Stage, rehearsal: Rehearsal, clones: str, sizes: Sizes
+    ) -> None:
+        """*clones*: a scratch schema in which to ask how an ALTER would run. *sizes*: of the tables as they are live."""
+        self._target = target
+        self._link = scratch.link
+        self._flavour = scratch.flavour
+        self._stage = stage
+        self._tables = rehearsal
+        self._clones = clones
+        self.sizes = sizes
+
+    def piece(self, now: Table, wanted: Table, columns: Mapping[str, str], *, alone: bool) -> Piece:
+        """From *now*, on the stage, to *wanted*; *columns* are the renamed ones, by new name.
+
+        Refused with both texts when no way leads there. TiedDown. Not *alone*: it is one of several, no table may be copied.
+        """
+        key = (wanted.schema, wanted.name)
+        old = (wanted.schema, now.name)
+        parents = [parent_of(foreign) for foreign in wanted.foreign_keys]
+        self._tables.need([old, *parents])
+        opening, ddl = [], []
+        if now.name != wanted.name:
+            ddl.append(f"RENAME TABLE {quote_name(now.name)} TO {quote_name(wanted.name)}")
+            sql = f"RENAME TABLE {quote_table(*old)} TO {quote_table(*key)}"
+            opening.append(self._tables.run(sql, Algorithm.PLAIN, [old, key]))
+        start = self._tables.table(key)
+        assert start is not None
+        before = self._tables.snapshot([key, *parents])
+        alters = self._find(start, wanted, columns, before)
+        if not alters:
+            return Piece(opening, ddl, Strategy.INSTANT, ["Only the name changes, at once."])
+        self._tables.again(before)
+        how = self._how(
+            start, wanted, columns, alters, parents, "" if alone else "it changes together with others"
+        )
+        statements = [
+            self._tables.run(alter(key, clauses), algorithm, [key])
+            for clauses, algorithm in self._as_run(how)
+        ]
+        self._check(wanted)
+        piece = Piece(
+            [*opening, *statements],
+            [*ddl, *(f"ALTER TABLE {quote_name(wanted.name)} {clauses}" for clauses, _ in how.alters)],
+            how.strategy,
+            [how.lock],
+            [how.warning] if how.warning else [],
+            [part for one in alters for part in one],
+        )
+        if how.strategy is Strategy.ONLINE:
+            piece.copy = self._copy(now.name, start, wanted, columns, how)
+            piece.after = tuple(pair for statement in piece.statements for pair in statement.after)
+            piece.statements = []
+        return piece
+
+    # -- finding -------------------------------------------------------------------------------------------------
+
+    def _find(
+        self, start: Table, wanted: Table, columns: Mapping[str, str], before: Mapping[Key, Table | None]
+    ) -> Alters:
+        """ALTERs that lead from *start* to *wanted*: in one if the server takes it, else one kind of thing after the other."""
+        refusals: list[ServerRefused] = []
+        reached = start
+        for apart, whole in ((False, False), (True, False), (True, True)):
+            self._tables.again(before)
+            try:
+                alters, reached = self._tried(start, wanted, columns, apart=apart, whole=whole)
+            except ServerRefused as refused:
+                refusals.append(refused)
+                continue
+            if reached.text == wanted.text:
+                return alters
+        tied = next((refused for refused in refusals if refused.code in _TIED), None)
+        if tied is not None:
+            raise TiedDown((wanted.schema, wanted.name), self._stage.said(tied))
+        if refusals:
+            said = self._stage.said(refusals[-1])
+            raise Refused(f"{wanted.name}: the server does not take the change: {said}") from refusals[-1]
+        raise Refused(_unequal(wanted, reached))
+
+    def _tried(
+        self, start: Table, wanted: Table, columns: Mapping[str, str], *, apart: bool, whole: bool
+    ) -> tuple[Alters, Table]:
+        key = (wanted.schema, wanted.name)
+        alters = self._rename_columns(key, start, columns)
+        for _ in range(_ROUNDS):
+            now = self._tables.table(key)
+            assert now is not None
+            parts = parts_between(now, wanted, self._flavour, whole_partitions=whole)
+            steps = parts.apart() if apart else parts.together()
+            for step in steps:
+                self._run(key, step)
+            alters += steps
+            if not steps:
+                break
+        reached = self._tables.table(key)
+        assert reached is not None
+        return alters, reached
+
+    def _rename_columns(self, key: Key, start: Table, columns: Mapping[str, str]) -> Alters:
+        """Renames first; what computes with the columns goes before them where the server insists, and comes back later."""
+        wanted = [(old, new) for new, old in sorted(columns.items()) if start.column(old) is not None]
+        if not wanted:
+            return []
+        renames = [f"RENAME COLUMN {quote_name(old)} TO {quote_name(new)}" for old, new in wanted]
+        try:
+            self._run(key, renames)
+        except ServerRefused:
+            drops = dependents_dropped(start, [old for old, _ in wanted])
+            if not drops:
+                raise
+            self._run(key, drops)
+            self._run(key, renames)
+            return [drops, renames]
+        return [renames]
+
+    def _run(self, key: Key, parts: Sequence[str]) -> None:
+        self._tables.run(alter(key, ", ".join(parts)), Algorithm.PLAIN, [key])
+
+    # -- choosing ------------------------------------------------------------------------------------------------
+
+    def _how(
+        self,
+        start: Table,
+        wanted: Table,
+        columns: Mapping[str, str],
+        alters: Alters,
+        parents: Collection[Key],
+        no_copy: str,
+    ) -> How:
+        key = (wanted.schema, wanted.name)
+        others = {(table.schema, table.name): table for table in self._tables.relatives(key)}
+        for parent in parents:
+            table = self._tables.table(parent)
+            if table is not None:
+                others[parent] = table
+        rows, size = self.sizes(key)
+        how = choose(
+            self._link,
+            self._flavour,
+            self._clones,
+            self._placed(start),
+            [[self._stage.placed(part) for part in parts] for parts in alters],
+            target=self._target,
+            rows=rows,
+            bytes_=size,
+            relatives=[self._placed(others[other]) for other in sorted(others) if other != key],
+            no_copy=no_copy or _no_copy(start, wanted, columns, self._flavour),
+        )
+        return replace(how, alters=tuple((self._stage.meant(clauses), way) for clauses, way in how.alters))
+
+    def _placed(self, table: Table) -> Table:
+        return replace(table, text=self._stage.placed(table.text))
+
+    def _as_run(self, how: How) -> Sequence[tuple[str, Algorithm]]:
+        """On the stage a shadow is altered by copying, as it will be."""
+        if how.strategy is Strategy.ONLINE:
+            return [(clauses, Algorithm.PLAIN) for clauses, _ in how.alters]
+        return how.alters
+
+    def _check(self, wanted: Table) -> None:
+        reached = self._tables.table((wanted.schema, wanted.name))
+        if reached is None or reached.text != wanted.text:
+            raise Refused(_unequal(wanted, reached))
+
+    def _copy(self, source: str, start: Table, wanted: Table, columns: Mapping[str, str], how: How) -> Copy:
+        pairs = _pairs(start, wanted, columns)
+        after = {old.lower(): new for new, old in pairs}
+        key = start.row_key
+        return Copy(
+            source=source,
+            table=wanted.name,
+            clauses=tuple(clauses for clauses, _ in how.alters),
+            columns=tuple(pairs),
+            key=key,
+            new_key=tuple(after[name.lower()] for name in key),
+        )
+
+
+def _pairs(start: Table, wanted: Table, columns: Mapping[str, str]) -> list[tuple[str, str]]:
+    """(new column, old column) of all whose values go over."""
+    found = []
+    for column in wanted.columns:
+        before = start.column(columns.get(column.name.lower(), column.name)) or start.column(column.name)
+        if before is not None and not column.generated and not remade(before, column):
+            found.append((column.name, before.name))
+    return found
+
+
+def _no_copy(start: Table, wanted: Table, columns: Mapping[str, str], flavour: Flavour) -> str:
+    """Why the table cannot be copied online, as far as its key and its constraints tell; empty: it can."""
+    after = {old.lower(): new.lower() for new, old in _pairs(start, wanted, columns)}
+    key = [after.get(name.lower()) for name in start.row_key]
+    if None in key:
+        return "the key by which its rows are found does not stay"
+    if key and not any(
+        [name.lower() for name in index.columns[: len(key)]] == key for index in wanted.indexes
+    ):
+        return "the key by which its rows are found has no index afterwards"
+    if not flavour.mariadb and not _checks_go_along(start, wanted):
+        return "the names of its CHECK constraints are taken while it lives"
+    return ""
+
+
+def _checks_go_along(start: Table, wanted: Table) -> bool:
+    """MySQL names a check once per schema. A copy gets names of its own, which follow the table when it is renamed; that is
+    the desired outcome only where the checks stay and have the names that the server would give them.
+    """
+    given = [f"{wanted.name}_chk_{number}" for number in range(1, len(wanted.checks) + 1)]
+    return start.checks == wanted.checks and [check.name for check in wanted.checks] == given
+
+
+def _unequal(wanted: Table, reached: Table | None) -> str:
+    return (
+        f"{wanted.name}: no way was found that leads to the desired table.\n"
+        f"Wanted:\n{wanted.text}\nReached:\n{reached.text if reached else '(nothing)'}"
+    )

@@ -1,0 +1,212 @@
+"""The ALTERs that turn one table into another of the same name: all at once where the server takes it, else piece by piece.
+
+Which of them work is not known here: the drafting tries them and reads back what came of them.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from engine.mysql.flavour import Flavour
+from engine.mysql.planning.columns import column_parts
+from engine.mysql.planning.partitions import partition_alters
+from engine.mysql.quoting import quote_name
+from engine.mysql.tables import Index, Table
+
+_TO_DEFAULT = {
+    "COMMENT": "''", "KEY_BLOCK_SIZE": "0", "AVG_ROW_LENGTH": "0", "MAX_ROWS": "0", "MIN_ROWS": "0", "CHECKSUM": "0",
+    "DELAY_KEY_WRITE": "0", "COMPRESSION": "''", "ENCRYPTION": "'N'", "CONNECTION": "''", "TRANSACTIONAL": "DEFAULT",
+    "AUTOEXTEND_SIZE": "0",
+}  # fmt: skip
+
+Alters = list[list[str]]
+"""ALTERs in order, each as its parts."""
+
+
+@dataclass(slots=True)
+class Parts:
+    """The clauses by what they touch, in the order in which they go together."""
+
+    foreign_key_drops: list[str] = field(default_factory=list)
+    check_drops: list[str] = field(default_factory=list)
+    index_drops: list[str] = field(default_factory=list)
+    key_drops: list[str] = field(default_factory=list)  # of the primary key
+    column_drops: list[str] = field(default_factory=list)
+    columns: list[str] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
+    index_renames: list[str] = field(default_factory=list)
+    indexes: list[str] = field(default_factory=list)
+    fulltexts: list[str] = field(default_factory=list)
+    visibility: list[str] = field(default_factory=list)
+    periods: list[str] = field(default_factory=list)
+    checks: list[str] = field(default_factory=list)
+    options: list[str] = field(default_factory=list)
+    foreign_keys: list[str] = field(default_factory=list)
+    partitions: Alters = field(default_factory=list)
+    again: set[str] = field(default_factory=set)  # names of foreign keys that are dropped and made again
+
+    def together(self) -> Alters:
+        """As few ALTERs as rules that always hold allow: a foreign key is not dropped and made again under its name in one,
+        FULLTEXT indexes come one by one, partitions alone.
+        """
+        first = [
+            *self.foreign_key_drops, *self.check_drops, *self.index_drops, *self.key_drops, *self.column_drops, *self.columns,
+            *self.keys, *self.index_renames, *self.indexes, *self.periods, *self.checks, *self.options,
+        ]  # fmt: skip
+        fulltexts = [[part] for part in self.fulltexts]
+        if len(fulltexts) == 1 and not self.index_drops:  # nothing tells whether one of those is a FULLTEXT
+            first += fulltexts.pop()
+        if not self.again:
+            return _filled([first + self.foreign_keys, *fulltexts, self.visibility, *self.partitions])
+        return _filled([first, *fulltexts, self.visibility, self.foreign_keys, *self.partitions])
+
+    def apart(self) -> Alters:
+        """One kind of thing after the other, what depends on columns before the columns."""
+        return _filled(
+            [
+                self.foreign_key_drops, self.check_drops, self.index_drops,
+                [*self.key_drops, *self.column_drops, *self.columns, *self.keys],
+                self.index_renames, self.indexes, *[[part] for part in self.fulltexts], self.visibility, self.periods,
+                self.checks, self.options, self.foreign_keys, *self.partitions,
+            ]
+        )  # fmt: skip
+
+
+def parts_between(
+    now: Table,
+    wanted: Table,
+    flavour: Flavour,
+    *,
+    again: Collection[str] = (),
+    whole_partitions: bool = False,
+) -> Parts:
+    """The clauses that lead from *now* to *wanted*; foreign keys named in *again* are dropped and made again though they stay."""
+    found = Parts()
+    columns = column_parts(now, wanted)
+    found.column_drops, found.columns = columns.drops, columns.rest
+    _indexes(now, wanted, flavour, found)
+    _checks(now, wanted, found)
+    _foreign_keys(now, wanted, again, found)
+    _options(now, wanted, found)
+    found.periods = [
+        *(f"DROP {period.split('(')[0].strip()}" for period in now.periods if period not in wanted.periods),
+        *(f"ADD {period}" for period in wanted.periods if period not in now.periods),
+    ]
+    found.partitions = partition_alters(now.partitions, wanted.partitions, whole=whole_partitions)
+    return found
+
+
+def dependents_dropped(now: Table, renamed: Collection[str]) -> list[str]:
+    """What has to go before the columns *renamed* can have another name: whatever computes with them."""
+    names = [quote_name(name) for name in renamed]
+
+    def uses(text: str) -> bool:
+        return any(name in text for name in names)
+
+    return [
+        *(f"DROP CONSTRAINT {quote_name(check.name)}" for check in now.checks if uses(check.line)),
+        *(
+            f"DROP INDEX {quote_name(index.name)}"
+            for index in now.indexes
+            if any(part.expression and uses(part.expression) for part in index.parts)
+        ),
+        *(
+            f"DROP COLUMN {quote_name(column.name)}"
+            for column in now.columns
+            if column.generated and uses(column.line.split(" ", 1)[1])
+        ),
+    ]
+
+
+def _filled(alters: Sequence[Sequence[str]]) -> Alters:
+    return [list(parts) for parts in alters if parts]
+
+
+def _indexes(now: Table, wanted: Table, flavour: Flavour, found: Parts) -> None:
+    gone = [index for index in now.indexes if _other(index, wanted)]
+    new = [index for index in wanted.indexes if _other(index, now)]
+    for index in new:
+        before = now.index(index.name)
+        if before is not None and _visibly(index) == _visibly(before):
+            gone.remove(before)
+            found.visibility.append(_visibility(index, flavour))
+            continue
+        source = next((old for old in gone if _renames(old, index, now, wanted)), None)
+        if source is not None:
+            gone.remove(source)
+            found.index_renames.append(f"RENAME INDEX {quote_name(source.name)} TO {quote_name(index.name)}")
+            if source.visible != index.visible:
+                found.visibility.append(_visibility(index, flavour))
+            continue
+        if index.name == "PRIMARY":
+            found.keys.append(f"ADD {index.line}")
+        else:
+            (found.fulltexts if index.kind == "FULLTEXT" else found.indexes).append(f"ADD {index.line}")
+    for index in gone:
+        if index.name == "PRIMARY":
+            found.key_drops.append("DROP PRIMARY KEY")
+        else:
+            found.index_drops.append(f"DROP INDEX {quote_name(index.name)}")
+
+
+def _other(index: Index, table: Table) -> bool:
+    """Whether *table* has no such index."""
+    there = table.index(index.name)
+    return there is None or there.line != index.line
+
+
+def _visibly(index: Index) -> str:
+    """Its line, whether or not the optimiser sees it."""
+    return index.line.replace(" INVISIBLE", "").replace(" IGNORED", "")
+
+
+def _renames(old: Index, new: Index, now: Table, wanted: Table) -> bool:
+    """Whether *new* is *old* under another name, which is still free."""
+    if "PRIMARY" in (old.name, new.name) or now.index(new.name) or wanted.index(old.name):
+        return False
+    renamed = replace(
+        old, name=new.name, line=old.line.replace(quote_name(old.name), quote_name(new.name), 1)
+    )
+    return _visibly(renamed) == _visibly(new)
+
+
+def _visibility(index: Index, flavour: Flavour) -> str:
+    hidden, shown = ("IGNORED", "NOT IGNORED") if flavour.mariadb else ("INVISIBLE", "VISIBLE")
+    return f"ALTER INDEX {quote_name(index.name)} {shown if index.visible else hidden}"
+
+
+def _checks(now: Table, wanted: Table, found: Parts) -> None:
+    before, after = {c.name: c.line for c in now.checks}, {c.name: c.line for c in wanted.checks}
+    found.check_drops = [
+        f"DROP CONSTRAINT {quote_name(name)}" for name, line in before.items() if after.get(name) != line
+    ]
+    found.checks = [f"ADD {line}" for name, line in after.items() if before.get(name) != line]
+
+
+def _foreign_keys(now: Table, wanted: Table, again: Collection[str], found: Parts) -> None:
+    before, after = {k.name: k.line for k in now.foreign_keys}, {k.name: k.line for k in wanted.foreign_keys}
+    changed = {name for name in before if after.get(name) != before[name] or name in again}
+    found.foreign_key_drops = [f"DROP FOREIGN KEY {quote_name(name)}" for name in before if name in changed]
+    found.foreign_keys = [
+        f"ADD {line}" for name, line in after.items() if name not in before or name in changed
+    ]
+    found.again = {name for name in changed if name in after}
+
+
+def _options(now: Table, wanted: Table, found: Parts) -> None:
+    before, after = _settable(now.options), _settable(wanted.options)
+    for key, value in after.items():
+        if before.get(key) != value:
+            found.options.append(f"{key}={value}")
+    for key in before:
+        if key not in after:
+            found.options.append(f"{key}={_TO_DEFAULT.get(key, 'DEFAULT')}")
+
+
+def _settable(options: Mapping[str, str]) -> dict[str, str]:
+    """The options, character set and collation as the one that they are."""
+    found = dict(options)
+    charset = found.pop("CHARSET", "")
+    collation = found.pop("COLLATE", "")
+    if charset:
+        found["DEFAULT CHARSET"] = charset + (f" COLLATE={collation}" if collation else "")
+    return found

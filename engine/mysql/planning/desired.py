@@ -1,0 +1,251 @@
+"""The desired tables of one schema: made from the files on the server, read back, and where each of their pieces stands.
+
+What the server made of a group of statements is kept for the next plan: it depends on nothing but the statements, the kind of
+server and the session's settings.
+"""
+
+import hashlib
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from engine.annotations import comment_lines, old_name
+from engine.errors import BadFiles
+from engine.files import Statement
+from engine.lexer import MYSQL, Token, significant
+from engine.mysql.planning.files import Group
+from engine.mysql.planning.scratch import Scratch, Stage
+from engine.mysql.tables import Table
+from engine.mysql.trouble import ServerRefused
+from engine.table_text import read_table_text
+
+ELSEWHERE = re.compile(r"schemabot\s*:\s*partitions\s+managed\s+elsewhere\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A schema of the plan: its namespace in the files, its real name, its defaults."""
+
+    namespace: str
+    schema: str
+    charset: str
+    collation: str
+
+
+class Kept:
+    """Tables that groups of statements were found to make, the last used ones; safe to share between threads."""
+
+    def __init__(self, most: int = 20_000) -> None:
+        self._most = most
+        self._tables: OrderedDict[str, Table] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: str) -> Table | None:
+        """What is kept under *key*."""
+        with self._lock:
+            if key in self._tables:
+                self._tables.move_to_end(key)
+            return self._tables.get(key)
+
+    def put(self, key: str, table: Table) -> None:
+        """Keep it, and let go of what was not used for longest."""
+        with self._lock:
+            self._tables[key] = table
+            if len(self._tables) > self._most:
+                self._tables.popitem(last=False)
+
+
+class Desired:
+    """What the files of one namespace say."""
+
+    def __init__(self, place: Place, groups: Sequence[Group], tables: Mapping[str, Table]) -> None:
+        self.place = place
+        self.tables = dict(tables)
+        self._groups = {tables_name(group, tables): group for group in groups}
+
+    def group(self, table: str) -> Group | None:
+        """The statements of a table."""
+        return self._groups.get(table)
+
+    def renamed_from(self, table: str) -> str:
+        """The old name that the files tell of a table, or empty."""
+        group = self._groups[table]
+        text = read_table_text(group.table.text, MYSQL)
+        return old_name((*group.table.comments, *text.comments))
+
+    def column_renamed_from(self, table: str, column: str) -> str:
+        """The old name that the files tell of a column, or empty."""
+        element = read_table_text(self._groups[table].table.text, MYSQL).column(column)
+        return old_name(element.comments) if element else ""
+
+    def partitions_elsewhere(self, table: str) -> bool:
+        """Whether the files say that somebody else looks after the partitions."""
+        group = self._groups[table]
+        comments = (*group.table.comments, *(t for t in _comments(group.table.text)))
+        return any(ELSEWHERE.match(line) for comment in comments for line in comment_lines(comment))
+
+    def locate(self, table: str, name: str = "") -> tuple[str, int]:
+        """File and line of a table, or of a column, index or foreign key of it; ("", 0) when it is in no file."""
+        group = self._groups.get(table)
+        if group is None:
+            return ("", 0)
+        offset, statement = _find(group, name) if name else (0, group.table)
+        return (statement.source.file, statement.line(offset))
+
+    def where(self, table: str, name: str = "") -> str:
+        """`file:line:column` of the same."""
+        group = self._groups[table]
+        offset, statement = _find(group, name) if name else (0, group.table)
+        return statement.where(offset)
+
+
+def tables_name(group: Group, tables: Mapping[str, Table]) -> str:
+    """The name under which the server has the group's table (it may not know upper case)."""
+    return group.table.name if group.table.name in tables else group.table.name.lower()
+
+
+def load_desired(
+    scratch: Scratch, places: Mapping[str, Place], groups: Mapping[str, Sequence[Group]], kept: Kept
+) -> dict[str, Desired]:
+    """The desired tables of every schema in *places* (by its real name), of the *groups* of that schema.
+
+    BadFiles tells everything that the server does not take.
+    """
+    stage: Stage | None = None
+    problems: list[str] = []
+    found: dict[str, dict[str, Table]] = {}
+    for schema, place in sorted(places.items()):
+        keys = {group.table.name: _key(scratch, place, group) for group in groups[schema]}
+        tables = {name: table for name, key in keys.items() if (table := kept.get(key)) is not None}
+        missing = [group for group in groups[schema] if group.table.name not in tables]
+        if missing:
+            stage = stage or Stage(scratch, {s: (p.charset, p.collation) for s, p in places.items()})
+            made = _make(scratch, stage, place, missing, problems)
+            for name, table in made.items():
+                kept.put(keys[name], table)
+            tables |= made
+        found[schema] = {table.name: table for _, table in sorted(tables.items())}
+    if problems:
+        raise BadFiles(problems)
+    desired = {schema: Desired(places[schema], groups[schema], found[schema]) for schema in sorted(places)}
+    _refuse_orphans(desired)
+    return desired
+
+
+def _key(scratch: Scratch, place: Place, group: Group) -> str:
+    parts = [
+        str(scratch.flavour), scratch.files_mode, scratch.default_engine, place.schema, place.namespace, place.charset,
+        place.collation, *(statement.text for statement in group.statements),
+    ]  # fmt: skip
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _make(
+    scratch: Scratch, stage: Stage, place: Place, groups: Iterable[Group], problems: list[str]
+) -> dict[str, Table]:
+    tried = []
+    with scratch.reading_files(), stage.selected(place.schema):
+        for group in groups:
+            statement = group.table
+            try:
+                for statement in group.statements:
+                    scratch.link.run(_referring(statement.text, place, stage))
+                tried.append(group)
+            except ServerRefused as refused:
+                problems.append(_problem(statement, stage.said(refused)))
+    there = stage.read_all(place.schema)
+    made: dict[str, Table] = {}
+    for group in tried:
+        table = there.get(group.table.name) or there.get(group.table.name.lower())
+        if table is None:
+            problems.append(
+                f"{group.table.where()}: this makes no ordinary table, which is all that can be managed"
+            )
+        elif group.table.text.upper().count("REFERENCES") > 0 and (
+            lost := _lost_references(group.table, table)
+        ):
+            problems.append(lost)
+        else:
+            made[group.table.name] = table
+    return made
+
+
+def _referring(text: str, place: Place, stage: Stage) -> str:
+    """*text* with the schemas that foreign keys refer to replaced by those on the stage."""
+    pieces: list[str] = []
+    last = 0
+    found = significant(text, MYSQL)
+    for at, token in enumerate(found[:-3]):
+        if token.word == "REFERENCES" and found[at + 2].text == ".":
+            schema = found[at + 1]
+            real = place.schema if schema.name == place.namespace else schema.name
+            pieces += [text[last : schema.start], stage.scratch_name(real)]
+            last = schema.end
+    return "".join([*pieces, text[last:]])
+
+
+def _problem(statement: Statement, said: str) -> str:
+    """The server's words, at the line that it names."""
+    line = re.search(r" at line (\d+)", said)
+    if line is None:
+        return f"{statement.where()}: {said}"
+    at = statement.text.split("\n")
+    offset = sum(len(one) + 1 for one in at[: int(line[1]) - 1])
+    return f"{statement.where(min(offset, len(statement.text)))}: {said}"
+
+
+def _lost_references(statement: Statement, table: Table) -> str:
+    """MySQL before 9.0 takes REFERENCES behind a column and does nothing about it."""
+    wanted = [token for token in significant(statement.text, MYSQL) if token.word == "REFERENCES"]
+    if len(wanted) <= len(table.foreign_keys):
+        return ""
+    return (
+        f"{statement.where(wanted[0].start)}: this server passes over REFERENCES behind a column: "
+        "write FOREIGN KEY (column) REFERENCES … on a line of its own"
+    )
+
+
+def _refuse_orphans(desired: Mapping[str, Desired]) -> None:
+    """A foreign key must refer to a table and columns that the files have too."""
+    problems = []
+    for files in desired.values():
+        for table in files.tables.values():
+            for key in table.foreign_keys:
+                if key.parent_schema not in desired:
+                    continue  # of a schema that is none of ours; the server will tell
+                parent = desired[key.parent_schema].tables.get(key.parent)
+                lost = [c for c in key.parent_columns if parent is None or parent.column(c) is None]
+                if parent is None:
+                    what = f"table {key.parent}, which is not in the files"
+                elif lost:
+                    what = f"column {lost[0]} of {key.parent}, which it has not"
+                else:
+                    continue
+                problems.append(
+                    f"{files.where(table.name, key.name)}: foreign key {key.name} refers to {what}"
+                )
+    if problems:
+        raise BadFiles(problems)
+
+
+def _comments(text: str) -> list[Token]:
+    table = read_table_text(text, MYSQL)
+    return [*table.comments, *(comment for element in table.elements for comment in element.comments)]
+
+
+def _find(group: Group, name: str) -> tuple[int, Statement]:
+    for index in group.indexes:
+        if index.name.lower() == name.lower():
+            return 0, index
+    text = read_table_text(group.table.text, MYSQL)
+    column = text.column(name)
+    if column is not None:
+        return column.start, group.table
+    for element in text.elements:
+        if not element.column and any(
+            token.name.lower() == name.lower() for token in significant(element.text, MYSQL)[:6]
+        ):
+            return element.start, group.table
+    return 0, group.table

@@ -1,0 +1,170 @@
+"""Find the step for each difference between the live and the desired tables, and prove it on the stage before it is shown."""
+
+from collections.abc import Mapping, Sequence
+
+from engine.base import Strategy
+from engine.errors import Refused
+from engine.mysql.planning.altering import Altering, Piece
+from engine.mysql.planning.drafts import Draft
+from engine.mysql.planning.lock_sentences import Size
+from engine.mysql.planning.order import Key, Ties, Unit, parent_of
+from engine.mysql.planning.rehearsal import Rehearsal
+from engine.mysql.planning.rewriting import same_type, without_foreign_keys
+from engine.mysql.planning.scratch import created
+from engine.mysql.quoting import quote_name, quote_table
+from engine.mysql.spec import Algorithm, Statement, Step
+from engine.mysql.tables import Table
+from engine.mysql.trouble import ServerRefused
+
+_ORDER = [Strategy.INSTANT, Strategy.IN_PLACE, Strategy.DIRECT]
+
+
+class Drafting:
+    """The drafts of one plan."""
+
+    def __init__(
+        self, rehearsal: Rehearsal, ties: Ties, altering: Altering, namespaces: Mapping[str, str]
+    ) -> None:
+        """*namespaces*: by schema."""
+        self._stage = rehearsal
+        self._ties = ties
+        self._altering = altering
+        self._namespaces = namespaces
+
+    def drafts(self) -> list[Draft]:
+        """In the order they run. Refused when there is no way; TiedDown when foreign keys have to make way."""
+        found = (self._drafted(units) for units in self._ties.groups())
+        return [draft for draft in found if draft is not None]
+
+    def _drafted(self, units: Sequence[Unit]) -> Draft | None:
+        schemas = sorted({unit.key[0] for unit in units})
+        if len(schemas) > 1:
+            raise Refused(
+                f"foreign keys tie {', '.join(unit.key[1] for unit in units)} in a ring across the schemas "
+                f"{', '.join(schemas)}: change them in two plans, the first without one of the keys"
+            )
+        before = self._stage.tables()
+        alone = len(units) == 1 and not self._ties.again[units[0].key]
+        pieces = [piece for piece in (self._one(units[0]) if alone else self._ring(units)) if piece]
+        return self._draft(units, before, pieces) if pieces else None
+
+    def _draft(self, units: Sequence[Unit], before: Mapping[Key, Table], pieces: Sequence[Piece]) -> Draft:
+        statements = tuple(statement for piece in pieces for statement in piece.statements)
+        after = dict(pair for piece in pieces for pair in piece.after)
+        after |= dict(pair for statement in statements for pair in statement.after)
+        schema = units[0].key[0]
+        states = {name: table.fingerprint for (at, name), table in before.items() if at == schema}
+        step = Step(
+            schema=schema,
+            before=tuple((name, states.get(name)) for name in sorted(after)),
+            after=tuple(sorted(after.items())),
+            statements=statements,
+            copy=next((piece.copy for piece in pieces if piece.copy), None),
+        )
+        strategies = [piece.strategy for piece in pieces]
+        return Draft(
+            namespace=self._namespaces[schema],
+            units=tuple(units),
+            step=step,
+            ddl=tuple(text for piece in pieces for text in piece.ddl),
+            strategy=Strategy.ONLINE if step.copy else max(strategies, key=_ORDER.index),
+            lock=" ".join(dict.fromkeys(lock for piece in pieces for lock in piece.locks)),
+            warnings=tuple(dict.fromkeys(warning for piece in pieces for warning in piece.warnings)),
+            parts=tuple(part for piece in pieces for part in piece.parts),
+        )
+
+    # -- one table -----------------------------------------------------------------------------------------------
+
+    def _one(self, unit: Unit) -> list[Piece | None]:
+        if unit.wanted is None:
+            return [self._drop(unit)]
+        if unit.now is None:
+            return [self._create(unit.wanted)]
+        return [self._alter(unit, unit.wanted, alone=True)]
+
+    def _alter(self, unit: Unit, wanted: Table, *, alone: bool) -> Piece | None:
+        """None when what went before has changed it already: a foreign key follows the names it refers to."""
+        now = self._stage.table((unit.key[0], wanted.name))
+        if now is None and unit.now is not None:
+            now = self._stage.table((unit.key[0], unit.now.name))
+        assert now is not None
+        if now.text == wanted.text:
+            return None
+        return self._altering.piece(now, wanted, unit.columns, alone=alone)
+
+    def _drop(self, unit: Unit) -> Piece:
+        assert unit.now is not None
+        key = unit.key
+        self._stage.gone(key)
+        rows, size = self._altering.sizes(key)
+        sql = f"DROP TABLE {quote_table(*key)}"
+        lock = f"Removes {Size(rows=rows, bytes_=size)} at once; it waits for transactions that use the table to end."
+        return Piece(
+            statements=[Statement(sql=sql, algorithm=Algorithm.PLAIN, after=((key[1], None),))],
+            ddl=[f"DROP TABLE {quote_name(key[1])}"], strategy=Strategy.INSTANT, locks=[lock], warnings=[], parts=[],
+        )  # fmt: skip
+
+    def _create(self, wanted: Table) -> Piece:
+        """Its text is the server's own; that it can be run again was seen when it was read from the files."""
+        key = (wanted.schema, wanted.name)
+        sql = created(wanted.schema, wanted.text)
+        statement = Statement(sql=sql, algorithm=Algorithm.PLAIN, after=((wanted.name, wanted.fingerprint),))
+        if self._sure_of_parents(wanted):
+            self._stage.put(wanted)
+        else:
+            self._stage.need(parent_of(foreign) for foreign in wanted.foreign_keys)
+            try:
+                statement = self._stage.run(sql, Algorithm.PLAIN, [key])
+            except ServerRefused as refused:
+                raise Refused(
+                    f"{wanted.name}: the server does not take it: {self._stage.said(refused)}"
+                ) from refused
+        return Piece(
+            statements=[statement], ddl=[wanted.text], strategy=Strategy.INSTANT,
+            locks=["A new, empty table: nothing waits for it."], warnings=[], parts=[],
+        )  # fmt: skip
+
+    def _sure_of_parents(self, table: Table) -> bool:
+        """Whether the server is bound to take its foreign keys: columns of the same types, and a key on them."""
+        for foreign in table.foreign_keys:
+            parent = table if foreign.parent == table.name else self._stage.table(parent_of(foreign))
+            if parent is None:
+                return False
+            ends = [
+                (table.column(one), parent.column(other))
+                for one, other in zip(foreign.columns, foreign.parent_columns, strict=True)
+            ]
+            if not all(one and other and same_type(one, other) for one, other in ends):
+                return False
+            names = tuple(name.lower() for name in foreign.parent_columns)
+            if not any(
+                index.unique and tuple(n.lower() for n in index.columns) == names for index in parent.indexes
+            ):
+                return False
+        return True
+
+    # -- several -------------------------------------------------------------------------------------------------
+
+    def _ring(self, units: Sequence[Unit]) -> list[Piece | None]:
+        """Foreign keys that go first, then all else, then foreign keys that come."""
+        members = {unit.key for unit in units}
+        pieces: list[Piece | None] = []
+        for unit in units:
+            if unit.now is not None:
+                going = self._ties.going(unit)
+                current = self._stage.table((unit.key[0], unit.now.name))
+                if going and current is not None:
+                    pieces.append(self._alter(unit, without_foreign_keys(current, going), alone=False))
+        for unit in units:
+            if unit.now is not None and unit.wanted is not None:
+                pieces.append(
+                    self._alter(unit, without_foreign_keys(unit.wanted, self._ties.coming(unit)), alone=False)
+                )
+        for unit in units:
+            if unit.now is None and unit.wanted is not None:
+                late = {
+                    key.name for key in unit.wanted.foreign_keys if parent_of(key) in members - {unit.key}
+                }
+                pieces.append(self._create(without_foreign_keys(unit.wanted, late)))
+        pieces += [self._alter(unit, unit.wanted, alone=False) for unit in units if unit.wanted is not None]
+        return [*pieces, *(self._drop(unit) for unit in units if unit.wanted is None)]

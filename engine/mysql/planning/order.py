@@ -1,0 +1,225 @@
+"""Which tables differ, and in what order they change: what foreign keys tie together in a ring changes as one."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from engine.mysql.planning.rewriting import same_type
+from engine.mysql.tables import ForeignKey, Table
+
+Key = tuple[str, str]
+"""(schema, table)."""
+_RANKS = {"rename": 0, "create": 1, "alter": 2, "drop": 3}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """A table that differs."""
+
+    key: Key  # with the desired name, or the live one when it is dropped
+    now: Table | None
+    wanted: Table | None
+    columns: Mapping[str, str] = field(default_factory=dict)  # new name (lower case) → live name
+
+    @property
+    def kind(self) -> str:
+        """rename | create | alter | drop."""
+        if self.now is None:
+            return "create"
+        if self.wanted is None:
+            return "drop"
+        return "alter" if self.now.name == self.wanted.name else "rename"
+
+
+@dataclass(slots=True)
+class Schemas:
+    """Live and desired tables of all schemas of a plan, and the renames between them."""
+
+    live: dict[str, dict[str, Table]]
+    wanted: dict[str, dict[str, Table]]
+    tables: dict[str, Mapping[str, str]]  # schema → new table → live table
+    columns: dict[
+        str, Mapping[str, Mapping[str, str]]
+    ]  # schema → new table → new column (lower) → live column
+
+    def units(self) -> dict[Key, Unit]:
+        """All differences."""
+        found: dict[Key, Unit] = {}
+        for schema, wanted in self.wanted.items():
+            live = self.live[schema]
+            sources = set(self.tables[schema].values())
+            for name, table in wanted.items():
+                source = self.tables[schema].get(name, name)
+                now = live.get(source) if source != name or name not in sources else None
+                if now is None or now.text != table.text:
+                    columns = self.columns[schema].get(name, {})
+                    found[schema, name] = Unit(key=(schema, name), now=now, wanted=table, columns=columns)
+            for name, table in live.items():
+                if name not in wanted and name not in sources:
+                    found[schema, name] = Unit(key=(schema, name), now=table, wanted=None)
+        return found
+
+    def successor(self, key: Key) -> Key:
+        """The desired name of a live table."""
+        schema, name = key
+        return next(((schema, new) for new, old in self.tables.get(schema, {}).items() if old == name), key)
+
+    def column_after(self, key: Key, column: str) -> str:
+        """The desired name of a live column, *key* being the table's desired name."""
+        renamed = self.columns.get(key[0], {}).get(key[1], {})
+        return next((new for new, old in renamed.items() if old.lower() == column.lower()), column.lower())
+
+
+def parent_of(key: ForeignKey) -> Key:
+    """The table that a foreign key refers to."""
+    return (key.parent_schema, key.parent)
+
+
+class Ties:
+    """How foreign keys tie the units of a plan."""
+
+    def __init__(self, schemas: Schemas, units: Mapping[Key, Unit], forced: Iterable[Key]) -> None:
+        """*forced*: live or desired tables whose foreign keys, on either end, have to be made again."""
+        self._schemas = schemas
+        self._units = units
+        self._forced = set(forced)
+        self.again = {key: self._again(unit) for key, unit in units.items()}
+
+    def going(self, unit: Unit) -> set[str]:
+        """The live foreign keys of a unit that have to go, for good or for a while."""
+        keys = unit.now.foreign_keys if unit.now else ()
+        return {key.name for key in keys if key.name in self.again[unit.key] or not self._stays(unit, key)}
+
+    def coming(self, unit: Unit) -> set[str]:
+        """The desired foreign keys of a unit that are not there while the others change."""
+        going = self.going(unit)
+        staying = {
+            self._meant(unit, key)
+            for key in (unit.now.foreign_keys if unit.now else ())
+            if key.name not in going
+        }
+        keys = unit.wanted.foreign_keys if unit.wanted else ()
+        return {key.name for key in keys if _shape(key, parent_of(key)) not in staying}
+
+    def groups(self) -> list[list[Unit]]:
+        """The units in the order in which they change; those of one list change together."""
+        edges = self._edges()
+        components = _components(sorted(self._units, key=self._rank), edges)
+        of = {key: at for at, component in enumerate(components) for key in component}
+        before: dict[int, set[int]] = {at: set() for at in range(len(components))}
+        for first, second in edges:
+            if of[first] != of[second]:
+                before[of[second]].add(of[first])
+        ordered: list[list[Unit]] = []
+        left = set(before)
+        while left:
+            free = [at for at in left if not before[at] & left]
+            at = min(free, key=lambda one: min(self._rank(key) for key in components[one]))
+            left.discard(at)
+            ordered.append([self._units[key] for key in sorted(components[at], key=self._rank)])
+        return ordered
+
+    def _rank(self, key: Key) -> tuple[str, int, str]:
+        return key[0], _RANKS[self._units[key].kind], key[1]
+
+    def _edges(self) -> set[tuple[Key, Key]]:
+        """(first, second)."""
+        found: set[tuple[Key, Key]] = set()
+        for key, unit in self._units.items():
+            going, coming = self.going(unit), self.coming(unit)
+            for foreign in unit.now.foreign_keys if unit.now else ():
+                parent = self._schemas.successor(parent_of(foreign))
+                if parent in self._units and parent != key:
+                    found.add((key, parent) if foreign.name in going else (parent, key))
+            for foreign in unit.wanted.foreign_keys if unit.wanted else ():
+                parent = parent_of(foreign)
+                if parent in self._units and parent != key and foreign.name in coming:
+                    found.add((parent, key))
+            for other in self._units.values():
+                if other.kind == "rename" and other.now and (unit.key == (other.key[0], other.now.name)):
+                    found.add((other.key, key))  # the name has to be free first
+        return found
+
+    def _again(self, unit: Unit) -> set[str]:
+        """Foreign keys of the unit that stay and yet have to be dropped meanwhile: a type changes on one of their ends."""
+        if unit.now is None or unit.wanted is None:
+            return set()
+        return {
+            foreign.name
+            for foreign in unit.now.foreign_keys
+            if self._stays(unit, foreign) and self._changes_type(unit, foreign)
+        }
+
+    def _changes_type(self, unit: Unit, foreign: ForeignKey) -> bool:
+        parent = self._schemas.successor(parent_of(foreign))
+        if {unit.key, parent} & self._forced:
+            return True
+        if _types_differ(self._schemas, unit.key, unit.now, unit.wanted, foreign.columns):
+            return True
+        schema, name = parent
+        now = self._schemas.live.get(foreign.parent_schema, {}).get(foreign.parent)
+        wanted = self._schemas.wanted.get(schema, {}).get(name)
+        return _types_differ(self._schemas, parent, now, wanted, foreign.parent_columns)
+
+    def _stays(self, unit: Unit, foreign: ForeignKey) -> bool:
+        """Whether a live foreign key is a desired one too, renames aside."""
+        return unit.wanted is not None and self._meant(unit, foreign) in {
+            _shape(other, parent_of(other)) for other in unit.wanted.foreign_keys
+        }
+
+    def _meant(self, unit: Unit, foreign: ForeignKey) -> tuple[object, ...]:
+        parent = self._schemas.successor(parent_of(foreign))
+        after = self._schemas.column_after
+        return (
+            tuple(after(unit.key, column) for column in foreign.columns), parent,
+            tuple(after(parent, column) for column in foreign.parent_columns), _actions(foreign),
+        )  # fmt: skip
+
+
+def _shape(foreign: ForeignKey, parent: Key) -> tuple[object, ...]:
+    return (
+        tuple(column.lower() for column in foreign.columns), parent,
+        tuple(column.lower() for column in foreign.parent_columns), _actions(foreign),
+    )  # fmt: skip
+
+
+def _actions(foreign: ForeignKey) -> str:
+    """What is behind the referred columns: ON DELETE … ON UPDATE …."""
+    return foreign.line.rpartition(")")[2].strip()
+
+
+def _types_differ(
+    schemas: Schemas, key: Key, now: Table | None, wanted: Table | None, columns: Sequence[str]
+) -> bool:
+    for name in columns:
+        before = now.column(name) if now else None
+        after = wanted.column(schemas.column_after(key, name)) if wanted else None
+        if before is not None and after is not None and not same_type(before, after):
+            return True
+    return False
+
+
+def _components(keys: Sequence[Key], edges: Iterable[tuple[Key, Key]]) -> list[list[Key]]:
+    """What is tied in rings, each key in one of the lists."""
+    following: dict[Key, list[Key]] = {key: [] for key in keys}
+    for first, second in sorted(edges):
+        following[first].append(second)
+    reached: dict[Key, set[Key]] = {}
+    for key in keys:
+        seen: set[Key] = set()
+        left = list(following[key])
+        while left:
+            other = left.pop()
+            if other not in seen:
+                seen.add(other)
+                left += following[other]
+        reached[key] = seen
+    found: list[list[Key]] = []
+    placed: set[Key] = set()
+    for key in keys:
+        if key not in placed:
+            ring = [
+                other for other in keys if other == key or (other in reached[key] and key in reached[other])
+            ]
+            found.append(ring)
+            placed.update(ring)
+    return found

@@ -1,0 +1,112 @@
+"""The ALTERs that turn the partitions of one table into those of another."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from engine.mysql.quoting import quote_names
+from engine.mysql.shown import Piece, joined, pieces, split_list, unquoted
+
+_COUNT = re.compile(r"\s*\bPARTITIONS (\d+)\s*\Z")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Partitioning:
+    """A PARTITION BY text, taken apart. `definitions`: what follows PARTITION, by name, in order; empty for a mere `count`."""
+
+    head: str
+    definitions: Mapping[str, str]
+    count: int = 0
+
+
+def read_partitioning(text: str) -> Partitioning:
+    """Take the text of a table's partitions apart, as the server writes it."""
+    found = list(pieces(text))
+    depth, start = 0, None
+    for at, piece in enumerate(found):
+        if depth == 0 and piece.text == "(" and _next_word(found, at) == "PARTITION":
+            start = at
+            break
+        depth += (piece.text == "(") - (piece.text == ")")
+    if start is None:
+        count = _COUNT.search(text)
+        return Partitioning(
+            head=_plain(_COUNT.sub("", text)), definitions={}, count=int(count[1]) if count else 1
+        )
+    elements, _ = split_list(found, start)
+    definitions = {}
+    for element in elements:
+        name = element[2]
+        definitions[unquoted(name.text) if name.kind == "name" else name.text] = joined(element)
+    return Partitioning(head=_plain(joined(found[:start])), definitions=definitions)
+
+
+def partition_alters(now: str, wanted: str, *, whole: bool = False) -> list[list[str]]:
+    """ALTERs, each of which must stand alone; none when the partitions are the same. *whole*: all partitions are made anew."""
+    if now == wanted:
+        return []
+    if not wanted:
+        return [["REMOVE PARTITIONING"]]
+    if not now or whole:
+        return [[_plain(wanted)]]
+    one, other = read_partitioning(now), read_partitioning(wanted)
+    if one.head == other.head and one.definitions and other.definitions:
+        return _lists(one, other) or [[_plain(wanted)]]
+    if one.head == other.head and one.count and other.count and "SUBPARTITION" not in one.head:
+        more = other.count - one.count
+        return [[f"ADD PARTITION PARTITIONS {more}" if more > 0 else f"COALESCE PARTITION {-more}"]]
+    return [[_plain(wanted)]]
+
+
+def dropped_partitions(now: str, wanted: str) -> tuple[str, ...]:
+    """The names of partitions whose rows go with them."""
+    return tuple(
+        unquoted(name)
+        for (clause,) in partition_alters(now, wanted)
+        if clause.startswith("DROP PARTITION ")
+        for name in re.findall(r"`(?:[^`]|``)+`", clause)
+    )
+
+
+def _lists(now: Partitioning, wanted: Partitioning) -> list[list[str]]:
+    """Partitions that are gone with nothing in their place are dropped, new ones behind the last added, others reorganised.
+
+    Empty when those that stay would change their order.
+    """
+    same = [name for name, text in now.definitions.items() if wanted.definitions.get(name) == text]
+    if same != [name for name in wanted.definitions if name in same]:
+        return []
+    drops: list[str] = []
+    changes: list[list[str]] = []
+    for gone, new, following in _gaps(list(now.definitions), list(wanted.definitions), same):
+        definitions = [wanted.definitions[name] for name in new]
+        if gone and not new:
+            drops += gone
+        elif new and not gone and following is None:
+            changes.append([f"ADD PARTITION ({', '.join(definitions)})"])
+        elif new:
+            if not gone and following is not None:
+                gone, definitions = [following], [*definitions, wanted.definitions[following]]
+            changes.append([f"REORGANIZE PARTITION {quote_names(gone)} INTO ({', '.join(definitions)})"])
+    return [*([[f"DROP PARTITION {quote_names(drops)}"]] if drops else []), *changes]
+
+
+def _gaps(
+    now: Sequence[str], wanted: Sequence[str], same: Sequence[str]
+) -> Iterator[tuple[list[str], list[str], str | None]]:
+    """What is gone and what is new before each that stays, and at the end."""
+    one = other = 0
+    for following in (*same, None):
+        end = len(now) if following is None else now.index(following)
+        other_end = len(wanted) if following is None else wanted.index(following)
+        yield list(now[one:end]), list(wanted[other:other_end]), following
+        one, other = end + 1, other_end + 1
+
+
+def _next_word(found: Sequence[Piece], at: int) -> str:
+    return next((piece.word for piece in found[at + 1 :] if piece.kind != "space"), "")
+
+
+def _plain(text: str) -> str:
+    """On one line, with single spaces outside quotes."""
+    return "".join(" " if piece.kind == "space" else piece.text for piece in pieces(text)).strip()

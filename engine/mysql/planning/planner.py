@@ -1,0 +1,203 @@
+"""The plan for a MySQL or MariaDB target: what it takes from the live schemas to the desired ones, proved in scratch schemas.
+
+The target's schemas are only read.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
+
+from engine.base import Finding, PlanResult, SchemaFiles, Severity
+from engine.errors import BadFiles, Refused
+from engine.mysql.address import Address
+from engine.mysql.flavour import Flavour, flavour_of
+from engine.mysql.link import Link
+from engine.mysql.planning.altering import Altering, TiedDown
+from engine.mysql.planning.desired import Desired, Kept, load_desired
+from engine.mysql.planning.drafting import Drafting
+from engine.mysql.planning.drafts import Draft
+from engine.mysql.planning.files import Group, parse_groups
+from engine.mysql.planning.lint import gone_and_new, judge
+from engine.mysql.planning.linters.case import Case
+from engine.mysql.planning.order import Key, Schemas, Ties
+from engine.mysql.planning.pull import tables_files
+from engine.mysql.planning.rehearsal import Rehearsal
+from engine.mysql.planning.renames import read_renames
+from engine.mysql.planning.rewriting import with_partitions_of
+from engine.mysql.planning.scratch import Scratch, Stage
+from engine.mysql.planning.targets import Live, read_live, schema_names, size_of
+from engine.mysql.tables import Table
+
+_SEVERITIES = list(Severity)
+
+
+def plan_mysql(
+    address: Address, files: SchemaFiles, *, workspace: Address | None = None, kept: Kept | None = None
+) -> PlanResult:
+    """What it takes to make the schemas at *address* those of *files*. The same input gives the same plan.
+
+    *workspace*: another server on which to try things out. *kept*: what earlier plans found out.
+    BadFiles: the files are not understood. Refused: no verified way, or too few rights. TargetUnavailable.
+    """
+    schemas = schema_names(address, files)
+    with _reading(address) as link:
+        flavour = flavour_of(link)
+        groups = _groups(link, flavour, files, schemas)
+        live = {schema: read_live(link, namespace, schema) for namespace, schema in schemas.items()}
+        with Scratch(workspace or address, link) as scratch:
+            places = {schema: one.place for schema, one in live.items()}
+            desired = load_desired(scratch, places, groups, kept or Kept())
+            return _Planning(link, scratch, live, desired).result()
+
+
+@contextmanager
+def _reading(address: Address) -> Iterator[Link]:
+    with Link(address, schema="") as link:
+        if not flavour_of(link).mariadb:
+            link.run(
+                "SET SESSION information_schema_stats_expiry = 0"
+            )  # how big a table is now, not yesterday
+        yield link
+
+
+def _groups(
+    link: Link, flavour: Flavour, files: SchemaFiles, schemas: Mapping[str, str]
+) -> dict[str, list[Group]]:
+    case = int(link.value("SELECT @@lower_case_table_names")) == 0
+    found: dict[str, list[Group]] = {}
+    problems: list[str] = []
+    for namespace, schema in schemas.items():
+        label = f"{namespace}/" if len(schemas) > 1 else ""
+        try:
+            found[schema] = parse_groups(
+                files[namespace],
+                namespace=namespace,
+                own_names=[schema],
+                flavour=flavour,
+                case=case,
+                label=label,
+            )
+        except BadFiles as bad:
+            problems += bad.problems
+    if problems:
+        raise BadFiles(problems)
+    return found
+
+
+class _Planning:
+    """One plan in the making: live and desired tables are known."""
+
+    def __init__(
+        self, link: Link, scratch: Scratch, live: Mapping[str, Live], desired: Mapping[str, Desired]
+    ) -> None:
+        self._link = link
+        self._scratch = scratch
+        self._live = live
+        self._desired = desired
+        self._renames = {schema: read_renames(desired[schema], one.tables) for schema, one in live.items()}
+        self._schemas = Schemas(
+            live={schema: dict(one.tables) for schema, one in live.items()},
+            wanted={schema: self._wanted(schema) for schema in live},
+            tables={schema: renames.tables for schema, renames in self._renames.items()},
+            columns={schema: renames.columns for schema, renames in self._renames.items()},
+        )
+
+    def result(self) -> PlanResult:
+        """The plan."""
+        drafts = self._drafts()
+        findings = sorted(self._findings(drafts), key=_order) if drafts else []
+        return PlanResult(
+            changes=tuple(draft.change(_unsafe(draft, findings)) for draft in drafts),
+            findings=tuple(findings),
+            fingerprints=self._fingerprints(),
+            original={one.place.namespace: tables_files(one.tables) for one in self._live.values()},
+            unmanaged=self._unmanaged(),
+        )
+
+    def _wanted(self, schema: str) -> dict[str, Table]:
+        """The desired tables; of one whose partitions somebody else looks after, with those that it has."""
+        found = {}
+        for name, table in self._desired[schema].tables.items():
+            live = self._live[schema].tables.get(self._renames[schema].source(name))
+            elsewhere = live is not None and self._desired[schema].partitions_elsewhere(name)
+            found[name] = with_partitions_of(table, live) if live is not None and elsewhere else table
+        return found
+
+    def _drafts(self) -> list[Draft]:
+        units = self._schemas.units()
+        if not units:
+            return []
+        defaults = {schema: (one.place.charset, one.place.collation) for schema, one in self._live.items()}
+        clones = self._scratch.schema(*next(iter(defaults.values())))
+        sizes = self._sizes()
+        forced: set[Key] = set()
+        while True:
+            stage = Stage(self._scratch, defaults)
+            rehearsal = Rehearsal(stage, self._schemas.live)
+            altering = Altering(self._link, self._scratch, stage, rehearsal, clones, sizes)
+            ties = Ties(self._schemas, units, forced)
+            namespaces = {schema: one.place.namespace for schema, one in self._live.items()}
+            try:
+                return Drafting(rehearsal, ties, altering, namespaces).drafts()
+            except TiedDown as tied:
+                if tied.key in forced:
+                    raise Refused(f"{tied.key[1]}: the server does not take the change: {tied}") from tied
+                forced.add(tied.key)
+
+    def _sizes(self) -> Callable[[Key], tuple[int, int]]:
+        @cache
+        def sizes(key: Key) -> tuple[int, int]:
+            return size_of(self._link, key[0], self._renames[key[0]].source(key[1]))
+
+        return sizes
+
+    # -- findings ------------------------------------------------------------------------------------------------
+
+    def _findings(self, drafts: Sequence[Draft]) -> Iterator[Finding]:
+        for renames in self._renames.values():
+            yield from renames.findings
+        cases = [case for draft in drafts for case in self._cases(draft)]
+        for case in cases:
+            yield from judge(case)
+        yield from gone_and_new(cases)
+        for draft in drafts:
+            for warning in draft.warnings:
+                yield Finding(severity=Severity.WARNING, linter="online", message=warning, table=draft.name)
+
+    def _cases(self, draft: Draft) -> Iterator[Case]:
+        for unit in draft.units:
+            yield Case(
+                now=unit.now,
+                wanted=unit.wanted,
+                locate=self._desired[unit.key[0]].locate,
+                renamed=self._renames[unit.key[0]].of(unit.key[1]),
+                parts=draft.parts,
+            )
+
+    def _fingerprints(self) -> dict[str, str]:
+        """Of every live table; with its schema in front where the plan has several."""
+        several = len(self._live) > 1
+        return {
+            f"{schema}.{name}" if several else name: table.fingerprint
+            for schema, one in self._live.items()
+            for name, table in one.tables.items()
+        }
+
+    def _unmanaged(self) -> tuple[str, ...]:
+        several = len(self._live) > 1
+        return tuple(
+            thing.replace(" ", f" {schema}.", 1) if several else thing
+            for schema, one in self._live.items()
+            for thing in one.unmanaged
+        )
+
+
+def _unsafe(draft: Draft, findings: Sequence[Finding]) -> list[str]:
+    names = {unit.key[1] for unit in draft.units}
+    return [f.message for f in findings if f.table in names and f.severity is Severity.ERROR]
+
+
+def _order(finding: Finding) -> tuple[str, int, str, str, str]:
+    return (
+        finding.table.lower(), _SEVERITIES.index(finding.severity), finding.linter, finding.column, finding.message
+    )  # fmt: skip

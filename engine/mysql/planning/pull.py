@@ -1,0 +1,46 @@
+"""The live schemas as files, one per table. Planned, they change nothing."""
+
+from collections.abc import Mapping, Sequence
+from urllib.parse import quote
+
+from engine.base import SchemaFiles
+from engine.errors import Refused
+from engine.mysql.address import Address
+from engine.mysql.catalog import read_tables
+from engine.mysql.flavour import flavour_of
+from engine.mysql.link import Link
+from engine.mysql.spec import OWN_PREFIX
+from engine.mysql.tables import Table
+
+_SYSTEM = ("mysql", "information_schema", "performance_schema", "sys")
+
+
+def pull_mysql(address: Address, namespace: str) -> SchemaFiles:
+    """The schema of the DSN as files of *namespace*; without one in it every schema that this user sees, by its name."""
+    with Link(address, schema="") as link:
+        flavour_of(link)
+        if address.database:
+            return {namespace: tables_files(read_tables(link, address.database))}
+        found = {schema: tables_files(read_tables(link, schema)) for schema in _schemas(link)}
+    if not found:
+        raise Refused(
+            "the dsn names no database, and this user sees none on the server: make one, or name it in the dsn"
+        )
+    return found
+
+
+def tables_files(tables: Mapping[str, Table]) -> dict[str, str]:
+    """File name → text, the same for the same schema."""
+    return {file_name(name): f"{tables[name].text};\n" for name in sorted(tables)}
+
+
+def file_name(table: str) -> str:
+    """The table's name; what a file system may not like is percent-encoded."""
+    return quote(table, safe=" ()+,@") + ".sql"
+
+
+def _schemas(link: Link) -> Sequence[str]:
+    rows = link.rows("SELECT SCHEMA_NAME FROM information_schema.SCHEMATA ORDER BY SCHEMA_NAME")
+    return [
+        name for (name,) in rows if name.lower() not in _SYSTEM and not name.lower().startswith(OWN_PREFIX)
+    ]

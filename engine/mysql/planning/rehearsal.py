@@ -1,0 +1,129 @@
+"""The tables of a plan on the stage, as they are at each moment: statements are tried here, and what they did is read back."""
+
+from collections.abc import Iterable, Mapping
+
+from engine.errors import Refused
+from engine.mysql.planning.order import Key, parent_of
+from engine.mysql.planning.scratch import Stage
+from engine.mysql.quoting import quote_table
+from engine.mysql.spec import Algorithm, Fingerprints, Statement
+from engine.mysql.tables import Table
+
+
+class Rehearsal:
+    """What the stage holds. Tables are put there when first needed; the statements of a plan run on them in its order."""
+
+    def __init__(self, stage: Stage, live: Mapping[str, Mapping[str, Table]]) -> None:
+        self._stage = stage
+        self._state = {(schema, name): table for schema in live for name, table in live[schema].items()}
+        self._staged: set[Key] = set()
+
+    def table(self, key: Key) -> Table | None:
+        """A table as it is by now."""
+        return self._state.get(key)
+
+    def tables(self) -> dict[Key, Table]:
+        """All tables as they are by now."""
+        return dict(self._state)
+
+    def relatives(self, key: Key) -> list[Table]:
+        """The tables that a table refers to, or that refer to it, as they are by now; in a fixed order."""
+        table = self._state.get(key)
+        parents = {parent_of(foreign) for foreign in table.foreign_keys} if table else set()
+        children = {
+            other
+            for other, one in self._state.items()
+            if any(parent_of(foreign) == key for foreign in one.foreign_keys)
+        }
+        return [
+            self._state[other]
+            for other in sorted(parents | children)
+            if other != key and other in self._state
+        ]
+
+    def said(self, error: Exception) -> str:
+        """What the server said, in the names of the real schemas."""
+        return self._stage.said(error)
+
+    def need(self, keys: Iterable[Key]) -> None:
+        """Have these tables and their relatives on the stage."""
+        for key in keys:
+            for table in (self._state.get(key), *self.relatives(key)):
+                if table is not None and (table.schema, table.name) not in self._staged:
+                    self._stage.make(table)
+                    self._staged.add((table.schema, table.name))
+
+    def put(self, table: Table) -> None:
+        """Take *table* as it is given; it goes to the stage when something needs it there."""
+        self._state[table.schema, table.name] = table
+        self._staged.discard((table.schema, table.name))
+
+    def gone(self, key: Key) -> None:
+        """Have no such table any more."""
+        self._state.pop(key, None)
+        if key in self._staged:
+            self._staged.discard(key)
+            self._stage.drop(*key)
+
+    def run(self, sql: str, algorithm: Algorithm, touched: Iterable[Key]) -> Statement:
+        """Run a statement for good; the statement, with what it leaves of each table that it touches or that it changed.
+
+        ServerRefused. *touched* are all tables that it names.
+        """
+        named = list(touched)
+        around = {key for one in named for key in self._around(one)} | set(named)
+        self._stage.run(sql + algorithm.clause)
+        after = []
+        for key in sorted(around):
+            table = self._stage.read(*key)
+            if key in named or _text(table) != _text(self._state.get(key)):
+                after.append((key, table))
+            self._note(key, table)
+        schemas = {key[0] for key, _ in after}
+        if len(schemas) > 1:
+            raise Refused(
+                f"one statement changes tables of several schemas ({', '.join(sorted(schemas))}): not supported"
+            )
+        fingerprints: Fingerprints = tuple(
+            (key[1], table.fingerprint if table else None) for key, table in after
+        )
+        return Statement(sql=sql, algorithm=algorithm, after=fingerprints)
+
+    def again(self, snapshot: Mapping[Key, Table | None]) -> None:
+        """Have these tables as they were."""
+        for key, table in snapshot.items():
+            if table is None:
+                self.gone(key)
+            elif _text(self._state.get(key)) != table.text or key not in self._staged:
+                self._stage.make(table)
+                self._note(key, table)
+
+    def snapshot(self, keys: Iterable[Key]) -> dict[Key, Table | None]:
+        """These tables and their relatives as they are by now."""
+        found = {key: self._state.get(key) for key in keys}
+        for key in list(found):
+            for table in self.relatives(key):
+                found[table.schema, table.name] = table
+        return found
+
+    def _around(self, key: Key) -> list[Key]:
+        return [
+            other for table in self.relatives(key) if (other := (table.schema, table.name)) in self._staged
+        ]
+
+    def _note(self, key: Key, table: Table | None) -> None:
+        if table is None:
+            self._state.pop(key, None)
+            self._staged.discard(key)
+        else:
+            self._state[key] = table
+            self._staged.add(key)
+
+
+def alter(key: Key, clauses: str) -> str:
+    """ALTER TABLE of a table by its full name."""
+    return f"ALTER TABLE {quote_table(*key)} {clauses}"
+
+
+def _text(table: Table | None) -> str | None:
+    return table.text if table else None

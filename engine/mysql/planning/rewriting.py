@@ -1,0 +1,47 @@
+"""The same table with something about it changed, its text too: what stands between the live table and the desired one."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from engine.mysql.shown import create_text
+from engine.mysql.tables import Column, ForeignKey, Table
+
+
+def without_foreign_keys(table: Table, names: Collection[str]) -> Table:
+    """*table* without the foreign keys of those *names*."""
+    return _rewritten(table, foreign_keys=[key for key in table.foreign_keys if key.name not in names])
+
+
+def with_partitions_of(table: Table, other: Table) -> Table:
+    """*table* with the partitions of *other*."""
+    return _rewritten(table, partitions=other.partitions)
+
+
+def renamed(table: Table, name: str) -> Table:
+    """*table* by another name."""
+    return _rewritten(table, name=name)
+
+
+def _rewritten(
+    table: Table,
+    *,
+    name: str | None = None,
+    foreign_keys: Sequence[ForeignKey] | None = None,
+    partitions: str | None = None,
+) -> Table:
+    table = replace(
+        table,
+        name=table.name if name is None else name,
+        foreign_keys=table.foreign_keys if foreign_keys is None else tuple(foreign_keys),
+        partitions=table.partitions if partitions is None else partitions,
+    )
+    lines = [
+        *(column.line for column in table.columns), *table.periods, *(index.line for index in table.indexes),
+        *(key.line for key in table.foreign_keys), *(check.line for check in table.checks),
+    ]  # fmt: skip
+    return replace(table, text=create_text(table.name, lines, table.options, table.partitions))
+
+
+def same_type(one: Column, other: Column) -> bool:
+    """Whether a foreign key can hold between them as they are."""
+    return (one.column_type, one.collation) == (other.column_type, other.collation)

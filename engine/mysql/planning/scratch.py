@@ -1,0 +1,223 @@
+"""Schemas of our own on a server, in which tables are made, changed and read back while a plan is made.
+
+Each has an owner: the session that holds the named lock of its name. One whose owner is gone is dropped by the next plan, unless
+rows are in it: then somebody uses it for something, and it stays.
+"""
+
+import re
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+
+from engine.errors import Refused
+from engine.mysql.address import Address
+from engine.mysql.catalog import read_table, read_tables
+from engine.mysql.flavour import Flavour, flavour_of
+from engine.mysql.link import DDL_SETTINGS, Link
+from engine.mysql.quoting import quote_name, quote_table
+from engine.mysql.shown import unquoted
+from engine.mysql.spec import OWN_PREFIX
+from engine.mysql.tables import Table
+from engine.mysql.trouble import ServerRefused, Trouble
+
+PREFIX = f"{OWN_PREFIX}scratch_"
+_FORBIDDEN = (1044, 1142, 1227, 1370)
+SQL_MODE = str(DDL_SETTINGS["sql_mode"])
+_QUALIFIER = re.compile(r"'(?:[^'\\]|\\.|'')*'|(`(?:[^`]|``)+`)\.(?=`)", re.DOTALL)
+_READ_OTHERWISE = {
+    "ANSI_QUOTES",
+    "PIPES_AS_CONCAT",
+    "HIGH_NOT_PRECEDENCE",
+    "IGNORE_SPACE",
+    "REAL_AS_FLOAT",
+    "NO_UNSIGNED_SUBTRACTION",
+}
+
+
+class Scratch:
+    """One plan's schemas on one server; a context manager that drops them. `link` is its session."""
+
+    def __init__(self, address: Address, target: Link) -> None:
+        """A session at *address*, where SQL is read as on the *target*. Refused for another kind of server, or too few rights."""
+        self.link = Link(address, schema="", answer_seconds=120.0)
+        try:
+            self.flavour = _same_kind(self.link, target)
+            self.default_engine = str(target.value("SELECT @@GLOBAL.default_storage_engine"))
+            self.link.run("SET default_storage_engine = %s", self.default_engine)
+            self.files_mode = _pin(self.link, self.flavour, target)
+            self._token = secrets.token_hex(5)
+            self._made: list[str] = []
+            self._owned()
+            _drop_leftovers(self.link)
+        except BaseException:
+            self.link.close()
+            raise
+
+    def __enter__(self) -> "Scratch":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(Trouble, ServerRefused):  # what is left, the next plan removes
+            for name in self._made:
+                self.link.run(f"DROP DATABASE IF EXISTS {quote_name(name)}")
+        self.link.close()
+
+    def _owned(self) -> None:
+        self.link.value("SELECT GET_LOCK(%s, 0)", PREFIX + self._token)
+
+    def schema(self, charset: str, collation: str) -> str:
+        """A new, empty schema with the defaults of the one that it stands for."""
+        name = f"{PREFIX}{self._token}_{len(self._made)}"
+        try:
+            self.link.run(f"CREATE DATABASE {quote_name(name)} CHARACTER SET {charset} COLLATE {collation}")
+        except (ServerRefused, Trouble) as error:
+            if error.code not in _FORBIDDEN:
+                raise
+            raise Refused(_missing_grant(self.link)) from error
+        self._made.append(name)
+        return name
+
+    @contextmanager
+    def checks(self, *, on: bool) -> Iterator[None]:
+        """With or without foreign keys looked at; without is how a scratch session starts."""
+        self.link.run(f"SET foreign_key_checks = {int(on)}")
+        try:
+            yield
+        finally:
+            self.link.run("SET foreign_key_checks = 0")
+
+    @contextmanager
+    def reading_files(self) -> Iterator[None]:
+        """With the sql_mode in which people write files for that server."""
+        self.link.run("SET sql_mode = %s", self.files_mode)
+        try:
+            yield
+        finally:
+            self.link.run("SET sql_mode = %s", SQL_MODE)
+
+
+class Stage:
+    """The scratch schemas that stand for the schemas of a plan. All texts and statements here name the real ones."""
+
+    def __init__(self, scratch: Scratch, defaults: Mapping[str, tuple[str, str]]) -> None:
+        """*defaults*: character set and collation of each real schema."""
+        self._scratch = scratch
+        self._link = scratch.link
+        self._schemas = {real: scratch.schema(*of) for real, of in sorted(defaults.items())}
+        self._meant = {scratch: real for real, scratch in self._schemas.items()}
+
+    @contextmanager
+    def selected(self, schema: str) -> Iterator[None]:
+        """With the schema that stands for *schema* as the one that bare names are in."""
+        self._link.run(f"USE {quote_name(self._schemas[schema])}")
+        yield
+
+    def scratch_name(self, schema: str) -> str:
+        """The quoted name of what stands for *schema*; nothing does for one that is not in the plan.
+
+        No scratch table may be tied to a live one: a write there would look here.
+        """
+        if schema not in self._schemas:
+            self._schemas[schema] = f"{PREFIX}absent_{schema}"[:64]
+            self._meant[self._schemas[schema]] = schema
+        return quote_name(self._schemas[schema])
+
+    def make(self, table: Table) -> None:
+        """Make *table* anew as its text says, whatever it was."""
+        schema = self._schemas[table.schema]
+        self._link.run(f"DROP TABLE IF EXISTS {quote_table(schema, table.name)}")
+        self._link.run(self.placed(created(table.schema, table.text)))
+
+    def drop(self, schema: str, name: str) -> None:
+        """Have no such table."""
+        self._link.run(f"DROP TABLE IF EXISTS {quote_table(self._schemas[schema], name)}")
+
+    def run(self, sql: str) -> None:
+        """Run a statement about tables of the real schemas, foreign keys looked at as when it will run for good."""
+        with self._scratch.checks(on=True):
+            self._link.run(self.placed(sql))
+
+    def read(self, schema: str, name: str) -> Table | None:
+        """A table as it is here, read as if it were in the real schema."""
+        return read_table(self._link, self._schemas[schema], name, stands_for=self._meant)
+
+    def read_all(self, schema: str) -> dict[str, Table]:
+        """All tables that stand for those of *schema*."""
+        return read_tables(self._link, self._schemas[schema], stands_for=self._meant)
+
+    def placed(self, sql: str) -> str:
+        """*sql* with the real schemas' names, where they qualify a table, replaced by those of the scratch ones."""
+        return _QUALIFIER.sub(lambda m: f"{self.scratch_name(unquoted(m[1]))}." if m[1] else m[0], sql)
+
+    def meant(self, sql: str) -> str:
+        """*sql* that `placed` gave, with the real names again."""
+        for scratch, real in self._meant.items():
+            sql = sql.replace(f"{quote_name(scratch)}.", f"{quote_name(real)}.")
+        return sql
+
+    def said(self, error: Exception) -> str:
+        """What the server said, without where, in the names of the real schemas."""
+        text = re.sub(r"\A\S+: ", "", str(error))
+        for scratch, real in self._meant.items():
+            text = text.replace(scratch, real)
+        return text
+
+
+def created(schema: str, text: str) -> str:
+    """A canonical CREATE TABLE text with the table's schema in front of its name."""
+    return f"CREATE TABLE {quote_name(schema)}.{text.removeprefix('CREATE TABLE ')}"
+
+
+def _same_kind(link: Link, target: Link) -> Flavour:
+    here, there = flavour_of(link), flavour_of(target)
+    if (here.vendor, here.version[:2]) != (there.vendor, there.version[:2]):
+        raise Refused(
+            f"the workspace server is {here}, the target {there}: it must be of the same kind and release"
+        )
+    return here
+
+
+def _pin(link: Link, flavour: Flavour, target: Link) -> str:
+    """Set the session to what a plan must not depend on; returns the sql_mode for files, which is the target's as far as it
+    decides how SQL is read.
+    """
+    link.run("SET sql_mode = %s, foreign_key_checks = 0, lock_wait_timeout = 10", SQL_MODE)
+    settings = ["explicit_defaults_for_timestamp = 1", "sql_log_bin = 0"]
+    if not flavour.mariadb:
+        settings += ["sql_generate_invisible_primary_key = 0"]
+    for setting in settings:
+        with suppress(
+            ServerRefused, Trouble
+        ):  # read-only before MariaDB 10.8, or a right that is nice to have
+            link.run(f"SET SESSION {setting}")
+    modes = set(str(target.value("SELECT @@GLOBAL.sql_mode")).split(","))
+    return ",".join([SQL_MODE, *sorted(modes & _READ_OTHERWISE)])
+
+
+def _drop_leftovers(link: Link) -> None:
+    """Schemas of plans whose session is gone. Those with rows stay."""
+    for (name,) in link.rows("SHOW DATABASES LIKE %s", PREFIX.replace("_", r"\_") + "%"):
+        owner = re.fullmatch(rf"({PREFIX}[0-9a-f]+)_\d+", name)
+        if owner is None or not link.value("SELECT IS_FREE_LOCK(%s)", owner[1]):
+            continue
+        with suppress(ServerRefused, Trouble):  # another plan may be at it
+            if not _has_rows(link, name):
+                link.run(f"DROP DATABASE IF EXISTS {quote_name(name)}")
+
+
+def _has_rows(link: Link, schema: str) -> bool:
+    names: Sequence[tuple[str, ...]] = link.rows(
+        "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s AND TABLE_TYPE = 'BASE TABLE'",
+        schema,
+    )
+    return any(link.row(f"SELECT 1 FROM {quote_table(schema, name)} LIMIT 1") for (name,) in names)  # noqa: S608
+
+
+def _missing_grant(link: Link) -> str:
+    user = str(link.value("SELECT CURRENT_USER()"))
+    account = "@".join(f"'{part}'" for part in user.rsplit("@", 1))
+    pattern = PREFIX.replace("_", r"\_")
+    return (
+        "a plan is tried out in scratch schemas, which this user may not make: "
+        f"GRANT ALL PRIVILEGES ON `{pattern}%`.* TO {account}"
+    )

@@ -1,0 +1,66 @@
+"""Which schema of the target each namespace of the files is for, and what is there now."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from engine.errors import BadFiles, Refused
+from engine.mysql.address import Address
+from engine.mysql.catalog import read_tables, unmanaged
+from engine.mysql.link import Link
+from engine.mysql.planning.desired import Place
+from engine.mysql.quoting import quote_table
+from engine.mysql.tables import Table
+
+_SYSTEM = frozenset({"mysql", "information_schema", "performance_schema", "sys"})
+_COUNTED = 20_001
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Live:
+    """A schema as it is."""
+
+    place: Place
+    tables: Mapping[str, Table]
+    unmanaged: tuple[str, ...]
+
+
+def schema_names(address: Address, namespaces: Iterable[str]) -> dict[str, str]:
+    """Namespace → schema: the database of the DSN for the only one, else the schema of the same name. BadFiles."""
+    names = sorted(namespaces)
+    if not names:
+        raise BadFiles(["the files have no namespace: put them into a folder"])
+    if address.database and len(names) == 1:
+        return {names[0]: address.database}
+    if odd := sorted(set(names) & _SYSTEM):
+        raise BadFiles([f"{odd[0]}: this schema belongs to the server itself"])
+    return {name: name for name in names}
+
+
+def read_live(link: Link, namespace: str, schema: str) -> Live:
+    """The schema as it is now. Refused when there is none."""
+    row = link.row(
+        "SELECT DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = %s",
+        schema,
+    )
+    if row is None:
+        raise Refused(
+            f"the server has no schema {schema} (or this user may not see it): make it first, empty"
+        )
+    place = Place(namespace=namespace, schema=schema, charset=str(row[0]), collation=str(row[1]))
+    return Live(place=place, tables=read_tables(link, schema), unmanaged=unmanaged(link, schema))
+
+
+def size_of(link: Link, schema: str, table: str) -> tuple[int, int]:
+    """Rows and bytes of a table: rows are counted as far as small tables go, and beyond that estimated by the server."""
+    row = link.row(
+        "SELECT TABLE_ROWS, DATA_LENGTH + INDEX_LENGTH FROM information_schema.TABLES"
+        " WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s",
+        schema, table,
+    )  # fmt: skip
+    if row is None:
+        return 0, 0
+    counted = link.value(
+        f"SELECT COUNT(*) FROM (SELECT 1 FROM {quote_table(schema, table)} LIMIT {_COUNTED}) AS some"  # noqa: S608
+    )
+    rows = int(counted) if int(counted) < _COUNTED else max(int(row[0] or 0), _COUNTED)
+    return rows, int(row[1] or 0)

@@ -1,0 +1,218 @@
+"""What one ALTER may hold, and in what order tables change: each rule by a pair of schemas that breaks without it."""
+
+import pytest
+
+from tests.engine.mysql.planning.rig import ground
+from tests.servers.server import Server
+
+P = "CREATE TABLE p (id INT PRIMARY KEY, a INT, UNIQUE KEY ua (a));"
+C = "CREATE TABLE c (id INT PRIMARY KEY, pid INT, pa INT, CONSTRAINT f FOREIGN KEY (pid) REFERENCES p (id));"
+
+BOTH = {
+    "nothing to do": (P, P),
+    "a new table": ("", P),
+    "a dropped table": (P, ""),
+    "columns added, dropped, changed and moved at once": (
+        "CREATE TABLE t (a INT, b VARCHAR(5), c INT, d INT NOT NULL, e DATE);",
+        "CREATE TABLE t (e DATE, a BIGINT, n INT FIRST_, d INT, x TEXT, c INT COMMENT 'x');".replace(" FIRST_", ""),
+    ),
+    "columns in the reverse order": (
+        "CREATE TABLE t (a INT, b INT, c INT, d INT, e INT);", "CREATE TABLE t (e INT, d INT, c INT, b INT, a INT);",
+    ),
+    "the case of a column's name": ("CREATE TABLE t (a INT, Bb INT);", "CREATE TABLE t (a INT, bB BIGINT);"),
+    "an index of the same name over other columns": (
+        "CREATE TABLE t (a INT, b INT, KEY k (a));", "CREATE TABLE t (a INT, b INT, KEY k (b, a));",
+    ),
+    "an index that only changes its order": (
+        "CREATE TABLE t (a INT, b INT, KEY k (a, b));", "CREATE TABLE t (a INT, b INT, KEY k (a DESC, b));",
+    ),
+    "an index that only changes its comment": (
+        "CREATE TABLE t (a INT, KEY k (a));", "CREATE TABLE t (a INT, KEY k (a) COMMENT 'why');",
+    ),
+    "an index that only changes its name": ("CREATE TABLE t (a INT, KEY k (a));", "CREATE TABLE t (a INT, KEY j (a));"),
+    "two indexes that swap their names": (
+        "CREATE TABLE t (a INT, b INT, KEY k (a), KEY j (b));", "CREATE TABLE t (a INT, b INT, KEY j (a), KEY k (b));",
+    ),
+    "an index that becomes unique": ("CREATE TABLE t (a INT, KEY k (a));", "CREATE TABLE t (a INT, UNIQUE KEY k (a));"),
+    "an index made by CREATE INDEX": (
+        "CREATE TABLE t (a INT, b INT);",
+        "CREATE TABLE t (a INT, b INT); CREATE INDEX i ON t (b); CREATE UNIQUE INDEX u ON t (a, b);",
+    ),
+    "two FULLTEXT indexes added": (
+        "CREATE TABLE t (a TEXT, b TEXT);", "CREATE TABLE t (a TEXT, b TEXT, FULLTEXT KEY x (a), FULLTEXT KEY y (b));",
+    ),
+    "a FULLTEXT index dropped and another added": (
+        "CREATE TABLE t (a TEXT, b TEXT, FULLTEXT KEY x (a));", "CREATE TABLE t (a TEXT, b TEXT, FULLTEXT KEY x (b));",
+    ),
+    "a SPATIAL index": (
+        "CREATE TABLE t (p POINT NOT NULL);", "CREATE TABLE t (p POINT NOT NULL, q POINT NOT NULL, SPATIAL KEY s (p));",
+    ),
+    "another primary key": (
+        "CREATE TABLE t (a INT NOT NULL, b INT NOT NULL, PRIMARY KEY (a));",
+        "CREATE TABLE t (a INT NOT NULL, b INT NOT NULL, PRIMARY KEY (b, a));",
+    ),
+    "a new primary key with AUTO_INCREMENT": (
+        "CREATE TABLE t (a INT NOT NULL PRIMARY KEY, b INT);",
+        "CREATE TABLE t (a INT NOT NULL, b BIGINT NOT NULL AUTO_INCREMENT, PRIMARY KEY (b), KEY k (a));",
+    ),
+    "AUTO_INCREMENT goes to another column": (
+        "CREATE TABLE t (a INT NOT NULL AUTO_INCREMENT PRIMARY KEY, b INT NOT NULL);",
+        "CREATE TABLE t (a INT NOT NULL, b INT NOT NULL AUTO_INCREMENT PRIMARY KEY);",
+    ),
+    "a foreign key dropped and made again under its name": (P + C, P + C.replace("(id))", "(id) ON DELETE CASCADE)")),
+    "a foreign key under another name": (P + C, P + C.replace("CONSTRAINT f", "CONSTRAINT g")),
+    "a foreign key to another column": (P + C, P + C.replace("REFERENCES p (id)", "REFERENCES p (a)")),
+    "a foreign key goes and its index too": (P + C, P + "CREATE TABLE c (id INT PRIMARY KEY, pid INT, pa INT);"),
+    "a foreign key goes and its index stays": (
+        P + C, P + "CREATE TABLE c (id INT PRIMARY KEY, pid INT, pa INT, KEY f (pid));",
+    ),
+    "a foreign key and its parent go": (P + C, "CREATE TABLE c (id INT PRIMARY KEY, pid INT, pa INT);"),
+    "child and parent go": (P + C, ""),
+    "child and parent come": ("", C + P),
+    "a foreign key comes together with its parent": ("CREATE TABLE c (id INT PRIMARY KEY, pid INT, pa INT);", P + C),
+    "the index that a foreign key needs is replaced": (
+        P + C.replace("CONSTRAINT", "KEY k (pid), CONSTRAINT"), P + C.replace("CONSTRAINT", "KEY j (pid, pa), CONSTRAINT"),
+    ),
+    "the key of the parent that a foreign key needs is replaced": (
+        P + C.replace("p (id)", "p (a)"),
+        P.replace("UNIQUE KEY ua (a)", "UNIQUE KEY ub (a), KEY uc (a, id)") + C.replace("p (id)", "p (a)"),
+    ),
+    "the type changes on both ends of a foreign key": (
+        P + C, P.replace("id INT", "id BIGINT") + C.replace("pid INT", "pid BIGINT"),
+    ),
+    "the type changes along a chain of foreign keys": (
+        P + C + "CREATE TABLE d (id INT PRIMARY KEY, CONSTRAINT h FOREIGN KEY (id) REFERENCES c (id));",
+        (P + C).replace("id INT", "id BIGINT")
+        + "CREATE TABLE d (id BIGINT PRIMARY KEY, CONSTRAINT h FOREIGN KEY (id) REFERENCES c (id));",
+    ),
+    "the collation changes on both ends of a foreign key": (
+        ("CREATE TABLE p (k VARCHAR(9) PRIMARY KEY) COLLATE utf8mb4_bin;"
+        "CREATE TABLE c (k VARCHAR(9), FOREIGN KEY (k) REFERENCES p (k)) COLLATE utf8mb4_bin;"),
+        ("CREATE TABLE p (k VARCHAR(9) PRIMARY KEY) COLLATE utf8mb4_unicode_ci;"
+        "CREATE TABLE c (k VARCHAR(9), FOREIGN KEY (k) REFERENCES p (k)) COLLATE utf8mb4_unicode_ci;"),
+    ),
+    "a foreign key column that only grows": (
+        "CREATE TABLE p (k VARCHAR(9) PRIMARY KEY); CREATE TABLE c (k VARCHAR(9), FOREIGN KEY (k) REFERENCES p (k));",
+        "CREATE TABLE p (k VARCHAR(20) PRIMARY KEY); CREATE TABLE c (k VARCHAR(20), FOREIGN KEY (k) REFERENCES p (k));",
+    ),
+    "tables that refer to each other come": (
+        "",
+        ("CREATE TABLE a (id INT PRIMARY KEY, b INT, FOREIGN KEY (b) REFERENCES b (id));"
+        "CREATE TABLE b (id INT PRIMARY KEY, a INT, FOREIGN KEY (a) REFERENCES a (id));"),
+    ),
+    "tables that refer to each other go": (
+        ("CREATE TABLE a (id INT PRIMARY KEY, b INT, FOREIGN KEY (b) REFERENCES b (id));"
+        "CREATE TABLE b (id INT PRIMARY KEY, a INT, FOREIGN KEY (a) REFERENCES a (id));"),
+        "",
+    ),
+    "tables that refer to each other change their types": (
+        ("CREATE TABLE a (id INT PRIMARY KEY, b INT, FOREIGN KEY (b) REFERENCES b (id));"
+        "CREATE TABLE b (id INT PRIMARY KEY, a INT, FOREIGN KEY (a) REFERENCES a (id));"),
+        ("CREATE TABLE a (id BIGINT PRIMARY KEY, b BIGINT, FOREIGN KEY (b) REFERENCES b (id));"
+        "CREATE TABLE b (id BIGINT PRIMARY KEY, a BIGINT, FOREIGN KEY (a) REFERENCES a (id));"),
+    ),
+    "a table that refers to itself changes its type": (
+        "CREATE TABLE a (id INT PRIMARY KEY, up INT, FOREIGN KEY (up) REFERENCES a (id));",
+        "CREATE TABLE a (id BIGINT PRIMARY KEY, up BIGINT, FOREIGN KEY (up) REFERENCES a (id));",
+    ),
+    "a regular column becomes VIRTUAL": ("CREATE TABLE t (a INT, b INT);", "CREATE TABLE t (a INT, b INT AS (a + 1) VIRTUAL);"),
+    "a VIRTUAL column becomes regular": ("CREATE TABLE t (a INT, b INT AS (a + 1) VIRTUAL);", "CREATE TABLE t (a INT, b INT);"),
+    "a VIRTUAL column becomes STORED": (
+        "CREATE TABLE t (a INT, b INT AS (a + 1) VIRTUAL, KEY k (b));",
+        "CREATE TABLE t (a INT, b INT AS (a + 1) STORED, KEY k (b));",
+    ),
+    "a regular column becomes STORED": ("CREATE TABLE t (a INT, b INT);", "CREATE TABLE t (a INT, b INT AS (a + 1) STORED);"),
+    "a generated column computes something else": (
+        "CREATE TABLE t (a INT, b INT AS (a + 1) VIRTUAL, c INT AS (a + 1) STORED);",
+        "CREATE TABLE t (a INT, b INT AS (a + 2) VIRTUAL, c INT AS (a + 2) STORED);",
+    ),
+    "a column that a generated one uses goes with it": (
+        "CREATE TABLE t (a INT, b INT, g INT AS (b + 1) VIRTUAL, KEY k (g));", "CREATE TABLE t (a INT);",
+    ),
+    "a column that a CHECK uses goes with it": (
+        "CREATE TABLE t (a INT, b INT, CONSTRAINT ck CHECK (b > a));", "CREATE TABLE t (a INT);",
+    ),
+    "a column becomes invisible": ("CREATE TABLE t (a INT, b INT);", "CREATE TABLE t (a INT, b INT INVISIBLE);"),
+    "a CHECK changes under its name": (
+        "CREATE TABLE t (a INT, CONSTRAINT ck CHECK (a > 1));", "CREATE TABLE t (a INT, CONSTRAINT ck CHECK (a > 2));",
+    ),
+    "the character set of a table with its columns": (
+        "CREATE TABLE t (a VARCHAR(9), b TEXT, c CHAR(3) COLLATE latin1_bin) CHARSET latin1;",
+        "CREATE TABLE t (a VARCHAR(9), b TEXT, c CHAR(3) COLLATE latin1_bin) CHARSET utf8mb4;",
+    ),
+    "the default character set alone": (
+        "CREATE TABLE t (a VARCHAR(9)) CHARSET latin1;", "CREATE TABLE t (a VARCHAR(9) CHARACTER SET latin1) CHARSET utf8mb4;",
+    ),
+    "the collation of one column": (
+        "CREATE TABLE t (a VARCHAR(9), b VARCHAR(9));", "CREATE TABLE t (a VARCHAR(9), b VARCHAR(9) COLLATE utf8mb4_bin);",
+    ),
+    "options of the table come and go": (
+        "CREATE TABLE t (a INT) COMMENT 'it''s' ROW_FORMAT=COMPRESSED;",
+        "CREATE TABLE t (a INT) STATS_PERSISTENT=0 MAX_ROWS=100;",
+    ),
+    "the storage engine": ("CREATE TABLE t (a INT) ENGINE=MyISAM;", "CREATE TABLE t (a INT);"),
+    "AUTO_INCREMENT in the files is passed over": (
+        "CREATE TABLE t (a INT AUTO_INCREMENT PRIMARY KEY) AUTO_INCREMENT=5;",
+        "CREATE TABLE t (a INT AUTO_INCREMENT PRIMARY KEY) AUTO_INCREMENT=9;",
+    ),
+    "names that need quotes": (
+        "CREATE TABLE `a``b)` (`x, y` INT, `select` INT, KEY `k,` (`x, y`));",
+        "CREATE TABLE `a``b)` (`x, y` BIGINT, `sel``ect` INT, KEY `k,` (`x, y`, `sel``ect`)) COMMENT '`shop`.`x` ; \\' ';",
+    ),
+}  # fmt: skip
+
+MYSQL = {
+    "a functional index and its column": (
+        "CREATE TABLE t (a INT, b INT, KEY k ((b * 2)));", "CREATE TABLE t (a INT, KEY k ((a * 3)));",
+    ),
+    "an index goes out of sight": ("CREATE TABLE t (a INT, KEY k (a));", "CREATE TABLE t (a INT, KEY k (a) INVISIBLE);"),
+    "an index is renamed and goes out of sight": (
+        "CREATE TABLE t (a INT, KEY k (a));", "CREATE TABLE t (a INT, KEY j (a) INVISIBLE);",
+    ),
+    "an index that only changes its parser": (
+        "CREATE TABLE t (a TEXT, FULLTEXT KEY k (a));", "CREATE TABLE t (a TEXT, FULLTEXT KEY k (a) WITH PARSER ngram);",
+    ),
+    "a CHECK that is not enforced": (
+        "CREATE TABLE t (a INT, CONSTRAINT ck CHECK (a > 1));",
+        "CREATE TABLE t (a INT, CONSTRAINT ck CHECK (a > 1) NOT ENFORCED);",
+    ),
+    "a multi-valued index": (
+        "CREATE TABLE t (j JSON);", "CREATE TABLE t (j JSON, KEY k ((CAST(j->'$.z' AS UNSIGNED ARRAY))));",
+    ),
+    "an SRID": ("CREATE TABLE t (p POINT NOT NULL);", "CREATE TABLE t (p POINT NOT NULL SRID 4326);"),
+}  # fmt: skip
+MARIADB = {
+    "an index goes out of sight": ("CREATE TABLE t (a INT, KEY k (a));", "CREATE TABLE t (a INT, KEY k (a) IGNORED);"),
+    "a column with a CHECK of its own": (
+        "CREATE TABLE t (a INT CHECK (a > 1), j JSON);", "CREATE TABLE t (a INT CHECK (a > 2), j JSON, k JSON);",
+    ),
+    "a uuid and compressed text": ("CREATE TABLE t (a CHAR(36), x TEXT);",
+        "CREATE TABLE t (a UUID, x TEXT COMPRESSED, i INET6);"),
+    "an application-time period": (
+        "CREATE TABLE t (a INT, s DATE NOT NULL, e DATE NOT NULL);",
+        "CREATE TABLE t (a INT, s DATE NOT NULL, e DATE NOT NULL, PERIOD FOR pp (s, e));",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_a_plan_leads_from_one_schema_to_the_other_and_back(server: Server, name: str) -> None:
+    one, other = BOTH[name]
+    there_and_back(server, one, other)
+
+
+@pytest.mark.parametrize("name", MYSQL)
+def test_what_only_mysql_has(mysql: Server, name: str) -> None:
+    there_and_back(mysql, *MYSQL[name])
+
+
+@pytest.mark.parametrize("name", MARIADB)
+def test_what_only_mariadb_has(mariadb: Server, name: str) -> None:
+    there_and_back(mariadb, *MARIADB[name])
+
+
+def there_and_back(server: Server, one: str, other: str) -> None:
+    with ground(server) as here:
+        here.settle(one)
+        here.settle(other)
+        here.settle(one)
