@@ -45,18 +45,23 @@ class Schemas:
         """All differences."""
         found: dict[Key, Unit] = {}
         for schema, wanted in self.wanted.items():
-            live = self.live[schema]
             sources = set(self.tables[schema].values())
             for name, table in wanted.items():
-                source = self.tables[schema].get(name, name)
-                now = live.get(source) if source != name or name not in sources else None
+                now = self.source(schema, name)
                 if now is None or now.text != table.text:
                     columns = self.columns[schema].get(name, {})
                     found[schema, name] = Unit(key=(schema, name), now=now, wanted=table, columns=columns)
-            for name, table in live.items():
+            for name, table in self.live[schema].items():
                 if name not in wanted and name not in sources:
                     found[schema, name] = Unit(key=(schema, name), now=table, wanted=None)
         return found
+
+    def source(self, schema: str, name: str) -> Table | None:
+        """The live table that becomes the desired one of that name."""
+        renamed = self.tables[schema]
+        if name not in renamed and name in renamed.values():
+            return None  # the live one of that name becomes another
+        return self.live[schema].get(renamed.get(name, name))
 
     def successor(self, key: Key) -> Key:
         """The desired name of a live table."""

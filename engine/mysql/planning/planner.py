@@ -21,9 +21,11 @@ from engine.mysql.planning.lint import gone_and_new, judge
 from engine.mysql.planning.linters.case import Case
 from engine.mysql.planning.order import Key, Schemas, Ties
 from engine.mysql.planning.pull import tables_files
+from engine.mysql.planning.questions import ask_rows
 from engine.mysql.planning.rehearsal import Rehearsal
 from engine.mysql.planning.renames import read_renames
 from engine.mysql.planning.rewriting import with_partitions_of
+from engine.mysql.planning.rows.asking import Asking
 from engine.mysql.planning.scratch import Scratch, Stage
 from engine.mysql.planning.targets import Live, read_live, schema_names, size_of
 from engine.mysql.tables import Table
@@ -160,19 +162,28 @@ class _Planning:
         for case in cases:
             yield from judge(case)
         yield from gone_and_new(cases)
+        asking = Asking(link=self._link, flavour=self._scratch.flavour)
+        for case in cases:
+            yield from ask_rows(asking, case, self._case)
         for draft in drafts:
             for warning in draft.warnings:
                 yield Finding(severity=Severity.WARNING, linter="online", message=warning, table=draft.name)
 
     def _cases(self, draft: Draft) -> Iterator[Case]:
         for unit in draft.units:
-            yield Case(
-                now=unit.now,
-                wanted=unit.wanted,
-                locate=self._desired[unit.key[0]].locate,
-                renamed=self._renames[unit.key[0]].of(unit.key[1]),
-                parts=draft.parts,
-            )
+            yield self._case_of(unit.key, unit.now, unit.wanted, draft.parts)
+
+    def _case(self, schema: str, name: str) -> Case | None:
+        """A table that goes on to exist or comes, whether it differs or not."""
+        wanted = self._schemas.wanted.get(schema, {}).get(name)
+        if wanted is None:
+            return None
+        return self._case_of((schema, name), self._schemas.source(schema, name), wanted)
+
+    def _case_of(self, key: Key, now: Table | None, wanted: Table | None, parts: Sequence[str] = ()) -> Case:
+        schema, name = key
+        locate, renamed = self._desired[schema].locate, self._renames[schema].of(name)
+        return Case(now=now, wanted=wanted, locate=locate, renamed=renamed, parts=parts)
 
     def _fingerprints(self) -> dict[str, str]:
         """Of every live table; with its schema in front where the plan has several."""
