@@ -84,7 +84,9 @@ def show_error(error: CliError, *, as_json: bool) -> None:
     """`Error: …` and what to do next on stderr; with *as_json* also as a JSON line on stdout."""
     console = make_console(stderr=True)
     prefix = "" if isinstance(error, Interrupted) else "Error: "
-    console.print(Text.assemble((prefix, "bold red"), clean(str(error))), soft_wrap=True)
+    # Further lines are set in: none of them may pass for a line of ours.
+    message = clean(str(error)).replace("\n", "\n  ")
+    console.print(Text.assemble((prefix, "bold red"), message), soft_wrap=True)
     if error.hint:
         console.print(Text(clean(error.hint), style="dim"), soft_wrap=True)
     if as_json:

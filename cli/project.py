@@ -136,7 +136,8 @@ def _files_in(directory: Path) -> dict[str, str]:
     for path in sorted(directory.iterdir()):
         if path.is_file() and (path.suffix == ".sql" or path.name == "vschema.json"):
             try:
-                found[path.name] = path.read_text(encoding="utf-8")
+                # Bytes, not text lines: a carriage return may be part of a name or of a value.
+                found[path.name] = path.read_bytes().decode("utf-8")
             except UnicodeDecodeError as error:
                 raise WrongUsage(
                     f"{path} is not UTF-8 text (byte {error.start})", "save it as UTF-8"

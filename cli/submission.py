@@ -82,7 +82,7 @@ def check(plan: Plan, output: Output, *, allow_unsafe: bool, remedy: str = CHANG
     if not plan.unsafe:
         return
     if not allow_unsafe:
-        listed = "\n".join(f"  • {one_line(line)}" for line in plan.unsafe)
+        listed = "\n".join(f"• {one_line(line)}" for line in plan.unsafe)
         raise UnsafeRefused(
             f"Unsafe Changes Detected:\n{listed}",
             "if the data may go, repeat the command with --allow-unsafe",
@@ -99,7 +99,7 @@ def ask(question: str, *, yes: bool, output: Output) -> None:
     if output.as_json or not interactive():
         raise Refused("nobody is there to confirm", "repeat the command with -y to apply without a question")
     try:
-        answer: str = click.prompt(f"{question} Only 'yes' goes on", default="", show_default=False)
+        answer: str = click.prompt(f"{one_line(question)} Only 'yes' goes on", default="", show_default=False)
     except click.Abort:
         raise Interrupted("\nInterrupted. Nothing was changed.") from None
     if answer.strip() != "yes":

@@ -4,13 +4,15 @@ import time
 
 import click
 
-from cli.errors import ApiError, Exit, Unreachable
+from cli.errors import ApiError, CliError, Exit, Unreachable
 from cli.options import named, output_option, server_options, watch_output_options, words_argument
 from cli.output import Output
 from cli.place import Place, Wanted, open_place
 from cli.replies import Event, Progress
+from cli.views.display import lost_sentence, reconnecting
 from cli.views.progress import ProgressView
 from cli.views.tables import applies_table, event_line
+from cli.views.text import YELLOW
 from cli.watch import Outage, conclude, follow
 
 FOLLOW_SECONDS = 1.0
@@ -168,8 +170,7 @@ def _follow(place: Place, output: Output, apply_id: str, events: list[Event]) ->
         except (Unreachable, ApiError) as error:
             if isinstance(error, ApiError) and not error.passing:
                 raise
-            time.sleep(outage.next_wait(error))
-            place.reconnect()
+            _wait_out(place, output, error, outage.next_wait(error))
             continue
         if not found.moving or place.in_process:
             _print_new(output, events, seen)
@@ -177,6 +178,13 @@ def _follow(place: Place, output: Output, apply_id: str, events: list[Event]) ->
                 output.hint(f"Nobody is at work on it now. Go on: {place.command('progress', apply_id)}")
             return
         time.sleep(FOLLOW_SECONDS)
+
+
+def _wait_out(place: Place, output: Output, error: CliError, seconds: float) -> None:
+    output.line(reconnecting(str(error), seconds))
+    output.say(lost_sentence(str(error), seconds), YELLOW)
+    time.sleep(seconds)
+    place.reconnect()
 
 
 def _print_new(output: Output, events: list[Event], seen: int) -> int:

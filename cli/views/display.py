@@ -57,6 +57,11 @@ def lost_sentence(reason: str, seconds: float) -> str:
     return f"{one_line(reason)}; trying again in {seconds:g} s. The apply is safe."
 
 
+def reconnecting(reason: str, seconds: float) -> dict[str, object]:
+    """The same for a program."""
+    return {"reconnecting": {"message": one_line(reason), "seconds": seconds}}
+
+
 class LiveDisplay(Display):
     """Redraws in place."""
 
@@ -165,7 +170,7 @@ class JsonDisplay(Display):
             self._output.line(progress.raw)
 
     def lost(self, reason: str, seconds: float) -> None:
-        self._output.line({"reconnecting": {"message": one_line(reason), "seconds": seconds}})
+        self._output.line(reconnecting(reason, seconds))
 
 
 def make_display(output: Output, hints: Hints) -> Display:

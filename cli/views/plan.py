@@ -140,7 +140,7 @@ def _summary(plan: Plan) -> Text:
     kinds = Counter(change.change_type for change in plan.changes)
     words = {"create": "to create", "alter": "to alter", "drop": "to drop", "other": "other"}
     parts = [
-        f"{kinds[kind]} {words.get(kind, kind)}"
+        f"{kinds[kind]} {words.get(kind, one_line(kind))}"
         for kind in (*words, *sorted(set(kinds) - set(words)))
         if kinds[kind]
     ]

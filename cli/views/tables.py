@@ -40,10 +40,10 @@ def applies_table(applies: Sequence[ApplyRow], *, with_database: bool) -> Table:
 
 
 def event_line(event: Event) -> Text:
-    """One event on one line."""
-    return Text.assemble(
-        (moment(event.created_at), DIM), "  ", (clean(event.message), LEVELS.get(event.level, ""))
-    )
+    """One event; the lines of a longer message stand under its first one, so that none passes for an event."""
+    at = moment(event.created_at)
+    message = clean(event.message).replace("\n", "\n" + " " * (len(at) + 2))
+    return Text.assemble((at, DIM), "  ", (message, LEVELS.get(event.level, "")))
 
 
 def settings_table(found: Sequence[tuple[str, str]], meanings: Mapping[str, str]) -> Table:

@@ -4,6 +4,7 @@ import json
 import os
 import queue
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -205,3 +206,18 @@ def process(*words: str) -> Iterator[Process]:
         yield running
     finally:
         running.close()
+
+
+def free_address() -> str:
+    """HOST:PORT where nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{probe.getsockname()[1]}"
+
+
+@contextmanager
+def serve(listen: str, store: Path, shop: Path) -> Iterator[Process]:
+    """`schemabot serve` as a process."""
+    with process("serve", "--listen", listen, "--store", str(store), "-d", f"shop={shop}") as running:
+        running.wait_line("SchemaBot listens on")
+        yield running

@@ -4,7 +4,6 @@ import json
 import signal
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,12 +16,13 @@ from tests.cli.conftest import Peer
 from tests.cli.rig import (
     BEFORE,
     WITHOUT_NOTES,
-    Process,
     Run,
+    free_address,
     kinds_of_quantity,
     make_shop,
     process,
     query,
+    serve,
     wait_for,
     write_schema,
 )
@@ -261,19 +261,9 @@ def test_no_server_ends_with_4(run: Run) -> None:
 # -- a server that comes and goes ----------------------------------------------------------------------------------
 
 
-@contextmanager
-def serve(listen: str, store: Path, shop: Path) -> Iterator[Process]:
-    """`schemabot serve` as a process."""
-    with process("serve", "--listen", listen, "--store", str(store), "-d", f"shop={shop}") as running:
-        running.wait_line("SchemaBot listens on")
-        yield running
-
-
 def test_a_watcher_survives_the_servers_death_and_detaches_on_interrupt(run: Run, tmp_path: Path) -> None:
     shop, store = make_shop(tmp_path / "shop.db"), tmp_path / "store.db"
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        listen = f"127.0.0.1:{probe.getsockname()[1]}"
+    listen = free_address()
     words = ["-d", "shop", "-s", write_schema(), "-y", "--defer-cutover", "--endpoint", f"http://{listen}"]
     with (
         serve(listen, store, shop) as first,

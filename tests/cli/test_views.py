@@ -13,8 +13,6 @@ from cli.views.plan import plan_view
 from cli.views.progress import ProgressView, choose
 from cli.views.text import clean, duration, state_style
 
-NOW = datetime.now(UTC)
-
 
 def drawn(view: RenderableType, width: int = 80, height: int = 25) -> list[str]:
     file = io.StringIO()
@@ -87,7 +85,7 @@ def test_a_table_at_work_is_shown_however_small_the_terminal() -> None:
 
 
 def test_a_retrying_apply_says_which_retry_and_when_and_why() -> None:
-    due = (NOW + timedelta(seconds=100)).isoformat(timespec="seconds")
+    due = (datetime.now(UTC) + timedelta(seconds=100)).isoformat(timespec="seconds")
     view = ProgressView(
         progress(
             "failed_retryable", attempt=2, max_attempts=10, next_attempt_at=due, error_message="disk full"
@@ -110,6 +108,39 @@ def test_states_have_the_colours_of_the_house() -> None:
         "stopped": "dark_orange",
         "failed": "red",
     }
+
+
+COLOURS = {"blue": "34", "yellow": "33", "green": "32", "orange": "38;5;208", "red": "31"}
+
+
+@pytest.mark.parametrize(
+    ("state", "colour"),
+    [
+        ("running", "blue"), ("cutting_over", "blue"), ("waiting_for_cutover", "yellow"), ("failed_retryable", "yellow"),
+        ("completed", "green"), ("stopped", "orange"), ("cancelled", "orange"), ("failed", "red"),
+    ],
+)  # fmt: skip
+def test_the_bar_of_a_table_has_the_colour_of_its_state(state: str, colour: str) -> None:
+    file = io.StringIO()
+    console = Console(file=file, width=100, force_terminal=True, color_system="256", markup=False)
+    copied = table("orders", state, rows_copied=450, rows_total=1_000, percent_complete=45)
+    console.print(ProgressView(progress(state, copied)))
+    assert f"\x1b[{COLOURS[colour]}m━" in file.getvalue()
+
+
+def test_an_attempt_that_is_at_work_is_told_with_its_budget() -> None:
+    text = "\n".join(drawn(ProgressView(progress("running", COPYING, attempt=3, max_attempts=10))))
+    assert "Retry 3 of 10 is at work" in text
+
+
+def test_shards_and_notes_of_vitess_are_told() -> None:
+    sharded = table(
+        "t", "running", shards=[{"status": "running"}, {"status": "completed"}, {"status": "running"}]
+    )
+    view = ProgressView(progress("running", sharded, metadata={"deploy_request_url": "https://ps.example/1"}))
+    text = "\n".join(drawn(view))
+    assert "3 shards: 2 running, 1 completed" in text
+    assert "Deploy request: https://ps.example/1" in text
 
 
 def test_text_from_a_server_cannot_move_the_cursor_or_become_markup() -> None:
