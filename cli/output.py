@@ -85,8 +85,8 @@ def show_error(error: CliError, *, as_json: bool) -> None:
     console = make_console(stderr=True)
     prefix = "" if isinstance(error, Interrupted) else "Error: "
     # Further lines are set in: none of them may pass for a line of ours.
-    message = clean(str(error)).replace("\n", "\n  ")
-    console.print(Text.assemble((prefix, "bold red"), message), soft_wrap=True)
+    text = clean(str(error)).replace("\n", "\n  ")
+    console.print(Text.assemble((prefix, "bold red"), text), soft_wrap=True)
     if error.hint:
         console.print(Text(clean(error.hint), style="dim"), soft_wrap=True)
     if as_json:
