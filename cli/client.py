@@ -12,6 +12,7 @@ from urllib3.exceptions import (
     LocationValueError,
     NameResolutionError,
     NewConnectionError,
+    SSLError,
     TimeoutError,
 )
 
@@ -24,6 +25,10 @@ ELSEWHERE = (
     "or name another: --endpoint URL, SCHEMABOT_ENDPOINT, or a profile (schemabot configure)"
 )
 SLOW = "try again; if it stays so, look at the server's log and at what lies between (proxy, TLS, firewall)"
+TRUST = (
+    "if the certificate is signed by your own authority: export SSL_CERT_FILE=/path/ca.pem\n"
+    "if the server speaks plain HTTP: write http:// instead of https://"
+)
 ERROR_KEYS = ("error", "message", "error_message")
 
 
@@ -89,6 +94,8 @@ class Client:
             raise Unreachable(
                 f"cannot connect to {endpoint} (is the server running?)", ELSEWHERE, sent=False
             ) from error
+        except SSLError as error:
+            raise Unreachable(f"no secure connection to {endpoint}: {error}", TRUST, sent=False) from error
         except TimeoutError as error:
             raise Unreachable(f"connection timeout: {endpoint}", SLOW) from error
         except LocationValueError as error:

@@ -8,7 +8,10 @@ import pytest
 from cli.client import Client, segment
 from cli.errors import ApiError, Unreachable, WrongUsage
 from cli.profile import find_endpoint
+from server.config import Config, ServerConfig, StorageConfig, Token
+from server.daemon import Daemon
 from tests.cli.conftest import Peer
+from tests.server.http.certificates import make_certificate
 
 
 def closed_port() -> int:
@@ -185,3 +188,29 @@ def test_a_profile_file_that_makes_no_sense_is_wrong_usage(own_home: Path, text:
     write_profiles(own_home, text)
     with pytest.raises(WrongUsage):
         find_endpoint()
+
+
+# -- TLS ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_certificate_nobody_signed_that_we_know_is_named_with_the_way_to_trust_it(tmp_path: Path) -> None:
+    certificate, key = make_certificate(tmp_path)
+    server = ServerConfig(
+        listen_port=0,
+        tokens=(Token(name="ci", secret="a-long-secret"),),
+        tls_certificate=str(certificate),
+        tls_key=str(key),
+    )
+    with Daemon(Config(server=server, storage=StorageConfig(url=str(tmp_path / "store.db")))) as daemon:
+        with pytest.raises(Unreachable, match=r"no secure connection to https://.*self-signed") as caught:
+            Client(daemon.url).get("/health")
+        assert "SSL_CERT_FILE" in caught.value.hint
+        plain = daemon.url.replace("https", "http")
+        with pytest.raises(Unreachable, match="connection failed"):
+            Client(plain).get("/health")
+
+
+def test_a_server_that_speaks_no_tls_is_named_with_the_way_to_reach_it(peer: Peer) -> None:
+    with pytest.raises(Unreachable, match="no secure connection") as caught:
+        Client(peer.url.replace("http://", "https://")).get("/health")
+    assert "http://" in caught.value.hint
