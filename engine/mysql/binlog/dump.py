@@ -1,10 +1,8 @@
 """A connection on which a server sends its binary log, from a position on and without end."""
 
 import secrets
-import socket
 import struct
 import uuid
-from contextlib import suppress
 
 import pymysql
 
@@ -42,7 +40,7 @@ class Dump:
             self._socket = self._link.stream(_COM_BINLOG_DUMP, body)
             self._socket.settimeout(_SILENCE_SECONDS)
         except BaseException:
-            self._link.hang_up()
+            self._link.close()
             raise
 
     def _announce(self) -> None:
@@ -74,13 +72,12 @@ class Dump:
 
     def stop(self) -> None:
         """Let a `read` in whatever thread end with Lost."""
-        with suppress(OSError):
-            # Below TLS: its own shutdown would take the session from under the reading thread.
-            socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+        self._link.hang_up()
 
     def close(self) -> None:
         """Give the connection up; not while another thread reads."""
         self._link.hang_up()
+        self._link.close()
 
 
 def wanted_bytes(data: bytes) -> int:

@@ -1,12 +1,13 @@
 """What a key reader is told to look for, and to whom it tells what it found."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from engine.errors import Refused
 from engine.mysql.binlog.errors import KeyUnsupported
 from engine.mysql.binlog.position import Position
+from engine.mysql.link import Link
 from engine.mysql.tables import Column, Table
 
 TableName = tuple[str, str]
@@ -58,6 +59,22 @@ def watch(table: Table, key: Sequence[str] = ()) -> Watched:
             )
         found.append((places[name.lower()], column))
     return Watched(schema=table.schema, table=table.name, columns=len(table.columns), key=tuple(found))
+
+
+def with_servers_own_key(link: Link, watched: Watched) -> Watched:
+    """*watched* as the log has it: MySQL puts a key of its own (my_row_id) before the columns of a table without one.
+
+    The catalogue leaves it out, as the files do.
+    """
+    names = link.rows(
+        "SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s "
+        "ORDER BY ORDINAL_POSITION",
+        *watched.name,
+    )
+    if len(names) != watched.columns + 1 or str(names[0][0]).lower() != "my_row_id":
+        return watched
+    key = tuple((place + 1, column) for place, column in watched.key)
+    return replace(watched, columns=len(names), key=key)
 
 
 class Sink(Protocol):
