@@ -139,8 +139,6 @@ def _control(words: list[str]) -> Meaning | None:
             | ["XA", "END", *_]
         ):
             return Meaning.INSIDE
-        case ["COMMIT" | "ROLLBACK", *_]:
+        case ["COMMIT" | "ROLLBACK" | "XA", *_]:
             return Meaning.ENDS
-        case ["XA", *_]:
-            return Meaning.ALONE
     return None

@@ -52,8 +52,12 @@ class Ground:
         self.server = server
         self.schema = server.fresh_database()
         self.address: Address = parse_address(server.url(self.schema))
-        self.link = Link(self.address, settings=COMPARING)
+        self.connect()
         self.flavour: Flavour = flavour_of(self.link)
+
+    def connect(self) -> None:
+        """Connect, anew when the server was away."""
+        self.link = Link(self.address, settings=COMPARING)
 
     def close(self) -> None:
         self.link.close()
