@@ -53,20 +53,19 @@ class Targets:
         """
         with self._lock:
             key = (deployment, environment, database)
+            # Looked up every time: a password or a token may be renewed while a change goes on for weeks.
+            target = self._target(deployment, environment, database)
             kept = self._engines.get(key)
-            local = self._config.databases.get(deployment)
-            if local is not None and environment in local.environments:
-                if kept is None:
-                    dsn = resolve(local.environments[environment].dsn)
-                    target = Target(kind=local.type, database=deployment, environment=environment, dsn=dsn)
-                    kept = (target, open_engine(target))
-            else:
-                target = self._remote(deployment, environment, database)
-                # Looked up every time: a token may be renewed while a change goes on for weeks.
-                if kept is None or kept[0] != target:
-                    kept = (target, open_engine(target))
-            self._engines[key] = kept
+            if kept is None or kept[0] != target:
+                kept = self._engines[key] = (target, open_engine(target))
             return kept[1]
+
+    def _target(self, deployment: str, environment: str, database: str) -> Target:
+        local = self._config.databases.get(deployment)
+        if local is None or environment not in local.environments:
+            return self._remote(deployment, environment, database)
+        dsn = resolve(local.environments[environment].dsn)
+        return Target(kind=local.type, database=deployment, environment=environment, dsn=dsn)
 
     def _remote(self, deployment: str, environment: str, database: str) -> Target:
         address = self._address(deployment, environment)

@@ -146,11 +146,11 @@ class Swap:
         faults.reached("after_rename")
 
     def _outcome(self, running: Running) -> None:
-        """A RENAME that was ended while it waited changed nothing."""
+        """A RENAME that was ended while it waited, or that the sentry stopped, changed nothing."""
         try:
             running.outcome()
-        except Trouble as error:
-            if error.code == INTERRUPTED:
+        except (Trouble, ServerRefused) as error:
+            if error.code in (INTERRUPTED, EXISTS_ALREADY):
                 raise OutOfTime(str(error)) from error
             raise
 
@@ -159,7 +159,7 @@ class Swap:
         for other, running in zip(others, renames, strict=True):
             while self._watch.state_of(other.id) != WAITS_FOR_TABLE:
                 if running.over(POLL_SECONDS):
-                    running.outcome()
+                    self._outcome(running)
                     raise OutOfTime("the RENAME did not wait for the locked table")
                 self._check_time()
 
