@@ -12,13 +12,19 @@ def _sqlite(target: Target) -> Engine:
     return SqliteEngine(target)
 
 
+def _mysql(target: Target) -> Engine:
+    from engine.mysql.engine import MysqlEngine
+
+    return MysqlEngine(target)
+
+
 def _remote(target: Target) -> Engine:
     from engine.remote.engine import RemoteEngine
 
     return RemoteEngine(target)
 
 
-ENGINES: dict[str, Callable[[Target], Engine]] = {"sqlite": _sqlite, "remote": _remote}
+ENGINES: dict[str, Callable[[Target], Engine]] = {"sqlite": _sqlite, "mysql": _mysql, "remote": _remote}
 
 
 def open_engine(target: Target) -> Engine:

@@ -12,6 +12,7 @@ from pymysql.connections import Connection
 from pymysql.constants import CLIENT
 from pymysql.cursors import Cursor
 
+from engine.errors import Refused
 from engine.mysql.address import Address
 from engine.mysql.trouble import translate
 
@@ -75,6 +76,13 @@ class Link:
             )
         except (pymysql.MySQLError, OSError) as error:
             raise translate(error, self._where) from error
+        except (
+            RuntimeError
+        ) as error:  # the driver's own encryption of passwords is not installed: TLS does that
+            raise Refused(
+                f"{self._where}: this account's password goes over TLS only: leave ssl_mode=disabled out of the dsn, "
+                "and have TLS on at the server"
+            ) from error
         try:
             self.set({**SETTINGS, **(settings or {})})
             self.run("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")

@@ -1,0 +1,139 @@
+"""What an operator should know about a target server before it is changed: version, privileges, log, locks, sizes."""
+
+from collections.abc import Iterator
+
+from engine.base import Observation, Verdict
+from engine.mysql.address import Address
+from engine.mysql.flavour import Flavour
+from engine.mysql.link import Link
+from engine.mysql.rights import ON_TABLES, SCRATCH, Rights, rights_of
+from engine.mysql.spec import OWN_PREFIX
+from engine.mysql.trouble import ServerRefused
+
+MEBIBYTE = 1024 * 1024
+_LARGEST = """
+    SELECT table_schema, table_name, data_length + index_length FROM information_schema.tables
+     WHERE table_type = 'BASE TABLE' AND (table_schema = %s OR %s = '')
+       AND table_schema NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema')
+     ORDER BY 3 DESC LIMIT 1
+"""
+
+
+def examine_server(address: Address, link: Link, flavour: Flavour) -> Iterator[Observation]:
+    """One observation for each thing looked at."""
+    yield _good("server", str(flavour))
+    rights = rights_of(link, flavour)
+    yield _tables(address, rights)
+    yield _scratch(rights)
+    yield from _log(link, rights)
+    yield _locks(link, flavour, rights.user)
+    yield _others(rights)
+    if flavour.mariadb:
+        yield _counting(link)
+    yield _largest(address, link)
+
+
+def _tables(address: Address, rights: Rights) -> Observation:
+    missing = rights.missing(ON_TABLES, address.database)
+    where = f"`{address.database}`.*" if address.database else "*.*"
+    if not missing:
+        return _good("privileges", f"all that changes of tables need on {where}")
+    return Observation(
+        verdict=Verdict.BAD,
+        subject="privileges",
+        text=f"missing on {where}: {', '.join(missing)}",
+        remedy=f"GRANT {', '.join(missing)} ON {where} TO {rights.user}",
+    )
+
+
+def _scratch(rights: Rights) -> Observation:
+    name = f"{OWN_PREFIX}scratch"
+    missing = rights.missing(SCRATCH, name)
+    if not missing:
+        return _good("scratch schemas", "plans can be tried out on this server")
+    return Observation(
+        verdict=Verdict.BAD,
+        subject="scratch schemas",
+        text=f"plans are tried out in schemas of our own, {OWN_PREFIX}…; missing there: {', '.join(missing)}",
+        remedy=f"GRANT {', '.join(missing)} ON `{OWN_PREFIX.replace('_', chr(92) + '_')}%`.* TO {rights.user}",
+    )
+
+
+def _log(link: Link, rights: Rights) -> Iterator[Observation]:
+    """The binary log tells which rows change while a table is copied."""
+    problems, remedies = [], []
+    if not int(link.value("SELECT @@log_bin")):
+        problems.append("it is off")
+        remedies.append("start the server with log_bin")
+    if (found := str(link.value("SELECT @@GLOBAL.binlog_format"))) != "ROW":
+        problems.append(f"binlog_format is {found}")
+        remedies.append("SET GLOBAL binlog_format = ROW, and in its configuration")
+    if missing := rights.missing(("REPLICATION SLAVE", "REPLICATION CLIENT")):
+        problems.append(f"this user lacks {', '.join(missing)}")
+        remedies.append(f"GRANT {', '.join(missing)} ON *.* TO {rights.user}")
+    if not problems:
+        yield _good("binary log", "it tells which rows change while a table is copied")
+        return
+    yield Observation(
+        verdict=Verdict.DOUBTFUL,
+        subject="binary log",
+        text=f"{'; '.join(problems)}: while a table is copied its changes are captured by triggers, which is slower for writers",
+        remedy="; ".join(remedies),
+    )
+
+
+def _locks(link: Link, flavour: Flavour, user: str) -> Observation:
+    try:
+        enabled = link.value(
+            "SELECT enabled FROM performance_schema.setup_instruments WHERE name = 'wait/lock/metadata/sql/mdl'"
+        )
+    except ServerRefused:
+        enabled = None
+    if enabled == "YES":
+        return _good("locks", "the server tells who holds a lock that a change waits for")
+    option = "performance_schema = ON, " if flavour.mariadb else ""
+    return Observation(
+        verdict=Verdict.DOUBTFUL,
+        subject="locks",
+        text="the server does not tell who holds a lock on a table: a waiting change can only name who may",
+        remedy=f"set {option}performance-schema-instrument = 'wait/lock/metadata/sql/mdl=ON' and let {user} read it",
+    )
+
+
+def _others(rights: Rights) -> Observation:
+    if not rights.missing(("PROCESS",)):
+        return _good("other connections", "their transactions can be seen")
+    return Observation(
+        verdict=Verdict.DOUBTFUL,
+        subject="other connections",
+        text="this user cannot see other connections: a waiting change cannot say for whom, replicas are taken to be there",
+        remedy=f"GRANT PROCESS ON *.* TO {rights.user}",
+    )
+
+
+def _counting(link: Link) -> Observation:
+    mode = int(link.value("SELECT @@innodb_autoinc_lock_mode"))
+    if mode == 2:
+        return _good("innodb_autoinc_lock_mode", "2: tables that count are copied by several threads")
+    return Observation(
+        verdict=Verdict.DOUBTFUL,
+        subject="innodb_autoinc_lock_mode",
+        text=f"{mode}: tables with AUTO_INCREMENT are copied by one thread",
+        remedy="set innodb_autoinc_lock_mode = 2 and restart, if nobody replicates by statement",
+    )
+
+
+def _largest(address: Address, link: Link) -> Observation:
+    row = link.row(_LARGEST, address.database, address.database)
+    if row is None:
+        return _good("room", "there are no tables yet")
+    schema, table, size = row
+    return _good(
+        "room",
+        f"the largest table is {schema}.{table} with {int(size or 0) // MEBIBYTE:,} MiB: while it is copied, "
+        "the server's disk needs as much again, and about as much for its binary log",
+    )
+
+
+def _good(subject: str, text: str) -> Observation:
+    return Observation(verdict=Verdict.GOOD, subject=subject, text=text)

@@ -1,0 +1,158 @@
+"""From files to a changed server through a real daemon: every kind of change, every command, and a death in mid-copy."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.engine.mysql.changing.plans import Shop
+from tests.engine.mysql.daemon import Daemon, dsn_of
+from tests.servers.server import Server
+
+USERS = "CREATE TABLE users (id INT NOT NULL PRIMARY KEY, name VARCHAR(20) NOT NULL, born INT) DEFAULT CHARSET utf8mb4"
+ORDERS = "CREATE TABLE orders (id INT NOT NULL PRIMARY KEY, quantity INT NOT NULL) DEFAULT CHARSET utf8mb4"
+WIDE = ORDERS.replace("quantity INT", "quantity BIGINT")
+ROWS = 60_000  # more than may be changed directly
+
+
+@pytest.fixture
+def shop(server: Server) -> Shop:
+    shop = Shop(server, USERS, ORDERS, "INSERT INTO users VALUES (1, 'ann', 1970)")
+    digits = " CROSS JOIN ".join(
+        f"({' UNION ALL '.join(f'SELECT {digit} AS d' for digit in range(10))}) AS d{place}"
+        for place in range(5)
+    )
+    number = " + ".join(f"{10**place} * d{place}.d" for place in range(5))
+    shop.run(
+        f"INSERT INTO orders SELECT {number}, 1 FROM {digits} WHERE {number} < {ROWS}", "ANALYZE TABLE orders"
+    )
+    return shop
+
+
+@pytest.fixture
+def daemon(shop: Shop, tmp_path: Path) -> Iterator[Daemon]:
+    with Daemon(tmp_path, dsn_of(shop.server, shop.database)) as daemon:
+        yield daemon
+
+
+def files(**tables: str) -> dict[str, dict[str, str]]:
+    return {"shop": {f"{name}.sql": f"{text};\n" for name, text in tables.items()}}
+
+
+def columns(shop: Shop, table: str) -> dict[str, str]:
+    return {
+        str(name): str(kind).partition("(")[0] for name, kind, *_ in shop.rows(f"SHOW COLUMNS FROM {table}")
+    }
+
+
+def test_create_alter_and_drop_in_one_plan(shop: Shop, daemon: Daemon) -> None:
+    """An instant column, an index, a new table, a table that goes, and a copy of the big one."""
+    wanted = files(
+        users=USERS.replace("born INT", "born INT, mail VARCHAR(99), KEY by_name (name)"),
+        parts="CREATE TABLE parts (id INT NOT NULL PRIMARY KEY) DEFAULT CHARSET utf8mb4",
+        orders=WIDE,
+    )
+    apply_id = daemon.apply(wanted)
+    done = daemon.wait(apply_id, "completed")
+    assert {table["table_name"] for table in done["tables"]} == {"users", "parts", "orders"}
+    assert columns(shop, "users") == {"id": "int", "name": "varchar", "born": "int", "mail": "varchar"}
+    assert columns(shop, "orders")["quantity"] == "bigint"
+    assert columns(shop, "parts") == {"id": "int"}
+    assert shop.rows("SELECT COUNT(*), SUM(quantity) FROM orders") == [(ROWS, ROWS)]
+    assert shop.left_behind() == []
+    assert daemon.plan(wanted)["changes"] == []
+    dropped = files(users=wanted["shop"]["users.sql"].rstrip(";\n"), orders=WIDE)
+    daemon.wait(daemon.apply(dropped), "completed")
+    assert shop.rows("SHOW TABLES") == [("orders",), ("users",)]
+
+
+def test_a_deferred_cutover_waits_in_step_until_it_is_asked_for(shop: Shop, daemon: Daemon) -> None:
+    """CO-5."""
+    apply_id = daemon.apply(files(users=USERS, orders=WIDE), defer_cutover="true")
+    daemon.wait(apply_id, "waiting_for_cutover")
+    assert columns(shop, "orders")["quantity"] == "int"
+    shop.run("UPDATE orders SET quantity = 2 WHERE id = 7", "DELETE FROM orders WHERE id = 8")
+    daemon.command("cutover", apply_id)
+    daemon.wait(apply_id, "completed")
+    assert columns(shop, "orders")["quantity"] == "bigint"
+    assert shop.rows("SELECT COUNT(*), SUM(quantity) FROM orders") == [(ROWS - 1, ROWS)]
+    assert shop.left_behind() == []
+
+
+def test_a_copy_is_stopped_and_started(shop: Shop, daemon: Daemon) -> None:
+    daemon.slow(0.1)
+    apply_id = daemon.apply(files(users=USERS, orders=WIDE))
+    daemon.wait_rows(apply_id, 1)
+    daemon.command("stop", apply_id)
+    stopped = daemon.wait(apply_id, "stopped")
+    assert columns(shop, "orders")["quantity"] == "int"
+    daemon.slow(0)
+    daemon.command("start", apply_id)
+    daemon.wait(apply_id, "completed")
+    assert int(stopped["tables"][0]["rows_copied"]) > 0
+    assert shop.rows("SELECT COUNT(*), SUM(quantity) FROM orders") == [(ROWS, ROWS)]
+    assert shop.left_behind() == []
+
+
+def test_a_cancelled_copy_leaves_nothing(shop: Shop, daemon: Daemon) -> None:
+    daemon.slow(0.1)
+    apply_id = daemon.apply(files(users=USERS, orders=WIDE))
+    daemon.wait_rows(apply_id, 1)
+    daemon.command("cancel", apply_id)
+    daemon.wait(apply_id, "cancelled")
+    assert columns(shop, "orders")["quantity"] == "int"
+    assert shop.left_behind() == []
+
+
+def test_a_daemon_killed_in_mid_copy_goes_on_when_it_is_started_again(shop: Shop, daemon: Daemon) -> None:
+    """The rows that were copied are not copied again; writes of the meantime are in."""
+    daemon.slow(0.03)
+    apply_id = daemon.apply(files(users=USERS, orders=WIDE))
+    daemon.wait_rows(apply_id, 500)
+    daemon.kill()
+    shop.run("UPDATE orders SET quantity = 3 WHERE id IN (1, 59000)", "DELETE FROM orders WHERE id = 2")
+    daemon.slow(0)
+    daemon.start()
+    done = daemon.wait(apply_id, "completed")
+    assert columns(shop, "orders")["quantity"] == "bigint"
+    assert shop.rows("SELECT COUNT(*), SUM(quantity) FROM orders") == [(ROWS - 1, ROWS + 3)]
+    assert shop.left_behind() == []
+    assert done["tables"][0]["rows_copied"]
+
+
+def test_several_namespaces_are_changed_in_one_apply(server: Server, tmp_path: Path) -> None:
+    """The dsn names no database: each namespace is a schema. Their copies become live together."""
+    shops = [Shop(server, ORDERS, "INSERT INTO orders VALUES (1, 1)") for _ in range(2)]
+    for shop in shops:
+        many = ", ".join(f"({n}, 1)" for n in range(2, 21_000))
+        shop.run(f"INSERT INTO orders VALUES {many}", "ANALYZE TABLE orders")
+    with Daemon(tmp_path, dsn_of(server, "")) as daemon:
+        wanted = {shop.database: {"orders.sql": f"{WIDE};\n"} for shop in shops}
+        apply_id = daemon.apply(wanted, defer_cutover="true")
+        daemon.wait(apply_id, "waiting_for_cutover")
+        daemon.command("cutover", apply_id)
+        daemon.wait(apply_id, "completed")
+        assert daemon.plan(wanted)["changes"] == []
+    for shop in shops:
+        assert columns(shop, "orders")["quantity"] == "bigint"
+        assert shop.rows("SELECT COUNT(*) FROM orders") == [(20_999,)]
+        assert shop.left_behind() == []
+
+
+def test_a_password_that_was_renewed_is_used_without_a_restart(
+    shop: Shop, daemon: Daemon, tmp_path: Path
+) -> None:
+    name = f"sb_{shop.database[2:12]}"
+    shop.run(
+        f"CREATE USER {name}@'127.0.0.1' IDENTIFIED BY 'first-secret'",
+        f"GRANT ALL ON *.* TO {name}@'127.0.0.1'",
+    )
+    here = f"@{shop.server.host}:{shop.server.port}/{shop.database}"
+    try:
+        (tmp_path / "dsn").write_text(f"mysql://{name}:first-secret{here}")
+        assert daemon.plan(files(users=USERS, orders=ORDERS))["changes"] == []
+        shop.run(f"ALTER USER {name}@'127.0.0.1' IDENTIFIED BY 'second-secret'")
+        (tmp_path / "dsn").write_text(f"mysql://{name}:second-secret{here}")
+        assert daemon.plan(files(users=USERS, orders=ORDERS))["changes"] == []
+    finally:
+        shop.run(f"DROP USER {name}@'127.0.0.1'")
