@@ -23,7 +23,7 @@ from cli.commands.serve import serve
 from cli.commands.settings import settings
 from cli.errors import EXIT_CODES, CliError, Exit
 from cli.options import complete_profiles
-from cli.output import show_error
+from cli.output import json_error, show_error
 from cli.place import Wanted
 
 log = logging.getLogger(__name__)
@@ -114,12 +114,11 @@ def main(arguments: Sequence[str]) -> int:
         log.info("ended by an error", exc_info=True)
         show_error(error, as_json=as_json or error.as_json)
         return error.exit_code
-    except click.UsageError as error:
-        error.show()
-        return Exit.USAGE
     except click.ClickException as error:
         error.show()
-        return error.exit_code
+        if as_json:
+            json_error("usage", error.format_message(), "see --help")
+        return Exit.USAGE if isinstance(error, click.UsageError) else error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted. `schemabot status` shows what is going on.", err=True)
         return Exit.INTERRUPTED

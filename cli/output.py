@@ -90,5 +90,9 @@ def show_error(error: CliError, *, as_json: bool) -> None:
     if error.hint:
         console.print(Text(clean(error.hint), style="dim"), soft_wrap=True)
     if as_json:
-        message = {"code": error.code, "message": str(error), "hint": error.hint}
-        print(json.dumps({"error": message}), flush=True)
+        json_error(error.code, str(error), error.hint)
+
+
+def json_error(code: str, message: str, hint: str) -> None:
+    """The same for a program, on stdout."""
+    print(json.dumps({"error": {"code": code, "message": message, "hint": hint}}), flush=True)

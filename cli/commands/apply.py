@@ -56,6 +56,8 @@ def apply(
     use. Ctrl-C only stops the watching: a server goes on with the work. Without a server the work itself is in this
     command: interrupted, it rests at a checkpoint and the next `apply` or `progress` goes on from there.
 
+    Keys while watching in a terminal: s stop, c cutover (each pressed twice), d detach.
+
     \b
     A SQLite file, no server needed:
       schemabot apply shop.db -s schema/

@@ -14,7 +14,9 @@ VARIABLE = "_SCHEMABOT_COMPLETE"
 @click.argument("shell", type=click.Choice(list(SHELLS)))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> Exit:
-    """Print what makes a shell complete commands, options and files.
+    """Print the script for completion in your shell.
+
+    With it the shell completes commands, options, files, folders and profiles.
 
     \b
     For this session:

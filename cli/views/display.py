@@ -127,7 +127,7 @@ class LineDisplay(Display):
         text = f"{one_line(progress.apply_id)}: {state_word(progress.phase)}"
         if progress.state == "failed_retryable":
             text += f". {retry_sentence(progress, now())}"
-        if progress.error and progress.moving:
+        if progress.error and progress.state == "failed_retryable":
             text += f": {one_line(progress.error)}"
         self._line(text, state_style(progress.phase))
         if hint := self._hints.waits_for(progress):

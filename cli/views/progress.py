@@ -195,15 +195,22 @@ def shards(table: TableProgress) -> str:
 
 def remarks(progress: Progress, present: datetime) -> Iterator[Text]:
     """What the whole apply waits for, or why it ended."""
-    if progress.state == "failed_retryable":
+    retrying = progress.state == "failed_retryable"
+    again = progress.moving and not retrying and progress.attempt > 0 and progress.max_attempts > 0
+    if retrying:
         yield Text(retry_sentence(progress, present), style=YELLOW)
-    elif progress.moving and progress.attempt and progress.max_attempts:
+    elif again:
         yield Text(f"Retry {progress.attempt} of {progress.max_attempts} is at work", style=YELLOW)
     for label, text in progress.notes:
-        yield Text(f"{label}: {one_line(text)}", style=DIM)
-    if progress.error:
-        style = YELLOW if progress.state == "failed_retryable" else state_style(progress.state)
-        yield Text(clean(progress.error), style=style)
+        # A retry is told above, in the time of the person who looks.
+        if label != "Status" or not retrying:
+            yield Text(f"{label}: {one_line(text)}", style=DIM)
+    if not progress.error or progress.error in {table.error for table in progress.tables}:
+        return
+    if again:
+        yield Text(f"The last error: {clean(progress.error)}", style=DIM)
+    elif retrying or not progress.moving:
+        yield Text(clean(progress.error), style=state_style(progress.state))
 
 
 def retry_sentence(progress: Progress, present: datetime) -> str:

@@ -67,6 +67,15 @@ def test_what_cannot_be_parsed_ends_with_2_on_stderr(run: Run, words: list[str])
     assert "Error: " in ended.err
 
 
+def test_what_cannot_be_parsed_is_json_too_when_json_was_wanted(run: Run) -> None:
+    ended = run("plan", "--nonsense", "--json")
+    assert (ended.code, ended.json()["error"]["code"]) == (2, "usage")
+
+
+def test_a_slip_in_a_command_names_the_one_that_was_meant(run: Run) -> None:
+    assert "progress" in run("progres").err
+
+
 def test_the_version_is_told(run: Run) -> None:
     assert run("--version").out.startswith("schemabot, version ")
 

@@ -129,8 +129,21 @@ def test_the_bar_of_a_table_has_the_colour_of_its_state(state: str, colour: str)
 
 
 def test_an_attempt_that_is_at_work_is_told_with_its_budget() -> None:
-    text = "\n".join(drawn(ProgressView(progress("running", COPYING, attempt=3, max_attempts=10))))
+    view = ProgressView(progress("running", COPYING, attempt=3, max_attempts=10, error_message="disk full"))
+    text = "\n".join(drawn(view))
     assert "Retry 3 of 10 is at work" in text
+    assert "The last error: disk full" in text
+
+
+def test_an_error_that_was_overcome_is_not_shown_any_more_and_one_of_a_table_only_once() -> None:
+    overcome = "\n".join(drawn(ProgressView(progress("running", COPYING, error_message="disk full"))))
+    assert "disk full" not in overcome
+    failed = table("t", "failed_retryable", error_message="disk full")
+    retrying = progress(
+        "failed_retryable", failed, error_message="disk full", metadata={"status_detail": "retry"}
+    )
+    text = "\n".join(drawn(ProgressView(retrying)))
+    assert (text.count("disk full"), "Status" in text) == (1, False)
 
 
 def test_shards_and_notes_of_vitess_are_told() -> None:
