@@ -83,21 +83,20 @@ class Crew:
             self._stop.set()
 
     def _work_off(self, place: int) -> None:
-        link = self._opened()
+        link: Link | None = None
         try:
-            while not self._stop.is_set():
+            while not self._stop.is_set() and not self._tiles.exhausted:
                 if self.held or place >= self.rhythm.threads:
                     self._stop.wait(IDLE_SECONDS)
-                    if place and self._tiles.exhausted:
-                        return
                     continue
+                link = link or self._opened()
                 tile = self._tiles.next(link)
-                if tile is None:
-                    return
-                link = self._do(link, tile)
+                if tile is not None:
+                    link = self._do(link, tile)
         finally:
-            with suppress(EngineError):
-                self._closed(link)
+            if link is not None:
+                with suppress(EngineError):
+                    self._closed(link)
 
     def _do(self, link: Link, tile: Tile) -> Link:
         """Do *tile*, in parts where others hold its rows; the connection to go on with."""

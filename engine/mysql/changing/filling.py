@@ -10,6 +10,8 @@ from engine.mysql.link import Link
 from engine.mysql.trouble import ServerRefused
 
 DUPLICATE = 1062
+HARMLESS = frozenset({1287, 1592, 3719, 3778})
+"""Warnings that are not about values: deprecated character sets and collations, statements that differ on replicas."""
 _RECORDS = re.compile(r"Records: (\d+)\s+Duplicates: (\d+)\s+Warnings: (\d+)")
 _KEY_NAME = re.compile(r"for key '(.*)'$", re.DOTALL)
 
@@ -41,8 +43,8 @@ def refresh(link: Link, shape: Shape, keys: Sequence[Literals]) -> None:
             raise Collision(str(error)) from error
         raise
     if link.warnings:
-        code, said = _first_warning(link)
-        raise ServerRefused(said, code)
+        for code, said in _warnings(link):
+            raise ServerRefused(said, code)
 
 
 def lossy(shape: Shape, said: str, example: str) -> Refused:
@@ -68,7 +70,7 @@ def first_unfit(keys: Sequence[Literals], fits: Callable[[Sequence[Literals]], b
 
 def _judge_range(link: Link, shape: Shape, where: str, rows: int) -> None:
     """A row that is there already is well; all else is not."""
-    for _, code, said in link.rows("SHOW WARNINGS"):
+    for code, said in _warnings(link):
         if code != DUPLICATE:
             keys = [
                 tuple(map(str, key))
@@ -78,9 +80,9 @@ def _judge_range(link: Link, shape: Shape, where: str, rows: int) -> None:
                 )
             ]
             link.run("ROLLBACK")
-            raise lossy(shape, str(said), _example(link, shape, keys))
-        if _key_of(str(said)) in shape.fresh_uniques:
-            raise Collision(str(said))
+            raise lossy(shape, said, _example(link, shape, keys))
+        if _key_of(said) in shape.fresh_uniques:
+            raise Collision(said)
 
 
 def _example(link: Link, shape: Shape, keys: Sequence[Literals]) -> str:
@@ -88,16 +90,16 @@ def _example(link: Link, shape: Shape, keys: Sequence[Literals]) -> str:
         link.run("START TRANSACTION")
         try:
             link.run(shape.copy_range(shape.key.among(some)))
-            return all(code == DUPLICATE for _, code, _ in link.rows("SHOW WARNINGS"))
+            return all(code == DUPLICATE for code, _ in _warnings(link))
         finally:
             link.run("ROLLBACK")
 
     return f" (first in the row with {shape.key.shown(first_unfit(keys, fits))})" if keys else ""
 
 
-def _first_warning(link: Link) -> tuple[int, str]:
-    found = link.row("SHOW WARNINGS")
-    return (0, "a warning that is gone") if found is None else (int(found[1]), str(found[2]))
+def _warnings(link: Link) -> list[tuple[int, str]]:
+    found = [(int(code), str(said)) for _, code, said in link.rows("SHOW WARNINGS")]
+    return [(code, said) for code, said in found if code not in HARMLESS]
 
 
 def _key_of(said: str) -> str:

@@ -46,6 +46,7 @@ SAVE_SECONDS = 2.0
 """How often the checkpoint is written."""
 GATHER_SECONDS = 0.25
 """While rows are copied keys gather for so long, so that a row that changes often is brought over once."""
+TURN_SECONDS = 0.1
 IDLE_SECONDS = 0.02
 FINAL_SECONDS = 5.0
 """So long the last changes may take under the lock of the cutover; else it is given up and tried again."""
@@ -251,7 +252,8 @@ class OnlineCopy:
 
     def _copy_rows(self, control: Control) -> Signal:
         shape, state = self.shape, self.checkpoint
-        rhythm = rhythm_of(control.volume(), single=self._single())
+        single = self._single()
+        rhythm = rhythm_of(control.volume(), single=single)
         tiles = Tiles(shape.source, shape.key, Pace(rhythm.chunk_seconds), state.low)
         tiles.begin(self.link)
         before = state.rows_copied
@@ -261,7 +263,7 @@ class OnlineCopy:
         with crew:
             try:
                 while signal is Signal.GO and not crew.finished:
-                    crew.set(rhythm_of(control.volume(), single=self._single()))
+                    crew.set(rhythm_of(control.volume(), single=single))
                     crew.held, why = self.throttle.look(self.link)
                     self.state = replace(self.checkpoint, low=tiles.low, rows_copied=before + crew.rows)
                     signal = self.turn(control, why or "copying rows", gather=GATHER_SECONDS)
@@ -277,9 +279,8 @@ class OnlineCopy:
 
     def _single(self) -> bool:
         """INSERT … SELECT into a table that counts is serialised by the server unless its lock mode is 2."""
-        if not any(column.auto_increment for column in self.shape.new.columns):
-            return False
-        return int(self.hold.link.value("SELECT @@innodb_autoinc_lock_mode")) < 2
+        counts = any(column.auto_increment for column in self.shape.new.columns)
+        return counts and int(self.hold.link.value("SELECT @@innodb_autoinc_lock_mode")) < 2
 
     def _copy_chunk(self, link: Link, tile: Tile) -> int:
         where = self.shape.key.between(tile.low, tile.high)
@@ -338,7 +339,7 @@ class OnlineCopy:
         """One turn of a loop: apply for a moment, save when it is time, report, rest when there is nothing to do."""
         began = time.monotonic()
         worked = 0
-        while time.monotonic() - began < GATHER_SECONDS:
+        while time.monotonic() - began < TURN_SECONDS:
             done = sum(copy.follow(gather=gather) for copy in self.stream.copies)
             worked += done
             if not done:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from engine.mysql.changing.keys import Literals, RowKey, matching_key, row_key
 from engine.mysql.changing.names import names_of
-from engine.mysql.quoting import quote_names, quote_table
+from engine.mysql.quoting import quote_name, quote_names, quote_table
 from engine.mysql.spec import Copy, Step
 from engine.mysql.tables import Column, Index, Table
 
@@ -19,6 +19,18 @@ FILLING = {
     "foreign_key_checks": 0,  # there are none; saves the look
 }
 """Settings of the connections that write to a shadow."""
+
+_IMPLICIT = {
+    **dict.fromkeys(("char", "varchar", "tinytext", "text", "mediumtext", "longtext", "set"), "''"),
+    **dict.fromkeys(("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"), "''"),
+    **dict.fromkeys(("date", "datetime", "timestamp"), "'0000-00-00'"),
+    "enum": "1",
+    "time": "'00:00:00'",
+    "uuid": "'00000000-0000-0000-0000-000000000000'",
+    "inet6": "'::'",
+    "inet4": "'0.0.0.0'",
+}
+"""Of any other type it is 0."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,11 +80,23 @@ class Shape:
         return f"{verb} {self._rows(self.key.among(keys))}"
 
     def _rows(self, where: str) -> str:
-        new = quote_names(new for new, _ in self.copy.columns)
-        old = quote_names(old for _, old in self.copy.columns)
+        given = [column for column in self.new.columns if self._needs_value(column)]
+        new = quote_names([*(new for new, _ in self.copy.columns), *(column.name for column in given)])
+        old = ", ".join(
+            [*(quote_name(old) for _, old in self.copy.columns), *(_implicit(column) for column in given)]
+        )
         return (
             f"INTO {self.shadow} ({new}) SELECT {old} FROM {self.source} {self.key.hint} WHERE {where} "
             "LOCK IN SHARE MODE"
+        )
+
+    def _needs_value(self, column: Column) -> bool:
+        """A new column that must have a value and tells none: ALTER TABLE gives the implicit one, INSERT would refuse."""
+        copied = {new.lower() for new, _ in self.copy.columns}
+        return (
+            column.name.lower() not in copied
+            and not (column.nullable or column.generated or column.auto_increment)
+            and column.default is None
         )
 
 
@@ -91,6 +115,13 @@ def shape_of(step: Step, old: Table, new: Table) -> Shape:
         new_key=matching_key(new, key, names),
         fresh_uniques=tuple(index.name for index in new.indexes if _is_fresh(index, copy, old, new)),
     )
+
+
+def _implicit(column: Column) -> str:
+    """The literal that ALTER TABLE would fill the column with."""
+    if column.data_type == "json" and column.charset is None:
+        return "'null'"
+    return _IMPLICIT.get(column.data_type, "0")
 
 
 def _is_fresh(index: Index, copy: Copy, old: Table, new: Table) -> bool:

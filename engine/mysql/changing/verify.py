@@ -47,6 +47,13 @@ class Verification:
 
     def run(self, control: Control) -> Signal:
         """Compare all; the phase is READY at the end. Refused: rows differ again and again."""
+        self._link = self._work.open_link()
+        try:
+            return self._run(control)
+        finally:
+            self._work.hold.close_link(self._link)
+
+    def _run(self, control: Control) -> Signal:
         work = self._work
         for _ in range(work.passes):
             before = work.checkpoint.repairs
@@ -73,19 +80,20 @@ class Verification:
         tiles.begin(work.link)
         edges = (tiles.low, tiles.end)
         with Crew("compare", tiles, self._compare, self._open, work.hold.close_link, MOST_THREADS) as crew:
-            done = False
+            outside = done = False
             while not done:
-                done = crew.finished
+                finished, low = crew.finished, tiles.low
                 crew.set(replace(rhythm_of(control.volume()), chunk_seconds=CHUNK_SECONDS))
-                low = tiles.low
-                if done:
+                if finished and not outside:
                     self._look_outside(*edges)
+                    outside = True
                 signal = work.turn(control, "comparing rows", gather=0.0)
                 if signal is Signal.GO:
                     signal = self._clear_up(control)
                 if signal is not Signal.GO:
                     return signal
-                if work.checkpoint.repairs == began_with:
+                done = finished and not self._doubtful
+                if work.checkpoint.repairs == began_with and not self._doubtful:
                     # A place from a pass that mended something would let the next one skip what it has not seen.
                     work.keep(low)
         return Signal.GO
@@ -158,9 +166,7 @@ class Verification:
         for _ in range(LOOKS):
             if keys and signal is Signal.GO:
                 signal = self._work.in_step(control, "comparing rows")
-                keys = [
-                    key for some in _lots(keys, AT_ONCE) for key in self._differing(self._work.link, some)
-                ]
+                keys = [key for some in _lots(keys, AT_ONCE) for key in self._differing(self._link, some)]
         wrong: list[Literals] = []
         for some in _lots(keys, FEW):
             if signal is Signal.GO:
@@ -173,8 +179,7 @@ class Verification:
 
     def _look_closely(self, control: Control, keys: Sequence[Literals], wrong: list[Literals]) -> Signal:
         """Hold the rows of *keys* while what was committed before is applied: what differs then is wrong."""
-        work = self._work
-        link = work.open_link()
+        work, link = self._work, self._link
         try:
             with work.hold.transaction(link, "compare"):
                 ours = {key: self._one(link, key, shadow=False, lock=True) for key in keys}
@@ -188,24 +193,21 @@ class Verification:
         except Waited:
             self._doubt(keys)
             return Signal.GO
-        finally:
-            work.hold.close_link(link)
         return signal
 
     # -- asking the server --------------------------------------------------------------------------------------
 
     def _differing(self, link: Link, keys: Sequence[Literals]) -> list[Literals]:
-        """Which of *keys* differ as the server sees both tables in one moment."""
+        """Which of *keys* differ. On the comparing threads both tables are seen in one moment; else a change between shows."""
         if not keys:
             return []
-        shape = self._shape
-        if self._sum(link, shape.key.among(keys), shadow=False) == self._sum(
-            link, shape.new_key.among(keys), shadow=True
-        ):
+        ours = self._sum(link, self._shape.key.among(keys), shadow=False)
+        if ours == self._sum(link, self._shape.new_key.among(keys), shadow=True):
             return []
-        return [
-            key for key in keys if self._one(link, key, shadow=False) != self._one(link, key, shadow=True)
-        ]
+        if len(keys) == 1:
+            return list(keys)
+        middle = len(keys) // 2
+        return [*self._differing(link, keys[:middle]), *self._differing(link, keys[middle:])]
 
     def _one(self, link: Link, key: Literals, *, shadow: bool, lock: bool = False) -> tuple[int, int]:
         found = self._shape.new_key if shadow else self._shape.key

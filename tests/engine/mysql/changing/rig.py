@@ -72,7 +72,7 @@ class Rig:
 
     def run(self, *statements: str) -> None:
         """Run statements as somebody else would."""
-        with self.link() as link:
+        with self.link(settings=NATIVE) as link:
             for statement in statements:
                 link.run(statement)
 
@@ -179,7 +179,15 @@ class Rig:
             link.run(f"INSERT INTO {native} ({columns}) SELECT {columns} FROM {self.table}")
             for clause in self.clauses:
                 link.run(f"ALTER TABLE {native} {clause}")
-            rows = [sorted(link.rows(f"SELECT * FROM {name}"), key=repr) for name in (native, self.shadow)]
+            made = read_table(link, self.schema, "native_")
+            assert made is not None
+            told = ", ".join(
+                f"HEX({quote_name(c.name)})" if c.data_type == "vector" else quote_name(c.name)
+                for c in made.columns
+            )
+            rows = [
+                sorted(link.rows(f"SELECT {told} FROM {name}"), key=repr) for name in (native, self.shadow)
+            ]
             link.run(f"DROP TABLE {native}")
         assert rows[0] == rows[1]
 

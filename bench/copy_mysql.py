@@ -1,0 +1,328 @@
+"""An online copy on MySQL or MariaDB against a plain ALGORITHM=COPY and pt-online-schema-change: `python -m bench.copy_mysql`.
+
+One server per run, started for it (`--server mariadb|mysql`), 1 GB of buffer pool, synced at every commit; a table of `--rows`
+rows with and without two secondary indexes, changed by MODIFY k BIGINT. Idle, then (`--load`) beside paced writers in a process
+of their own: single-row updates, inserts and deletes. The native change locks writers out for as long as it takes, which is the
+floor of the one and the ceiling of the other figure. Options: `--rounds`, `--without-pt`.
+"""
+
+import argparse
+import multiprocessing
+import random
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing.synchronize import Event
+from typing import Any
+
+from bench.machine import describe
+from bench.samples import quantile
+from engine.base import Signal
+from tests.engine.mysql.changing.rig import Rig, Watcher
+from tests.servers.flavours import ACCOUNT, FLAVOURS
+from tests.servers.private import PrivateServer
+from tests.servers.server import Server
+
+COLUMNS = """
+    id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
+    k INT NOT NULL,
+    c CHAR(32) CHARACTER SET latin1 NOT NULL,
+    v VARCHAR(120) NOT NULL,
+    a DECIMAL(12,2) NOT NULL,
+    e ENUM('new','paid','sent') NOT NULL,
+    n VARCHAR(255) DEFAULT NULL,
+    d DATETIME(3) NOT NULL,
+    s TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP
+"""
+INDEXES = {"no secondary index": "", "two secondary indexes": ", KEY k (k, e), KEY v (v)"}
+CHANGE = "MODIFY k BIGINT NOT NULL"
+WRITERS = 4
+WRITER_RATE = 50
+"""Transactions per second of each."""
+OPTIONS = {
+    "mariadb": ("--innodb-log-file-size=512M",),
+    "mysql": ("--innodb-redo-log-capacity=1G",),
+}
+COMMON = (
+    "--innodb-buffer-pool-size=1G",
+    "--innodb-flush-log-at-trx-commit=1",
+    "--sync-binlog=1",
+    "--lower-case-table-names=0",
+)
+
+
+@dataclass(slots=True)
+class Result:
+    """What one change took."""
+
+    seconds: float
+    cpu: float = 0.0  # of our process
+    parts: dict[str, float] = field(default_factory=dict)
+    binlog: int = 0
+    stalls: list[float] = field(default_factory=list)
+
+
+class Timed(Watcher):
+    """Notes how long each part took."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._until = time.monotonic() + 3600
+        self.parts: dict[str, float] = {}
+        self._last = ("staging", time.monotonic())
+
+    def report(self, progress: Any) -> Signal:
+        self.enter(progress.detail)
+        return Signal.GO
+
+    def enter(self, part: str) -> None:
+        name, since = self._last
+        now = time.monotonic()
+        self.parts[name] = self.parts.get(name, 0.0) + now - since
+        self._last = (part, now)
+
+
+Seen = list[tuple[float, float]]
+"""(when, how long) of transactions."""
+
+
+def write(
+    url: dict[str, Any],
+    seed: int,
+    rows: int,
+    stop: Event,
+    out: "multiprocessing.Queue[list[tuple[float, float]]]",
+) -> None:
+    """One process with the application's writers; tells (when, how long) of every transaction."""
+    seen: Seen = []
+    threads = [
+        threading.Thread(target=_writer, args=(url, seed + n, rows, stop, seen)) for n in range(WRITERS)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    out.put(seen)
+
+
+def _writer(url: dict[str, Any], seed: int, rows: int, stop: Event, seen: Seen) -> None:
+    import pymysql
+
+    choose = random.Random(seed)
+    connection = pymysql.connect(**url, autocommit=True)
+    cursor = connection.cursor()
+    due = time.time()
+    while not stop.is_set():
+        due += choose.expovariate(WRITER_RATE)
+        time.sleep(max(0.0, due - time.time()))
+        began = time.time()
+        kind, key = choose.random(), choose.randint(1, rows)
+        while True:
+            try:
+                if kind < 0.7:
+                    cursor.execute("UPDATE t SET v = %s, a = a + 1 WHERE id = %s", (f"v{key}x{kind}", key))
+                elif kind < 0.85:
+                    cursor.execute(
+                        "INSERT INTO t (k, c, v, a, e, d) VALUES (%s, 'c', 'v', 1, 'new', NOW(3))", (key,)
+                    )
+                else:
+                    cursor.execute("DELETE FROM t WHERE id = %s", (key,))
+                break
+            except pymysql.err.OperationalError as error:
+                if error.args[0] not in (1205, 1213):
+                    raise
+        # Counted from when it was due: a stall also holds up those that come after it.
+        seen.append((began, time.time() - min(began, due)))
+    connection.close()
+
+
+@contextmanager
+def load(server: Server, schema: str, rows: int, *, on: bool) -> Iterator[Callable[[], Seen]]:
+    """Writers, if *on*; ends them and gives what they saw."""
+    if not on:
+        yield list
+        return
+    context = multiprocessing.get_context("spawn")
+    stop, out = context.Event(), context.Queue()
+    url = {
+        "host": server.host,
+        "port": server.port,
+        "user": server.user,
+        "database": schema,
+        "ssl_disabled": True,
+    }
+    process = context.Process(target=write, args=(url, 7, rows, stop, out))
+    process.start()
+    time.sleep(2.0)
+
+    def end() -> Seen:
+        stop.set()
+        found = out.get()
+        process.join()
+        return list(found)
+
+    yield end
+
+
+def make(rig: Rig, rows: int, indexes: str) -> None:
+    """The table, filled."""
+    with rig.link(answer_seconds=None) as link:
+        link.run("DROP TABLE IF EXISTS t")
+        link.run(f"CREATE TABLE t ({COLUMNS}{indexes}) DEFAULT CHARACTER SET utf8mb4")
+        digits = " UNION ALL ".join(f"SELECT {n} AS d" for n in range(10))
+        for first in range(0, rows, 100_000):
+            link.run(
+                f"""
+                INSERT INTO t (id, k, c, v, a, e, n, d)
+                SELECT i, i * 7919 % 1000003, SHA2(i, 224) , CONCAT(REPEAT('v', i % 50), LEFT(SHA2(i, 256), 60)), i % 9999 / 7,
+                       1 + i % 3, IF(i % 3, NULL, REPEAT('n', i % 200)), '2024-01-01 10:11:12.125'
+                  FROM (SELECT {first} + 1 + a.d + 10*b.d + 100*c.d + 1000*f.d + 10000*g.d AS i
+                          FROM ({digits}) a, ({digits}) b, ({digits}) c, ({digits}) f, ({digits}) g) x
+                 WHERE i <= {rows}
+                """.replace("SHA2(i, 224) ", "LEFT(SHA2(i, 224), 32)")
+            )
+        link.run("ANALYZE TABLE t")
+
+
+def native(rig: Rig) -> Result:
+    """The floor."""
+    with rig.link(answer_seconds=None, settings={"lock_wait_timeout": 60}) as link:
+        began = time.monotonic()
+        link.run(f"ALTER TABLE t {CHANGE}, ALGORITHM=COPY")
+        return Result(time.monotonic() - began)
+
+
+def ours(rig: Rig) -> Result:
+    """All of the copy, up to and with the last changes under the lock; then it is given up."""
+    timed = Timed()
+    cpu = time.process_time()
+    began = time.monotonic()
+    with rig.copying(rig.step(), uid="bench") as copy:
+        copy.open(timed)
+        copy.fill(timed)
+        caught = time.monotonic()
+        copy.catch_up(timed)
+        timed.enter("lock")
+        catch_up = time.monotonic() - caught
+        with rig.locked(copy):
+            pass
+        timed.enter("done")
+        seconds = time.monotonic() - began
+        timed.parts["catch-up"] = catch_up
+        assert copy.checkpoint.repairs == 0
+        result = Result(seconds, time.process_time() - cpu, timed.parts)
+        copy.discard(timed)
+        return result
+
+
+def percona(rig: Rig) -> Result:
+    """pt-online-schema-change with its defaults."""
+    began = time.monotonic()
+    dsn = f"h=127.0.0.1,P={rig.server.port},u={ACCOUNT},D={rig.schema},t=t,mysql_ssl=0"
+    done = subprocess.run(
+        ["pt-online-schema-change", "--alter", CHANGE, "--execute", "--no-version-check", "--no-drop-old-table",
+         "--no-check-replication-filters", "--recursion-method=none", dsn.replace(",mysql_ssl=0", "")],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    seconds = time.monotonic() - began
+    if done.returncode != 0:
+        raise SystemExit(f"pt-online-schema-change failed: {done.stderr[-500:]}{done.stdout[-500:]}")
+    rig.run("DROP TABLE _t_old")
+    return Result(seconds)
+
+
+def log_bytes(rig: Rig) -> int:
+    """How much binary log there is."""
+    with rig.link() as link:
+        return sum(int(row["file_size"]) for row in link.named("SHOW BINARY LOGS"))
+
+
+def measure(rig: Rig, rows: int, indexes: str, way: Callable[[Rig], Result], *, busy: bool) -> Result:
+    """One change of a fresh table."""
+    make(rig, rows, indexes)
+    size = log_bytes(rig)
+    with load(rig.server, rig.schema, rows, on=busy) as end:
+        if busy:
+            time.sleep(3.0)
+        began = time.time()
+        result = way(rig)
+        ended = time.time()
+        if busy:
+            seen = end()
+            result.stalls = [took for when, took in seen if began <= when <= ended]
+            before = [took for when, took in seen if began - 3.0 <= when < began]
+            result.parts["baseline p99"] = quantile(before, 0.99)
+            result.parts["baseline p50"] = quantile(before, 0.5)
+    result.binlog = log_bytes(rig) - size
+    return result
+
+
+def say(name: str, result: Result, floor: float) -> None:
+    """One line."""
+    ratio = result.seconds / floor if floor else 1.0
+    line = f"  {name:<28}{result.seconds:8.2f} s {ratio:6.2f} x   binlog {result.binlog / 1e6:7.0f} MB"
+    if result.cpu:
+        line += f"   our CPU {result.cpu:5.2f} s"
+    if result.stalls:
+        p50, p99, worst = (1000 * quantile(result.stalls, share) for share in (0.5, 0.99, 1.0))
+        base = result.parts.get("baseline p99", 0.0) * 1000
+        line += f"   app p50/p99/worst {p50:.1f} / {p99:.1f} / {worst:.0f} ms (p99 before: {base:.1f})"
+    print(line, flush=True)
+    shown = {
+        name: took for name, took in result.parts.items() if not name.startswith("baseline") and took > 0.01
+    }
+    if shown:
+        print("      " + ", ".join(f"{part} {took:.2f}" for part, took in shown.items()), flush=True)
+
+
+def run(rig: Rig, rows: int, options: argparse.Namespace) -> None:
+    """All of it."""
+    ways: dict[str, Callable[[Rig], Result]] = {"native ALGORITHM=COPY": native, "ours": ours}
+    if not options.without_pt:
+        if shutil.which("pt-online-schema-change"):
+            ways["pt-online-schema-change"] = percona
+        else:
+            print("pt-online-schema-change is not installed (Debian: percona-toolkit): NOT COMPARED")
+    chosen = {name: text for name, text in INDEXES.items() if not options.indexes or options.indexes in name}
+    for name, indexes in chosen.items():
+        for busy in [True] if options.load else [False]:
+            print(f"\n{rows:,} rows, {name}, {'beside writers' if busy else 'idle'}", flush=True)
+            for _ in range(options.rounds):
+                floor = 0.0
+                for title, way in ways.items():
+                    result = measure(rig, rows, indexes, way, busy=busy)
+                    floor = floor or result.seconds
+                    say(title, result, floor)
+
+
+def main() -> None:
+    """Measure on one server."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--server", choices=sorted(FLAVOURS), required=True)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--load", action="store_true", help="beside writers")
+    parser.add_argument("--indexes", default="", help="only tables whose description contains this: no, two")
+    parser.add_argument("--without-pt", action="store_true")
+    parser.add_argument("--option", action="append", default=[], help="of the server")
+    options = parser.parse_args()
+    flavour = FLAVOURS[options.server]
+    with PrivateServer(flavour, options=(*COMMON, *OPTIONS[flavour.name], *options.option)) as own:
+        server = Server(
+            flavour=flavour.name, title=flavour.title, version="", host="127.0.0.1", port=own.port, user=ACCOUNT,
+            password="", socket=own.socket, own=own,
+        )  # fmt: skip
+        with server.connect() as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT VERSION()")
+            version = cursor.fetchone()[0]
+        print(f"{describe()}\n{flavour.title} {version}")
+        rig = Rig(server=server, schema=server.fresh_database(), source="t", clauses=[CHANGE])
+        run(rig, options.rows, options)
+
+
+if __name__ == "__main__":
+    main()
