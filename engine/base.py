@@ -165,6 +165,8 @@ class Job:
     owner: str  # host:pid:boot:thread, for people
     namespaces: tuple[str, ...] = ()  # of all changes of the apply
     handover: Handover | None = None  # given to engines that take the whole plan elsewhere
+    still_ours: Callable[[], object] = bool
+    """Raises when the claim could be another's by now (OW-3): asked while whoever came after us could not act."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

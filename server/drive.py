@@ -138,6 +138,7 @@ class Drive:
             owner=self._claim.owner,
             namespaces=tuple(sorted({change.namespace for change in self._changes.values()})),
             handover=self._handover(apply, plan) if self._whole else None,
+            still_ours=self._lease.check,
         )
         with engine.open(job) as session:
             if self._control.signal is Signal.CANCEL:

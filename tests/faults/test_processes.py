@@ -75,6 +75,24 @@ def test_7_a_poisonous_apply_dies_after_its_budget_and_the_others_live(
 
 
 @pytest.mark.timeout(120)
+def test_a_cancel_after_the_owner_died_with_nothing_but_its_hold_on_the_target_leaves_nothing(
+    ground: Ground, tmp_path: Path
+) -> None:
+    """I8: found by the half-hour soak."""
+    world = World(ground, tmp_path, targets=1, rows=100, lease_seconds=LEASE_SECONDS)
+    with world.workers(0):
+        dead = world.start_worker(stop_at="after_commit:take")
+        apply = world.enqueue("db0")
+        until("it has taken the target", partial(is_stopped, dead.pid))
+        world.kill(dead)
+        world.store.request(apply.apply_uid, "cancel", "somebody")
+        world.start_worker()
+        until("cancelled", lambda: world.now(apply).state is State.CANCELLED)
+    world.check(apply)
+    world.store.close()
+
+
+@pytest.mark.timeout(120)
 def test_28_a_zombie_that_wakes_before_its_cutover_renames_nothing(ground: Ground, tmp_path: Path) -> None:
     """Stopped after its last look at the commands; its heir completes; then it goes on (OW-2, OW-5)."""
     world = World(ground, tmp_path, targets=10, rows=ROWS, lease_seconds=LEASE_SECONDS)
@@ -88,7 +106,8 @@ def test_28_a_zombie_that_wakes_before_its_cutover_renames_nothing(ground: Groun
         resume(zombie)
         other = world.enqueue("db9")
         until("the zombie works for others again", lambda: world.completed(other))
-    assert len(world.store.attempts(apply.id)) == 2
+    # More than two where a busy machine made the heir late, too.
+    assert len(world.store.attempts(apply.id)) >= 2
     world.check(*applies, other)
     world.store.close()
 

@@ -45,6 +45,9 @@ class Hold:
         Fenced: a newer owner of the same apply was here. TargetHeld: another apply is alive here.
         """
         with self._transaction("take"):
+            # Who waited for the lock, or was stopped, may come when its successor has finished, cleaned up and left, and
+            # nothing here tells of a newer fence. With the lock in hand no successor can come before we are seen.
+            self.job.still_ours()
             self._make_tables()
             row = self._owner()
             if row is not None:

@@ -6,8 +6,10 @@ from pathlib import Path
 import apsw
 import pytest
 
-from engine.base import Change, Progress, Signal, Standing
+from engine.base import Change, Job, Progress, Signal, Standing
 from engine.errors import DriftFound, Fenced, Refused, TargetHeld, TargetUnavailable
+from engine.sqlite.changing.session import SqliteSession
+from storage.errors import LeaseLost
 from tests.engine.sqlite import plans
 
 CREATE = "CREATE TABLE orders (id INTEGER PRIMARY KEY, quantity TEXT, note TEXT)"
@@ -297,6 +299,19 @@ def test_an_older_fence_is_refused_at_the_door(tmp_path: Path) -> None:
     path = _shop(tmp_path)
     with plans.open_session(path, fence=5), pytest.raises(Fenced):
         plans.open_session(path, fence=4)
+
+
+def test_ow_3_whoever_comes_after_its_lease_ran_out_leaves_no_trace(tmp_path: Path) -> None:
+    """It waited for the lock while its successor finished, cleaned up and left: no newer fence is there to refuse it."""
+
+    def lost() -> None:
+        raise LeaseLost("another worker took over")
+
+    path = _shop(tmp_path)
+    job = Job(apply_uid="apply_a", fence=1, owner="host:1:test:worker-1", still_ours=lost)
+    with pytest.raises(LeaseLost):
+        SqliteSession(plans.target(path), job)
+    assert plans.left_behind(path) == []
 
 
 def test_another_apply_is_kept_out_while_the_first_shows_life(tmp_path: Path) -> None:
