@@ -1,10 +1,11 @@
 """Collects the keys of watched tables from TABLE_MAP and row events; rows of other tables are not looked at."""
 
 from collections.abc import Sequence
+from zlib import crc32
 
 from engine.mysql.binlog.compression import uncompressed
 from engine.mysql.binlog.errors import Unreadable
-from engine.mysql.binlog.events import BODY_AT, U16, packed_int
+from engine.mysql.binlog.events import BODY_AT, U16, U32, packed_int
 from engine.mysql.binlog.images import Layout, Parts, column_sizes, parse_table_map
 from engine.mysql.binlog.watched import Key, TableName, Watched
 
@@ -21,6 +22,7 @@ class ChangedKeys:
         self._maps: dict[bytes, tuple[bytes, Layout | None]] = {}  # by the table's number in the log
         self._layouts: dict[tuple[TableName, bytes], Layout] = {}
         self._found: dict[Layout, dict[Parts, None]] = {}
+        self.checksum = False  # whether one follows every event
 
     def take(self) -> list[tuple[TableName, list[Key]]]:
         """What was found, each key once for each table; it is forgotten here."""
@@ -36,6 +38,8 @@ class ChangedKeys:
         known = self._maps.get(body[:6])
         if known is not None and known[0] == body:
             return
+        if self.checksum:
+            check_sum(data, start, end)
         if len(self._maps) > _MAPS_KEPT:
             self._maps.clear()
         schema, table, columns = parse_table_map(body)
@@ -52,48 +56,50 @@ class ChangedKeys:
 
     def rows_1(self, data: bytes, start: int, end: int) -> None:
         """Inserted or deleted rows, as MariaDB logs them."""
-        if layout := self._layout_of(data, start):
+        if layout := self._layout_of(data, start, end):
             self._single(layout, data, start + BODY_AT + 8, end)
 
     def rows_2(self, data: bytes, start: int, end: int) -> None:
         """Inserted or deleted rows, as MySQL logs them: something more stands in front."""
-        if layout := self._layout_of(data, start):
+        if layout := self._layout_of(data, start, end):
             at = start + BODY_AT + 8
             self._single(layout, data, at + U16(data, at)[0], end)
 
     def updates_1(self, data: bytes, start: int, end: int) -> None:
         """Updated rows, as MariaDB logs them."""
-        if layout := self._layout_of(data, start):
+        if layout := self._layout_of(data, start, end):
             self._double(layout, data, start + BODY_AT + 8, end)
 
     def updates_2(self, data: bytes, start: int, end: int) -> None:
         """Updated rows, as MySQL logs them."""
-        if layout := self._layout_of(data, start):
+        if layout := self._layout_of(data, start, end):
             at = start + BODY_AT + 8
             self._double(layout, data, at + U16(data, at)[0], end)
 
     def partial_updates(self, data: bytes, start: int, end: int) -> None:
         """Updated rows of which JSON columns are logged as differences."""
-        if layout := self._layout_of(data, start):
+        if layout := self._layout_of(data, start, end):
             at = start + BODY_AT + 8
             self._double(layout, data, at + U16(data, at)[0], end, partial=True)
 
     def compressed_rows_1(self, data: bytes, start: int, end: int) -> None:
         """Inserted or deleted rows, compressed by MariaDB."""
-        if layout := self._layout_of(data, start):
+        if layout := self._layout_of(data, start, end):
             plain = _plain(data, start, end, images=1)
             self._single(layout, plain, 0, len(plain))
 
     def compressed_updates_1(self, data: bytes, start: int, end: int) -> None:
         """Updated rows, compressed by MariaDB."""
-        if layout := self._layout_of(data, start):
+        if layout := self._layout_of(data, start, end):
             plain = _plain(data, start, end, images=2)
             self._double(layout, plain, 0, len(plain))
 
-    def _layout_of(self, data: bytes, start: int) -> Layout | None:
+    def _layout_of(self, data: bytes, start: int, end: int) -> Layout | None:
         number = data[start + BODY_AT : start + BODY_AT + 6]
         known = self._maps.get(number)
         if known is not None:
+            if self.checksum and known[1]:
+                check_sum(data, start, end)
             return known[1]
         if number == _DUMMY:
             return None
@@ -140,6 +146,13 @@ class ChangedKeys:
                 new if after.whole else tuple([b if a is None else a for a, b in zip(new, old, strict=True)])
             ] = None
         _check_end(at, end)
+
+
+def check_sum(data: bytes, start: int, end: int) -> None:
+    """Unreadable unless the event is what the server wrote. It checks nothing itself when it sends; replicas do, and so do we,
+    where a wrong byte would cost a key."""
+    if crc32(data[start:end]) != U32(data, end)[0]:
+        raise Unreadable("an event in the binary log is damaged: its checksum is wrong (the disk?)")
 
 
 def _behind_json_bits(layout: Layout, data: bytes, at: int) -> int:

@@ -10,7 +10,7 @@ from engine.mysql.binlog.compression import payload_chunks, uncompressed
 from engine.mysql.binlog.errors import PositionRewound, Unreadable
 from engine.mysql.binlog.gtids import mariadb_gtid, mysql_gtid
 from engine.mysql.binlog.position import Position
-from engine.mysql.binlog.rows import ChangedKeys
+from engine.mysql.binlog.rows import ChangedKeys, check_sum
 from engine.mysql.binlog.statements import Meaning, Statements
 from engine.mysql.binlog.watched import Sink, Watched
 
@@ -51,7 +51,8 @@ class Transactions:
         self._told = start
         self._state = _State.BETWEEN
         self._packed = False  # inside a compressed transaction, whose events know no position
-        self._checksum = e.CHECKSUM_BYTES
+        self._checksum = 0
+        self._sums(True)
         self._file, self._offset, self._birth = start.file, start.offset, start.birth
         self._gtid_event = self._gtid_ended = b""  # of the current transaction, of the last one that ended
         self._handlers = self._make_handlers()
@@ -60,7 +61,7 @@ class Transactions:
         keys = self._keys
         handlers: list[Handler] = [self._unknown] * 256
         for kinds, handler in (
-            (_IGNORED, _ignore),
+            (_IGNORED, self._ignored),
             (_BETWEEN, self._between),
             ((e.GTID, e.ANONYMOUS_GTID, e.GTID_TAGGED), self._mysql_gtid),
             ((e.MARIADB_GTID,), self._mariadb_gtid),
@@ -106,7 +107,7 @@ class Transactions:
                     break
                 handlers[data[at + 9]](data, at + 5, end - self._checksum)
                 at = end
-        except (IndexError, StructError) as error:
+        except (IndexError, KeyError, ValueError, StructError) as error:
             raise self._damaged() from error
         return at
 
@@ -120,7 +121,7 @@ class Transactions:
                     break
                 handlers[data[at + e.TYPE_AT]](data, at, end - self._checksum)
                 at = end
-        except (IndexError, StructError) as error:
+        except (IndexError, KeyError, ValueError, StructError) as error:
             raise self._damaged() from error
         return at
 
@@ -147,6 +148,11 @@ class Transactions:
 
     def _damaged(self) -> Unreadable:
         return Unreadable(f"an event behind {self._file}:{self._offset} is shorter than it should be")
+
+    def _sums(self, there: bool) -> None:
+        """Whether a checksum follows every event from here on."""
+        self._checksum = e.CHECKSUM_BYTES if there else 0
+        self._keys.checksum = there
 
     # Transactions
 
@@ -180,15 +186,19 @@ class Transactions:
             self._offset = ended
 
     def _payload(self, data: bytes, start: int, end: int) -> None:
-        rest, checksum = b"", self._checksum
-        self._packed, self._checksum = True, 0
+        rest, summed = b"", self._checksum > 0
+        if summed:
+            check_sum(data, start, end)
+        self._packed = True
+        self._sums(False)
         try:
             for chunk in payload_chunks(data[start + e.BODY_AT : end]):
                 rest += chunk
                 rest = rest[self.events(rest) :]
                 self.flush()
         finally:
-            self._packed, self._checksum = False, checksum
+            self._packed = False
+            self._sums(summed)
         if rest:
             raise self._damaged()
         self._end(data, start, end)
@@ -202,22 +212,24 @@ class Transactions:
             self._state = _State.OPEN
             return
         schema = data[text - 1 - data[body + 8] : text - 1]
-        self._statement(data[text:end], schema, data, start)
+        self._statement(data[text:end], schema, data, start, end)
 
     def _query_compressed(self, data: bytes, start: int, end: int) -> None:
         body = start + e.BODY_AT
         text = body + 14 + data[body + 8] + e.U16(data, body + 11)[0]
         schema = data[text - 1 - data[body + 8] : text - 1]
-        self._statement(uncompressed(data[text:end]), schema, data, start)
+        self._statement(uncompressed(data[text:end]), schema, data, start, end)
 
     def _load_query(self, data: bytes, start: int, end: int) -> None:
         """LOAD DATA that was logged as a statement."""
         body = start + e.BODY_AT
         text = body + 27 + data[body + 8] + e.U16(data, body + 11)[0]
         schema = data[text - 1 - data[body + 8] : text - 1]
-        self._statement(data[text:end], schema, data, start)
+        self._statement(data[text:end], schema, data, start, end)
 
-    def _statement(self, text: bytes, schema: bytes, data: bytes, start: int) -> None:
+    def _statement(self, text: bytes, schema: bytes, data: bytes, start: int, end: int) -> None:
+        if self._checksum:
+            check_sum(data, start, end)
         meaning = self._statements.meaning(text.decode("utf-8", "replace"), schema.decode("utf-8", "replace"))
         if meaning is Meaning.BEGINS:
             self._state = _State.OPEN
@@ -238,7 +250,7 @@ class Transactions:
     def _format(self, data: bytes, start: int, end: int) -> None:
         """A file begins, or the server tells again how the one begins in whose middle we start."""
         whole = end + self._checksum
-        self._checksum = e.CHECKSUM_BYTES if data[whole - 5] else 0
+        self._sums(bool(data[whole - 5]))
         self._birth = e.U32(data, start)[0]
         first = self._start
         if first.birth and first.file == self._file and first.birth != self._birth:
@@ -262,6 +274,7 @@ class Transactions:
     def _encryption(self, _data: bytes, _start: int, _end: int) -> None:
         raise Unreadable(f"{self._file} is encrypted (encrypt_binlog): it cannot be read")
 
-
-def _ignore(_data: bytes, _start: int, _end: int) -> None:
-    return
+    def _ignored(self, data: bytes, start: int, end: int) -> None:
+        """Nothing to us; if it is what it seems to be."""
+        if self._checksum:
+            check_sum(data, start, end)
