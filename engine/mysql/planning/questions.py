@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from engine.base import Finding, Severity
+from engine.mysql.catalog import plainly
 from engine.mysql.planning.linters.case import Case
 from engine.mysql.planning.linters.lossless import INTEGER_BITS, lossless
 from engine.mysql.planning.rows.after import (
@@ -16,7 +17,7 @@ from engine.mysql.planning.rows.after import (
 )
 from engine.mysql.planning.rows.asking import Asking, Unanswered
 from engine.mysql.planning.rows.fits import fit
-from engine.mysql.quoting import quote_name
+from engine.mysql.quoting import quote_name, quote_table
 from engine.mysql.shown import joined, pieces, split_list
 from engine.mysql.tables import Column, ForeignKey, Index, Table
 
@@ -25,7 +26,7 @@ _SPATIAL = ("geometry", "point", "linestring", "polygon", "multipoint", "multili
 _SPATIAL_TOO = ("geomcollection", "geometrycollection")  # of two ages
 
 Parents = Callable[[str, str], Case | None]
-"""(schema, table by its new name) → its case, changed or not; None when no such table is known."""
+"""(schema, table by its new name) → its case, changed or not; None for a table that is not in the plan."""
 
 
 def ask_rows(asking: Asking, case: Case, parents: Parents) -> list[Finding]:
@@ -36,11 +37,8 @@ def ask_rows(asking: Asking, case: Case, parents: Parents) -> list[Finding]:
     if case.now is None or case.wanted is None:
         return []
     questions = _Questions(asking, case, case.now, case.wanted, parents)
-    try:
-        empty = not asking.rows(f"1 FROM {live_rows(case.now)} LIMIT 1")
-    except Unanswered as reason:
-        return [questions.unchecked("the rows", str(reason))]
-    return [] if empty else list(questions.all())
+    with plainly(asking.link):
+        return list(questions.all())
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +52,12 @@ class _Questions:
     parents: Parents
 
     def all(self) -> Iterator[Finding]:
+        try:
+            if not self.asking.rows(f"1 FROM {live_rows(self.now)} LIMIT 1"):
+                return
+        except Unanswered as reason:
+            yield self.unchecked("the rows", str(reason))
+            return
         for question in (
             self.null_columns, self.new_columns, self.types, self.unique_keys, self.foreign_keys, self.checks,
             self.zero_dates, self.counters,
@@ -216,19 +220,28 @@ class _Questions:
         what = f"FOREIGN KEY ({', '.join(key.columns)}) REFERENCES {key.parent}"
         given = [f"{quote_name(self.wanted.name)}.{quote_name(column)} IS NOT NULL" for column in key.columns]
         parent = self.parents(key.parent_schema, key.parent)
-        if parent is not None and parent.now is not None and parent.wanted is not None:
-            columns = [parent.wanted.column(name) for name in key.parent_columns]
-            sources = [parent.source(column) if column else None for column in columns]
-            if any(source is None for source in sources):
+        if parent is None or parent.now is not None:
+            columns = self._sources(parent, key)
+            if columns is None:
                 yield self.unchecked(what, "the columns it refers to are new", key.columns[0])
                 return
+            rows = f"{quote_table(key.parent_schema, key.parent)} AS r"
+            if parent is not None and parent.now is not None:
+                rows = live_rows(parent.now)
             same = " AND ".join(
-                f"{live_value(source)} = {quote_name(self.wanted.name)}.{quote_name(column)}"
-                for source, column in zip(sources, key.columns, strict=True)
-                if source is not None
+                f"r.{quote_name(there)} = {quote_name(self.wanted.name)}.{quote_name(here)}"
+                for there, here in zip(columns, key.columns, strict=True)
             )
-            given.append(f"NOT EXISTS (SELECT 1 FROM {live_rows(parent.now)} WHERE {same})")  # noqa: S608
+            given.append(f"NOT EXISTS (SELECT 1 FROM {rows} WHERE {same})")  # noqa: S608
         yield from self._after(" AND ".join(given), Severity.BLOCKED, "has_foreign_key", what, key.columns[0])
+
+    def _sources(self, parent: Case | None, key: ForeignKey) -> Sequence[str] | None:
+        """The live names of the columns that *key* refers to; None when one of them is new."""
+        if parent is None or parent.wanted is None:
+            return key.parent_columns  # of a schema that is not in the plan
+        columns = [parent.wanted.column(name) for name in key.parent_columns]
+        found = [source.name for column in columns if column and (source := parent.source(column))]
+        return found if len(found) == len(columns) else None
 
     def _after(
         self, condition: str, severity: Severity, linter: str, what: str, column: str = ""
