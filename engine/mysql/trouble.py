@@ -1,5 +1,6 @@
 """The border where the driver's errors become the engine's, classed by the server's error codes."""
 
+import re
 from typing import ClassVar
 
 import pymysql
@@ -78,6 +79,19 @@ NO_ENTRY = {
 }
 
 
+_DENIED = re.compile(r"(?P<rights>[A-Z][A-Z, ]+) command denied to user (?P<user>'[^']*'@'[^']*')")
+_LACKING = re.compile(r"one of\) the (?P<rights>[A-Z_, or]+) privilege")
+
+
+def grant_for(text: str, code: int) -> str:
+    """What to grant where the server said that a privilege is missing; else nothing."""
+    if code in (1142, 1143, 1370) and (found := _DENIED.search(text)):
+        return f": GRANT {found['rights'].strip()} ON that schema to {found['user']}"
+    if code == 1227 and (found := _LACKING.search(text)):
+        return f": GRANT {re.split(r',| or ', found['rights'])[-1].strip()} ON *.* to the user of this dsn"
+    return ""
+
+
 def code_of(error: Exception) -> int:
     """The error number, 0 when there is none."""
     first = error.args[0] if error.args else 0
@@ -98,4 +112,4 @@ def translate(error: Exception, where: str = "") -> EngineError:
     advice = NOT_NOW.get(code) or NO_ENTRY.get(code)
     if advice is not None:
         return Trouble(f"{said} ({code}: {advice})", code)
-    return ServerRefused(f"{said} ({code})", code)
+    return ServerRefused(f"{said} ({code}){grant_for(text, code)}", code)

@@ -61,8 +61,8 @@ class Capture(ABC):
         """Wait a few seconds until all that was committed before now is applied; whether it is. For any thread."""
 
     @abstractmethod
-    def reach_end(self, link: Link) -> None:
-        """While writers are locked out: have every change there is. Lost when that takes too long."""
+    def reach_end(self, link: Link, seconds: float) -> None:
+        """While writers are locked out: have every change there is. Lost when that takes longer than *seconds*."""
 
     @abstractmethod
     def backlog(self, link: Link) -> int:

@@ -131,7 +131,7 @@ class DeltaCapture(Capture):
             link.value("SELECT SLEEP(%s)", LOOK_SECONDS)
         return False
 
-    def reach_end(self, link: Link) -> None:  # noqa: ARG002
+    def reach_end(self, link: Link, seconds: float) -> None:  # noqa: ARG002
         """It is all in the table."""
         self._begun = {}
 

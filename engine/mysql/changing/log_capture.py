@@ -67,8 +67,8 @@ class LogCapture(Capture):
     def sync(self, link: Link) -> bool:
         return self._changes.wait_for(self._stream.end(link), SYNC_SECONDS)
 
-    def reach_end(self, link: Link) -> None:
-        self._stream.reach_end(link)
+    def reach_end(self, link: Link, seconds: float) -> None:
+        self._stream.reach_end(link, seconds)
 
     def backlog(self, link: Link) -> int:  # noqa: ARG002
         return len(self._changes)

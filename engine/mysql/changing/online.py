@@ -37,10 +37,10 @@ from engine.mysql.changing.stream import Stream
 from engine.mysql.changing.throttle import Throttle
 from engine.mysql.changing.tiles import Tile, Tiles
 from engine.mysql.changing.verify import Verification
-from engine.mysql.link import Link
+from engine.mysql.link import ANSWER_SECONDS, Link
 from engine.mysql.spec import Copy, Step
 from engine.mysql.tables import Table
-from engine.mysql.trouble import Lost, Waited
+from engine.mysql.trouble import Lost, ServerRefused, Waited
 
 SAVE_SECONDS = 2.0
 """How often the checkpoint is written."""
@@ -223,9 +223,12 @@ class OnlineCopy:
 
     def open_link(self, *, patient: bool = False) -> Link:
         """A further connection that fills shadows. *patient*: it waits for answers as long as they take."""
-        if patient:
-            return self.hold.open_link(settings=FILLING, answer_seconds=None)
-        return self.hold.open_link(settings=FILLING)
+        link = self.hold.open_link(settings=FILLING, answer_seconds=None if patient else ANSWER_SECONDS)
+        with suppress(
+            ServerRefused
+        ):  # on MySQL a privilege of its own; without it fewer warnings are told, see `filling`
+            link.set({"max_error_count": 65_535})
+        return link
 
     # -- filling ------------------------------------------------------------------------------------------------
 
@@ -370,18 +373,16 @@ class OnlineCopy:
         """About how many keys wait."""
         return self.capture.backlog(self.link)
 
-    def final_apply(self, link: Link) -> None:
-        """Under LOCK TABLES on *link*: apply the rest. Lost, Waited: give the lock up and try again later."""
+    def final_apply(self, link: Link, seconds: float = FINAL_SECONDS) -> None:
+        """Under LOCK TABLES on *link*: apply the rest. Lost, Waited: not done in so many *seconds*, give the lock up for now."""
         assert self._applier is not None
         self._fill_by(link)
-        deadline = time.monotonic() + FINAL_SECONDS
-        self.capture.reach_end(link)
+        deadline = time.monotonic() + seconds
+        self.capture.reach_end(link, seconds)
         self.capture.turn(link)
         while self.capture.take(1):
             if time.monotonic() > deadline:
-                raise Waited(
-                    f"{self.copy.source}: the last changes took longer than {FINAL_SECONDS:.0f} s", 0
-                )
+                raise Waited(f"{self.copy.source}: the last changes took longer than {seconds:.1f} s", 0)
             self._applier.step(link, locked=True)
             self.capture.turn(link)
         Staging(self.hold, self.step).carry_counter(link)

@@ -15,7 +15,6 @@ from engine.mysql.tables import Column, Index, Table
 FILLING = {
     # Strict, so that a lossy value is told of; but historic zero and odd dates must survive.
     "sql_mode": "STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES",
-    "max_error_count": 65_535,
     "foreign_key_checks": 0,  # there are none; saves the look
 }
 """Settings of the connections that write to a shadow."""

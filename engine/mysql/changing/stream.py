@@ -19,8 +19,6 @@ from engine.mysql.trouble import Lost
 MOST_WAITING = 200_000
 """With more keys waiting the reader holds back."""
 RECONNECT_SECONDS = 2.0
-LAST_LOOK_SECONDS = 2.0
-"""Under the lock of a cutover the reader may take so long to come to the end of the log."""
 
 
 class Follower(Protocol):
@@ -114,11 +112,11 @@ class Stream:
         self.check()
         return self._reader is not None and self._reader.wait_until(position, seconds)
 
-    def reach_end(self, link: Link) -> None:
-        """Under the lock of a cutover: have every key that is in the log. Lost when that takes too long."""
+    def reach_end(self, link: Link, seconds: float) -> None:
+        """Under the lock of a cutover: have every key that is in the log. Lost when that takes longer than *seconds*."""
         end = self.end(link)
-        if self._reader is None or not self._reader.wait_until(end, LAST_LOOK_SECONDS):
-            raise Lost(f"the reader of the binary log did not come to {end} in {LAST_LOOK_SECONDS:.0f} s", 0)
+        if self._reader is None or not self._reader.wait_until(end, seconds):
+            raise Lost(f"the reader of the binary log did not come to {end} in {seconds:.1f} s", 0)
 
     def close(self) -> None:
         """End the reading. What waited is read again from the tables' checkpoints."""

@@ -33,8 +33,8 @@ EXISTS_ALREADY = 1050
 class Rest(Protocol):
     """A copy that is in step but for the last moment."""
 
-    def final_apply(self, link: Link) -> None:
-        """On the link that holds the locks: apply the rest. Waited, Lost: not in time."""
+    def final_apply(self, link: Link, seconds: float) -> None:
+        """On the link that holds the locks: apply the rest. Waited, Lost: not done in so many *seconds*."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,8 +217,9 @@ class Swap:
 
     def _apply_the_rest(self) -> None:
         for pair in self._pairs:
-            pair.rest.final_apply(self._link)
             self._check_time()
+            pair.rest.final_apply(self._link, self._deadline - time.monotonic())
+        self._check_time()
         faults.reached("applied")
 
     def _check_time(self) -> None:

@@ -3,7 +3,6 @@
 import os
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import apsw
@@ -11,43 +10,12 @@ import pytest
 
 from engine import faults
 from engine.base import Change, Progress, Standing
-from engine.errors import EngineError, Fenced, TargetUnavailable
+from engine.errors import EngineError, TargetUnavailable
+from tests.engine.children import die_at, in_a_child, wait
 from tests.engine.sqlite import plans
 from tests.engine.sqlite.application import DESIRED, INDEXES, SAME_COLUMNS, TABLE, Application, fill
 
 ROWS = 700
-
-
-def in_a_child(work: Callable[[], None]) -> int:
-    """Run *work* in a process of its own; its exit status: 0 when it returned, 3 when it was fenced, else as killed."""
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            work()
-            status = 0
-        except Fenced:
-            status = 3
-        finally:
-            os._exit(status)
-    return child
-
-
-def wait(child: int, options: int = 0) -> int:
-    """The status of the child."""
-    return os.waitpid(child, options)[1]
-
-
-def die_at(number: int) -> Callable[[str], None]:
-    """A fault hook that kills the process at the *number*-th point."""
-    left = [number]
-
-    def hook(point: str) -> None:
-        left[0] -= 1
-        if left[0] == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    return hook
 
 
 def _drive(path: Path, change: Change, fence: int, control: plans.Caller) -> None:

@@ -41,7 +41,7 @@ class Rest:
             f"INSERT IGNORE INTO {self.shadow} SELECT * FROM {self.source} WHERE id > {max(self.at - LATE, 0)}"
         )
 
-    def final_apply(self, link: Link) -> None:
+    def final_apply(self, link: Link, seconds: float) -> None:
         self.copy(link)
         threading.Event().wait(self.delay)
 

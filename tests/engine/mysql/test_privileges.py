@@ -1,0 +1,95 @@
+"""An account with the privileges that docs/mysql.md asks for, and no other; and what is said when one is missing."""
+
+import re
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from engine.base import Job, Signal, Target, Verdict
+from engine.errors import EngineError, Refused
+from engine.mysql.engine import MysqlEngine
+from tests.engine.driving import Caller, drive
+from tests.engine.mysql.changing.plans import Shop
+from tests.engine.mysql.test_journeys import ORDERS, WIDE
+from tests.servers.server import Server
+
+PAGE = Path(__file__).resolve().parents[3] / "docs/mysql.md"
+PASSWORD = "a-Password-9"
+
+
+class Account:
+    """A user of its own on the server."""
+
+    def __init__(self, server: Server) -> None:
+        self.shop = Shop(server, ORDERS)
+        self.name = f"u{secrets.token_hex(5)}"
+        self.shop.run(f"CREATE USER {self.name}@'127.0.0.1' IDENTIFIED BY '{PASSWORD}'")
+
+    def grant(self, *leave_out: str) -> None:
+        """What the page says."""
+        sql = PAGE.read_text().split("```sql")[1].split("```")[0]
+        for statement in sql.split(";"):
+            found = re.search(r"GRANT.*", statement, re.DOTALL)
+            if found is None:
+                continue
+            text = (
+                found[0]
+                .replace("`shop`", f"`{self.shop.database}`")
+                .replace("'schemabot'@'%'", f"{self.name}@'127.0.0.1'")
+            )
+            for privilege in leave_out:
+                text = text.replace(f"{privilege}, ", "").replace(f", {privilege}", "")
+            if not any(text.startswith(f"GRANT {privilege} ON") for privilege in leave_out):
+                self.shop.run(text)
+
+    def engine(self) -> MysqlEngine:
+        here = f"{self.shop.server.host}:{self.shop.server.port}/{self.shop.database}"
+        dsn = f"mysql://{self.name}:{PASSWORD}@{here}"
+        return MysqlEngine(Target(kind="mysql", database="shop", environment="test", dsn=dsn))
+
+
+@pytest.fixture
+def account(server: Server) -> Iterator[Account]:
+    account = Account(server)
+    yield account
+    account.shop.run(f"DROP USER {account.name}@'127.0.0.1'")
+
+
+def test_the_privileges_of_the_page_are_enough_for_a_copy(account: Account) -> None:
+    many = ", ".join(f"({n}, 1)" for n in range(21_000))
+    account.shop.run(f"INSERT INTO orders VALUES {many}", "ANALYZE TABLE orders")
+    account.grant()
+    engine = account.engine()
+    engine.ping()
+    assert [seen for seen in engine.examine() if seen.verdict is Verdict.BAD] == []
+    plan = engine.plan({"shop": {"orders.sql": f"{WIDE};\n"}})
+    (change,) = plan.changes
+    assert change.strategy.value == "online"
+    control = Caller()
+    control.rests = True
+    with engine.open(Job(apply_uid="apply_a", fence=1, owner="test", namespaces=("shop",))) as session:
+        session.check_fits(plan.changes, plan.fingerprints)
+        assert drive(session, change, control) is Signal.GO
+    assert account.shop.left_behind() == []
+    assert engine.plan({"shop": {"orders.sql": f"{WIDE};\n"}}).changes == ()
+
+
+@pytest.mark.parametrize("privilege", ["ALTER", "LOCK TABLES", "REPLICATION SLAVE", "PROCESS"])
+def test_the_examination_names_the_grant_that_is_missing(account: Account, privilege: str) -> None:
+    account.grant(privilege)
+    remedies = [seen.remedy for seen in account.engine().examine() if seen.verdict is not Verdict.GOOD]
+    assert any(f"GRANT {privilege} ON" in remedy and account.name in remedy for remedy in remedies)
+
+
+def test_a_target_that_may_not_be_changed_says_what_to_grant(account: Account) -> None:
+    account.shop.run(f"GRANT SELECT ON `{account.shop.database}`.* TO {account.name}@'127.0.0.1'")
+    with pytest.raises(EngineError, match=r"CREATE command denied.*GRANT CREATE ON"):
+        account.engine().open(Job(apply_uid="apply_a", fence=1, owner="test"))
+    assert account.shop.left_behind() == []
+
+
+def test_a_dsn_that_is_not_understood_is_refused(server: Server) -> None:
+    with pytest.raises(Refused, match="must look like"):
+        MysqlEngine(Target(kind="mysql", database="shop", environment="test", dsn="shop.db"))
