@@ -107,11 +107,16 @@ def tables_name(group: Group, tables: Mapping[str, Table]) -> str:
 
 
 def load_desired(
-    scratch: Scratch, places: Mapping[str, Place], groups: Mapping[str, Sequence[Group]], kept: Kept
+    scratch: Scratch,
+    places: Mapping[str, Place],
+    groups: Mapping[str, Sequence[Group]],
+    live: Mapping[str, Mapping[str, Table]],
+    kept: Kept,
 ) -> dict[str, Desired]:
     """The desired tables of every schema in *places* (by its real name), of the *groups* of that schema.
 
-    BadFiles tells everything that the server does not take.
+    *live*: the tables that are there. What a file says in the very words that the server has for one of them is that table, and
+    is not made again; nor is what *kept* has. BadFiles tells everything that the server does not take.
     """
     stage: Stage | None = None
     problems: list[str] = []
@@ -119,6 +124,9 @@ def load_desired(
     for schema, place in sorted(places.items()):
         keys = {group.table.name: _key(scratch, place, group) for group in groups[schema]}
         tables = {name: table for name, key in keys.items() if (table := kept.get(key)) is not None}
+        tables |= {
+            group.table.name: table for group in groups[schema] if (table := _same(group, live[schema]))
+        }
         missing = [group for group in groups[schema] if group.table.name not in tables]
         if missing:
             stage = stage or Stage(scratch, {s: (p.charset, p.collation) for s, p in places.items()})
@@ -132,6 +140,13 @@ def load_desired(
     desired = {schema: Desired(places[schema], groups[schema], found[schema]) for schema in sorted(places)}
     _refuse_orphans(desired)
     return desired
+
+
+def _same(group: Group, live: Mapping[str, Table]) -> Table | None:
+    """The live table whose canonical text is all that the group says."""
+    table = live.get(group.table.name)
+    said = table is not None and len(group.statements) == 1 and group.table.text.strip() == table.text
+    return table if said else None
 
 
 def _key(scratch: Scratch, place: Place, group: Group) -> str:

@@ -48,7 +48,8 @@ def plan_mysql(
         live = {schema: read_live(link, namespace, schema) for namespace, schema in schemas.items()}
         with Scratch(workspace or address, link) as scratch:
             places = {schema: one.place for schema, one in live.items()}
-            desired = load_desired(scratch, places, groups, kept or Kept())
+            tables = {schema: one.tables for schema, one in live.items()}
+            desired = load_desired(scratch, places, groups, tables, kept or Kept())
             return _Planning(link, scratch, live, desired).result()
 
 
