@@ -13,6 +13,7 @@ from cli.commands.completion import completion
 from cli.commands.configure import configure
 from cli.commands.control import cancel, cutover, start, stop
 from cli.commands.doctor import doctor
+from cli.commands.fix_lint import fix_lint
 from cli.commands.init import init
 from cli.commands.locks import locks, unlock
 from cli.commands.look import history, logs, progress, status
@@ -97,6 +98,7 @@ for command in (
     locks,
     unlock,
     settings,
+    fix_lint,
     configure,
     serve,
     doctor,
