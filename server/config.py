@@ -7,6 +7,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -121,6 +122,7 @@ class Config:
         return (found.unsafe_without_option if found else "") or self.server.unsafe_without_option
 
 
+@lru_cache(maxsize=64)  # asked at every request, and mostly about the same name
 def is_loopback(host: str) -> bool:
     """Whether only this machine can reach a listener on *host*; an unknown name counts as open."""
     if host == "localhost":

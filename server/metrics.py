@@ -88,6 +88,13 @@ class Metrics:
             "schemabot_plan_duration_seconds", "Time to make a plan", where, buckets=_REQUESTS, registry=at
         )
         self.applies = Counter("schemabot_applies", "Applies asked for", where, registry=at)
+        self.apply_duration_seconds = Histogram(
+            "schemabot_apply_duration_seconds",
+            "From an apply's first step to its end",
+            where,
+            buckets=_DRIVES,
+            registry=at,
+        )
         self.control_operations = Counter(
             "schemabot_control_operations", "Commands about applies", ["operation", *where], registry=at
         )

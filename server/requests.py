@@ -1,9 +1,11 @@
 """HTTP/1.1 messages: bytes of a connection to requests, responses to bytes. Strict: what is doubtful is refused."""
 
 import re
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
+from functools import lru_cache
 from http import HTTPStatus
 from urllib.parse import parse_qsl, unquote
 
@@ -56,7 +58,7 @@ class Response:
         """The whole message, for one write; *head* leaves the body out, *close* announces the end."""
         lines = [
             f"HTTP/1.1 {self.status} {_phrase(self.status)}",
-            f"Date: {formatdate(usegmt=True)}",
+            f"Date: {_date(int(time.time()))}",
             f"Content-Type: {self.content_type}",
             f"Content-Length: {len(self.body)}",
             "X-Content-Type-Options: nosniff",
@@ -242,6 +244,11 @@ def _origin_form(target: str) -> str:
     if not target.startswith("/"):
         raise Malformed(400, "the request target must be a path")
     return target
+
+
+@lru_cache(maxsize=2)
+def _date(second: int) -> str:
+    return formatdate(second, usegmt=True)
 
 
 def _phrase(status: int) -> str:

@@ -19,6 +19,8 @@ def one_line(text: str) -> str:
 
 def clean(text: str, most: int = MOST) -> str:
     """*text* without secrets and control characters, at most *most* characters long."""
+    if not text:
+        return ""
     # Cut first, generously: a pattern is never run over megabytes of somebody's text.
     text = text[: 4 * most]
     text = _UNFIT.sub(" ", _ESCAPE.sub("", text.replace("\r\n", "\n")))

@@ -11,11 +11,14 @@ from pathlib import Path
 
 from server.app import App
 from server.backoff import outage_delay
-from server.drive import Drive
+from server.drive import Drive, Outcome
 from server.leases import Lease, LeaseKeeper, boottime
 from storage.errors import StoreError
 
 log = logging.getLogger(__name__)
+
+ENDS = {Outcome.COMPLETED: "success", Outcome.FAILED: "error"}
+"""Drives after which an apply is over, in the words of the metrics."""
 
 
 def owner_name() -> str:
@@ -131,3 +134,16 @@ class Workers:
             metrics.running.dec()
             self._keeper.release(lease)
         metrics.drive_seconds.labels(outcome=outcome.value).observe(time.monotonic() - began)
+        if outcome in ENDS:
+            self._observe_end(lease.claim.apply_uid, ENDS[outcome])
+
+    def _observe_end(self, apply_uid: str, status: str) -> None:
+        try:
+            apply = self._app.store.apply(apply_uid)
+        except StoreError as error:
+            log.warning("%s: its duration was not counted: %s", apply_uid, error)
+            return
+        if apply.started_at is not None and apply.finished_at is not None:
+            seconds = (apply.finished_at - apply.started_at).total_seconds()
+            where = {"database": apply.database, "environment": apply.environment}
+            self._app.metrics.apply_duration_seconds.labels(**where, status=status).observe(seconds)

@@ -10,7 +10,7 @@ import apsw
 import pytest
 
 from engine.base import Control
-from engine.errors import TargetUnavailable
+from engine.errors import Refused, TargetUnavailable
 from server.app import App
 from server.changes import to_stored
 from server.config import Config, WorkerConfig
@@ -167,3 +167,18 @@ def test_av_4_shutdown_is_over_when_the_engines_have_halted(rig: Rig) -> None:
     assert time.monotonic() - started < LIMIT_SECONDS
     now = rig.now(apply)
     assert (now.state, now.leased, now.attempt) == (State.RUNNING, False, 0)
+
+
+def test_how_long_an_apply_took_is_counted_once_it_is_over(rig: Rig) -> None:
+    def fail(_control: Control) -> None:
+        raise Refused("no")
+
+    rig.target.on["prepare broken"] = fail
+    with pool(rig) as app:
+        good, bad = enqueue(rig, "orders"), enqueue(rig, "broken")
+        app.wake()
+        until("both over", lambda: {rig.now(a).state for a in (good, bad)} == {State.COMPLETED, State.FAILED})
+        for database, status in (("orders", "success"), ("broken", "error")):
+            labels = f'database="{database}",environment="local",status="{status}"'
+            line = f"schemabot_apply_duration_seconds_count{{{labels}}} 1.0"
+            until(line, lambda line=line: line in app.metrics.exposition().decode())  # type: ignore[misc]
