@@ -81,23 +81,24 @@ class Dump:
 
 
 def wanted_bytes(data: bytes) -> int:
-    """How long the packet at the begin of *data* is, its head included."""
-    return 5 if len(data) < 5 else 4 + int.from_bytes(data[:3], "little")
-
-
-def joined_packets(data: bytes) -> tuple[bytes, int] | None:
-    """The event that is split over the packets at the begin of *data*, and what it takes of it; None when more must come."""
-    parts, at = [], 0
-    while True:
-        if len(data) - at < 4:
-            return None
+    """How many bytes it takes to have the event at the begin of *data* whole, heads of packets included; at least so many."""
+    at = 0
+    while len(data) - at >= 4:
         length = int.from_bytes(data[at : at + 3], "little")
-        if len(data) - at - 4 < length:
-            return None
-        parts.append(data[at + 4 : at + 4 + length])
         at += 4 + length
         if length < _SPLIT:
-            return b"".join(parts)[1:], at
+            return at
+    return at + 5
+
+
+def joined_packets(data: bytes) -> tuple[bytes, int]:
+    """The event that is split over the packets at the begin of *data*, which are whole, and how much of it they are."""
+    parts, at, length = [], 0, _SPLIT
+    while length == _SPLIT:
+        length = int.from_bytes(data[at : at + 3], "little")
+        parts.append(data[at + 4 : at + 4 + length])
+        at += 4 + length
+    return b"".join(parts)[1:], at
 
 
 def refusal(packet: bytes) -> EngineError | None:

@@ -111,14 +111,12 @@ class KeyReader:
     def _digest(self, data: bytes) -> bytes:
         """Read what is whole in *data*; what is left of it."""
         data = data[self._transactions.packets(data) :]
-        while len(data) >= wanted_bytes(data) and len(data) >= 5:
+        while len(data) >= wanted_bytes(data):
             if error := refusal(data):
                 raise error
-            whole = joined_packets(data)
-            if whole is None:
-                break
-            self._transactions.events(whole[0])
-            data = data[whole[1] :]
+            event, size = joined_packets(data)
+            self._transactions.events(event)
+            data = data[size:]
             data = data[self._transactions.packets(data) :]
         return data
 

@@ -355,6 +355,37 @@ def test_a_huge_transaction_comes_in_pieces_and_counts_only_at_its_end(ground: G
         assert [one.order for one in reading.sink.positions][-1] == end.order
 
 
+def test_an_event_that_fills_more_than_one_packet_is_put_together(ground: Ground) -> None:
+    ground.run("CREATE TABLE item (t LONGTEXT, id INT PRIMARY KEY)")
+    before = ground.link.value("SELECT @@GLOBAL.max_allowed_packet")
+    ground.run(f"SET GLOBAL max_allowed_packet = {64 << 20}")
+    try:
+        with ground.reading("item") as reading, Link(ground.address) as other:
+            for size in (17_000_000, 40_000_000, (1 << 24) - 1, 10):
+                other.run(f"INSERT INTO item VALUES (REPEAT('x', {size}), {size})")
+            assert reading.keys_of("item") == ids(17_000_000, 40_000_000, (1 << 24) - 1, 10)
+    finally:
+        ground.run(f"SET GLOBAL max_allowed_packet = {before}")
+
+
+def test_transactions_with_tagged_names_are_read_like_others(ground: Ground) -> None:
+    if ground.flavour.mariadb or ground.link.value("SELECT @@GLOBAL.gtid_mode") != "ON":
+        pytest.skip("only MySQL with GTIDs has them")
+    ground.run(TABLE, ROWS)
+    with (
+        ground.reading("item") as reading,
+        Link(ground.address, settings={"gtid_next": "AUTOMATIC:billing"}) as other,
+    ):
+        ground.run("UPDATE item SET n = 8 WHERE id = 1")
+        other.run("UPDATE item SET n = 9 WHERE id = 2")
+        assert reading.keys_of("item") == ids(1, 2)
+        position = reading.reader.position
+        assert position.gtid.count(":") == 1
+    with ground.reading("item", start=position) as reading:
+        ground.run("UPDATE item SET n = 9 WHERE id = 3")
+        assert reading.keys_of("item") == ids(3)
+
+
 def test_a_full_sink_holds_the_reader_back(ground: Ground) -> None:
     ground.run(TABLE)
     with ground.reading("item") as reading:
