@@ -171,7 +171,7 @@ class OnlineCopy:
     def _resume(self) -> None:
         state = self.checkpoint
         source = self._table(self.copy.source, state.source_print, "the live table")
-        shadow = self._table(self.names.shadow, state.shadow_print, "our copy of it")
+        shadow = self._indexed() or self._table(self.names.shadow, state.shadow_print, "our copy of it")
         self._begin(shape_of(self.step, source, shadow), state, state)
 
     def _begin(self, shape: Shape, state: Checkpoint, resumed: Checkpoint | None) -> None:
@@ -201,6 +201,13 @@ class OnlineCopy:
             fate = "vanished" if table is None else "was altered"
             raise DriftFound(f"{self.copy.source}: {what} ({name}) {fate} while it was copied: plan again")
         return table
+
+    def _indexed(self) -> Table | None:
+        """The shadow with the indexes that were put off, if they were built and we did not come to writing it down."""
+        state = self.checkpoint
+        if state.phase is not Phase.INDEX or not state.deferred or self._missing_indexes():
+            return None
+        return read_table(self.hold.link, self.step.schema, self.names.shadow)
 
     def _print(self, name: str) -> str:
         table = read_table(self.hold.link, self.step.schema, name)
