@@ -18,6 +18,7 @@ from storage.errors import Conflict, NotFound, Refused, StoreError
 from storage.records import Apply
 from storage.states import TERMINAL, State
 from tests.faults.grounds import Ground, ServerGround, SqliteGround
+from tests.faults.markets import Market
 from tests.faults.world import Process, World, patient, resume, until
 from tests.proxy import Moment, Proxy, is_commit, is_whole
 
@@ -57,6 +58,7 @@ class Campaign:
         stops: tuple[float, float] = (0.2, 3.0),
         guard: str = "full",
         targets: int = 2_000,
+        market: Market | None = None,
     ) -> None:
         self.ground = ground
         self.chance = random.Random(seed)
@@ -70,7 +72,9 @@ class Campaign:
         if isinstance(ground, SqliteGround):
             orders["clock"] = str(self._clock)
             ground.clock = self._clock
-        self.world = World(ground, folder, targets=targets, rows=rows, lease_seconds=lease_seconds, **orders)
+        self.world = World(
+            ground, folder, targets=targets, rows=rows, market=market, lease_seconds=lease_seconds, **orders
+        )
         self._stack = ExitStack()
         self._slots: list[Process | None] = [None] * processes
         self._proxies = self._make_proxies(processes)
@@ -95,7 +99,7 @@ class Campaign:
             found.pop("turn_clock", None)  # no way to turn a server's clock without turning the machine's
             if weights is WEIGHTS:
                 found |= NETWORK
-        return found
+        return {**found, **self.world.market.strikes}
 
     # -- the run ----------------------------------------------------------------------------------------------------
 
@@ -132,7 +136,11 @@ class Campaign:
             self._keep_busy()
             moves = list(self._weights)
             move = self.chance.choices(moves, [self._weights[name] for name in moves])[0]
-            getattr(self, f"_{move}")()
+            if move in self.world.market.strikes:
+                getattr(self.world.market, move)(self.chance)
+                self.figures[move] += 1
+            else:
+                getattr(self, f"_{move}")()
             time.sleep(self.chance.uniform(0.02, 0.35))
 
     def close(self) -> None:
@@ -335,6 +343,7 @@ class Campaign:
         for proxy in self._proxies:
             proxy.heal()
         self.ground.reopen()
+        self.world.market.heal()
         self._clock.write_text("0")
         for process in self.world.processes:
             if process.poll() is None:

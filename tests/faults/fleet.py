@@ -13,7 +13,7 @@ from typing import Any
 
 from storage.records import Apply, Attempt
 from tests.faults.grounds import Ground
-from tests.faults.shop import AFTER, Shop
+from tests.faults.shop import AFTER, SqliteShop
 from tests.faults.world import ROOT, patient
 
 LIMIT_SECONDS = 60.0
@@ -95,7 +95,7 @@ class Fleet:
     ) -> None:
         self.store = ground.open()
         self.ground = ground
-        self.shops = {f"db{n}": Shop(folder / f"db{n}.sqlite", rows) for n in range(targets)}
+        self.shops = {f"db{n}": SqliteShop(folder / f"db{n}.sqlite", rows) for n in range(targets)}
         self.daemons: list[Daemon] = []
         self._config = folder / "config.toml"
         databases = "".join(

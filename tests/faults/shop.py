@@ -1,9 +1,14 @@
-"""A target of the fault tests: a table with rows that is rebuilt, an application that goes on writing, and the check I8."""
+"""A target of the fault tests: a table with rows that is rebuilt, an application that goes on writing, and the check I8.
+
+This is the one in a SQLite file; `server_shop` has the one on a server.
+"""
 
 import random
 import shutil
 import sqlite3
 import threading
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -40,14 +45,12 @@ def fill(path: Path, rows: int) -> None:
     shutil.copyfile(template, path)
 
 
-class Shop:
+class Shop(ABC):
     """One target and what must be in it."""
 
-    def __init__(self, path: Path, rows: int) -> None:
-        fill(path, rows)
-        self.path = path
+    def __init__(self, rows: int) -> None:
         self.amounts = {n: n % 100 for n in range(1, rows + 1)}
-        self._done = threading.Event()
+        self.done = threading.Event()
         self._thread: threading.Thread | None = None
 
     def open_for_business(self, seed: int) -> None:
@@ -57,15 +60,48 @@ class Shop:
 
     def close(self) -> None:
         """No more writes."""
-        self._done.set()
+        self.done.set()
         if self._thread is not None:
             self._thread.join()
             self._thread = None
 
+    @abstractmethod
+    def _trade(self, chance: random.Random) -> None:
+        """Write until `done`."""
+
+    @abstractmethod
+    def faults(self, ended: State) -> list[str]:
+        """Breaches of I8 in words. Completed: the new table; else the old or the new one. Whole, and nothing beside it.
+
+        What was given up (failed) may leave our tables for the next apply to remove; the application's rows are whole.
+        """
+
+    @abstractmethod
+    def remove(self) -> None:
+        """Delete it and all that belongs to it."""
+
+    def compare(self, rows: Mapping[int, int]) -> list[str]:
+        """Breaches of I8 by the rows that are there."""
+        if rows == self.amounts:
+            return []
+        lost = len(self.amounts.keys() - rows.keys())
+        more = len(rows.keys() - self.amounts.keys())
+        stale = sum(rows[key] != self.amounts[key] for key in rows.keys() & self.amounts.keys())
+        return [f"I8: {lost} rows lost, {more} too many, {stale} stale"]
+
+
+class SqliteShop(Shop):
+    """In a file."""
+
+    def __init__(self, path: Path, rows: int) -> None:
+        super().__init__(rows)
+        fill(path, rows)
+        self.path = path
+
     def _trade(self, chance: random.Random) -> None:
         connection = sqlite3.connect(self.path, isolation_level=None, timeout=1.0)
         with closing(connection):
-            while not self._done.wait(0.025):
+            while not self.done.wait(0.025):
                 # A stopped worker may hold the target for as long as it is stopped: then nothing is written.
                 with suppress(sqlite3.OperationalError):
                     self._write(connection, chance)
@@ -90,10 +126,6 @@ class Shop:
             self.amounts[key] = amount
 
     def faults(self, ended: State) -> list[str]:
-        """Breaches of I8 in words. Completed: the new table; else the old or the new one. Whole, and nothing beside it.
-
-        What was given up (failed) may leave our tables for the next apply to remove; the application's rows are whole.
-        """
         completed = ended is State.COMPLETED
         with closing(sqlite3.connect(self.path, timeout=30.0)) as connection:
             names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
@@ -105,16 +137,11 @@ class Shop:
             if names != expected and (ended is not State.FAILED or not names > expected):
                 found.append(f"I8: there is {sorted(names)}, not {sorted(expected)}")
             rows = {key: int(value) for key, value in connection.execute("SELECT id, amount FROM items")}
-            if rows != self.amounts:
-                lost = len(self.amounts.keys() - rows.keys())
-                more = len(rows.keys() - self.amounts.keys())
-                stale = sum(rows[key] != self.amounts[key] for key in rows.keys() & self.amounts.keys())
-                found.append(f"I8: {lost} rows lost, {more} too many, {stale} stale")
+            found += self.compare(rows)
             if connection.execute("PRAGMA integrity_check").fetchone() != ("ok",):
                 found.append("I8: the file is damaged")
         return found
 
     def remove(self) -> None:
-        """Delete the file and its companions."""
         for file in self.path.parent.glob(f"{self.path.name}*"):
             file.unlink()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.grounds import ServerGround
-from tests.faults.shop import Shop
+from tests.faults.shop import Shop, SqliteShop
 from tests.faults.world import World, until
 from tests.proxy import Moment, Proxy, is_commit, is_whole
 
@@ -47,6 +47,7 @@ def test_14_a_worker_in_a_black_hole_leaves_its_target_alone_in_time_and_recover
 
 def last_write(shop: Shop) -> float:
     """When a worker wrote to the target for the last time: every transaction of ours leaves that there. 0: it is done."""
+    assert isinstance(shop, SqliteShop)
     with closing(sqlite3.connect(shop.path, timeout=10.0)) as connection:
         try:
             found = connection.execute("SELECT max(beat_at) FROM _schemabot_owner").fetchone()

@@ -38,7 +38,8 @@ class Orders:
     """What the parent wants of a worker process."""
 
     store: str
-    folder: str  # of the targets: db0.sqlite, db1.sqlite …
+    target_kind: str
+    target_dsn: str  # {database} stands for db0, db1 …
     targets: int
     lease_seconds: float
     said: str  # the file it tells of refusals in
@@ -50,9 +51,9 @@ class Orders:
     die_chance: float = 0.0  # of dying at each fault point of the target
     drain_seconds: float = 10.0
 
-    def target(self, database: str) -> Path:
-        """The file of that database."""
-        return Path(self.folder, f"{database}.sqlite")
+    def target(self, database: str) -> str:
+        """The DSN of that database."""
+        return self.target_dsn.format(database=database)
 
 
 def configuration(orders: Orders) -> Config:
@@ -61,7 +62,7 @@ def configuration(orders: Orders) -> Config:
         workers=WorkerConfig(count=orders.workers, poll_seconds=0.2, lease_seconds=orders.lease_seconds),
         databases={
             name: DatabaseConfig(
-                type="sqlite", environments={"local": EnvironmentConfig(dsn=str(orders.target(name)))}
+                type=orders.target_kind, environments={"local": EnvironmentConfig(dsn=orders.target(name))}
             )
             for name in (f"db{n}" for n in range(orders.targets))
         },

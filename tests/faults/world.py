@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from engine.base import Target
+from engine.errors import TargetUnavailable
 from engine.registry import open_engine
 from server.changes import to_stored
 from storage.base import Store
@@ -21,7 +22,8 @@ from storage.errors import Unavailable
 from storage.records import Apply, NewApply, Plan
 from storage.states import AT_REST, TERMINAL, State
 from tests.faults.grounds import Ground
-from tests.faults.shop import AFTER, Shop
+from tests.faults.markets import Market, SqliteMarket
+from tests.faults.shop import Shop
 from tests.faults.witness import told
 from tests.faults.worker_process import Orders
 
@@ -55,6 +57,18 @@ def patient(ask: Callable[[], T], limit: float = 60.0) -> T:
             time.sleep(0.05)
 
 
+def insisting(ask: Callable[[], T], limit: float = 60.0) -> T:
+    """The target's answer, once it gives one."""
+    end = time.monotonic() + limit
+    while True:
+        try:
+            return ask()
+        except TargetUnavailable:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.05)
+
+
 class World:
     """A folder with targets, on a store of some kind."""
 
@@ -65,18 +79,20 @@ class World:
         *,
         targets: int,
         rows: int,
+        market: Market | None = None,
         lease_seconds: float = 1.5,
         **orders: Any,
     ) -> None:
         self.ground = ground
         self.folder = folder
-        self.rows = rows
+        self.market = market or SqliteMarket(folder, rows)
         self.store: Store = ground.open()
         self.shops: dict[str, Shop] = {}
         self.processes: list[Process] = []
         self.orders = Orders(
             store=ground.address,
-            folder=str(folder),
+            target_kind=self.market.kind,
+            target_dsn=self.market.dsn,
             targets=targets,
             lease_seconds=lease_seconds,
             said=str(folder / "said"),
@@ -88,24 +104,28 @@ class World:
     def shop(self, database: str) -> Shop:
         """The target of that name, filled at first use."""
         if database not in self.shops:
-            self.shops[database] = Shop(self.orders.target(database), self.rows)
+            self.shops[database] = self.market.shop(database)
         return self.shops[database]
 
     def enqueue(
         self, database: str, *, store: Store | None = None, options: Mapping[str, str] | None = None
     ) -> Apply:
         """Plan the change on the real engine and enqueue it, again and again until the store says that it has it."""
-        path = str(self.shop(database).path)
-        target = Target(kind="sqlite", database=database, environment="local", dsn=path)
-        found = open_engine(target).plan({"main": {"all.sql": AFTER}})
+        self.shop(database)
+        market = self.market
+        target = Target(
+            kind=market.kind, database=database, environment="local", dsn=self.orders.target(database)
+        )
+        files = {"main": {"all.sql": market.desired}}
+        found = insisting(lambda: open_engine(target).plan(files))
         assert not found.blocked
         plan = Plan(
             plan_id=f"plan-{database}",
             database=database,
-            database_type="sqlite",
+            database_type=market.kind,
             environment="local",
             deployment=database,
-            schema_files={"main": {"all.sql": AFTER}},
+            schema_files=files,
             changes=[to_stored(change) for change in found.changes],
             fingerprints=found.fingerprints,
         )
