@@ -29,7 +29,7 @@ KILLS, STOPS = 200, 80
 LONGEST_FACTOR = 3.0
 """A run ends after so many times its minutes, whatever it has had."""
 MUTATION_SECONDS = 60.0
-TARGET_ROWS = 200_000
+TARGET_ROWS = 60_000
 STOPS_THAT_COST_THE_LEASE = (1.2, 2.5)
 ROWS = (
     ("kills", "kill -9 of a worker process"),
