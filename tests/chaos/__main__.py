@@ -84,6 +84,8 @@ def long_run(
     figures["recovery"] = f"{campaign.slowest_recovery:.1f}"
     if market is not None:
         figures["worst stall"] = f"{market.worst_stall:.2f}"
+    for error, times in campaign.failures.most_common():
+        print(f"  {times} × failed: {error}", flush=True)
     problems = list(campaign.violations)
     if campaign.figures["kills"] < KILLS or campaign.figures["stops"] < STOPS:
         problems.append(f"too few kills or stops: {campaign.figures['kills']}, {campaign.figures['stops']}")

@@ -64,6 +64,8 @@ class Campaign:
         self.chance = random.Random(seed)
         self.figures: Counter[str] = Counter()
         self.violations: list[str] = []
+        self.failures: Counter[str] = Counter()
+        """What applies that failed said of it."""
         self.slowest_recovery = 0.0
         self._stops = stops  # how long, in leases
         self._clock = folder / "clock"
@@ -223,8 +225,10 @@ class Campaign:
     def _end_of(self, database: str) -> None:
         apply = self._live.pop(database)
         self.world.shop(database).close()
-        state = self.world.now(apply).state
-        self.figures[state.value] += 1
+        now = self.world.now(apply)
+        self.figures[now.state.value] += 1
+        if now.state is State.FAILED:
+            self.failures[now.error] += 1
         self.violations += self.world.breaches_of(apply)
         self._ended.append(apply)
         if len(self._ended) > KEPT:
