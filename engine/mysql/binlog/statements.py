@@ -61,7 +61,7 @@ class Statements:
     def __init__(self, watched: Collection[TableName]) -> None:
         # Names know no case here: a false alarm about `T` beside `t` is better than a missed one.
         self._schemas = {schema.lower() for schema, _ in watched}
-        self._tables = {table.lower(): name for name in watched for table in [name[1]]}
+        self._watched = {(schema.lower(), table.lower()) for schema, table in watched}
 
     def meaning(self, text: str, schema: str) -> Meaning:
         """What *text*, run with *schema* as the default, does. TableChanged or StatementLogged when it harms what is watched."""
@@ -83,33 +83,37 @@ class Statements:
     def _harm(self, tokens: list[tuple[str, bool]], verb: str, schema: str) -> type[StreamUnusable] | None:
         if verb in _HARMLESS or not tokens:
             return None
-        named = any(word.lower() in self._tables for word, _ in tokens)
+        named = [place for place in range(len(tokens)) if self._names(tokens, place, schema)]
         if verb in _DEFINITIONS:
             return TableChanged if self._changes(tokens, verb, named) else None
         # What writes through a trigger, a view or a function does not name the table it changes.
         return StatementLogged if named or schema.lower() in self._schemas else None
 
-    def _changes(self, tokens: list[tuple[str, bool]], verb: str, named: bool) -> bool:
+    def _names(self, tokens: list[tuple[str, bool]], place: int, schema: str) -> bool:
+        """Whether the word there names a watched table, alone or behind its schema: others have tables of that name, too."""
+        if place >= 2 and tokens[place - 1] == (".", False):
+            schema = tokens[place - 2][0]
+        return (schema.lower(), tokens[place][0].lower()) in self._watched
+
+    def _changes(self, tokens: list[tuple[str, bool]], verb: str, named: list[int]) -> bool:
         words = [word.upper() if plain else "" for word, plain in tokens]
         kind = next((word for word in words if word in _OBJECTS), "")
         if kind in ("DATABASE", "SCHEMA"):
             return verb == "DROP" and any(word.lower() in self._schemas for word, _ in tokens)
-        if kind in _HARMLESS_OBJECTS or not named:
+        # A temporary table hides the watched one from its own session only.
+        if kind in _HARMLESS_OBJECTS or kind == "TEMPORARY" or not named:
             return False
-        if verb == "CREATE" and kind in ("TABLE", "TEMPORARY"):
-            return "REFERENCES" in words or self._creates_watched(tokens)
+        if verb == "CREATE" and kind == "TABLE":
+            return "REFERENCES" in words or _created(tokens, words) in named
         return True
 
-    def _creates_watched(self, tokens: list[tuple[str, bool]]) -> bool:
-        """Whether the created table itself is a watched one: CREATE TABLE other LIKE watched is nobody's harm."""
-        start = (
-            next(place for place, (word, plain) in enumerate(tokens) if plain and word.upper() == "TABLE") + 1
-        )
-        rest = tokens[start:]
-        if [word.upper() for word, _ in rest[:3]] == ["IF", "NOT", "EXISTS"]:
-            rest = rest[3:]
-        name = rest[2] if len(rest) > 2 and rest[1][0] == "." else rest[0]
-        return name[0].lower() in self._tables
+
+def _created(tokens: list[tuple[str, bool]], words: list[str]) -> int:
+    """Where the name of the created table stands: CREATE TABLE other LIKE watched is nobody's harm."""
+    place = words.index("TABLE") + 1
+    if words[place : place + 3] == ["IF", "NOT", "EXISTS"]:
+        place += 3
+    return place + 2 if tokens[place + 1 : place + 2] == [(".", False)] else place
 
 
 def _tokens(text: str) -> list[tuple[str, bool]]:

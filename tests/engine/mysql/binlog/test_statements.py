@@ -27,6 +27,9 @@ HARMLESS = [
     "CREATE TABLE `copy` AS SELECT * FROM item",
     "CREATE TABLE IF NOT EXISTS shop.copy AS SELECT 1 FROM item",
     "CREATE TEMPORARY TABLE x LIKE item",
+    "CREATE TEMPORARY TABLE item (id INT)",
+    "DROP /*!40005 TEMPORARY */ TABLE IF EXISTS `item`",
+    "RENAME TABLE `other`.`item` TO `other`.`item__osc_o`",
     "CREATE ALGORITHM=UNDEFINED DEFINER=`root`@`localhost` SQL SECURITY DEFINER VIEW v AS SELECT * FROM item",
     "CREATE OR REPLACE VIEW v AS SELECT * FROM item",
     "CREATE DEFINER=`a`@`b` PROCEDURE p() DELETE FROM item",
@@ -45,6 +48,18 @@ HARMLESS = [
     "",
 ]
 
+ELSEWHERE = [
+    "ALTER TABLE item ADD COLUMN c INT",
+    "CREATE TABLE item (id INT)",
+    "RENAME TABLE `other`.`item` TO `other`.`item__osc_o`, `other`.`item__osc_n` TO `other`.`item`",
+    "TRUNCATE item",
+    "DROP TABLE `other`.`item`",
+    "CREATE TRIGGER t AFTER INSERT ON item FOR EACH ROW SET @x = 1",
+    "CREATE TABLE child (i INT REFERENCES item (id))",
+    "UPDATE item SET n = 1",
+]
+"""Run with another default schema, which has tables of that name, too."""
+
 CHANGES = [
     "ALTER TABLE item ADD c INT",
     "ALTER TABLE `shop`.`item` ADD c INT",
@@ -60,6 +75,7 @@ CHANGES = [
     "DROP DATABASE shop",
     "DROP SCHEMA IF EXISTS `shop`",
     "CREATE OR REPLACE TABLE item (i INT)",
+    "CREATE TABLE IF NOT EXISTS shop.item (i INT)",
     "CREATE TABLE IF NOT EXISTS item (i INT)",
     "CREATE TABLE child (i INT REFERENCES item (id))",
     "CREATE DEFINER=`a`@`b` TRIGGER t AFTER INSERT ON item FOR EACH ROW SET @x = 1",
@@ -112,3 +128,10 @@ def test_texts_about_other_schemas_raise_none(statements: Statements) -> None:
     assert statements.meaning("UPDATE accounts SET n = 1", "elsewhere") is Meaning.ALONE
     with pytest.raises(StatementLogged):
         statements.meaning("UPDATE shop.item SET n = 1", "elsewhere")
+    with pytest.raises(TableChanged):
+        statements.meaning("ALTER TABLE `shop` . `item` ADD c INT", "elsewhere")
+
+
+@pytest.mark.parametrize("text", ELSEWHERE)
+def test_tables_of_that_name_in_other_schemas_are_not_ours(statements: Statements, text: str) -> None:
+    assert statements.meaning(text, "other") is Meaning.ALONE
