@@ -232,8 +232,9 @@ def test_15_connections_killed_ten_times_a_second_lose_nothing_and_are_not_reope
         rate = (load.connections - before) / (time.monotonic() - began)
         load.goes_on()
     load.check()
+    print(f"{killed} connections killed; {rate:.1f} new ones per second and process")
     assert killed > 10
-    assert rate < 5.0, f"{rate:.1f} connections per second"
+    assert rate < 5.0
 
 
 @pytest.mark.timeout(180)

@@ -1,5 +1,6 @@
 """How connections to a server are made: their settings, TLS, passwords that change, users that may not do everything."""
 
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -54,9 +55,9 @@ def address(server: Server, database: str, password: str, query: str = "") -> st
 def make_user(admin: Callable[[str], Any], database: str, password: str, limits: str = "") -> None:
     """A user with what the manual tells people to grant, and no more."""
     admin(f"CREATE USER '{USER}'@'%' IDENTIFIED BY '{password}' {limits}")
-    admin(
-        f"GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, INDEX, REFERENCES, DROP ON {database}.* TO '{USER}'@'%'"
-    )
+    manual = (Path(__file__).resolve().parents[2] / "docs/production.md").read_text()
+    (rights,) = re.findall(r"GRANT ([A-Z, ]+) ON schemabot\.\*", manual)
+    admin(f"GRANT {rights} ON {database}.* TO '{USER}'@'%'")
 
 
 # -- settings -----------------------------------------------------------------------------------------------------------
