@@ -17,8 +17,13 @@ class Api:
     # -- databases ----------------------------------------------------------------------------------------------
 
     def databases(self) -> list[dict[str, Any]]:
-        """Every configured database: name, type, environments."""
-        return rows(self.client.get("/api/databases"), "databases")
+        """Every configured database: name, type, environments; none when the server does not list them (the original's)."""
+        try:
+            return rows(self.client.get("/api/databases"), "databases")
+        except ApiError as error:
+            if error.status == 404:
+                return []
+            raise
 
     def environments(self, database: str, deployment: str = "") -> list[str]:
         """The environments of *database*, sorted."""

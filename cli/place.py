@@ -121,7 +121,7 @@ class Place:
         if self.database not in known:
             raise Refused(
                 f"the server knows no database {self.database!r}",
-                f"it knows: {', '.join(sorted(known)) or 'none'}; a schemabot.yaml with its type helps for remote ones",
+                f"it names: {', '.join(sorted(known)) or 'none'}; for one it does not name, say its type in a schemabot.yaml",
             )
         return known[self.database]
 

@@ -120,6 +120,7 @@ def _of_config(config_file: Path) -> Iterator[tuple[str, list[Note]]]:
 
 
 def _of_file(file: Path) -> Iterator[tuple[str, list[Note]]]:
+    file = file.resolve()
     from cli.local import database_name, store_beside
 
     config = read_config(None, "127.0.0.1:0", str(store_beside(file)), (f"{database_name(file)}={file}",))

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from tests.cli.rig import LIMIT_SECONDS
 
@@ -62,9 +63,13 @@ class Terminal:
         self._seen += news
         return bool(news)
 
-    def modes(self) -> list[object]:
+    def modes(self) -> list[Any]:
         """How the terminal treats what is typed."""
         return termios.tcgetattr(self._master)[:4]
+
+    def set_modes(self, modes: list[Any]) -> None:
+        """Change that."""
+        termios.tcsetattr(self._master, termios.TCSANOW, [*modes, *termios.tcgetattr(self._master)[4:]])
 
     def type(self, keys: str) -> None:
         """Type."""

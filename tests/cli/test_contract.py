@@ -235,3 +235,49 @@ def test_errors_of_o_json_are_json_too(run: Run, there: Peer) -> None:
     assert (ended.code, ended.lines()[-1]["error"]["code"]) == (1, "failed")
     ended = run("start", ID, "-o", "json")
     assert "error" in ended.lines()[-1]
+
+
+# -- the original's server ----------------------------------------------------------------------------------------
+
+
+def test_a_whole_apply_needs_no_route_that_the_original_has_not(run: Run, there: Peer) -> None:
+    """No /api/databases, no events, no attempts: a schemabot.yaml says the type."""
+    change = {
+        "table_name": "t",
+        "ddl": "ALTER TABLE t ADD c INT;",
+        "change_type": "alter",
+        "namespace": "schema",
+    }
+    environments = {"database": "shop", "environments": ["production"]}
+    there.answer("/api/databases/shop/environments", environments)
+    there.answer("/api/plan", {"plan_id": "plan-1", "engine": "Spirit", "errors": [], "lint_violations": [],
+                               "changes": [{"namespace": "schema", "table_changes": [change]}]})  # fmt: skip
+    there.answer("/api/progress/shop", {"state": "completed", "engine": "spirit"})
+    there.answer(
+        "/api/locks/acquire", {"lock": {"database": "shop", "database_type": "mysql", "owner": "me"}}
+    )
+    there.answer("/api/locks", {"status": "released"})
+    there.answer("/api/apply", {"accepted": True, "apply_id": ID})
+    table = {"table_name": "t", "ddl": "", "rows_copied": 0, "rows_total": 0, "percent_complete": 0}
+    for state, status in (("pending", "pending"), ("running", "running"), ("completed", "completed")):
+        apply_in(there, state, tables=[table | {"status": status}], engine="Spirit")
+    Path(write_schema(), "schemabot.yaml").write_text("database: shop\ntype: mysql\n")
+    ended = run("apply", "-s", "schema", "-y")
+    assert ended.code == 0, ended.err
+    assert "Apply completed" in ended.out
+    asked = {path.partition("?")[0] for _, path, _, _ in there.seen}
+    assert asked == {
+        "/api/databases/shop/environments",
+        "/api/plan",
+        "/api/progress/shop",
+        "/api/locks/shop/mysql",
+        "/api/locks/acquire",
+        "/api/apply",
+        f"/api/progress/apply/{ID}",
+        "/api/locks",
+    }
+
+
+def test_a_server_that_does_not_list_its_databases_needs_their_type_said(run: Run, there: Peer) -> None:
+    ended = run("plan", "-d", "shop", "-e", "production", "-s", write_schema())
+    assert (ended.code, "say its type in a schemabot.yaml" in ended.err) == (1, True)

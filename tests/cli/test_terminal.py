@@ -7,7 +7,7 @@ from cli.client import Client
 from cli.place import Place, Wanted
 from cli.replies import Progress
 from cli.steering import Steering
-from tests.cli.rig import kinds_of_quantity, make_shop, write_schema
+from tests.cli.rig import kinds_of_quantity, make_shop, wait_for, write_schema
 from tests.cli.terminal import terminal
 
 
@@ -96,6 +96,18 @@ def test_d_leaves_and_the_terminal_is_as_it_was() -> None:
         assert seen.end() == 130, seen.text
         assert "rests at its checkpoint" in seen.text
         assert seen.modes() == before
+
+
+def test_keys_are_heard_again_after_a_shell_had_the_terminal() -> None:
+    """As after Ctrl-Z and fg: the shell sets the line editing back to its own."""
+    make_shop()
+    with terminal(80, *PARKED, write_schema()) as seen:
+        before = seen.modes()
+        seen.wait_for("c cutover")
+        heard = seen.modes()
+        seen.set_modes(before)
+        wait_for(lambda: seen.modes() == heard, "the keys to be heard one by one again")
+        assert seen.press_to_the_end("d") == 130, seen.text
 
 
 def test_two_different_keys_a_cursor_key_and_a_pasted_text_command_nothing() -> None:
