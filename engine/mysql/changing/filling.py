@@ -10,6 +10,7 @@ from engine.mysql.link import Link
 from engine.mysql.trouble import ServerRefused, Waited
 
 DUPLICATE = 1062
+MOST_WARNINGS = 65_535
 HARMLESS = frozenset({1287, 1592, 3719, 3778})
 """Warnings that are not about values: deprecated character sets and collations, statements that differ on replicas."""
 _RECORDS = re.compile(r"Records: (\d+)\s+Duplicates: (\d+)\s+Warnings: (\d+)")

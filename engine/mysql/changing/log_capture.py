@@ -75,13 +75,3 @@ class LogCapture(Capture):
 
     def close(self) -> None:
         self._stream.leave(self._watched.name)
-
-
-def is_readable(link: Link) -> bool:
-    """Whether the server writes changed rows to a log that this account may read."""
-    if not link.value("SELECT @@log_bin") or link.value("SELECT @@GLOBAL.binlog_format") != "ROW":
-        return False
-    grants = " ".join(str(grant) for (grant,) in link.rows("SHOW GRANTS")).upper()
-    return any(
-        word in grants for word in ("REPLICATION SLAVE", "REPLICATION REPLICA", "ALL PRIVILEGES ON *.*")
-    )

@@ -16,6 +16,7 @@ from engine import faults
 from engine.base import Change, Control, Progress, Signal
 from engine.errors import DriftFound, EngineError
 from engine.mysql.binlog.errors import PositionGone, PositionRewound, TableChanged
+from engine.mysql.binlog.preflight import obstacles
 from engine.mysql.catalog import read_table
 from engine.mysql.changing import checkpoints
 from engine.mysql.changing.applier import Applier, duplicate
@@ -23,10 +24,10 @@ from engine.mysql.changing.capture import Capture
 from engine.mysql.changing.checkpoints import CAPTURING, Checkpoint, Phase
 from engine.mysql.changing.crew import Crew
 from engine.mysql.changing.delta_capture import DeltaCapture
-from engine.mysql.changing.filling import Collision, fill_range
+from engine.mysql.changing.filling import MOST_WARNINGS, Collision, fill_range
 from engine.mysql.changing.index_build import IndexBuild
 from engine.mysql.changing.keys import Literals
-from engine.mysql.changing.log_capture import LogCapture, is_readable
+from engine.mysql.changing.log_capture import LogCapture
 from engine.mysql.changing.names import names_of
 from engine.mysql.changing.ownership import Hold
 from engine.mysql.changing.pace import MOST_THREADS, Pace, rhythm_of
@@ -37,7 +38,7 @@ from engine.mysql.changing.stream import Stream
 from engine.mysql.changing.throttle import Throttle
 from engine.mysql.changing.tiles import Tile, Tiles
 from engine.mysql.changing.verify import Verification
-from engine.mysql.link import ANSWER_SECONDS, Link
+from engine.mysql.link import Link
 from engine.mysql.spec import Copy, Step
 from engine.mysql.tables import Table
 from engine.mysql.trouble import Lost, ServerRefused, Waited
@@ -152,7 +153,7 @@ class OnlineCopy:
             schema=self.step.schema,
             source=self.copy.source,
             phase=Phase.STAGE,
-            rows_total=self._estimate(),
+            rows_total=self._figure("TABLE_ROWS"),
             step=checkpoints.digest(self.step),
             source_print=source.fingerprint,
         )
@@ -190,8 +191,10 @@ class OnlineCopy:
         delta = DeltaCapture(self.hold, shape, self.names)
         if resumed is not None:
             return delta
-        if is_readable(self.hold.link):
+        why_not = obstacles(self.hold.address, [self.step.schema])
+        if not why_not:
             return LogCapture(self.stream, shape, None)
+        self._notice = f"changes are captured by triggers: {'; '.join(why_not)}"
         delta.make()
         return delta
 
@@ -218,23 +221,22 @@ class OnlineCopy:
         self._notice = f"copying from the start again: {reason}"
         return self.discard(control)
 
-    def _estimate(self) -> int:
+    def _figure(self, name: str) -> int:
+        """One of the server's estimates about the table: TABLE_ROWS, AVG_ROW_LENGTH."""
         return int(
             self.hold.link.value(
-                "SELECT TABLE_ROWS FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s",
+                f"SELECT {name} FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s",
                 self.step.schema,
                 self.copy.source,
             )
             or 0
         )
 
-    def open_link(self, *, patient: bool = False) -> Link:
-        """A further connection that fills shadows. *patient*: it waits for answers as long as they take."""
-        link = self.hold.open_link(settings=FILLING, answer_seconds=None if patient else ANSWER_SECONDS)
-        with suppress(
-            ServerRefused
-        ):  # on MySQL a privilege of its own; without it fewer warnings are told, see `filling`
-            link.set({"max_error_count": 65_535})
+    def open_link(self) -> Link:
+        """A further connection that fills shadows."""
+        link = self.hold.open_link(settings=FILLING)
+        with suppress(ServerRefused):  # not everybody may; then chunks with more warnings are cut
+            link.set({"max_error_count": MOST_WARNINGS})
         return link
 
     # -- filling ------------------------------------------------------------------------------------------------
@@ -264,7 +266,8 @@ class OnlineCopy:
         shape, state = self.shape, self.checkpoint
         single = self._single()
         rhythm = rhythm_of(control.volume(), single=single)
-        tiles = Tiles(shape.source, shape.key, Pace(rhythm.chunk_seconds), state.low)
+        pace = Pace(rhythm.chunk_seconds, self._figure("AVG_ROW_LENGTH"))
+        tiles = Tiles(shape.source, shape.key, pace, state.low)
         tiles.begin(self.link)
         before = state.rows_copied
         crew = Crew("copy", tiles, self._copy_chunk, self.open_link, self.hold.close_link, MOST_THREADS)

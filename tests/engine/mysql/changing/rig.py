@@ -4,11 +4,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from engine.base import DEFAULT_VOLUME, Change, Job, Progress, Signal, Strategy
-from engine.mysql.address import parse_address
+from engine.mysql.address import Address, parse_address
 from engine.mysql.catalog import read_table
 from engine.mysql.changing.names import names_of
 from engine.mysql.changing.online import OnlineCopy
@@ -65,6 +65,9 @@ class Rig:
     dropped: Sequence[str] = ()
     fence: int = 1
     key: Sequence[str] = ()
+    account: tuple[str, str] | None = (
+        None  # user and password of the copy, when they are not the server's own
+    )
 
     def link(self, **options: Any) -> Link:
         """A connection like an application's."""
@@ -111,7 +114,7 @@ class Rig:
         """The copy as one owner has it; the connections are closed afterwards, whatever happened."""
         job = Job(apply_uid=uid, fence=self.fence, owner="tests", namespaces=(self.schema,))
         self.fence += 1
-        hold = Hold(parse_address(self.server.url(self.schema)), job)
+        hold = Hold(self._address(), job)
         stream = Stream(hold)
         copy = None
         try:
@@ -124,9 +127,13 @@ class Rig:
             stream.close()
             hold.close()
 
-    def shadow_rows(self, link: Link, columns: str = "*") -> list[tuple[Any, ...]]:
-        """All rows of the copy."""
-        return sorted(link.rows(f"SELECT {columns} FROM {self.shadow}"), key=repr)
+    def _address(self) -> Address:
+        address = parse_address(self.server.url(self.schema))
+        return (
+            address
+            if self.account is None
+            else replace(address, user=self.account[0], password=self.account[1])
+        )
 
     @property
     def table(self) -> str:
