@@ -106,7 +106,7 @@ class _Handler:
         status = str(response.status)
         self._app.metrics.http_seconds.labels(method=method, route=pattern, status=status).observe(seconds)
         log.debug("%s %s: %s in %.1f ms", method, pattern, status, seconds * 1000)
-        if response.status in (401, 403) or (route and route.method != "GET"):
+        if response.status in (401, 403) or (route and route.needs != "read"):
             # Who changed something, or was kept out. What the change was stands in the lines of its apply.
             who = f"token {request.user}" if request.user else "nobody known"
             log.info("audit: %s %s by %s from %s: %s", method, pattern, who, request.peer, status)

@@ -59,7 +59,7 @@ def _document_bytes() -> bytes:
     return encode(document(ROUTES, OPEN, version("schemabot")))
 
 
-OPEN = frozenset({"/livez", "/health", "/openapi.json", "/", "/page/{file}"})
+OPEN = frozenset({"/livez", "/health", "/openapi.json", "/webhook", "/", "/page/{file}"})
 """Answered without a token; `/metrics` too, while only this machine can reach the server."""
 
 ROUTES = (

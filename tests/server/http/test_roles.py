@@ -8,7 +8,7 @@ import pytest
 
 from server.config import ROLES, Config, ServerConfig, Token
 from server.routes import OPEN, ROUTES, Route
-from tests.server.http.api import DATABASES, Api, running
+from tests.server.http.api import DATABASES, Api, plan_request, running
 from tests.server.http.test_routing import concrete
 
 SECRETS = {role: f"s3cret-of-{role}" for role in ROLES}
@@ -67,6 +67,7 @@ def test_every_change_and_every_refusal_is_in_the_log_with_the_token_and_the_add
         roles.call("POST", "/api/settings", {"key": "k", "value": "v"}, bearer("read"))
         roles.call("POST", "/api/settings", {"key": "k", "value": "v"}, {"Authorization": "Bearer guess"})
         roles.call("GET", "/api/status", headers=bearer("read"))
+        roles.call("POST", "/api/plan", plan_request(), bearer("read"))
     assert [line for line in caplog.messages if line.startswith("audit")] == [
         "audit: POST /api/settings by token the-admin from 127.0.0.1: 200",
         "audit: POST /api/settings by token the-read from 127.0.0.1: 403",
