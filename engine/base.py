@@ -48,6 +48,9 @@ class Target:
     environment: str
     dsn: str = field(repr=False)  # of a remote one: the address of the other SchemaBot
     token: str = field(default="", repr=False)  # what the other SchemaBot knows us by
+    workspace: str = field(
+        default="", repr=False
+    )  # dsn of a server to try plans out on instead of the target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

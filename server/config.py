@@ -83,9 +83,10 @@ class WorkerConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvironmentConfig:
-    """One environment of a database. `dsn`: literal, `env:NAME` or `file:/path`; it may hold a password."""
+    """One environment of a database. `dsn` and `workspace`: literal, `env:NAME` or `file:/path`; they may hold a password."""
 
     dsn: str = field(repr=False)
+    workspace: str = field(default="", repr=False)
     unsafe_without_option: str = ""  # as the server says
 
 
@@ -366,16 +367,26 @@ class _Reader:
             if "unsafe_without_option" in found.data:
                 unsafe = found.choice("unsafe_without_option", UNSAFE_CHOICES)
             found.optional("unsafe_without_option")
+            workspace = self._workspace(found, kind)
             found.close()
             plain = kind == "sqlite" and dsn and not dsn.startswith(("env:", "file:"))
             dsn = self._path(dsn) if plain else dsn
-            environments[name] = EnvironmentConfig(dsn=dsn, unsafe_without_option=unsafe)
+            environments[name] = EnvironmentConfig(dsn=dsn, workspace=workspace, unsafe_without_option=unsafe)
         if not environments:
             table.problem(
                 "environments", 'needs at least one, for example [….environments.local] with dsn = "shop.db"'
             )
         table.close()
         return DatabaseConfig(type=kind, environments=environments)
+
+    def _workspace(self, table: _Table, kind: str) -> str:
+        """The dsn of another server to try plans out on."""
+        table.optional("workspace")
+        if "workspace" not in table.data:
+            return ""
+        if kind != "mysql":
+            table.problem("workspace", "is for databases of type mysql only")
+        return self._reference(table.text("workspace"))
 
     def _deployment(self, table: _Table) -> DeploymentConfig:
         token = self._reference(table.text("token")) if "token" in table.data else ""

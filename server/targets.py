@@ -64,8 +64,14 @@ class Targets:
         local = self._config.databases.get(deployment)
         if local is None or environment not in local.environments:
             return self._remote(deployment, environment, database)
-        dsn = resolve(local.environments[environment].dsn)
-        return Target(kind=local.type, database=deployment, environment=environment, dsn=dsn)
+        found = local.environments[environment]
+        return Target(
+            kind=local.type,
+            database=deployment,
+            environment=environment,
+            dsn=resolve(found.dsn),
+            workspace=resolve(found.workspace) if found.workspace else "",
+        )
 
     def _remote(self, deployment: str, environment: str, database: str) -> Target:
         address = self._address(deployment, environment)

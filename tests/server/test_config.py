@@ -68,6 +68,8 @@ def test_the_commented_examples_in_the_example_load_too(tmp_path: Path) -> None:
     production = EnvironmentConfig(dsn="env:SHOP_DSN", unsafe_without_option="refuse")
     assert config.databases["shop"].environments["production"] == production
     assert config.unsafe_without_option("shop", "production") == "refuse"
+    orders = EnvironmentConfig(dsn="env:ORDERS_DSN", workspace="env:WORKSPACE_DSN")
+    assert config.databases["orders"].environments["production"] == orders
     assert config.unsafe_without_option("shop", "staging") == "allow"
     assert config.unsafe_without_option("elsewhere", "production") == "allow"
     assert config.deployments["default"] == DeploymentConfig(
@@ -78,6 +80,11 @@ def test_the_commented_examples_in_the_example_load_too(tmp_path: Path) -> None:
         },
     )
     assert config.server.tokens == (Token(name="deploy", secret="env:SCHEMABOT_DEPLOY_TOKEN", role="write"),)
+
+
+def test_only_a_mysql_database_has_a_workspace(tmp_path: Path) -> None:
+    text = '[databases.shop]\ntype = "sqlite"\n[databases.shop.environments.local]\ndsn = "a.db"\nworkspace = "b.db"'
+    assert "is for databases of type mysql only" in "\n".join(problems(tmp_path, text))
 
 
 def test_every_problem_is_reported_at_once_with_file_and_key(tmp_path: Path) -> None:
