@@ -41,6 +41,7 @@ class Parts:
     checks: list[str] = field(default_factory=list)
     options: list[str] = field(default_factory=list)
     foreign_keys: list[str] = field(default_factory=list)
+    unpartition: list[str] = field(default_factory=list)  # first: it lifts what partitions forbid
     partitions: Alters = field(default_factory=list)
     again: set[str] = field(default_factory=set)  # names of foreign keys that are dropped and made again
 
@@ -56,14 +57,17 @@ class Parts:
         if len(fulltexts) == 1 and not self.index_drops:  # nothing tells whether one of those is a FULLTEXT
             first += fulltexts.pop()
         if not self.again:
-            return _filled([first + self.foreign_keys, *fulltexts, self.visibility, *self.partitions])
-        return _filled([first, *fulltexts, self.visibility, self.foreign_keys, *self.partitions])
+            first += self.foreign_keys
+            return _filled([self.unpartition, first, *fulltexts, self.visibility, *self.partitions])
+        return _filled(
+            [self.unpartition, first, *fulltexts, self.visibility, self.foreign_keys, *self.partitions]
+        )
 
     def apart(self) -> Alters:
         """One kind of thing after the other, what depends on columns before the columns."""
         return _filled(
             [
-                self.foreign_key_drops, self.check_drops, self.index_drops,
+                self.unpartition, self.foreign_key_drops, self.check_drops, self.index_drops,
                 [*self.key_drops, *self.column_drops, *self.columns, *self.keys],
                 self.index_renames, self.indexes, *[[part] for part in self.fulltexts], self.visibility, self.periods,
                 self.checks, self.options, self.foreign_keys, *self.partitions,
@@ -76,22 +80,25 @@ def parts_between(
     wanted: Table,
     flavour: Flavour,
     *,
-    again: Collection[str] = (),
     whole_partitions: bool = False,
 ) -> Parts:
-    """The clauses that lead from *now* to *wanted*; foreign keys named in *again* are dropped and made again though they stay."""
+    """The clauses that lead from *now* to *wanted*. *whole_partitions*: those that change are all taken away and made again."""
     found = Parts()
     columns = column_parts(now, wanted)
     found.column_drops, found.columns = columns.drops, columns.rest
     _indexes(now, wanted, flavour, found)
     _checks(now, wanted, found)
-    _foreign_keys(now, wanted, again, found)
+    _foreign_keys(now, wanted, found)
     _options(now, wanted, found)
     found.periods = [
         *(f"DROP {period.split('(')[0].strip()}" for period in now.periods if period not in wanted.periods),
         *(f"ADD {period}" for period in wanted.periods if period not in now.periods),
     ]
-    found.partitions = partition_alters(now.partitions, wanted.partitions, whole=whole_partitions)
+    if now.partitions and (whole_partitions or not wanted.partitions) and now.partitions != wanted.partitions:
+        found.unpartition = ["REMOVE PARTITIONING"]
+        found.partitions = partition_alters("", wanted.partitions)
+    else:
+        found.partitions = partition_alters(now.partitions, wanted.partitions)
     return found
 
 
@@ -182,9 +189,9 @@ def _checks(now: Table, wanted: Table, found: Parts) -> None:
     found.checks = [f"ADD {line}" for name, line in after.items() if before.get(name) != line]
 
 
-def _foreign_keys(now: Table, wanted: Table, again: Collection[str], found: Parts) -> None:
+def _foreign_keys(now: Table, wanted: Table, found: Parts) -> None:
     before, after = {k.name: k.line for k in now.foreign_keys}, {k.name: k.line for k in wanted.foreign_keys}
-    changed = {name for name in before if after.get(name) != before[name] or name in again}
+    changed = {name for name in before if after.get(name) != before[name]}
     found.foreign_key_drops = [f"DROP FOREIGN KEY {quote_name(name)}" for name in before if name in changed]
     found.foreign_keys = [
         f"ADD {line}" for name, line in after.items() if name not in before or name in changed

@@ -41,13 +41,13 @@ def read_partitioning(text: str) -> Partitioning:
     return Partitioning(head=_plain(joined(found[:start])), definitions=definitions)
 
 
-def partition_alters(now: str, wanted: str, *, whole: bool = False) -> list[list[str]]:
-    """ALTERs, each of which must stand alone; none when the partitions are the same. *whole*: all partitions are made anew."""
+def partition_alters(now: str, wanted: str) -> list[list[str]]:
+    """ALTERs, each of which must stand alone; none when the partitions are the same."""
     if now == wanted:
         return []
     if not wanted:
         return [["REMOVE PARTITIONING"]]
-    if not now or whole:
+    if not now:
         return [[_plain(wanted)]]
     one, other = read_partitioning(now), read_partitioning(wanted)
     if one.head == other.head and one.definitions and other.definitions:

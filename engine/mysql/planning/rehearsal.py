@@ -91,10 +91,15 @@ class Rehearsal:
 
     def again(self, snapshot: Mapping[Key, Table | None]) -> None:
         """Have these tables as they were."""
-        for key, table in snapshot.items():
-            if table is None:
-                self.gone(key)
-            elif _text(self._state.get(key)) != table.text or key not in self._staged:
+        differing = [
+            (key, table) for key, table in snapshot.items() if _text(self._state.get(key)) != _text(table)
+        ]
+        for key, _ in differing:
+            self.gone(
+                key
+            )  # all of them first: a child does not take a parent that is not yet what it refers to
+        for key, table in differing:
+            if table is not None:
                 self._stage.make(table)
                 self._note(key, table)
 

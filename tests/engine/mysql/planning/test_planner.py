@@ -1,0 +1,306 @@
+"""A whole plan: what it says of the target, what it refuses, that it is the same every time and leaves nothing behind."""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from engine.base import PlanResult, Strategy
+from engine.errors import BadFiles, Refused
+from engine.mysql.address import Address
+from engine.mysql.link import Link
+from engine.mysql.planning.desired import Kept
+from engine.mysql.planning.planner import plan_mysql
+from engine.mysql.planning.pull import pull_mysql
+from engine.mysql.planning.scratch import PREFIX
+from engine.mysql.spec import Algorithm, Step
+from tests.engine.mysql.planning.places import address_of
+from tests.engine.mysql.planning.rig import ddl, ground
+from tests.engine.mysql.planning.test_catalog import ODD, ONLY, PARENT, WIDE
+from tests.servers.server import Server
+
+SHOP = "CREATE TABLE users (id INT PRIMARY KEY, name VARCHAR(20)); CREATE TABLE old (a INT);"
+NEXT = "CREATE TABLE users (id BIGINT PRIMARY KEY, name VARCHAR(40)); CREATE TABLE new (a INT); CREATE INDEX n ON users (name);"
+
+
+def scratch_schemas(link: Link) -> list[str]:
+    """Those that are there for good: nobody who plans on the same server just now holds them."""
+    names = [name for (name,) in link.rows("SHOW DATABASES LIKE %s", PREFIX.replace("_", r"\_") + "%")]
+    return [name for name in names if link.value("SELECT IS_FREE_LOCK(%s)", name.rsplit("_", 1)[0])]
+
+
+def test_the_same_input_gives_the_same_plan(server: Server) -> None:
+    with ground(server, *SHOP.split(";")[:2]) as here:
+        first = here.plan(NEXT)
+        assert [plan_mysql(here.address, {"shop": {"shop.sql": NEXT}}) for _ in range(2)] == [first, first]
+
+
+def test_a_plan_says_what_was_live_and_leaves_nothing_behind(server: Server) -> None:
+    with ground(server, *SHOP.split(";")[:2], "CREATE VIEW v AS SELECT 1 AS a") as here:
+        plan = here.plan(NEXT)
+        assert set(plan.fingerprints) == {"old", "users"}
+        assert set(plan.original["shop"]) == {"old.sql", "users.sql"}
+        assert plan.unmanaged == ("view v",)
+        assert [(c.table, c.change_type, c.namespace) for c in plan.changes] == [
+            ("new", "create", "shop"), ("users", "alter", "shop"), ("old", "drop", "shop"),
+        ]  # fmt: skip
+        assert scratch_schemas(here.link) == []
+        assert "`" + here.schema not in "".join(ddl(plan))
+
+
+def test_what_was_pulled_plans_as_no_change(server: Server) -> None:
+    with ground(server, PARENT, WIDE, *ODD, *ONLY[server.flavour]) as here:
+        files = pull_mysql(here.address, "shop")
+        assert set(files) == {"shop"}
+        assert here.plan(files["shop"]).changes == ()
+        assert plan_mysql(here.address, files).original == files
+
+
+def test_a_pull_without_a_database_brings_every_schema_by_its_name(server: Server) -> None:
+    with ground(server, "CREATE TABLE t (a INT)") as here, ground(server, "CREATE TABLE u (a INT)") as there:
+        files = pull_mysql(address_of(server), "ignored")
+        assert (set(files[here.schema]), set(files[there.schema])) == ({"t.sql"}, {"u.sql"})
+        assert not {"mysql", "sys", "information_schema"} & set(files)
+
+
+def test_several_namespaces_are_one_plan_in_the_order_of_their_names(server: Server) -> None:
+    with ground(server) as one, ground(server, "CREATE TABLE gone (a INT)") as other:
+        first, second = sorted((one, other), key=lambda place: place.schema)
+        files = {
+            first.schema: {
+                "a.sql": f"CREATE TABLE c (id INT, FOREIGN KEY (id) REFERENCES {second.schema}.p (id))"
+            },
+            second.schema: {"a.sql": "CREATE TABLE p (id INT PRIMARY KEY); CREATE TABLE q (id INT)"},
+        }
+        plan = plan_mysql(address_of(server), files)
+        names = [(c.namespace, c.table, c.change_type) for c in plan.changes if c.table != "gone"]
+        assert names == [
+            (second.schema, "p", "create"),
+            (first.schema, "c", "create"),
+            (second.schema, "q", "create"),
+        ] or (
+            names
+            == [(second.schema, "p", "create"), (second.schema, "q", "create"), (first.schema, "c", "create")]
+        )
+        first.carry_out(plan)
+        assert plan_mysql(address_of(server), files).changes == ()
+        first.run(f"DROP TABLE {first.schema}.c")  # else the schema of its parent cannot go
+
+
+def test_problems_in_several_namespaces_name_their_folder(server: Server) -> None:
+    with ground(server) as one, ground(server) as other, pytest.raises(BadFiles) as caught:
+        plan_mysql(address_of(server), {place.schema: {"a.sql": "DROP TABLE x"} for place in (one, other)})
+    assert sorted(problem.split("/")[0] for problem in caught.value.problems) == sorted(
+        [one.schema, other.schema]
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "CREATE TABLE a (x INT);\n\nCREATE TABLE t (\n  a INT,\n  b INT INT\n);",
+            "shop.sql:5:1: You have an error",
+        ),
+        ("CREATE TABLE t (a INT, KEY k (b))", "shop.sql:1:1: Key column 'b' doesn't exist"),
+        ("CREATE TABLE t (a INT, a INT)", "shop.sql:1:1: Duplicate column name 'a'"),
+        ("CREATE TABLE t (a INT);\nCREATE INDEX i ON t (b)", "shop.sql:2:1: Key column 'b' doesn't exist"),
+        ("CREATE TABLE t (a INT) ENGINE=Nonsense", "shop.sql:1:1: Unknown storage engine"),
+        (
+            "CREATE TABLE t (a INT, CONSTRAINT f FOREIGN KEY (a) REFERENCES p (id))",
+            "shop.sql:1:24: foreign key f refers to table p, which is not in the files",
+        ),
+    ],
+)
+def test_what_the_server_does_not_take_is_told_with_its_place(
+    server: Server, text: str, expected: str
+) -> None:
+    with ground(server) as here:
+        with pytest.raises(BadFiles) as caught:
+            here.plan(text)
+        assert caught.value.problems[0].startswith(expected), caught.value.problems
+        assert scratch_schemas(here.link) == []
+
+
+def test_a_foreign_key_that_cannot_hold_is_refused_also_when_its_parent_is_known_already(
+    server: Server,
+) -> None:
+    parent = "CREATE TABLE p (id INT PRIMARY KEY);\n"
+    with ground(server, parent) as here:
+        for child in (
+            "(a BIGINT, FOREIGN KEY (a) REFERENCES p (id))",
+            "(a INT, FOREIGN KEY (a) REFERENCES p (ix))",
+        ):
+            with pytest.raises(BadFiles, match=r"shop.sql:2:1: .*(incompatible|incorrectly|Missing column)"):
+                plan_mysql(here.address, {"shop": {"shop.sql": f"{parent}CREATE TABLE t {child}"}})
+        here.plan(parent)
+        with pytest.raises(Refused, match=r"t: the server does not take it: .*(incompatible|incorrectly)"):
+            here.plan(f"{parent}CREATE TABLE t (a BIGINT, FOREIGN KEY (a) REFERENCES p (id))")
+        with pytest.raises(
+            BadFiles, match=r"shop.sql:2:1: foreign key .* refers to column ix of p, which it has not"
+        ):
+            here.plan(f"{parent}CREATE TABLE t (a INT, FOREIGN KEY (a) REFERENCES p (ix))")
+
+
+def test_a_schema_that_is_not_there_is_refused_with_what_to_do(server: Server) -> None:
+    with pytest.raises(Refused, match=r"the server has no schema nowhere_at_all .*make it first"):
+        plan_mysql(address_of(server, "nowhere_at_all"), {"shop": {}})
+
+
+@contextmanager
+def account(server: Server, *grants: str) -> Iterator[tuple[str, str]]:
+    """A user with a password and nothing but *grants*."""
+    name, password = f"u{secrets.token_hex(4)}", "Secret-1"
+    with Link(address_of(server)) as link:
+        link.run(f"CREATE USER '{name}'@'%' IDENTIFIED BY '{password}'")
+        try:
+            for grant in grants:
+                link.run(f"GRANT {grant} TO '{name}'@'%'")
+            yield name, password
+        finally:
+            link.run(f"DROP USER '{name}'@'%'")
+
+
+def as_user(address: Address, name: str, password: str) -> Address:
+    return Address(
+        host=address.host, port=address.port, user=name, password=password, database=address.database
+    )
+
+
+def test_a_missing_right_is_named_with_the_grant_that_gives_it(server: Server) -> None:
+    with ground(server) as here:
+        right = r"ALL PRIVILEGES ON `\_schemabot\_scratch\_%`.*"
+        with account(server, f"ALL PRIVILEGES ON {here.schema}.*") as user:
+            address = as_user(here.address, *user)
+            with pytest.raises(Refused) as refusal:
+                plan_mysql(address, {"shop": {"a.sql": "CREATE TABLE t (a INT)"}})
+            assert f"GRANT {right} TO '{user[0]}'@'%'" in str(refusal.value)
+        with account(server, f"ALL PRIVILEGES ON {here.schema}.*", right) as user:
+            plan = plan_mysql(as_user(here.address, *user), {"shop": {"a.sql": "CREATE TABLE t (a INT)"}})
+            assert [change.table for change in plan.changes] == ["t"]
+            here.carry_out(plan)
+            plan = plan_mysql(
+                as_user(here.address, *user), {"shop": {"a.sql": "CREATE TABLE t (a INT, b INT)"}}
+            )
+            assert ddl(plan)[0].startswith("ALTER TABLE `t` ADD COLUMN `b` int")
+
+
+def test_leftovers_are_dropped_unless_rows_are_in_them_or_somebody_plans_there(server: Server) -> None:
+    dead, used, held = (f"{PREFIX}{secrets.token_hex(5)}" for _ in range(3))
+    with ground(server) as here:
+        try:
+            for name in (dead, used, held):
+                here.run(f"CREATE DATABASE {name}_0", f"CREATE TABLE {name}_0.t (a INT)")
+            here.run(f"INSERT INTO {used}_0.t VALUES (1)")
+            here.link.value("SELECT GET_LOCK(%s, 0)", held)
+            here.plan("CREATE TABLE t (a INT)")
+            assert set(scratch_schemas(here.link)) == {f"{used}_0"}
+            assert here.link.rows("SHOW DATABASES LIKE %s", f"{held}_0")
+        finally:
+            here.run(*(f"DROP DATABASE IF EXISTS {name}_0" for name in (dead, used, held)))
+
+
+def tables_made(link: Link) -> int:
+    ((_, count),) = link.rows("SHOW GLOBAL STATUS LIKE 'Com_create_table'")
+    return int(count)
+
+
+def test_what_an_earlier_plan_made_is_not_made_again(server: Server) -> None:
+    text = ";".join(f"CREATE TABLE t{n} (id INT PRIMARY KEY, a INT, KEY k (a))" for n in range(20))
+    with ground(server) as here:
+        here.carry_out(here.plan(text))
+        before = tables_made(here.link)
+        assert here.plan(text).changes == ()
+        assert tables_made(here.link) == before
+        assert [c.table for c in here.plan(text.replace("t3 (id INT", "t3 (id BIGINT")).changes] == ["t3"]
+
+
+def test_a_kept_table_is_for_its_own_schema_and_settings_only(server: Server) -> None:
+    kept = Kept()
+    text = {"shop": {"a.sql": "CREATE TABLE t (a VARCHAR(9))"}}
+    with ground(server) as one, ground(server) as other:
+        other.run(f"ALTER DATABASE {other.schema} CHARACTER SET latin1")
+        plans = [plan_mysql(place.address, text, kept=kept) for place in (one, other)]
+    assert ["latin1" in ddl(plan)[0] for plan in plans] == [False, True]
+
+
+def test_a_workspace_server_takes_the_trials_and_must_be_of_the_same_kind(
+    mariadb: Server, mysql: Server
+) -> None:
+    with ground(mariadb, "CREATE TABLE t (a INT)") as here:
+        files = {"shop": {"a.sql": "CREATE TABLE t (a INT, b INT)"}}
+        with pytest.raises(Refused, match=r"the workspace server is MySQL .*, the target MariaDB"):
+            plan_mysql(here.address, files, workspace=address_of(mysql))
+        assert plan_mysql(here.address, files, workspace=address_of(mariadb)) == plan_mysql(
+            here.address, files
+        )
+
+
+ROWS = "INSERT INTO t (id, a) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 30000) SELECT i, i FROM n"
+
+
+def big(server: Server, definition: str, wanted: str) -> tuple[PlanResult, int]:
+    """The plan for a table of 30,000 rows, carried out; the rows afterwards."""
+    with ground(server, definition) as here:
+        here.run(
+            "SET cte_max_recursion_depth = 100000"
+            if not here.mariadb
+            else "SET max_recursive_iterations = 100000",
+            ROWS,
+        )
+        plan = here.settle(wanted)
+        return plan, int(here.link.value("SELECT COUNT(*) FROM t WHERE id = a"))
+
+
+def test_a_big_table_is_copied_online_and_its_renamed_columns_go_along(server: Server) -> None:
+    plan, rows = big(
+        server,
+        "CREATE TABLE t (id INT PRIMARY KEY, a INT, g INT AS (a + 1) VIRTUAL, x VARCHAR(9))",
+        "CREATE TABLE t (id BIGINT PRIMARY KEY, a BIGINT, g INT AS (a + 1) VIRTUAL, y VARCHAR(9) -- renamed from: x\n, n INT)",
+    )
+    (change,) = plan.changes
+    step = Step.from_json(change.spec)
+    assert change.strategy is Strategy.ONLINE
+    assert step.copy is not None
+    assert (step.copy.key, step.copy.new_key) == (("id",), ("id",))
+    assert step.copy.columns == (("id", "id"), ("a", "a"), ("y", "x"))
+    assert step.statements == ()
+    assert rows == 30_000
+
+
+def test_a_big_table_that_gets_a_column_is_changed_at_once(server: Server) -> None:
+    plan, rows = big(
+        server,
+        "CREATE TABLE t (id INT PRIMARY KEY, a INT)",
+        "CREATE TABLE t (id INT PRIMARY KEY, a INT, n INT)",
+    )
+    (change,) = plan.changes
+    assert (change.strategy, rows) == (Strategy.INSTANT, 30_000)
+    assert [s.algorithm for s in Step.from_json(change.spec).statements] == [Algorithm.INSTANT]
+
+
+def test_a_big_table_whose_key_goes_is_not_copied_online(server: Server) -> None:
+    plan, _ = big(
+        server,
+        "CREATE TABLE t (id INT PRIMARY KEY, a INT)",
+        "CREATE TABLE t (id BIGINT, a BIGINT NOT NULL PRIMARY KEY)",
+    )
+    assert plan.changes[0].strategy is not Strategy.ONLINE
+    assert "has no index afterwards" in plan.changes[0].lock
+
+
+def test_a_big_table_with_checks_is_copied_only_where_their_names_survive(server: Server) -> None:
+    plan, rows = big(
+        server,
+        "CREATE TABLE t (id INT PRIMARY KEY, a INT, CONSTRAINT mine CHECK (a > 0))",
+        "CREATE TABLE t (id BIGINT PRIMARY KEY, a INT, CONSTRAINT mine CHECK (a > 0))",
+    )
+    assert (plan.changes[0].strategy is Strategy.ONLINE) is (server.flavour == "mariadb")
+    plan, rows = big(
+        server,
+        "CREATE TABLE t (id INT PRIMARY KEY, a INT, CHECK (a > 0), CHECK (id > 0))",
+        "CREATE TABLE t (id BIGINT PRIMARY KEY, a INT, CHECK (a > 0), CHECK (id > 0))",
+    )
+    assert plan.changes[0].strategy is Strategy.ONLINE
+    assert rows == 30_000

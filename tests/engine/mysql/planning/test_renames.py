@@ -1,0 +1,96 @@
+"""Renames told by a comment keep the rows; what is not told is asked about, never guessed."""
+
+import pytest
+
+from engine.base import Strategy
+from engine.errors import BadFiles
+from tests.engine.mysql.planning.rig import ddl, ground
+from tests.servers.server import Server
+
+OLD = "CREATE TABLE users (id INT PRIMARY KEY, name VARCHAR(20), age INT)"
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        "-- renamed from: name",
+        "-- @renamed from=name",
+        "# atlas:renamed_from name",
+        "/* renamed from: `name` */",
+    ],
+)
+def test_a_column_keeps_its_values_under_a_new_name(server: Server, note: str) -> None:
+    files = f"CREATE TABLE users (id INT PRIMARY KEY,\n full_name VARCHAR(40), {note}\n age BIGINT)"
+    with ground(server, OLD, "INSERT INTO users VALUES (1, 'Ann', 7)") as here:
+        plan = here.settle(files)
+        assert ddl(plan)[0] == "ALTER TABLE `users` RENAME COLUMN `name` TO `full_name`"
+        assert here.link.rows("SELECT full_name, age FROM users") == [("Ann", 7)]
+        assert not plan.changes[0].unsafe
+
+
+def test_a_table_keeps_its_rows_under_a_new_name_and_may_change_at_once(server: Server) -> None:
+    files = "-- renamed from: users\nCREATE TABLE people (id INT PRIMARY KEY, name VARCHAR(20), age INT, x INT DEFAULT 4)"
+    with ground(server, OLD, "INSERT INTO users VALUES (1, 'Ann', 7)") as here:
+        plan = here.settle(files)
+        assert [(c.table, c.change_type) for c in plan.changes] == [("people", "alter")]
+        assert ddl(plan)[0] == "RENAME TABLE `users` TO `people`"
+        assert here.link.rows("SELECT name, x FROM people") == [("Ann", 4)]
+
+
+def test_only_a_new_name_is_instant(server: Server) -> None:
+    with ground(server, OLD) as here:
+        (change,) = here.settle("-- renamed from: users\n" + OLD.replace("users", "people")).changes
+    assert change.strategy is Strategy.INSTANT
+
+
+def test_children_follow_the_new_names_of_their_parent(server: Server) -> None:
+    child = "CREATE TABLE c (id INT PRIMARY KEY, u INT, CONSTRAINT f FOREIGN KEY (u) REFERENCES users (id))"
+    new = "-- renamed from: users\nCREATE TABLE people (\n pid INT PRIMARY KEY, -- renamed from: id\n name VARCHAR(20), age INT);"
+    with ground(
+        server, OLD, child, "INSERT INTO users VALUES (1, 'Ann', 7)", "INSERT INTO c VALUES (5, 1)"
+    ) as here:
+        plan = here.settle(new + child.replace("users (id)", "people (pid)"))
+        assert [change.table for change in plan.changes] == ["people"]
+        assert here.link.rows("SELECT pid, id FROM people JOIN c ON u = pid") == [(1, 5)]
+
+
+def test_what_computes_with_a_renamed_column_goes_along(server: Server) -> None:
+    old = (
+        "CREATE TABLE t (id INT PRIMARY KEY, a INT, g INT AS (a + 1) VIRTUAL, h INT AS (a + 2) STORED, KEY k (g), "
+        "CONSTRAINT ck CHECK (a < 100))"
+    )
+    new = old.replace(" a INT,", "\n b INT, -- renamed from: a\n").replace("(a ", "(b ")
+    with ground(server, old, "INSERT INTO t (id, a) VALUES (1, 7)") as here:
+        here.settle(new)
+        assert here.link.rows("SELECT b, g, h FROM t") == [(7, 8, 9)]
+
+
+def test_a_rename_that_is_done_tells_nothing_and_one_of_the_unknown_is_said(server: Server) -> None:
+    files = "CREATE TABLE users (id INT PRIMARY KEY, name VARCHAR(20), -- renamed from: nick\n age INT)"
+    with ground(server, OLD) as here:
+        assert here.plan(files).changes == ()
+        plan = here.plan(files.replace("name VARCHAR(20)", "full_name VARCHAR(20)"))
+    assert [f.message for f in plan.findings if f.linter == "rename_column"][:1] == [
+        'column "full_name" says it was renamed from "nick", but there is no "nick": it is made new'
+    ]
+
+
+def test_a_rename_that_cannot_be_meant_is_refused_with_its_place(server: Server) -> None:
+    both = "CREATE TABLE users (id INT PRIMARY KEY, name VARCHAR(20), age INT,\n nick VARCHAR(20) -- renamed from: name\n)"
+    twice = "CREATE TABLE users (id INT, a VARCHAR(20), -- renamed from: name\n b VARCHAR(20) -- renamed from: name\n)"
+    with ground(server, OLD) as here:
+        with pytest.raises(
+            BadFiles, match=r"shop.sql:2:2: nick cannot be renamed from name: name is still in the files"
+        ):
+            here.plan(both)
+        with pytest.raises(
+            BadFiles, match=r"shop.sql:2:2: b cannot be renamed from name: another one is renamed"
+        ):
+            here.plan(twice)
+
+
+def test_without_a_comment_nothing_is_guessed_and_the_loss_is_unsafe(server: Server) -> None:
+    with ground(server, OLD) as here:
+        plan = here.plan(OLD.replace("name", "full_name"))
+    assert plan.changes[0].unsafe
+    assert "DROP COLUMN `name`" in plan.changes[0].ddl
