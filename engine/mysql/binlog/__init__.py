@@ -13,4 +13,8 @@ KeyReader raises `PositionGone` or `PositionRewound` at once when the start cann
 
 The literals compare as the column does in a session with time_zone '+00:00' and an sql_mode without NO_ZERO_DATE, NO_ZERO_IN_DATE
 and with ALLOW_INVALID_DATES; they also fit the same key under another type or character set, as a shadow table may have it.
+
+What no reader of a log can see: sessions with sql_log_bin=0; rows changed by a foreign key's cascade on MariaDB; writes in
+statement format that reach a watched table through a trigger, view or function of another schema. What this one does not read:
+encrypted logs of MariaDB, and keys of its temporal columns from before 5.6 (ALTER TABLE … FORCE renews them).
 """

@@ -52,7 +52,8 @@ def watch(table: Table, key: Sequence[str] = ()) -> Watched:
         column = table.column(name)
         if column is None:
             raise Refused(f"{table.schema}.{table.name} has no column {name!r}")
-        if column.nullable or column.data_type not in READABLE:
+        named_bytes = column.data_type in ("enum", "set") and column.charset == "binary"
+        if column.nullable or column.data_type not in READABLE or named_bytes:
             kind = f"{column.column_type}{' that may be NULL' if column.nullable else ''}"
             raise KeyUnsupported(
                 f"{table.schema}.{table.name}.{name}: {kind} cannot be read from the binary log"
