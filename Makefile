@@ -31,8 +31,8 @@ test: $(STAMP)  ## every test, from nothing
 MINUTES ?= 4
 STORE ?= all
 SEED ?= 0
-chaos: $(STAMP)  ## torment every store for MINUTES=4 each (STORE=sqlite, mariadb, mysql or all; SEED=n replays)
-	$(BIN)/python -m tests.chaos --store $(STORE) --minutes $(MINUTES) --seed $(SEED)
+chaos: $(STAMP)  ## torment every store for MINUTES=4 each (STORE=sqlite, mariadb, mysql or all; SEED=n replays), or targets (TARGET=mariadb or mysql)
+	$(BIN)/python -m tests.chaos --store $(STORE) $(if $(TARGET),--target $(TARGET)) --minutes $(MINUTES) --seed $(SEED)
 
 check: $(STAMP)  ## lint, format, types
 	$(BIN)/ruff check .

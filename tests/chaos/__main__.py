@@ -176,7 +176,7 @@ def table(found: dict[str, Figures]) -> str:
 def main() -> int:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
-    parser.add_argument("--store", choices=[*KINDS, "all"])
+    parser.add_argument("--store", choices=[*KINDS, "all"], default="all")
     parser.add_argument("--target", choices=sorted(FLAVOURS))
     parser.add_argument("--minutes", type=float, default=4.0, help="per store")
     parser.add_argument("--seed", type=int, default=0, help="replays a nemesis")
@@ -185,7 +185,7 @@ def main() -> int:
     machine = describe()
     found: dict[str, Figures] = {}
     problems: list[str] = []
-    stores = list(KINDS) if asked.store in (None, "all") else [asked.store]
+    stores = list(KINDS) if asked.store == "all" else [asked.store]
     for kind in stores[:1] if asked.target else stores:
         title, figures, wrong = (
             run_targets(asked.target, kind, seed, asked.minutes)
