@@ -22,7 +22,7 @@ from engine.mysql.flavour import Flavour, flavour_of
 from engine.mysql.link import ANSWER_SECONDS, SETTINGS, Link
 from engine.mysql.quoting import quote_table
 from engine.mysql.spec import OWN_PREFIX
-from engine.mysql.trouble import ServerRefused
+from engine.mysql.trouble import ServerRefused, Waited
 
 OWNER_TABLE = f"{OWN_PREFIX}owner"
 CONNECTION_TABLE = f"{OWN_PREFIX}connection"
@@ -88,9 +88,18 @@ class Hold:
 
         Fenced: a newer owner of the same apply was here. TargetHeld: another apply is alive here.
         """
+        try:
+            self._take()
+        except EngineError:
+            self._strike_off()
+            raise
+
+    def _take(self) -> None:
         for _ in range(TAKES):
             try:
                 self._make_tables()
+                # On record before anything is locked: whoever comes next can end us wherever we stop.
+                self._record(self.link, self._tokens[self.link.id])
                 with self._transaction(self.link, "take"):
                     predecessors = self._raise_fence()
                 self._end(predecessors)
@@ -102,6 +111,8 @@ class Hold:
                     raise
             except Gone:
                 pass
+            except Waited:
+                self._end(self._superseded())
             else:
                 self.taken = True
                 return
@@ -114,11 +125,13 @@ class Hold:
         with self.transaction(self.link, "release"):
             if self._left():
                 return False
+        # The locks first: without the record nobody could end a connection that holds them.
+        self._unlock()
+        self.taken = False
+        faults.reached("unlocked")
         names = (COPY_TABLE, CONNECTION_TABLE, OWNER_TABLE)
         self.link.run(f"DROP TABLE IF EXISTS {', '.join(quote_table(self.home, name) for name in names)}")
         faults.reached("released")
-        self._unlock()
-        self.taken = False
         return True
 
     def settle_link(self) -> None:
@@ -148,11 +161,13 @@ class Hold:
             self.address, settings=settings, schema=schema or self.home, answer_seconds=answer_seconds
         )
         try:
-            token = self._tokens[link.id] = _mark(link)
+            self._tokens[link.id] = _mark(link)
+            # Before the guard, so that whoever holds its lock can be ended.
+            self._record(link, self._tokens[link.id])
             with self.transaction(link, "open_link"):
-                self._record(link, token)
+                pass
         except BaseException:
-            link.close()
+            self.close_link(link)
             raise
         return link
 
@@ -252,6 +267,7 @@ class Hold:
             CREATE TABLE IF NOT EXISTS {self._connection} (
                 token CHAR(32) NOT NULL PRIMARY KEY,
                 apply_uid VARCHAR(191) NOT NULL,
+                fence BIGINT NOT NULL,
                 owner VARCHAR(255) NOT NULL,
                 connection_id BIGINT UNSIGNED NOT NULL,
                 beat_at DATETIME(6) NOT NULL
@@ -278,12 +294,16 @@ class Hold:
             job.fence,
             job.owner[:255],
         )
-        token = self._tokens[self.link.id]
+        # A still newer owner of our apply, who waits for us here, is no predecessor.
         rows = self.link.rows(
-            f"SELECT token, owner FROM {self._connection} WHERE token <> %s FOR UPDATE",
-            token,
+            f"""
+            SELECT token, owner FROM {self._connection}
+             WHERE token <> %s AND NOT (apply_uid = %s AND fence > %s) FOR UPDATE
+            """,
+            self._tokens[self.link.id],
+            job.apply_uid,
+            job.fence,
         )
-        self._record(self.link, token)
         return [Recorded(str(found), str(owner)) for found, owner in rows]
 
     def _check(self, apply_uid: str, fence: int, owner: str) -> None:
@@ -307,16 +327,48 @@ class Hold:
             )
 
     def _record(self, link: Link, token: str) -> None:
+        """Write a connection of ours down. Gone: our tables are not there any more."""
+        try:
+            self._put_on_record(link, token)
+        except ServerRefused as error:
+            if error.code != NO_SUCH_TABLE:
+                raise
+            raise Gone(f"{self.address}: a newer owner took this database, finished and left") from error
+
+    def _put_on_record(self, link: Link, token: str) -> None:
         link.run(
             f"""
-            REPLACE INTO {self._connection} (token, apply_uid, owner, connection_id, beat_at)
-            VALUES (%s, %s, %s, %s, UTC_TIMESTAMP(6))
+            REPLACE INTO {self._connection} (token, apply_uid, fence, owner, connection_id, beat_at)
+            VALUES (%s, %s, %s, %s, %s, UTC_TIMESTAMP(6))
             """,
             token,
             self.job.apply_uid,
+            self.job.fence,
             self.job.owner[:255],
             link.id,
         )
+
+    def _strike_off(self) -> None:
+        """We did not become the owner: our connection is no more to anybody."""
+        with suppress(EngineError):
+            self.link.run(f"DELETE FROM {self._connection} WHERE token = %s", self._tokens[self.link.id])
+
+    def _superseded(self) -> list[Recorded]:
+        """Connections, in whatever transaction they stopped, of earlier owners of our apply, and of applies without life."""
+        rows = self.link.rows(
+            f"""
+            SELECT token, owner FROM {self._connection} AS c
+             WHERE (apply_uid = %s AND fence < %s)
+                OR (apply_uid <> %s AND NOT EXISTS (
+                    SELECT 1 FROM {self._connection} AS o
+                     WHERE o.apply_uid = c.apply_uid AND o.beat_at > UTC_TIMESTAMP(6) - INTERVAL %s SECOND))
+            """,
+            self.job.apply_uid,
+            self.job.fence,
+            self.job.apply_uid,
+            HELD_SECONDS,
+        )
+        return [Recorded(str(token), str(owner)) for token, owner in rows]
 
     def _end(self, predecessors: Iterable[Recorded]) -> None:
         """End these connections, then wait until the server is through with each; those of a dead server are gone already."""
