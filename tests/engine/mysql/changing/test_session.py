@@ -1,5 +1,8 @@
 """The contract of a session with online copies: idempotent, resumable, obedient, honest about drift, nothing left behind."""
 
+import threading
+import time
+
 import pytest
 
 from engine.base import Change, Progress, Signal, Standing
@@ -131,6 +134,51 @@ def test_tables_of_a_group_become_live_together(server: Server) -> None:
     assert shop.rows("SELECT COUNT(*) FROM orders") == [(ROWS + 1,)]
     assert shop.rows("SELECT COUNT(*) FROM parts") == [(ROWS - 2,)]
     assert shop.rows("SELECT quantity FROM a WHERE id = 1") == [(100,)]
+
+
+@pytest.mark.parametrize(
+    "holding", ["START TRANSACTION; SELECT COUNT(*) FROM orders", "LOCK TABLES orders READ"]
+)
+def test_a_cutover_waits_for_whoever_has_the_table_and_says_so(shop: Shop, holding: str) -> None:
+    """The application goes on meanwhile, and is never held up for much longer than a second."""
+    change = widened(shop)
+    control = caller()
+    stalls: list[float] = []
+    over = threading.Event()
+
+    def application() -> None:
+        with shop.link(settings={"lock_wait_timeout": 50}) as link:
+            while not over.is_set():
+                began = time.monotonic()
+                link.value("SELECT COUNT(*) FROM orders WHERE id = 7")
+                stalls.append(time.monotonic() - began)
+                over.wait(0.01)
+
+    reader = threading.Thread(target=application)
+    with shop.session() as session, shop.link() as holder:
+        assert session.prepare([change], control) is Signal.GO
+        for statement in holding.split("; "):
+            holder.run(statement)
+        told: list[str] = []
+        began = time.monotonic()
+
+        def listen(progress: Progress) -> None:
+            told.append(progress.detail)
+            if time.monotonic() - began > 6:
+                holder.close()
+
+        control.on_report = listen
+        reader.start()
+        assert session.cut_over([change], control) is Signal.GO
+        over.set()
+        reader.join()
+        assert session.tidy(control) is Signal.GO
+    assert any(f"waiting for a lock on orders: held by connection {holder.id}" in text for text in told) or (
+        any("perhaps held by" in text or "does not tell" in text for text in told)
+    )
+    assert max(stalls) < 2.5
+    assert len(stalls) > 50
+    assert shop.left_behind() == []
 
 
 def test_an_object_of_somebody_else_is_never_touched(shop: Shop) -> None:
