@@ -148,11 +148,31 @@ def _indexes(now: Table, wanted: Table, flavour: Flavour, found: Parts) -> None:
             found.keys.append(f"ADD {index.line}")
         else:
             (found.fulltexts if index.kind == "FULLTEXT" else found.indexes).append(f"ADD {index.line}")
+    _keep_implicit(now, wanted, new, found)
     for index in gone:
         if index.name == "PRIMARY":
             found.key_drops.append("DROP PRIMARY KEY")
         else:
             found.index_drops.append(f"DROP INDEX {quote_name(index.name)}")
+
+
+def _keep_implicit(now: Table, wanted: Table, new: Sequence[Index], found: Parts) -> None:
+    """An index that the server made for a foreign key by itself vanishes by itself as soon as another one covers it, and nothing
+    tells whether one was made so. One that is wanted is therefore made again, by us, together with what covers it.
+    """
+    for key in now.foreign_keys:
+        columns = tuple(name.lower() for name in key.columns)
+        covered = any(_lower(index)[: len(columns)] == columns for index in new)
+        for index in now.indexes if covered else ():
+            if _lower(index) == columns and not index.unique and not _other(index, wanted):
+                add = f"ADD {index.line}"
+                if add not in found.indexes:
+                    found.index_drops.append(f"DROP INDEX {quote_name(index.name)}")
+                    found.indexes.append(add)
+
+
+def _lower(index: Index) -> tuple[str, ...]:
+    return tuple(name.lower() for name in index.columns)
 
 
 def _other(index: Index, table: Table) -> bool:

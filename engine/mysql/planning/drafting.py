@@ -148,23 +148,37 @@ class Drafting:
     def _ring(self, units: Sequence[Unit]) -> list[Piece | None]:
         """Foreign keys that go first, then all else, then foreign keys that come."""
         members = {unit.key for unit in units}
-        pieces: list[Piece | None] = []
-        for unit in units:
-            if unit.now is not None:
-                going = self._ties.going(unit)
-                current = self._stage.table((unit.key[0], unit.now.name))
-                if going and current is not None:
-                    pieces.append(self._alter(unit, without_foreign_keys(current, going), alone=False))
-        for unit in units:
-            if unit.now is not None and unit.wanted is not None:
-                pieces.append(
-                    self._alter(unit, without_foreign_keys(unit.wanted, self._ties.coming(unit)), alone=False)
-                )
+        there = [unit for unit in units if unit.now is not None]
+        pieces = [self._loosened(unit) for unit in there]
+        for unit in there:
+            if unit.wanted is not None:
+                wanted = without_foreign_keys(unit.wanted, self._ties.coming(unit))
+                pieces.append(self._alter(unit, wanted, alone=False))
         for unit in units:
             if unit.now is None and unit.wanted is not None:
                 late = {
                     key.name for key in unit.wanted.foreign_keys if parent_of(key) in members - {unit.key}
                 }
                 pieces.append(self._create(without_foreign_keys(unit.wanted, late)))
-        pieces += [self._alter(unit, unit.wanted, alone=False) for unit in units if unit.wanted is not None]
+        pieces += [self._tightened(unit, unit.wanted) for unit in units if unit.wanted is not None]
         return [*pieces, *(self._drop(unit) for unit in units if unit.wanted is None)]
+
+    def _loosened(self, unit: Unit) -> Piece | None:
+        """Without the foreign keys that have to go."""
+        going = self._ties.going(unit)
+        current = self._stage.table((unit.key[0], unit.now.name)) if unit.now else None
+        return (
+            self._alter(unit, without_foreign_keys(current, going), alone=False)
+            if going and current
+            else None
+        )
+
+    def _tightened(self, unit: Unit, wanted: Table) -> Piece | None:
+        """With all of its foreign keys."""
+        piece = self._alter(unit, wanted, alone=False)
+        if piece is not None and unit.now is None:
+            piece.strategy, piece.locks = (
+                Strategy.INSTANT,
+                [],
+            )  # the table is as new and empty as it was above
+        return piece

@@ -10,6 +10,7 @@ from functools import cache
 from engine.base import Finding, PlanResult, SchemaFiles, Severity
 from engine.errors import BadFiles, Refused
 from engine.mysql.address import Address
+from engine.mysql.catalog import read_table
 from engine.mysql.flavour import Flavour, flavour_of
 from engine.mysql.link import Link
 from engine.mysql.planning.altering import Altering, TiedDown
@@ -19,7 +20,7 @@ from engine.mysql.planning.drafts import Draft
 from engine.mysql.planning.files import Group, parse_groups
 from engine.mysql.planning.lint import gone_and_new, judge
 from engine.mysql.planning.linters.case import Case
-from engine.mysql.planning.order import Key, Schemas, Ties
+from engine.mysql.planning.order import Key, Schemas, Ties, parent_of
 from engine.mysql.planning.pull import tables_files
 from engine.mysql.planning.questions import ask_rows
 from engine.mysql.planning.rehearsal import Rehearsal
@@ -131,12 +132,14 @@ class _Planning:
         if not units:
             return []
         defaults = {schema: (one.place.charset, one.place.collation) for schema, one in self._live.items()}
+        live = self._with_parents_elsewhere()
+        defaults = {schema: defaults.get(schema, next(iter(defaults.values()))) for schema in live}
         clones = self._scratch.schema(*next(iter(defaults.values())))
         sizes = self._sizes()
         forced: set[Key] = set()
         while True:
             stage = Stage(self._scratch, defaults)
-            rehearsal = Rehearsal(stage, self._schemas.live)
+            rehearsal = Rehearsal(stage, live)
             altering = Altering(self._link, self._scratch, stage, rehearsal, clones, sizes)
             ties = Ties(self._schemas, units, forced)
             namespaces = {schema: one.place.namespace for schema, one in self._live.items()}
@@ -146,6 +149,22 @@ class _Planning:
                 if tied.key in forced:
                     raise Refused(f"{tied.key[1]}: the server does not take the change: {tied}") from tied
                 forced.add(tied.key)
+
+    def _with_parents_elsewhere(self) -> dict[str, dict[str, Table]]:
+        """The live tables, and those that foreign keys refer to in schemas that are not in the plan."""
+        found = dict(self._schemas.live)
+        for tables in (*self._schemas.live.values(), *self._schemas.wanted.values()):
+            for foreign in (key for table in tables.values() for key in table.foreign_keys):
+                schema, name = parent_of(foreign)
+                if schema in self._live or name in found.get(schema, {}):
+                    continue
+                parent = read_table(self._link, schema, name)
+                if parent is None:
+                    raise Refused(
+                        f"foreign key {foreign.name} refers to {schema}.{name}, which is not on the server"
+                    )
+                found[schema] = {**found.get(schema, {}), name: parent}
+        return found
 
     def _sizes(self) -> Callable[[Key], tuple[int, int]]:
         @cache

@@ -8,6 +8,7 @@ from engine.mysql.planning.scratch import Stage
 from engine.mysql.quoting import quote_table
 from engine.mysql.spec import Algorithm, Fingerprints, Statement
 from engine.mysql.tables import Table
+from engine.mysql.trouble import ServerRefused
 
 
 class Rehearsal:
@@ -50,8 +51,7 @@ class Rehearsal:
         for key in keys:
             for table in (self._state.get(key), *self.relatives(key)):
                 if table is not None and (table.schema, table.name) not in self._staged:
-                    self._stage.make(table)
-                    self._staged.add((table.schema, table.name))
+                    self._make(table)
 
     def put(self, table: Table) -> None:
         """Take *table* as it is given; it goes to the stage when something needs it there."""
@@ -110,6 +110,22 @@ class Rehearsal:
             for table in self.relatives(key):
                 found[table.schema, table.name] = table
         return found
+
+    def _make(self, table: Table) -> None:
+        """Made again it must read the same: else every comparison would be worth nothing."""
+        try:
+            self._stage.make(table)
+        except ServerRefused as refused:
+            raise Refused(
+                f"{table.name}: the live definition, made again in a scratch schema, is refused: {self.said(refused)}"
+            ) from refused
+        made = self._stage.read(table.schema, table.name)
+        if _text(made) != table.text:
+            raise Refused(
+                f"{table.name}: the live definition, made again in a scratch schema, does not read the same.\n"
+                f"Live:\n{table.text}\nMade again:\n{_text(made)}"
+            )
+        self._staged.add((table.schema, table.name))
 
     def _around(self, key: Key) -> list[Key]:
         return [

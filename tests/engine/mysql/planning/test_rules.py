@@ -2,6 +2,7 @@
 
 import pytest
 
+from engine.errors import Refused
 from tests.engine.mysql.planning.rig import ground
 from tests.servers.server import Server
 
@@ -216,3 +217,31 @@ def there_and_back(server: Server, one: str, other: str) -> None:
         here.settle(one)
         here.settle(other)
         here.settle(one)
+
+
+def test_an_index_that_the_server_made_for_a_foreign_key_stays_when_another_covers_it(server: Server) -> None:
+    explicit = C.replace("CONSTRAINT", "KEY f (pid), CONSTRAINT")
+    with ground(server) as here:
+        here.settle(P + C)  # in the plan's statement the index is written out …
+        here.run("DROP TABLE c", C.rstrip(";"))  # … here the server makes it by itself
+        assert here.plan(P + explicit).changes == ()
+        here.settle(P + explicit.replace("KEY f (pid)", "KEY f (pid), KEY x (pid, pa)"))
+        here.run("DROP TABLE c", C.rstrip(";"))
+        here.settle(P + C.replace("CONSTRAINT", "KEY x (pid, pa), CONSTRAINT"))
+
+
+def test_a_foreign_key_to_a_schema_that_is_not_in_the_plan_is_tried_with_the_live_parent(
+    server: Server,
+) -> None:
+    with ground(server, P.rstrip(";")) as other, ground(server) as here:
+        text = C.replace("REFERENCES p", f"REFERENCES {other.schema}.p")
+        here.settle(text)
+        here.settle(text.replace("pa INT", "pa BIGINT, x INT"))
+        here.settle(text.replace("(id INT", "(id BIGINT"))
+        with pytest.raises(Refused, match=r"incompatible|incorrectly"):
+            here.plan(text.replace("pid INT", "pid BIGINT"))
+        here.settle(text.replace("(id))", "(id) ON DELETE CASCADE)"))
+        here.settle("CREATE TABLE c (id INT PRIMARY KEY, pid INT, pa INT)")
+        here.settle(text)
+        assert other.link.rows("SHOW TABLES") == [("p",)]
+        here.settle("")
