@@ -65,6 +65,10 @@ class Capture(ABC):
         """While writers are locked out: have every change there is. Lost when that takes longer than *seconds*."""
 
     @abstractmethod
+    def check_end(self, link: Link) -> None:
+        """While writers are locked out and all is applied: DriftFound when a change may have gone past the capture."""
+
+    @abstractmethod
     def backlog(self, link: Link) -> int:
         """About how many keys wait."""
 

@@ -7,6 +7,7 @@ delta table in the transaction that applies it, so the table is its own checkpoi
 
 from collections.abc import Sequence
 
+from engine.errors import DriftFound
 from engine.mysql.changing.capture import Capture
 from engine.mysql.changing.keys import Literals
 from engine.mysql.changing.names import Names
@@ -116,6 +117,7 @@ class DeltaCapture(Capture):
     # -- how far ------------------------------------------------------------------------------------------------
 
     def mark(self, link: Link) -> None:
+        self._check(link)
         self._mark = self._last(link)
 
     def in_step(self, link: Link) -> bool:
@@ -133,6 +135,7 @@ class DeltaCapture(Capture):
 
     def reach_end(self, link: Link, seconds: float) -> None:  # noqa: ARG002
         """It is all in the table."""
+        self._check(link)
         self._begun = {}
 
     def backlog(self, link: Link) -> int:
@@ -142,6 +145,30 @@ class DeltaCapture(Capture):
     def close(self) -> None:
         """The triggers stay: they are the capture."""
         self._begun, self._link = {}, None
+
+    def _check(self, link: Link) -> None:
+        """DriftFound when changes went past the triggers."""
+        triggers = link.value(
+            "SELECT COUNT(*) FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = %s AND EVENT_OBJECT_TABLE = %s "
+            "AND TRIGGER_NAME IN (%s, %s, %s)",
+            self._shape.schema,
+            self._names.source,
+            *(self._names.trigger(moment) for moment in "iud"),
+        )
+        if triggers != 3:
+            raise DriftFound(f"{self._names.source} was made anew while it was copied: plan again")
+
+    def check_end(self, link: Link) -> None:
+        """TRUNCATE fires no trigger. What it leaves in the shadow shows at the ends, as no row of then is in the source."""
+        shape = self._shape
+        for order in (shape.new_key.order, shape.new_key.order_back):
+            last = link.row(
+                f"SELECT {shape.new_key.told} FROM {shape.shadow} {shape.new_key.hint} ORDER BY {order} LIMIT 1"
+            )
+            if last is not None and not link.row(
+                f"SELECT 1 FROM {shape.source} {shape.key.hint} WHERE {shape.key.among([tuple(map(str, last))])}"
+            ):
+                raise DriftFound(f"{self._names.source} was truncated while it was copied: plan again")
 
     def _last(self, link: Link) -> int:
         return int(link.value(f"SELECT MAX(id) FROM {self._delta}") or 0)

@@ -70,6 +70,9 @@ class LogCapture(Capture):
     def reach_end(self, link: Link, seconds: float) -> None:
         self._stream.reach_end(link, seconds)
 
+    def check_end(self, link: Link) -> None:
+        """The log tells of everything."""
+
     def backlog(self, link: Link) -> int:  # noqa: ARG002
         return len(self._changes)
 

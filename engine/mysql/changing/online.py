@@ -395,6 +395,7 @@ class OnlineCopy:
                 raise Waited(f"{self.copy.source}: the last changes took longer than {seconds:.1f} s", 0)
             self._applier.step(link, locked=True)
             self.capture.turn(link)
+        self.capture.check_end(link)
         Staging(self.hold, self.step).carry_counter(link)
 
     def _fill_by(self, link: Link) -> None:

@@ -1,7 +1,6 @@
 """Makes the shadow of a table, empty and in its new form."""
 
 import re
-from contextlib import suppress
 
 from engine.errors import DriftFound, Refused
 from engine.mysql.catalog import read_table
@@ -9,6 +8,7 @@ from engine.mysql.changing.names import names_of
 from engine.mysql.changing.ownership import Hold
 from engine.mysql.link import Link
 from engine.mysql.quoting import quote_name, quote_table
+from engine.mysql.replicas import followers
 from engine.mysql.spec import Copy, Step
 from engine.mysql.tables import Table
 from engine.mysql.trouble import ServerRefused
@@ -80,7 +80,8 @@ class Staging:
         lines = {
             index.name: index.line for index in table.indexes if not index.unique and index.kind == "BTREE"
         }
-        if not lines or self._followed() or _counted_by(table, set(lines)):
+        followed = followers(self._link, self._hold.flavour, but=self._hold.address.user)
+        if not lines or followed or _counted_by(table, set(lines)):
             return ()
         drops = ", ".join(f"DROP INDEX {quote_name(name)}" for name in lines)
         self._link.run(f"ALTER TABLE {self._shadow} {drops}")
@@ -129,17 +130,6 @@ class Staging:
             row is not None
             and re.search(r"\bAUTO_INCREMENT\b(?!=)", _STRINGS.sub("''", str(row[1]))) is not None
         )
-
-    def _followed(self) -> bool:
-        """Whether somebody reads the server's log; not to be allowed to know counts as yes."""
-        with suppress(ServerRefused):
-            return bool(
-                self._link.value(
-                    "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE COMMAND LIKE 'Binlog Dump%%' AND USER <> %s",
-                    self._hold.address.user,
-                )
-            )
-        return True
 
 
 def _counted_by(table: Table, names: set[str]) -> bool:

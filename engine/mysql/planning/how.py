@@ -8,8 +8,8 @@ from engine.base import Strategy
 from engine.mysql.flavour import Flavour
 from engine.mysql.link import Link
 from engine.mysql.planning.lock_sentences import Size, lock_sentence
-from engine.mysql.planning.replicas import followers
 from engine.mysql.planning.trial import Clone, Trial
+from engine.mysql.replicas import followers
 from engine.mysql.spec import Algorithm
 from engine.mysql.tables import Table
 from engine.mysql.trouble import ServerRefused

@@ -3,6 +3,7 @@
 import pytest
 
 from engine.base import Signal
+from engine.errors import DriftFound
 from tests.engine.mysql.changing.application import TABLE, Application, fill
 from tests.engine.mysql.changing.rig import Rig, Watcher, make_rig, prepare
 from tests.servers.server import Server
@@ -53,3 +54,15 @@ def test_what_changes_while_nobody_drives_is_in_the_delta_table(rig: Rig) -> Non
         with rig.locked(copy) as link:
             rig.assert_same(link)
         copy.discard(Watcher())
+
+
+def test_a_table_that_is_truncated_behind_the_triggers_is_drift(rig: Rig) -> None:
+    step = rig.step()
+    with rig.copying(step) as copy:
+        prepare(copy, Watcher())
+        rig.run("TRUNCATE TABLE t", "INSERT INTO t (id, pad) VALUES (1, 'new')")
+        prepare(copy, Watcher())
+        with pytest.raises(DriftFound, match="truncated"), rig.locked(copy):
+            pass
+        copy.discard(Watcher())
+    assert rig.leftovers() == []
