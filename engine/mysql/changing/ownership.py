@@ -89,9 +89,14 @@ class Hold:
         Fenced: a newer owner of the same apply was here. TargetHeld: another apply is alive here.
         """
         try:
+            self.job.still_ours()
             self._take()
         except EngineError:
             self._strike_off()
+            raise
+        except BaseException:
+            self._strike_off()
+            self._vacate()
             raise
 
     def _take(self) -> None:
@@ -129,8 +134,7 @@ class Hold:
         self._unlock()
         self.taken = False
         faults.reached("unlocked")
-        names = (COPY_TABLE, CONNECTION_TABLE, OWNER_TABLE)
-        self.link.run(f"DROP TABLE IF EXISTS {', '.join(quote_table(self.home, name) for name in names)}")
+        self._drop_tables()
         faults.reached("released")
         return True
 
@@ -285,6 +289,9 @@ class Hold:
         row = self.link.row(f"SELECT apply_uid, fence, owner FROM {self._owner} WHERE one = 1 FOR UPDATE")
         if row is None:
             raise Gone(f"{self.address}: the owner before left at this moment")
+        # Who was stopped on the way may come when its successor has finished, cleaned up and left, and no newer fence is
+        # there to tell. With the row in hand no successor can come before we are seen.
+        self.job.still_ours()
         if row[0]:
             self._check(str(row[0]), int(row[1]), str(row[2]))
         job = self.job
@@ -352,6 +359,16 @@ class Hold:
         """We did not become the owner: our connection is no more to anybody."""
         with suppress(EngineError):
             self.link.run(f"DELETE FROM {self._connection} WHERE token = %s", self._tokens[self.link.id])
+
+    def _vacate(self) -> None:
+        """The apply is not ours to do: take the tables along if nobody has them, as we may have made them."""
+        with suppress(EngineError):
+            if self.link.value(f"SELECT apply_uid = '' FROM {self._owner}") and not self._left():
+                self._drop_tables()
+
+    def _drop_tables(self) -> None:
+        names = (COPY_TABLE, CONNECTION_TABLE, OWNER_TABLE)
+        self.link.run(f"DROP TABLE IF EXISTS {', '.join(quote_table(self.home, name) for name in names)}")
 
     def _superseded(self) -> list[Recorded]:
         """Connections, in whatever transaction they stopped, of earlier owners of our apply, and of applies without life."""

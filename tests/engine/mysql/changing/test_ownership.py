@@ -11,6 +11,7 @@ from engine.mysql.address import Address, parse_address
 from engine.mysql.changing.ownership import Hold
 from engine.mysql.link import Link
 from engine.mysql.trouble import Lost
+from storage.errors import LeaseLost
 from tests.servers.server import Server
 
 
@@ -107,6 +108,26 @@ def test_a_guarded_transaction_ends_before_the_fence_is_raised(hold: Callable[..
     with pytest.raises(Lost):
         link.value("SELECT 1")
     assert successor.release()
+
+
+@pytest.mark.parametrize("looks", [0, 1], ids=["before it connected", "on the way"])
+def test_ow_3_whoever_comes_after_its_lease_ran_out_leaves_no_trace(
+    server: Server, database: str, looks: int
+) -> None:
+    """It was stopped while its successor finished, cleaned up and left: no newer fence is there to refuse it."""
+    left = [None] * looks
+
+    def lost() -> None:
+        if not left:
+            raise LeaseLost("another worker took over")
+        left.pop()
+
+    late = Job(apply_uid="apply_a", fence=1, owner="host:1:test:1", still_ours=lost)
+    zombie = Hold(address_of(server, database), late)
+    with pytest.raises(LeaseLost):
+        zombie.take()
+    zombie.close()
+    assert tables(server, database) == []
 
 
 def test_another_apply_is_told_who_is_here_and_may_come_once_nobody_shows_life(
