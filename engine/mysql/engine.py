@@ -27,6 +27,7 @@ class MysqlEngine(Engine):
         """Refused: the DSN is not understood."""
         self._target = target
         self._address = parse_address(target.dsn)
+        self._workspace = parse_address(target.workspace) if target.workspace else None
         self._kept = Kept()
 
     def ping(self) -> None:
@@ -44,8 +45,8 @@ class MysqlEngine(Engine):
         return pull_mysql(self._address, self._target.database)
 
     def plan(self, files: SchemaFiles) -> PlanResult:
-        """What it takes; tried in scratch schemas, the target's own are only read."""
-        return plan_mysql(self._address, files, kept=self._kept)
+        """What it takes; tried in scratch schemas of the target or of its workspace, the target's own are only read."""
+        return plan_mysql(self._address, files, workspace=self._workspace, kept=self._kept)
 
     def open(self, job: Job) -> Session:
         """Take the target for *job*. TargetHeld, TargetUnavailable, Fenced."""

@@ -14,6 +14,7 @@ from engine.mysql.catalog import read_table
 from engine.mysql.flavour import Flavour, flavour_of
 from engine.mysql.link import Link
 from engine.mysql.planning.altering import Altering, TiedDown
+from engine.mysql.planning.dependents import dependents
 from engine.mysql.planning.desired import Desired, Kept, load_desired
 from engine.mysql.planning.drafting import Drafting
 from engine.mysql.planning.drafts import Draft
@@ -185,6 +186,9 @@ class _Planning:
         asking = Asking(link=self._link, flavour=self._scratch.flavour)
         for case in cases:
             yield from ask_rows(asking, case, self._case)
+        units = [unit for draft in drafts for unit in draft.units]
+        for schema in self._live:
+            yield from dependents(self._link, schema, units)
         for draft in drafts:
             for warning in draft.warnings:
                 yield Finding(severity=Severity.WARNING, linter="online", message=warning, table=draft.name)

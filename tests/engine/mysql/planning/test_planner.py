@@ -3,10 +3,11 @@
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
-from engine.base import PlanResult, Strategy
+from engine.base import PlanResult, Strategy, Target
 from engine.errors import BadFiles, Refused
 from engine.mysql.address import Address
 from engine.mysql.link import Link
@@ -15,6 +16,7 @@ from engine.mysql.planning.planner import plan_mysql
 from engine.mysql.planning.pull import pull_mysql
 from engine.mysql.planning.scratch import PREFIX
 from engine.mysql.spec import Algorithm, Step
+from engine.registry import open_engine
 from tests.engine.mysql.planning.places import address_of
 from tests.engine.mysql.planning.rig import ddl, ground
 from tests.engine.mysql.planning.test_catalog import ODD, ONLY, PARENT, WIDE
@@ -237,6 +239,18 @@ def test_a_workspace_server_takes_the_trials_and_must_be_of_the_same_kind(
         )
 
 
+def test_the_engine_plans_on_the_workspace_that_its_target_names(mariadb: Server, mysql: Server) -> None:
+    with ground(mariadb, "CREATE TABLE t (a INT)") as here:
+        dsn, wrong = (place.url("", query="ssl_mode=disabled") for place in (mariadb, mysql))
+        files = {"shop": {"a.sql": "CREATE TABLE t (a INT, b INT)"}}
+        target = Target(
+            kind="mysql", database="shop", environment="test", dsn=dsn.replace("/?", f"/{here.schema}?")
+        )
+        assert [c.table for c in open_engine(replace(target, workspace=dsn)).plan(files).changes] == ["t"]
+        with pytest.raises(Refused, match="workspace server is MySQL"):
+            open_engine(replace(target, workspace=wrong)).plan(files)
+
+
 ROWS = "INSERT INTO t (id, a) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 30000) SELECT i, i FROM n"
 
 
@@ -304,3 +318,24 @@ def test_a_big_table_with_checks_is_copied_only_where_their_names_survive(server
     )
     assert plan.changes[0].strategy is Strategy.ONLINE
     assert rows == 30_000
+
+
+def test_views_and_triggers_that_would_break_are_named(server: Server) -> None:
+    with ground(
+        server, "CREATE TABLE t (a INT, b INT, c INT)", "CREATE TABLE u (x INT)", "CREATE TABLE w (y INT)"
+    ) as here:
+        here.run(
+            "CREATE VIEW uses_b AS SELECT a, b FROM t", "CREATE VIEW uses_a AS SELECT a FROM t",
+            "CREATE VIEW on_u AS SELECT x FROM u",
+            "CREATE TRIGGER tb BEFORE INSERT ON t FOR EACH ROW SET NEW.b = 1",
+            "CREATE TRIGGER tc BEFORE UPDATE ON t FOR EACH ROW SET NEW.c = 1",
+            "CREATE TRIGGER tw BEFORE INSERT ON w FOR EACH ROW SET NEW.y = 1",
+        )  # fmt: skip
+        plan = here.plan("CREATE TABLE t (a INT, c INT)")
+    said = sorted(finding.message.split(":")[0] for finding in plan.findings if finding.linter == "broken")
+    assert said == [
+        "trigger tb seems to use column b of t, which will not be there by that name",
+        "trigger tw goes with table w",
+        "view on_u uses table u, which will not be there by that name",
+        "view uses_b seems to use column b of t, which will not be there by that name",
+    ]
