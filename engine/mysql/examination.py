@@ -74,12 +74,26 @@ def _log(link: Link, rights: Rights) -> Iterator[Observation]:
     if not problems:
         yield _good("binary log", "it tells which rows change while a table is copied")
         return
+    if _takes_triggers(link, rights):
+        verdict, outcome = Verdict.DOUBTFUL, "changes are captured by triggers, which is slower for writers"
+    else:
+        verdict, outcome = Verdict.BAD, "changes cannot be captured by triggers either"
+        remedies.append("or SET GLOBAL log_bin_trust_function_creators = 1")
     yield Observation(
-        verdict=Verdict.DOUBTFUL,
+        verdict=verdict,
         subject="binary log",
-        text=f"{'; '.join(problems)}: while a table is copied its changes are captured by triggers, which is slower for writers",
+        text=f"{'; '.join(problems)}: while a table is copied its {outcome}",
         remedy="; ".join(remedies),
     )
+
+
+def _takes_triggers(link: Link, rights: Rights) -> bool:
+    """A server with a binary log lets only trusted accounts make triggers."""
+    if not int(link.value("SELECT @@log_bin")) or int(
+        link.value("SELECT @@GLOBAL.log_bin_trust_function_creators")
+    ):
+        return True
+    return not rights.missing(("SUPER",))
 
 
 def _locks(link: Link, flavour: Flavour, user: str) -> Observation:

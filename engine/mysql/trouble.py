@@ -84,9 +84,14 @@ _LACKING = re.compile(r"one of\) the (?P<rights>[A-Z_, or]+) privilege")
 
 
 def grant_for(text: str, code: int) -> str:
-    """What to grant where the server said that a privilege is missing; else nothing."""
+    """What to grant (or to set) where the server said that a privilege is missing; else nothing."""
     if code in (1142, 1143, 1370) and (found := _DENIED.search(text)):
         return f": GRANT {found['rights'].strip()} ON that schema to {found['user']}"
+    if code == 1419:
+        return (
+            ": SET GLOBAL log_bin_trust_function_creators = 1, or let this user read the log instead of using triggers: "
+            "GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* to the user of this dsn"
+        )
     if code == 1227 and (found := _LACKING.search(text)):
         return f": GRANT {re.split(r',| or ', found['rights'])[-1].strip()} ON *.* to the user of this dsn"
     return ""

@@ -57,10 +57,17 @@ def account(server: Server) -> Iterator[Account]:
     account.shop.run(f"DROP USER {account.name}@'127.0.0.1'")
 
 
-def test_the_privileges_of_the_page_are_enough_for_a_copy(account: Account) -> None:
+@pytest.mark.parametrize("left_out", [(), ("REPLICATION SLAVE", "REPLICATION CLIENT", "PROCESS")])
+def test_the_privileges_of_the_page_are_enough_for_a_copy(
+    account: Account, left_out: tuple[str, ...], request: pytest.FixtureRequest
+) -> None:
+    """Without those that read the log, triggers capture what changes."""
     many = ", ".join(f"({n}, 1)" for n in range(21_000))
     account.shop.run(f"INSERT INTO orders VALUES {many}", "ANALYZE TABLE orders")
-    account.grant()
+    account.grant(*left_out)
+    trusted = account.shop.rows("SELECT @@GLOBAL.log_bin_trust_function_creators")[0][0]
+    account.shop.run(f"SET GLOBAL log_bin_trust_function_creators = {int(bool(left_out))}")
+    request.addfinalizer(lambda: account.shop.run(f"SET GLOBAL log_bin_trust_function_creators = {trusted}"))
     engine = account.engine()
     engine.ping()
     assert [seen for seen in engine.examine() if seen.verdict is Verdict.BAD] == []
@@ -69,10 +76,15 @@ def test_the_privileges_of_the_page_are_enough_for_a_copy(account: Account) -> N
     assert change.strategy.value == "online"
     control = Caller()
     control.rests = True
+    control.on_clear = lambda: account.shop.run("UPDATE orders SET quantity = quantity + 1 WHERE id = 7")
     with engine.open(Job(apply_uid="apply_a", fence=1, owner="test", namespaces=("shop",))) as session:
         session.check_fits(plan.changes, plan.fingerprints)
         assert drive(session, change, control) is Signal.GO
     assert account.shop.left_behind() == []
+    assert account.shop.rows("SELECT COUNT(*), MIN(quantity), MAX(id) FROM orders") == [(21_000, 1, 20_999)]
+    assert account.shop.rows("SELECT quantity > 1 FROM orders WHERE id = 7") == [(1,)]
+    captured = [report.detail for report in control.reports if "trigger" in report.detail]
+    assert bool(captured) == bool(left_out)
     assert engine.plan({"shop": {"orders.sql": f"{WIDE};\n"}}).changes == ()
 
 
@@ -81,6 +93,22 @@ def test_the_examination_names_the_grant_that_is_missing(account: Account, privi
     account.grant(privilege)
     remedies = [seen.remedy for seen in account.engine().examine() if seen.verdict is not Verdict.GOOD]
     assert any(f"GRANT {privilege} ON" in remedy and account.name in remedy for remedy in remedies)
+
+
+def test_an_account_that_can_capture_changes_in_no_way_is_told_both(account: Account) -> None:
+    many = ", ".join(f"({n}, 1)" for n in range(21_000))
+    account.shop.run(f"INSERT INTO orders VALUES {many}", "ANALYZE TABLE orders")
+    account.grant("REPLICATION SLAVE", "REPLICATION CLIENT")
+    engine = account.engine()
+    (bad,) = [seen for seen in engine.examine() if seen.verdict is Verdict.BAD]
+    assert bad.subject == "binary log"
+    plan = engine.plan({"shop": {"orders.sql": f"{WIDE};\n"}})
+    with (
+        engine.open(Job(apply_uid="apply_a", fence=1, owner="test", namespaces=("shop",))) as session,
+        pytest.raises(Refused, match=r"log_bin_trust_function_creators = 1, or let this user read the log"),
+    ):
+        drive(session, plan.changes[0], Caller())
+    assert account.shop.left_behind() == []
 
 
 def test_a_target_that_may_not_be_changed_says_what_to_grant(account: Account) -> None:
