@@ -57,6 +57,7 @@ bench: $(STAMP)  ## the benchmarks, bounded (about fifteen minutes)
 	$(BIN)/python -m bench.shared
 	$(BIN)/python -m bench.rebuild
 	$(BIN)/python -m bench.planning
+	$(BIN)/python -m bench.planning_mysql
 	$(BIN)/python -m bench.binlog
 	$(BIN)/python -m bench.http
 	$(BIN)/python -m bench.idle

@@ -9,6 +9,7 @@ from engine.mysql.flavour import Flavour
 from engine.mysql.link import Link
 from engine.mysql.planning.lock_sentences import Size, lock_sentence
 from engine.mysql.planning.trial import Clone, Trial
+from engine.mysql.quoting import quote_name
 from engine.mysql.replicas import followers
 from engine.mysql.spec import Algorithm
 from engine.mysql.tables import Table
@@ -55,10 +56,22 @@ def choose(
     *relatives* are the tables that *table* refers to, or that refer to it, by foreign keys. *no_copy* is a further reason
     why the table can not be copied online, as a phrase ("its key is dropped"). ServerRefused: the server takes them in no way.
     """
-    clone = Clone(link, flavour, scratch, table, relatives)
+    clone = Clone(link, flavour, scratch, table, _touched(table, relatives, alters))
     related = bool(table.foreign_keys) or any(other.name != table.name for other in relatives)
     choice = _Choice(target, flavour, table, clone, Size(rows=rows, bytes_=bytes_), related=related)
     return choice.made(alters, no_copy)
+
+
+def _touched(table: Table, relatives: Sequence[Table], alters: Sequence[Sequence[str]]) -> Sequence[Table]:
+    """The relatives, when a part adds a foreign key or names a column of one. To anything else the server does what it does
+    without them, and a table in the midst of a schema has dozens.
+    """
+    names = {name for key in table.foreign_keys for name in key.columns}
+    names |= {name for other in relatives for key in other.foreign_keys for name in key.parent_columns}
+    signs = {" references ", *(quote_name(name).lower() for name in names)}
+    return (
+        relatives if any(sign in part.lower() for parts in alters for part in parts for sign in signs) else ()
+    )
 
 
 class _Choice:
@@ -80,7 +93,7 @@ class _Choice:
         trials = self._tried(alters)
         if self._small or all(map(self._harmless, trials)):
             return self._as_the_server_does(trials)
-        apart = self._apart(alters)
+        apart = self._apart(alters, self._clone.text)
         if apart is not None:
             return self._as_the_server_does(apart)
         obstacle = no_copy or self._obstacle()
@@ -105,12 +118,14 @@ class _Choice:
             trials = self._run([", ".join(parts) for parts in alters], instant=False)
         return trials
 
-    def _apart(self, alters: Sequence[Sequence[str]]) -> list[Trial] | None:
-        """The parts of each ALTER, those that are instant first, when that way none of them does harm."""
+    def _apart(self, alters: Sequence[Sequence[str]], outcome: str) -> list[Trial] | None:
+        """The parts of each ALTER, those that are instant first, when that way none of them does harm and the outcome is the
+        same: the order of columns may hang on the order of parts.
+        """
         if all(len(parts) == 1 for parts in alters):
             return None
         trials = self._run_apart(alters)
-        if trials is None or not all(map(self._harmless, trials)):
+        if trials is None or not all(map(self._harmless, trials)) or self._clone.text != outcome:
             return None
         if self._versions_used() + sum(trial.row_versions for trial in trials) > self._versions_allowed():
             return None

@@ -10,6 +10,7 @@ from engine.mysql.planning.linters.lossless import INTEGER_BITS, lossless
 from engine.mysql.planning.rows.after import (
     DATES,
     KEY_ALIAS,
+    has_default,
     implicit_default,
     live_rows,
     live_value,
@@ -78,7 +79,7 @@ class _Questions:
     def new_columns(self) -> Iterator[Finding]:
         """NOT NULL columns without a value for the rows that are there."""
         for old, column in self.case.pairs():
-            given = column.nullable or " DEFAULT " in column.line or column.generated or column.auto_increment
+            given = column.nullable or has_default(column) or column.generated or column.auto_increment
             if old is not None or given:
                 continue
             what = f'column "{column.name}" is new, NOT NULL and without a default'

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from engine.mysql.catalog import plainly
+from engine.mysql.catalog import plainly, read_table
 from engine.mysql.flavour import Flavour
 from engine.mysql.link import Link
 from engine.mysql.quoting import quote_name, quote_table
@@ -82,6 +82,12 @@ class Clone:
             unseen=before is None or after is None,
             reason=reason,
         )
+
+    @property
+    def text(self) -> str:
+        """What the clone is by now, in its canonical form."""
+        table = read_table(self._link, self._scratch, self._table.name)
+        return table.text if table else ""
 
     @property
     def engine(self) -> str:

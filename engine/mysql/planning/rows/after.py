@@ -66,12 +66,17 @@ def _cast(value: str, column: Column) -> str:
     return value
 
 
+def has_default(column: Column) -> bool:
+    """Whether it says what rows get that do not say it."""
+    return any(piece.word == "DEFAULT" for piece in pieces(column.line))
+
+
 def default_of(column: Column) -> str:
     """SQL of what rows that are there get in a new column."""
-    found = [piece for piece in pieces(column.line) if piece.kind != "space"]
-    at = next((at for at, piece in enumerate(found) if piece.word == "DEFAULT"), None)
-    if at is None:
+    if not has_default(column):
         return "NULL" if column.nullable else implicit_default(column)
+    found = [piece for piece in pieces(column.line) if piece.kind != "space"]
+    at = next(at for at, piece in enumerate(found) if piece.word == "DEFAULT")
     return joined(found[at + 1 : _end_of_value(found, at + 1)])
 
 

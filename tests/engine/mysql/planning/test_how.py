@@ -196,6 +196,17 @@ def test_parts_stay_together_when_apart_they_would_be_copied_all_the_same(users:
     assert [text for text, _ in how.alters] == ["ADD COLUMN z INT, MODIFY a BIGINT", "ADD INDEX ka (a)"]
 
 
+def test_parts_that_lead_elsewhere_when_they_go_apart_stay_together(users: Place) -> None:
+    """The instant one would come first, and the columns would stand in another order."""
+    parts = ["ADD COLUMN y INT FIRST, ADD INDEX ky (y)", "ADD COLUMN z INT FIRST"]
+    how = users.how(parts)
+    users.link.run(f"ALTER TABLE users {', '.join(parts)}")
+    wanted = [name for (name,) in users.link.rows("SELECT column_name FROM information_schema.columns "
+              "WHERE table_schema = DATABASE() ORDER BY ordinal_position")]  # fmt: skip
+    assert wanted[:2] == ["z", "y"]
+    assert [text for text, _ in how.alters] == [", ".join(parts)]
+
+
 def test_parts_that_need_each_other_stay_together(users: Place) -> None:
     how = users.how(["RENAME COLUMN a TO b", "ADD COLUMN a INT", "DROP COLUMN v", "DROP INDEX kv"])
     assert how.strategy in (Strategy.IN_PLACE, Strategy.INSTANT, Strategy.ONLINE)
@@ -232,6 +243,15 @@ def test_a_table_in_a_foreign_key_is_rebuilt_in_place_if_the_server_can(server: 
         assert "Rebuilds the table in place (LOCK=NONE): readers and writers go on" in how.lock
         assert "it is in a foreign key" in how.lock
         both.run(how)
+
+
+def test_a_column_that_is_referred_to_is_tried_with_those_who_refer_to_it(server: Server) -> None:
+    """MySQL renames one at once only where nobody refers to it."""
+    with place(server, USERS, CHILD, ROWS, "INSERT INTO posts VALUES (1, 1, 'x')") as both:
+        how = both.how("RENAME COLUMN `id` TO `number`", relatives=["posts"])
+        assert how.alters[0][1] is (Algorithm.INSTANT if flavour_of(both.link).mariadb else Algorithm.INPLACE)
+        both.run(how)
+        assert both.how("ADD COLUMN `z` INT", relatives=["posts"]).strategy is Strategy.INSTANT
 
 
 def test_a_new_foreign_key_on_a_big_table_makes_its_writers_wait_and_says_so(server: Server) -> None:

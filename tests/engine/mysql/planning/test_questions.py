@@ -112,6 +112,10 @@ def test_a_new_not_null_column_without_a_default(desk: Desk) -> None:
         ("warning", "not_null", f'column "d" {what} a zero date'), ("warning", "not_null", f"column \"s\" {what} ''"),
     ]  # fmt: skip
     desk.prepare(T, ROWS)
+    assert desk.said("ADD c INT NOT NULL COMMENT 'no DEFAULT here'") == [
+        ("warning", "not_null", f'column "c" {what} 0')
+    ]
+    desk.prepare(T, ROWS)
     assert desk.said("ADD a INT NOT NULL DEFAULT 5, ADD b INT, ADD g INT AS (n + 1) VIRTUAL") == []
 
 
