@@ -71,7 +71,10 @@ class Ground:
         for clauses in copy.clauses:
             self.link.run(f"ALTER TABLE {shadow} {clauses}")
         new, old = ([pair[at] for pair in copy.columns] for at in (0, 1))
+        # Where a new column tells no value, ALTER TABLE has one all the same, and so has the engine.
+        self.link.run("SET sql_mode = 'NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES'")
         self.link.run(f"INSERT INTO {shadow} ({quote_names(new)}) SELECT {quote_names(old)} FROM {source}")
+        self.link.run("SET sql_mode = %s", DDL_SETTINGS["sql_mode"])
         target, aside = (
             quote_table(step.schema, copy.table),
             quote_table(step.schema, copy.source + OLD_SUFFIX),

@@ -304,6 +304,17 @@ def test_a_big_table_whose_key_goes_is_not_copied_online(server: Server) -> None
     assert "has no index afterwards" in plan.changes[0].lock
 
 
+def test_a_big_table_that_gets_a_foreign_key_to_itself_is_not_copied_online(server: Server) -> None:
+    plan, rows = big(
+        server,
+        "CREATE TABLE t (id INT PRIMARY KEY, a INT)",
+        "CREATE TABLE t (id INT PRIMARY KEY, a INT, FOREIGN KEY (a) REFERENCES t (id))",
+    )
+    assert plan.changes[0].strategy is not Strategy.ONLINE
+    assert "it is in a foreign key" in plan.changes[0].lock
+    assert rows == 30_000
+
+
 def test_a_big_table_with_checks_is_copied_only_where_their_names_survive(server: Server) -> None:
     plan, rows = big(
         server,
