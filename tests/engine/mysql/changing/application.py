@@ -8,6 +8,7 @@ from typing import Any
 
 import pymysql
 
+from engine.errors import EngineError
 from tests.engine.mysql.changing.rig import Rig
 
 TABLE = """
@@ -188,3 +189,40 @@ class Application:
     @property
     def transactions(self) -> int:
         return sum(sum(writer.count.values()) - writer.count["sum"] for writer in self.writers)
+
+
+class Killer:
+    """Kills connections of the copy at random, again and again, while it is entered; `killed` counts."""
+
+    def __init__(self, rig: Rig, *, seed: int, every: float = 0.3) -> None:
+        self._rig = rig
+        self._random = random.Random(seed)
+        self._every = every
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="killer")
+        self.killed = 0
+
+    def __enter__(self) -> "Killer":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        with self._rig.link() as link:
+            while not self._stop.wait(self._every * self._random.uniform(0.5, 1.5)):
+                try:
+                    ours = [int(one) for (one,) in link.rows(OURS)]
+                    if ours:
+                        link.run(f"KILL {self._random.choice(ours)}")
+                        self.killed += 1
+                except EngineError:
+                    continue  # gone by itself, or nobody has begun yet
+
+
+OURS = """
+SELECT id FROM information_schema.processlist
+ WHERE command LIKE 'Binlog Dump%' OR id IN (SELECT connection_id FROM _schemabot_connection)
+"""

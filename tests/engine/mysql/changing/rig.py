@@ -26,14 +26,16 @@ Hook = Callable[[Progress], Signal | None]
 class Watcher:
     """The server's side of a copy: says GO unless a hook says otherwise, and fails a test that hangs."""
 
-    def __init__(self, hook: Hook | None = None, *, volume: int = DEFAULT_VOLUME) -> None:
+    def __init__(
+        self, hook: Hook | None = None, *, volume: int = DEFAULT_VOLUME, limit: float = LIMIT_SECONDS
+    ) -> None:
         self.hook = hook
         self.level = volume
         self.told: list[Progress] = []
-        self._until = time.monotonic() + LIMIT_SECONDS
+        self._until = time.monotonic() + limit
 
     def report(self, progress: Progress) -> Signal:
-        assert time.monotonic() < self._until, f"not done in {LIMIT_SECONDS} s: {progress}"
+        assert time.monotonic() < self._until, f"not done in time: {progress}"
         if not self.told or progress != self.told[-1]:
             self.told.append(progress)
         signal = self.hook(progress) if self.hook else None

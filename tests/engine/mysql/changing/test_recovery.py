@@ -1,6 +1,5 @@
 """Interrupted at any point, a copy goes on from its checkpoint and ends with the same rows; where it cannot, it says so."""
 
-import random
 import threading
 import time
 from collections.abc import Callable
@@ -9,9 +8,9 @@ import pytest
 
 from engine import faults
 from engine.base import Progress, Signal
-from engine.errors import DriftFound, EngineError, Fenced, Refused, TargetUnavailable
+from engine.errors import DriftFound, Fenced, Refused, TargetUnavailable
 from engine.mysql.changing.checkpoints import Phase
-from tests.engine.mysql.changing.application import TABLE, Application, fill
+from tests.engine.mysql.changing.application import TABLE, Application, Killer, fill
 from tests.engine.mysql.changing.rig import Rig, Watcher, make_rig, prepare
 from tests.servers.server import Server
 
@@ -89,31 +88,8 @@ def test_a_copy_that_is_interrupted_at_every_point_ends_with_the_same_rows(serve
 def test_a_copy_whose_connections_are_killed_again_and_again_ends_with_the_same_rows(server: Server) -> None:
     rig = rig_with_rows(server, 20_000)
     step = rig.step()
-    choose = random.Random(5)
-    stop = threading.Event()
-    killed: list[int] = []
-
-    def kill() -> None:
-        with rig.link() as link:
-            while not stop.wait(0.3):
-                ours = link.rows(
-                    """
-                    SELECT id FROM information_schema.processlist
-                     WHERE (command LIKE 'Binlog Dump%' OR id IN (SELECT connection_id FROM _schemabot_connection))
-                    """
-                ) if rig.value("SHOW TABLES LIKE '%schemabot_connection'") else []  # fmt: skip
-                if ours:
-                    victim = int(choose.choice(ours)[0])
-                    try:
-                        link.run(f"KILL {victim}")
-                        killed.append(victim)
-                    except EngineError:
-                        continue
-
-    killer = threading.Thread(target=kill)
     with Application(rig, writers=2, rows=20_000):
-        killer.start()
-        try:
+        with Killer(rig, seed=5) as killer:
             for _ in range(6):
                 try:
                     with rig.copying(step) as copy:
@@ -121,11 +97,8 @@ def test_a_copy_whose_connections_are_killed_again_and_again_ends_with_the_same_
                     break
                 except (TargetUnavailable, Fenced):
                     continue
-        finally:
-            stop.set()
-            killer.join()
         finish(rig, step)
-    assert killed
+    assert killer.killed
 
 
 def test_a_copy_survives_the_death_of_the_server(own_server: Server) -> None:
