@@ -8,12 +8,13 @@ from engine.base import Change, Control, Progress, Signal, Standing
 from engine.errors import Refused
 from engine.mysql.changing import checkpoints
 from engine.mysql.changing.checkpoints import Checkpoint, Phase
+from engine.mysql.changing.group_swap import swap_of
 from engine.mysql.changing.online import OnlineCopy
 from engine.mysql.changing.patience import Patience
 from engine.mysql.changing.removal import Removal
 from engine.mysql.changing.standing import standing_of
 from engine.mysql.changing.stream import Stream
-from engine.mysql.changing.swap import Pair, Swap, remove_sentry
+from engine.mysql.changing.swap import Pair, remove_sentry
 from engine.mysql.changing.watch import Watch
 from engine.mysql.spec import Step
 from engine.mysql.trouble import Lost, Waited
@@ -97,7 +98,7 @@ class Copies:
         signal = self._catch_up([self._of(work) for work in ahead], control)
         if signal is not Signal.GO:
             return signal
-        swap = Swap(self._watch, [self._pair(work) for work in ahead])
+        swap = swap_of(self._watch, [self._pair(work) for work in ahead])
         try:
             swap.attempt()
         except Lost as error:

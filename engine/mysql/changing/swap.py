@@ -108,41 +108,33 @@ class Swap:
     # -- MariaDB ------------------------------------------------------------------------------------------------
 
     def _by_two_sessions(self) -> None:
-        with ExitStack() as stack:
-            # One connection for each table: a RENAME of several waits for the first of them only, and when all locks go at
-            # once, writes that wait for the second would get in before it.
-            others = [stack.enter_context(self._hold.further_link()) for _ in self._pairs]
+        (pair,) = self._pairs
+        with self._hold.further_link() as other:
             self._put_sentries()
             try:
-                self._swap_through(others)
+                self._swap_through(other, pair)
             except BaseException:
                 with suppress(EngineError):
                     self.remove_sentries()
                 raise
 
-    def _swap_through(self, others: Sequence[Link]) -> None:
-        began = self._lock([(pair.schema, pair.old) for pair in self._pairs])
+    def _swap_through(self, other: Link, pair: Pair) -> None:
+        began = self._lock([(pair.schema, pair.old)])
         with ExitStack() as stack:
             try:
                 self._apply_the_rest()
-                renames = [
-                    stack.enter_context(Running(other, f"RENAME TABLE {pair.renames}"))
-                    for other, pair in zip(others, self._pairs, strict=True)
-                ]
+                running = stack.enter_context(Running(other, f"RENAME TABLE {pair.renames}"))
                 faults.reached("rename_queued")
-                self._see_waiting(others, renames)
+                self._see_waiting(other, running)
                 faults.reached("before_rename")
-                for pair in self._pairs:
-                    self._link.run(f"DROP TABLE {quote_table(pair.schema, pair.old)}")
+                self._link.run(f"DROP TABLE {quote_table(pair.schema, pair.old)}")
                 faults.reached("sentry_dropped")
             except BaseException:
-                for other in others:
-                    self._watch.kill_query(other.id)
+                self._watch.kill_query(other.id)
                 raise
             finally:
                 self._unlock(began)
-            for running in renames:
-                self._outcome(running)
+            self._outcome(running)
         faults.reached("after_rename")
 
     def _outcome(self, running: Running) -> None:
@@ -154,14 +146,13 @@ class Swap:
                 raise OutOfTime(str(error)) from error
             raise
 
-    def _see_waiting(self, others: Sequence[Link], renames: Sequence[Running]) -> None:
-        """Each RENAME waits for its live table, which is the first that it locks."""
-        for other, running in zip(others, renames, strict=True):
-            while self._watch.state_of(other.id) != WAITS_FOR_TABLE:
-                if running.over(POLL_SECONDS):
-                    self._outcome(running)
-                    raise OutOfTime("the RENAME did not wait for the locked table")
-                self._check_time()
+    def _see_waiting(self, other: Link, running: Running) -> None:
+        """The RENAME waits for the live table, which is the first that it locks."""
+        while self._watch.state_of(other.id) != WAITS_FOR_TABLE:
+            if running.over(POLL_SECONDS):
+                self._outcome(running)
+                raise OutOfTime("the RENAME did not wait for the locked table")
+            self._check_time()
 
     def _put_sentries(self) -> None:
         self.remove_sentries()
@@ -192,22 +183,22 @@ class Swap:
         self._deadline = began + LOCK_SECONDS
         names = [(pair.schema, name) for pair in self._pairs for name in pair.locked] + list(more)
         tables = ", ".join(f"{quote_table(schema, name)} WRITE" for schema, name in names)
+        self._lock_by(self._link, tables)
+        faults.reached("locked")
+        return began
+
+    def _lock_by(self, link: Link, tables: str) -> None:
         try:
-            with Running(self._link, f"LOCK TABLES {tables}") as running:
-                if not running.over(LOCK_SECONDS):
-                    running.outcome(lambda: self._watch.kill_query(self._link.id))
-                    self._link.run("UNLOCK TABLES")
+            with Running(link, f"LOCK TABLES {tables}") as running:
+                if not running.over(max(0.0, self._deadline - time.monotonic())):
+                    running.outcome(lambda: self._watch.kill_query(link.id))
+                    link.run("UNLOCK TABLES")
                     raise OutOfTime("the locks were not to be had in time")
                 running.outcome()
-        except Waited:
-            self.locked_seconds = time.monotonic() - began
-            raise
         except Trouble as error:
             if error.code != INTERRUPTED:
                 raise
             raise OutOfTime(str(error)) from error
-        faults.reached("locked")
-        return began
 
     def _unlock(self, began: float) -> None:
         """A connection that is lost has let go by itself."""
