@@ -10,7 +10,7 @@ from engine.mysql.flavour import Flavour
 from engine.mysql.link import Link
 from engine.mysql.quoting import quote_name, quote_table
 from engine.mysql.spec import OWN_PREFIX, Algorithm
-from engine.mysql.tables import Table
+from engine.mysql.tables import Index, Table
 from engine.mysql.trouble import ServerRefused
 
 _NOT_THAT_WAY = frozenset(
@@ -151,7 +151,6 @@ class Clone:
     def _pieces(self) -> "_Pieces | None":
         """What InnoDB has of the scratch schema; None where the account lacks the PROCESS privilege."""
         tables = "innodb_sys_tables" if self._flavour.mariadb else "innodb_tables"
-        indexes = "innodb_sys_indexes" if self._flavour.mariadb else "innodb_indexes"
         versions = "0" if self._flavour.mariadb else "total_row_versions"
         prefix = f"{self._scratch}/"
         try:
@@ -159,17 +158,28 @@ class Clone:
                 f"SELECT name, table_id, {versions} FROM information_schema.{tables} WHERE LEFT(name, %s) = %s",  # noqa: S608
                 len(prefix), prefix,
             )  # fmt: skip
-            ids = ", ".join(str(int(row[1])) for row in found) or "0"
-            built = self._link.rows(
-                f"SELECT index_id FROM information_schema.{indexes} WHERE table_id IN ({ids})"  # noqa: S608
-            )
         except ServerRefused:
             return None
         return _Pieces(
             tables={str(name): int(number) for name, number, _ in found},
-            indexes=frozenset(int(number) for (number,) in built),
+            indexes=self._indexes([int(row[1]) for row in found]),
             versions=max((int(row[2]) for row in found), default=0),
         )
+
+    def _indexes(self, tables: Sequence[int]) -> frozenset[object]:
+        """What tells whether an index was built: InnoDB's numbers, a new one for each that is.
+
+        MySQL tells none at all (1812) while its dictionary has a table without a file, such as an unfinished DROP of a FULLTEXT
+        index may leave anywhere on the server. Then it is what each index is made of.
+        """
+        source = "innodb_sys_indexes" if self._flavour.mariadb else "innodb_indexes"
+        ids = ", ".join(map(str, tables)) or "0"
+        query = f"SELECT index_id FROM information_schema.{source} WHERE table_id IN ({ids})"  # noqa: S608
+        try:
+            return frozenset(int(number) for (number,) in self._link.rows(query))
+        except ServerRefused:
+            table = read_table(self._link, self._scratch, self._table.name)
+            return frozenset(_made_of(table, index) for index in table.indexes) if table else frozenset()
 
     def _moved(self, algorithm: Algorithm, before: "_Pieces | None", after: "_Pieces | None") -> bool:
         """Whether the rows got a new home. A table of another engine has no pieces: then the algorithm says it."""
@@ -185,6 +195,8 @@ class Clone:
         return rebuilt or bool(gone and new)
 
     def _built(self, algorithm: Algorithm, before: "_Pieces | None", after: "_Pieces | None") -> bool:
+        if algorithm is Algorithm.INSTANT:
+            return False
         if before is None or after is None:
             return algorithm is Algorithm.NOCOPY
         if after.tables.keys() != before.tables.keys():
@@ -197,8 +209,14 @@ class _Pieces:
     """InnoDB's numbers: a new one for a table (or partition) means that its rows were written anew."""
 
     tables: dict[str, int]
-    indexes: frozenset[int]
+    indexes: frozenset[object]
     versions: int
+
+
+def _made_of(table: Table, index: Index) -> tuple[object, ...]:
+    """All that an index holds; its name and its visibility are nothing that is built."""
+    columns = [column for name in index.columns if (column := table.column(name))]
+    return (index.unique, index.kind, index.parts, tuple(c.collation for c in columns))
 
 
 def _at_home(text: str) -> str:

@@ -11,7 +11,7 @@ from pymysql.constants import COMMAND
 from engine.base import Strategy
 from engine.mysql.catalog import read_table
 from engine.mysql.flavour import flavour_of
-from engine.mysql.link import Link
+from engine.mysql.link import Link, Row
 from engine.mysql.planning.how import How, choose
 from engine.mysql.spec import Algorithm
 from engine.mysql.trouble import ServerRefused
@@ -169,6 +169,29 @@ def test_an_index_of_a_big_table_is_copied_online_where_a_replica_follows(
     assert small.strategy is Strategy.IN_PLACE
     assert "1 replica is connected: held up as long" in small.lock
     assert dropped.strategy is Strategy.IN_PLACE
+
+
+class Blind(Link):
+    """A session on a server that does not tell its indexes: MySQL answers so while a table of its dictionary has no file."""
+
+    def rows(self, sql: str, *args: object) -> list[Row]:
+        if "innodb_indexes" in sql or "innodb_sys_indexes" in sql:
+            raise ServerRefused("Tablespace is missing for table other/fts_1", 1812)
+        return super().rows(sql, *args)
+
+
+def test_an_index_build_is_known_where_the_server_does_not_tell_its_indexes(
+    server: Server, users: Place
+) -> None:
+    with Blind(address_of(server, users.schema)) as link:
+        for clause, built in (
+            ("ADD INDEX ka (a)", True),
+            ("DROP INDEX kv", False),
+            ("RENAME INDEX kv TO kw", False),
+        ):
+            how = users.how(clause, link=link)
+            assert how.strategy is not Strategy.ONLINE
+            assert ("Builds the index in place" in how.lock) == built, clause
 
 
 def test_without_the_process_privilege_a_rebuild_is_never_taken_for_harmless(
