@@ -94,3 +94,28 @@ def test_without_a_comment_nothing_is_guessed_and_the_loss_is_unsafe(server: Ser
         plan = here.plan(OLD.replace("name", "full_name"))
     assert plan.changes[0].unsafe
     assert "DROP COLUMN `name`" in plan.changes[0].ddl
+
+
+P = "CREATE TABLE p (id INT PRIMARY KEY);"
+C = "CREATE TABLE c (id INT PRIMARY KEY, pid INT, FOREIGN KEY (pid) REFERENCES p (id));"
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        "-- renamed from: p\nCREATE TABLE p2 (id BIGINT PRIMARY KEY);"
+        + C.replace("pid INT", "pid BIGINT").replace("p (id)", "p2 (id)"),
+        P.replace("INT", "BIGINT")
+        + "\n-- renamed from: c\n"
+        + C.replace("pid INT", "pid BIGINT").replace("TABLE c", "TABLE c2"),
+        "-- renamed from: p\nCREATE TABLE p2 (\nid2 INT PRIMARY KEY -- renamed from: id\n);\n-- renamed from: c\n"
+        "CREATE TABLE c2 (id INT PRIMARY KEY,\nqid INT, -- renamed from: pid\nFOREIGN KEY (qid) REFERENCES p2 (id2));",
+    ],
+)
+def test_ends_of_a_foreign_key_are_renamed_while_they_change(server: Server, files: str) -> None:
+    with ground(server) as here:
+        here.settle(P + C)
+        here.run("INSERT INTO p VALUES (1)", "INSERT INTO c VALUES (5, 1)")
+        here.settle(files)
+        tables = [name for (name,) in here.link.rows("SHOW TABLES")]
+        assert [here.link.value(f"SELECT COUNT(*) FROM {name}") for name in tables] == [1, 1]
