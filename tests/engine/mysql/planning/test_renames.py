@@ -108,8 +108,10 @@ C = "CREATE TABLE c (id INT PRIMARY KEY, pid INT, FOREIGN KEY (pid) REFERENCES p
         P.replace("INT", "BIGINT")
         + "\n-- renamed from: c\n"
         + C.replace("pid INT", "pid BIGINT").replace("TABLE c", "TABLE c2"),
-        "-- renamed from: p\nCREATE TABLE p2 (\nid2 INT PRIMARY KEY -- renamed from: id\n);\n-- renamed from: c\n"
-        "CREATE TABLE c2 (id INT PRIMARY KEY,\nqid INT, -- renamed from: pid\nFOREIGN KEY (qid) REFERENCES p2 (id2));",
+        (
+            "-- renamed from: p\nCREATE TABLE p2 (\nid2 INT PRIMARY KEY -- renamed from: id\n);\n-- renamed from: c\n"
+            "CREATE TABLE c2 (id INT PRIMARY KEY,\nqid INT, -- renamed from: pid\nFOREIGN KEY (qid) REFERENCES p2 (id2));"
+        ),
     ],
 )
 def test_ends_of_a_foreign_key_are_renamed_while_they_change(server: Server, files: str) -> None:
