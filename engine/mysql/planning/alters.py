@@ -29,6 +29,7 @@ class Parts:
     foreign_key_drops: list[str] = field(default_factory=list)
     check_drops: list[str] = field(default_factory=list)
     index_drops: list[str] = field(default_factory=list)
+    fulltext_drops: list[str] = field(default_factory=list)  # but for one, which is with the others
     key_drops: list[str] = field(default_factory=list)  # of the primary key
     column_drops: list[str] = field(default_factory=list)
     columns: list[str] = field(default_factory=list)
@@ -47,27 +48,38 @@ class Parts:
 
     def together(self) -> Alters:
         """As few ALTERs as rules that always hold allow: a foreign key is not dropped and made again under its name in one,
-        FULLTEXT indexes come one by one, partitions alone.
+        FULLTEXT indexes come and go one by one (of two that go in one, MySQL 9.7 leaves tables behind that nothing removes, and
+        that make its INNODB_INDEXES unreadable), partitions alone.
         """
         first = [
             *self.foreign_key_drops, *self.check_drops, *self.index_drops, *self.key_drops, *self.column_drops, *self.columns,
             *self.keys, *self.index_renames, *self.indexes, *self.periods, *self.checks, *self.options,
         ]  # fmt: skip
         fulltexts = [[part] for part in self.fulltexts]
+        leaving = [[part] for part in self.fulltext_drops]
         if len(fulltexts) == 1 and not self.index_drops:  # nothing tells whether one of those is a FULLTEXT
             first += fulltexts.pop()
         if not self.again:
             first += self.foreign_keys
-            return _filled([self.unpartition, first, *fulltexts, self.visibility, *self.partitions])
+            return _filled([self.unpartition, *leaving, first, *fulltexts, self.visibility, *self.partitions])
         return _filled(
-            [self.unpartition, first, *fulltexts, self.visibility, self.foreign_keys, *self.partitions]
+            [
+                self.unpartition,
+                *leaving,
+                first,
+                *fulltexts,
+                self.visibility,
+                self.foreign_keys,
+                *self.partitions,
+            ]
         )
 
     def apart(self) -> Alters:
         """One kind of thing after the other, what depends on columns before the columns."""
         return _filled(
             [
-                self.unpartition, self.foreign_key_drops, self.check_drops, self.index_drops,
+                self.unpartition, self.foreign_key_drops, self.check_drops,
+                *[[part] for part in self.fulltext_drops], self.index_drops,
                 [*self.key_drops, *self.column_drops, *self.columns, *self.keys],
                 self.index_renames, self.indexes, *[[part] for part in self.fulltexts], self.visibility, self.periods,
                 self.checks, self.options, self.foreign_keys, *self.partitions,
@@ -149,9 +161,12 @@ def _indexes(now: Table, wanted: Table, flavour: Flavour, found: Parts) -> None:
         else:
             (found.fulltexts if index.kind == "FULLTEXT" else found.indexes).append(f"ADD {index.line}")
     _keep_implicit(now, wanted, new, found)
+    texts = [index.name for index in gone if index.kind == "FULLTEXT"]
     for index in gone:
         if index.name == "PRIMARY":
             found.key_drops.append("DROP PRIMARY KEY")
+        elif index.name in texts[1:]:
+            found.fulltext_drops.append(f"DROP INDEX {quote_name(index.name)}")
         else:
             found.index_drops.append(f"DROP INDEX {quote_name(index.name)}")
 

@@ -202,6 +202,19 @@ def test_a_plan_leads_from_one_schema_to_the_other_and_back(server: Server, name
     there_and_back(server, one, other)
 
 
+def test_fulltext_indexes_that_go_leave_no_tables_behind(mysql: Server) -> None:
+    """Two in one ALTER would leave some of MySQL 9.7's own, which even DROP DATABASE does not remove."""
+    with ground(
+        mysql,
+        "CREATE TABLE t (a TEXT, b TEXT, c TEXT, FULLTEXT KEY x (a), FULLTEXT KEY y (b), FULLTEXT KEY z (c))",
+    ) as shop:
+        shop.settle("CREATE TABLE t (a TEXT, b TEXT);")
+        left = shop.link.rows(
+            "SELECT name FROM information_schema.innodb_tables WHERE name LIKE '%/fts\\_%\\_index\\_%'"
+        )
+    assert not left
+
+
 @pytest.mark.parametrize("name", MYSQL)
 def test_what_only_mysql_has(mysql: Server, name: str) -> None:
     there_and_back(mysql, *MYSQL[name])
