@@ -65,7 +65,7 @@ class Statements:
 
     def meaning(self, text: str, schema: str) -> Meaning:
         """What *text*, run with *schema* as the default, does. TableChanged or StatementLogged when it harms what is watched."""
-        tokens = _tokens(text)
+        tokens = _inner(_tokens(text))
         words = [word.upper() for word, plain in tokens[:3] if plain]
         control = _control(words)
         if control is not None:
@@ -81,7 +81,7 @@ class Statements:
     }
 
     def _harm(self, tokens: list[tuple[str, bool]], verb: str, schema: str) -> type[StreamUnusable] | None:
-        if verb in _HARMLESS or not tokens:
+        if not tokens or (verb in _HARMLESS and not _executes(tokens)):
             return None
         named = [place for place in range(len(tokens)) if self._names(tokens, place, schema)]
         if verb in _DEFINITIONS:
@@ -97,6 +97,9 @@ class Statements:
 
     def _changes(self, tokens: list[tuple[str, bool]], verb: str, named: list[int]) -> bool:
         words = [word.upper() if plain else "" for word, plain in tokens]
+        # TABLE need not stand there, and a definer may be called like a kind of object.
+        if verb == "TRUNCATE" or "TRIGGER" in words:
+            return bool(named)
         kind = next((word for word in words if word in _OBJECTS), "")
         if kind in ("DATABASE", "SCHEMA"):
             return verb == "DROP" and any(word.lower() in self._schemas for word, _ in tokens)
@@ -106,6 +109,25 @@ class Statements:
         if verb == "CREATE" and kind == "TABLE":
             return "REFERENCES" in words or _created(tokens, words) in named
         return True
+
+
+def _inner(tokens: list[tuple[str, bool]]) -> list[tuple[str, bool]]:
+    """What MariaDB's SET STATEMENT variable = value FOR … runs: it logs the whole text."""
+    words = [word.upper() if plain else "" for word, plain in tokens]
+    if words[:2] == ["SET", "STATEMENT"] and "FOR" in words:
+        return _inner(tokens[words.index("FOR") + 1 :])
+    return tokens
+
+
+def _executes(tokens: list[tuple[str, bool]]) -> bool:
+    """Whether it is MariaDB's ANALYZE of a statement, which runs it, and not of a table."""
+    words = [word.upper() for word, _ in tokens[:2]]
+    return words[0] == "ANALYZE" and words[1:] not in (
+        ["TABLE"],
+        ["TABLES"],
+        ["LOCAL"],
+        ["NO_WRITE_TO_BINLOG"],
+    )
 
 
 def _created(tokens: list[tuple[str, bool]], words: list[str]) -> int:

@@ -51,8 +51,9 @@ class Crew:
     @property
     def finished(self) -> bool:
         """Whether all ranges are done. Raises what ended a thread."""
-        self.check()
-        return not any(thread.is_alive() for thread in self._threads)
+        over = not any(thread.is_alive() for thread in self._threads)
+        self.check()  # after the look: what ended a thread is noted before it is over
+        return over
 
     def check(self) -> None:
         """Raises what ended a thread."""

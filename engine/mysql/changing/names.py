@@ -47,7 +47,9 @@ def names_of(source: str) -> Names:
     """The names for the table *source*."""
     kept = LONGEST - len(SHADOW_SUFFIX) - 1  # names of triggers are one longer
     digest = hashlib.sha256(source.encode()).hexdigest()[:16]
-    for stem in (source if len(source) <= kept else source[:kept], *(f"{late}{digest}" for late in LATE)):
+    # Cut off alone, names that differ at their ends only would have the same helpers.
+    own = source if len(source) <= kept else f"{source[: kept - 9]}~{digest[:8]}"
+    for stem in (own, *(f"{late}{digest}" for late in LATE)):
         names = Names(source=source, stem=stem)
         # Servers with lower_case_table_names lock by the lower-case name; both orders must do.
         if all(_after(name, source) for name in (names.shadow, names.old, names.delta)):

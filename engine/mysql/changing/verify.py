@@ -73,12 +73,12 @@ class Verification:
 
     def _pass(self, control: Control) -> Signal:
         work, shape = self._work, self._shape
-        began_with = work.checkpoint.repairs
+        began_with, went_on_from = work.checkpoint.repairs, work.checkpoint.low
         tiles = Tiles(shape.source, shape.key, Pace(CHUNK_SECONDS), work.checkpoint.low)
         if not self._ordered:
             tiles.pace.most = AT_ONCE
         tiles.begin(work.link)
-        edges = (tiles.low, tiles.end)
+        edges = (None if went_on_from else tiles.low, tiles.end)
         with Crew("compare", tiles, self._compare, self._open, work.hold.close_link, MOST_THREADS) as crew:
             outside = done = False
             while not done:
@@ -127,11 +127,14 @@ class Verification:
         return ours[0]
 
     def _look_outside(self, low: Literals | None, end: Literals | None) -> None:
-        """Doubt the copies that lie outside of the walk: rows that came since, or rows that are not in the source."""
+        """Doubt the copies that lie outside of the walk: rows that came since, or rows that are not in the source.
+
+        *low* is None where the walk has no beginning of its own, or went on from where an earlier one had come.
+        """
         key, link = self._shape.new_key, self._work.link
         if not self._ordered:
             return self._count(link)
-        if low is not None and self._work.checkpoint.low in (None, low):
+        if low is not None:
             self._doubt(self._keys(link, key.upto(low), shadow=True))
         self._doubt(self._keys(link, key.after(end), shadow=True))
         return None

@@ -135,3 +135,27 @@ def test_texts_about_other_schemas_raise_none(statements: Statements) -> None:
 @pytest.mark.parametrize("text", ELSEWHERE)
 def test_tables_of_that_name_in_other_schemas_are_not_ours(statements: Statements, text: str) -> None:
     assert statements.meaning(text, "other") is Meaning.ALONE
+
+
+@pytest.mark.parametrize("table", ["item", "user", "event", "server", "role"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "TRUNCATE {t}",
+        "truncate shop.{t}",
+        "SET STATEMENT lock_wait_timeout=1 FOR TRUNCATE TABLE {t}",
+        "SET STATEMENT max_statement_time=1, lock_wait_timeout=1 FOR ALTER TABLE {t} MODIFY a BIGINT",
+        "CREATE DEFINER=user@localhost TRIGGER x AFTER INSERT ON {t} FOR EACH ROW SET @a = 1",
+        "DROP TABLE IF EXISTS a, {t}",
+    ],
+)
+def test_a_table_called_like_a_kind_of_object_is_watched_as_any(table: str, text: str) -> None:
+    with pytest.raises(TableChanged):
+        Statements([("shop", table)]).meaning(text.format(t=table), "shop")
+
+
+def test_an_analysis_that_runs_its_statement_is_told_from_one_of_a_table(statements: Statements) -> None:
+    assert statements.meaning("ANALYZE LOCAL TABLE item", "shop") is Meaning.ALONE
+    for text in ("ANALYZE DELETE FROM item", "SET STATEMENT sort_buffer_size=9 FOR UPDATE item SET n = 1"):
+        with pytest.raises(StatementLogged):
+            statements.meaning(text, "shop")

@@ -188,6 +188,16 @@ def test_a_table_that_somebody_changes_meanwhile_is_drift(server: Server, statem
     assert rig.leftovers() == []
 
 
+def test_a_table_emptied_by_a_statement_with_settings_is_drift(mariadb: Server) -> None:
+    rig = rig_with_rows(mariadb)
+    with rig.copying(rig.step()) as copy:
+        prepare(copy, Watcher())
+        rig.run("SET STATEMENT lock_wait_timeout = 5 FOR TRUNCATE TABLE t")
+        with pytest.raises(Refused, match="SET STATEMENT"):
+            copy.catch_up(Watcher())
+        copy.discard(Watcher())
+
+
 def test_a_shadow_that_somebody_altered_is_not_gone_on_with(server: Server) -> None:
     rig = rig_with_rows(server)
     step = rig.step()
