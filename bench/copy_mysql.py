@@ -41,7 +41,7 @@ COLUMNS = """
 INDEXES = {"no secondary index": "", "two secondary indexes": ", KEY k (k, e), KEY v (v)"}
 CHANGE = "MODIFY k BIGINT NOT NULL"
 WRITERS = 4
-WRITER_RATE = 50
+WRITER_RATE = 25
 """Transactions per second of each."""
 OPTIONS = {
     "mariadb": ("--innodb-log-file-size=512M",),
@@ -64,6 +64,8 @@ class Result:
     parts: dict[str, float] = field(default_factory=dict)
     binlog: int = 0
     stalls: list[float] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    timeline: list[tuple[float, str]] = field(default_factory=list)  # when each part began
 
 
 class Timed(Watcher):
@@ -74,6 +76,7 @@ class Timed(Watcher):
         self._until = time.monotonic() + 3600
         self.parts: dict[str, float] = {}
         self._last = ("staging", time.monotonic())
+        self.timeline = [(time.time(), "staging")]
 
     def report(self, progress: Any) -> Signal:
         self.enter(progress.detail)
@@ -81,6 +84,8 @@ class Timed(Watcher):
 
     def enter(self, part: str) -> None:
         name, since = self._last
+        if part != self.timeline[-1][1]:
+            self.timeline.append((time.time(), part))
         now = time.monotonic()
         self.parts[name] = self.parts.get(name, 0.0) + now - since
         self._last = (part, now)
@@ -214,7 +219,7 @@ def ours(rig: Rig) -> Result:
         seconds = time.monotonic() - began
         timed.parts["catch-up"] = catch_up
         assert copy.checkpoint.repairs == 0
-        result = Result(seconds, time.process_time() - cpu, timed.parts)
+        result = Result(seconds, time.process_time() - cpu, timed.parts, timeline=timed.timeline)
         copy.discard(timed)
         return result
 
@@ -254,11 +259,24 @@ def measure(rig: Rig, rows: int, indexes: str, way: Callable[[Rig], Result], *, 
         if busy:
             seen = end()
             result.stalls = [took for when, took in seen if began <= when <= ended]
+            by_part(result, [(when, took) for when, took in seen if began <= when <= ended])
             before = [took for when, took in seen if began - 3.0 <= when < began]
             result.parts["baseline p99"] = quantile(before, 0.99)
             result.parts["baseline p50"] = quantile(before, 0.5)
     result.binlog = log_bytes(rig) - size
     return result
+
+
+def by_part(result: Result, seen: Seen) -> None:
+    """The application's stalls in each part of ours."""
+    found: dict[str, list[float]] = {}
+    for when, took in seen:
+        part = next((name for since, name in reversed(result.timeline) if since <= when), "")
+        found.setdefault(part, []).append(took)
+    for part, stalls in found.items():
+        if part and len(stalls) > 20:
+            shown = " / ".join(f"{1000 * quantile(stalls, share):.0f}" for share in (0.5, 0.99, 1.0))
+            result.notes.append(f"{part}: app {shown} ms")
 
 
 def say(name: str, result: Result, floor: float) -> None:

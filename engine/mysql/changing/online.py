@@ -51,6 +51,7 @@ TURN_SECONDS = 0.1
 IDLE_SECONDS = 0.02
 FINAL_SECONDS = 5.0
 """So long the last changes may take under the lock of the cutover; else it is given up and tried again."""
+MANY_ROWS = 50_000
 PASSES = 3
 """So often rows are compared, all of them, when some had to be mended."""
 ROUNDS = 10
@@ -161,13 +162,17 @@ class OnlineCopy:
         faults.reached("shadow:begin")
         shadow = staging.make()
         shape = shape_of(self.step, source, shadow)
-        deferred = staging.put_off_indexes(shadow)
+        deferred = () if self._spares_the_disk(state) else staging.put_off_indexes(shadow)
         faults.reached("shadow:made")
         state = replace(state, deferred=deferred, shadow_print=self._print(self.names.shadow))
         self._begin(shape, state, None)
         # The marker: its commit comes after everything that may be in the log already but is not visible yet.
         self._put(replace(state, phase=Phase.COPY, position=self.capture.position))
         self.capture.begin(self.link)
+
+    def _spares_the_disk(self, state: Checkpoint) -> bool:
+        """Building many rows\' indexes at the end is quicker but cannot be slowed down: not beside an application that writes."""
+        return state.rows_total > MANY_ROWS and self.throttle.working(self.hold.link)
 
     def _resume(self) -> None:
         state = self.checkpoint
@@ -276,8 +281,8 @@ class OnlineCopy:
         with crew:
             try:
                 while signal is Signal.GO and not crew.finished:
-                    crew.set(rhythm_of(control.volume(), single=single))
                     crew.held, why = self.throttle.look(self.link)
+                    crew.set(rhythm_of(control.volume(), single=single, busy=self.throttle.busy))
                     self.state = replace(self.checkpoint, low=tiles.low, rows_copied=before + crew.rows)
                     signal = self.turn(control, why or "copying rows", gather=GATHER_SECONDS)
             finally:

@@ -1,7 +1,7 @@
 """How hard the copy presses on its target: rows per chunk from how long chunks take, threads and rests from the volume."""
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.base import DEFAULT_VOLUME, VOLUMES
 
@@ -40,12 +40,23 @@ _RHYTHMS = {
 MOST_THREADS = max(rhythm.threads for rhythm in _RHYTHMS.values())
 
 
-def rhythm_of(volume: int, *, single: bool = False) -> Rhythm:
-    """The rhythm of *volume*. *single*: more threads would only wait for each other, so they come only when asked for."""
+GENTLE_SECONDS = 0.012
+GENTLE_REST = 1.0
+
+
+def rhythm_of(volume: int, *, single: bool = False, busy: bool = False) -> Rhythm:
+    """The rhythm of *volume*.
+
+    Up to the default it gives way: *single*, where more threads would only wait for each other, and *busy*, where an application
+    writes beside us. Whoever asks for more than the default gets it.
+    """
     rhythm = _RHYTHMS[volume if volume in VOLUMES else DEFAULT_VOLUME]
-    if single and volume <= DEFAULT_VOLUME:
-        return Rhythm(threads=1, chunk_seconds=rhythm.chunk_seconds, rest=rhythm.rest)
-    return rhythm
+    if volume > DEFAULT_VOLUME:
+        return rhythm
+    if busy:
+        seconds, rest = min(rhythm.chunk_seconds, GENTLE_SECONDS), max(rhythm.rest, GENTLE_REST)
+        return Rhythm(threads=1, chunk_seconds=seconds, rest=rest)
+    return replace(rhythm, threads=1) if single else rhythm
 
 
 class Pace:

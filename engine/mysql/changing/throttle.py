@@ -3,6 +3,7 @@
 import time
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 from engine.errors import EngineError
 from engine.mysql.changing.ownership import Hold
@@ -12,6 +13,9 @@ LOOK_SECONDS = 0.5
 REPLICA_LOOK_SECONDS = 2.0
 BUSY_THREADS = 25
 """With more threads at work the server is at its limit, whatever the machine (our own, a handful, count, too)."""
+WRITES_PER_SECOND = 10.0
+"""With more statements that write, others than those we use to copy, an application is at work."""
+_COUNTED = ("Com_insert", "Com_update", "Com_delete", "Com_replace", "Com_update_multi")
 LAG_SECONDS = 5.0
 
 
@@ -25,6 +29,9 @@ class Throttle:
         self._replicas: dict[str, Link] = {}
         self._why = ""
         self._lag = ""
+        self._writes: tuple[float, int] | None = None
+        self.busy = False
+        """Whether an application writes: then the copy is to be gentle."""
 
     def look(self, link: Link) -> tuple[bool, str]:
         """Whether to begin no further chunk, and why, for people."""
@@ -37,6 +44,13 @@ class Throttle:
             self._why = self._look_at_server(link) or self._lag
         return bool(self._why), self._why
 
+    def working(self, link: Link) -> bool:
+        """Whether an application writes just now; takes a moment."""
+        self._look_at_server(link)
+        link.value("SELECT SLEEP(%s)", LOOK_SECONDS)
+        self._look_at_server(link)
+        return self.busy
+
     def close(self) -> None:
         """Let go of the connections to replicas."""
         for link in self._replicas.values():
@@ -44,10 +58,20 @@ class Throttle:
         self._replicas = {}
 
     def _look_at_server(self, link: Link) -> str:
-        running = int(link.rows("SHOW GLOBAL STATUS LIKE 'Threads_running'")[0][1])
+        names = ", ".join(f"'{name}'" for name in ("Threads_running", *_COUNTED))
+        found: dict[str, Any] = dict(link.rows(f"SHOW GLOBAL STATUS WHERE Variable_name IN ({names})"))
+        self._note(sum(int(found.get(name, 0)) for name in _COUNTED))
+        running = int(found["Threads_running"])
         if running <= BUSY_THREADS:
             return ""
         return f"waiting: {running} threads run on the server, more than {BUSY_THREADS}"
+
+    def _note(self, writes: int) -> None:
+        """What we write by statements of these kinds is next to nothing."""
+        now, before = time.monotonic(), self._writes
+        self._writes = (now, writes)
+        if before is not None and now > before[0]:
+            self.busy = (writes - before[1]) / (now - before[0]) > WRITES_PER_SECOND
 
     def _look_at_replicas(self, link: Link) -> str:
         """The replicas that told the server where they can be reached; one that cannot be asked does not hold us up."""

@@ -83,11 +83,14 @@ class Verification:
             outside = done = False
             while not done:
                 finished, low = crew.finished, tiles.low
-                crew.set(replace(rhythm_of(control.volume()), chunk_seconds=CHUNK_SECONDS))
+                crew.held, why = work.throttle.look(work.link)
+                crew.set(
+                    replace(rhythm_of(control.volume(), busy=work.throttle.busy), chunk_seconds=CHUNK_SECONDS)
+                )
                 if finished and not outside:
                     self._look_outside(*edges)
                     outside = True
-                signal = work.turn(control, "comparing rows", gather=0.0)
+                signal = work.turn(control, why or "comparing rows", gather=0.0)
                 if signal is Signal.GO:
                     signal = self._clear_up(control)
                 if signal is not Signal.GO:
