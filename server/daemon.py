@@ -31,8 +31,8 @@ from storage.registry import open_store, sqlite_path
 log = logging.getLogger(__name__)
 
 SWITCH_SECONDS = 0.0005
-"""How long one thread may keep the interpreter while others want it. A tenth of Python's own choice: it halves the p99 of
-answers while tables are copied, and costs the copies nothing that could be measured.
+"""How long one thread may keep the interpreter while others want it; a tenth of Python's own choice, for answers while
+tables are copied (docs/figures.md).
 """
 HTTP_DRAIN_SECONDS = 5.0
 """How long running requests may take to end."""
