@@ -24,9 +24,24 @@ SETTINGS: Mapping[str, object] = {
     "lock_wait_timeout": 2,
     "innodb_lock_wait_timeout": 3,
     "foreign_key_checks": 1,
+    "unique_checks": 1,
     "sql_quote_show_create": 1,
+    "wait_timeout": 604_800,  # a connection may have nothing to do while rows are copied for days
+    "completion_type": 0,
+    "sql_safe_updates": 0,
+    "sql_big_selects": 1,
+    "sql_select_limit": 2**64 - 1,
+    "lc_messages": "en_US",  # some of what the server says is read
 }
-"""What every connection starts with; a caller's own settings come on top."""
+"""What every connection starts with, whatever the server's operator set for all; a caller's own settings come on top."""
+_UNLIMITED = (
+    "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE",
+    # Each vendor reads its own comment.
+    (
+        "SET @unlimited = 1 /*M!100000 , SESSION max_statement_time = 0 */"
+        " /*!80000 , SESSION max_execution_time = 0, SESSION range_optimizer_max_mem_size = 0 */"
+    ),
+)
 DDL_SETTINGS: Mapping[str, object] = {
     "sql_mode": "STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION,ALLOW_INVALID_DATES",
     "lock_wait_timeout": 1,
@@ -85,7 +100,8 @@ class Link:
             ) from error
         try:
             self.set({**SETTINGS, **(settings or {})})
-            self.run("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+            for statement in _UNLIMITED:
+                self.run(statement)
             self.id: int = self._connection.thread_id()  # type: ignore[no-untyped-call]
         except BaseException:
             self.hang_up()

@@ -37,8 +37,12 @@ class Waited(Trouble):
     the statement for 1205, is rolled back."""
 
 
-LOST = frozenset({1053, 1077, 1079, 1152, 1158, 1159, 1160, 1161, 1927, 2006, 2013, 2055, 3169, 4031})
-WAITED = frozenset({1205, 1213, 3058, 3572})
+LOST = frozenset(
+    {1053, 1077, 1079, 1152, 1154, 1155, 1156, 1157, 1158, 1159, 1160, 1161, 1184, 1927}
+    | {2000, 2006, 2012, 2013, 2014, 2027, 2055, 3169, 4031}
+)
+# 1206: fewer rows at a time need fewer locks; 1412: a snapshot is older than the table, which somebody has just optimized.
+WAITED = frozenset({1205, 1206, 1213, 1412, 3058, 3572})
 NOT_THAT_WAY = frozenset({1800, 1845, 1846, 4092})
 """An ALTER TABLE that is possible, but not by that ALGORITHM: unknown, unsupported (with a reason), no row versions left."""
 NOT_NOW = {
@@ -50,18 +54,24 @@ NOT_NOW = {
     1038: "the server is out of sort memory",
     1040: "the server has too many connections; raise max_connections or end some",
     1041: "the server is out of memory",
+    1047: "the node of the cluster does not serve yet",
     1114: "the table is full: the disk, or a limit of the server; make room",
     1129: "the server blocks this host after failed connections; FLUSH HOSTS there",
+    1135: "the server can begin no further thread",
+    1180: "the server could not commit; see its error log",
     1203: "this user has too many connections",
     1226: "this user has used up its resources",
     1290: "the server runs read-only (a fail-over?)",
     1317: "the statement was interrupted",
+    1637: "the server has too many transactions open",
     1836: "the server runs read-only (a fail-over?)",
     1878: "a temporary file could not be written; see the disk",
+    1969: "the statement took longer than the server allows",
     2002: "it cannot be reached",
     2003: "it cannot be reached",
     2026: "the TLS connection failed",
     3024: "the statement took longer than the server allows",
+    3032: "the server is in offline mode",
     3098: "the server does not take the table just now",
     3100: "the server could not run a hook of replication",
     3101: "the group of servers rolled it back",
@@ -74,6 +84,8 @@ NO_ENTRY = {
     1045: "user or password is wrong",
     1130: "the server does not let this host in",
     1698: "user or password is wrong",
+    1820: "the password has expired",
+    1862: "the password has expired",
     3118: "the account is locked",
     4151: "the account is locked",
 }
@@ -112,6 +124,9 @@ def translate(error: Exception, where: str = "") -> EngineError:
         return Lost(f"{said} ({code or type(error).__name__}: the connection is gone)", code)
     if isinstance(error, pymysql.err.InterfaceError):
         return Lost(f"{said} (the connection is closed)", code)
+    if not code and not isinstance(error, pymysql.err.ProgrammingError | pymysql.err.NotSupportedError):
+        # The driver does not understand what came (a wrong sequence number, an unexpected packet) and has hung up.
+        return Lost(f"{said} (the answer was not understood)", code)
     if code in WAITED:
         return Waited(f"{said} ({code})", code)
     advice = NOT_NOW.get(code) or NO_ENTRY.get(code)

@@ -10,7 +10,7 @@ from engine.mysql.address import Address
 from engine.mysql.binlog.dump import Dump, joined_packets, refusal, wanted_bytes
 from engine.mysql.binlog.position import Position, check_position
 from engine.mysql.binlog.transactions import Transactions
-from engine.mysql.binlog.watched import Sink, Watched, with_servers_own_key
+from engine.mysql.binlog.watched import Sink, Watched, as_logged
 from engine.mysql.flavour import flavour_of
 from engine.mysql.link import Link
 
@@ -27,7 +27,7 @@ class KeyReader:
         """Begin to read. PositionGone and PositionRewound come from here when *start* cannot be; so do the link's errors."""
         with Link(address) as link:
             check_position(link, flavour_of(link), start)
-            watched = [with_servers_own_key(link, one) for one in watched]
+            watched = [as_logged(link, one) for one in watched]
         self._sink = sink
         self._transactions = Transactions(watched, sink, start)
         self._dump = Dump(address, start)

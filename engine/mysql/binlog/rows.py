@@ -19,6 +19,7 @@ class ChangedKeys:
 
     def __init__(self, watched: Sequence[Watched]) -> None:
         self._watched = {one.name: one for one in watched}
+        self._any_case = {_lower(one.name): one for one in watched if one.any_case}
         self._maps: dict[bytes, tuple[bytes, Layout | None]] = {}  # by the table's number in the log
         self._layouts: dict[tuple[TableName, bytes], Layout] = {}
         self._found: dict[Layout, dict[Parts, None]] = {}
@@ -46,7 +47,7 @@ class ChangedKeys:
         self._maps[body[:6]] = (body, self._layout((schema, table), columns))
 
     def _layout(self, name: TableName, columns: bytes) -> Layout | None:
-        watched = self._watched.get(name)
+        watched = self._watched.get(name) or self._any_case.get(_lower(name))
         if watched is None:
             return None
         layout = self._layouts.get((name, columns))
@@ -146,6 +147,11 @@ class ChangedKeys:
                 new if after.whole else tuple([b if a is None else a for a, b in zip(new, old, strict=True)])
             ] = None
         _check_end(at, end)
+
+
+def _lower(name: TableName) -> TableName:
+    schema, table = name
+    return (schema.lower(), table.lower())
 
 
 def check_sum(data: bytes, start: int, end: int) -> None:

@@ -31,6 +31,7 @@ class Watched:
     table: str
     columns: int  # how many it has, generated and invisible ones too
     key: tuple[tuple[int, Column], ...]  # (place among the columns, from 0; the column)
+    any_case: bool = False  # names know no case on this server: its log may spell this one in another
 
     @property
     def name(self) -> TableName:
@@ -62,11 +63,13 @@ def watch(table: Table, key: Sequence[str] = ()) -> Watched:
     return Watched(schema=table.schema, table=table.name, columns=len(table.columns), key=tuple(found))
 
 
-def with_servers_own_key(link: Link, watched: Watched) -> Watched:
-    """*watched* as the log has it: MySQL puts a key of its own (my_row_id) before the columns of a table without one.
+def as_logged(link: Link, watched: Watched) -> Watched:
+    """*watched* as the log has it.
 
-    The catalogue leaves it out, as the files do.
+    MySQL puts a key of its own (my_row_id) before the columns of a table without one; the catalogue leaves it out, as the
+    files do.
     """
+    watched = replace(watched, any_case=int(link.value("SELECT @@lower_case_table_names")) != 0)
     names = link.rows(
         "SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s "
         "ORDER BY ORDINAL_POSITION",

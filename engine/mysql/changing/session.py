@@ -5,8 +5,9 @@ from contextlib import suppress
 
 from engine import faults
 from engine.base import Change, Control, Job, Session, Signal, Standing
-from engine.errors import DriftFound, EngineError, Refused
+from engine.errors import DriftFound, EngineError, Refused, TargetUnavailable
 from engine.mysql.address import Address
+from engine.mysql.binlog.errors import PositionGone, PositionRewound
 from engine.mysql.catalog import fingerprints as live_fingerprints
 from engine.mysql.changing.checkpoints import Checkpoint, Phase
 from engine.mysql.changing.copies import Copies, Work
@@ -135,6 +136,9 @@ class MysqlSession(Session):
             return call()
         except (Refused, DriftFound) as error:
             reason = self._explain(error)
+            if isinstance(error, PositionGone | PositionRewound) and not isinstance(reason, DriftFound):
+                # Nothing is wrong with the change: the next driver finds nothing and begins anew.
+                reason = TargetUnavailable(f"the copy begins anew: {error}")
             while (signal := self.discard(control)) is not Signal.GO:
                 if signal is Signal.HALT:
                     return signal

@@ -16,6 +16,7 @@ FILLING = {
     # Strict, so that a lossy value is told of; but historic zero and odd dates must survive.
     "sql_mode": "STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES",
     "foreign_key_checks": 0,  # there are none; saves the look
+    "innodb_lock_wait_timeout": 1,  # meanwhile the application waits for the rows that we have locked already
 }
 """Settings of the connections that write to a shadow."""
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from typing import Protocol
 
+from engine.mysql.binlog.errors import PositionRewound
 from engine.mysql.binlog.position import Position, end_of_log
 from engine.mysql.binlog.reader import KeyReader
 from engine.mysql.binlog.watched import Key, TableName, Watched
@@ -63,8 +64,14 @@ class Stream:
     # -- the session's side ---------------------------------------------------------------------------------------
 
     def end(self, link: Link | None = None) -> Position:
-        """Where the log ends now."""
-        return end_of_log(link or self._hold.link, self._hold.flavour)
+        """Where the log ends now. PositionRewound: before what was read of it already, so it was begun anew."""
+        reader = self._reader
+        read = reader.position if reader is not None else None
+        end = end_of_log(link or self._hold.link, self._hold.flavour)
+        if read is not None and not end.reaches(read):
+            # The server may go on to say that all is well on the connection that read the old one.
+            raise PositionRewound(f"the binary log ends at {end}, but was read up to {read}: it was reset")
+        return end
 
     def join(self, watched: Watched, start: Position) -> Changes:
         """Read the changes of one more table from *start* on. PositionGone, PositionRewound: that cannot be any more."""

@@ -9,6 +9,7 @@ import pytest
 from engine import faults
 from engine.base import Progress, Signal
 from engine.errors import DriftFound, Fenced, Refused, TargetUnavailable
+from engine.mysql.binlog.errors import PositionRewound
 from engine.mysql.changing.checkpoints import Phase
 from tests.engine.mysql.changing.application import TABLE, Application, Killer, fill
 from tests.engine.mysql.changing.rig import Rig, Watcher, make_rig, prepare
@@ -245,3 +246,47 @@ def test_a_predecessor_writes_nothing_after_its_successor_came(server: Server) -
             prepare(new, Watcher())
             with rig.locked(new) as link:
                 rig.assert_same(link)
+
+
+def test_a_log_that_was_reset_under_a_copy_is_noticed_before_a_change_is_lost(server: Server) -> None:
+    rig = rig_with_rows(server)
+    reset = "RESET MASTER" if server.flavour == "mariadb" else "RESET BINARY LOGS AND GTIDS"
+    with rig.copying(rig.step()) as copy:
+        prepare(copy, Watcher())
+        rig.run(reset, "UPDATE t SET pad = 'after' WHERE id < 100", "DELETE FROM t WHERE id = 500")
+        with pytest.raises(PositionRewound, match="reset"):
+            copy.catch_up(Watcher())
+        copy.discard(Watcher())
+    assert rig.leftovers() == []
+
+
+def test_the_application_waits_a_second_at_most_for_rows_behind_a_held_one(server: Server) -> None:
+    rig = rig_with_rows(server)
+    worst, stop = [0.0], threading.Event()
+
+    def write() -> None:
+        with rig.link() as link:
+            number = 0
+            while not stop.is_set():
+                number += 1
+                began = time.monotonic()
+                link.run(f"UPDATE t SET ops = ops + 1 WHERE id = {400 + number % 45}")
+                worst[0] = max(worst[0], time.monotonic() - began)
+
+    writer = threading.Thread(target=write)
+    holder = server.connect(database=rig.schema, autocommit=False)
+    with rig.copying(rig.step()) as copy:
+        copy.open(Watcher())
+        with holder.cursor() as cursor:
+            cursor.execute("UPDATE t SET ops = ops + 1 WHERE id = 450")
+        writer.start()
+        release = threading.Timer(5, holder.rollback)
+        release.start()
+        try:
+            copy.fill(Watcher())
+        finally:
+            stop.set()
+            writer.join()
+            release.join()
+            holder.close()
+    assert worst[0] < 2.0

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from engine.base import Change, Progress, Signal, Standing
-from engine.errors import DriftFound, Fenced, Refused, TargetHeld
+from engine.errors import DriftFound, Fenced, Refused, TargetHeld, TargetUnavailable
 from tests.engine.driving import Caller, drive
 from tests.engine.mysql.changing.plans import Shop
 from tests.servers.server import Server
@@ -212,3 +212,18 @@ def test_an_older_fence_is_refused_while_the_apply_has_work_there(shop: Shop) ->
         assert drive(session, change, Caller(Signal.GO, Signal.HALT)) is Signal.HALT
     with pytest.raises(Fenced, match="older than 5"):
         shop.session(4)
+
+
+def test_a_copy_under_which_the_log_was_reset_begins_anew(shop: Shop) -> None:
+    change = widened(shop)
+    reset = "RESET MASTER" if shop.server.flavour == "mariadb" else "RESET BINARY LOGS AND GTIDS"
+    with shop.session() as session:
+        assert session.prepare([change], caller()) is Signal.GO
+        shop.run(reset, "UPDATE orders SET note = 'after' WHERE id < 100")
+        with pytest.raises(TargetUnavailable, match="begins anew"):
+            session.cut_over([change], caller())
+    assert shop.left_behind() == []
+    with shop.session(2) as session:
+        assert drive(session, change, caller()) is Signal.GO
+    assert shop.rows("SELECT COUNT(*) FROM orders WHERE note = 'after'") == [(99,)]
+    assert shop.left_behind() == []

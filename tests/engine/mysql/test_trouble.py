@@ -1,0 +1,54 @@
+"""Errors of the driver, classed."""
+
+import pymysql
+import pytest
+
+from engine.mysql.trouble import Lost, Trouble, Waited, translate
+
+PASSING = (
+    1021,
+    1040,
+    1047,
+    1053,
+    1114,
+    1180,
+    1205,
+    1206,
+    1213,
+    1290,
+    1317,
+    1412,
+    1637,
+    1836,
+    1969,
+    3024,
+    3032,
+    4031,
+)
+
+
+@pytest.mark.parametrize("code", PASSING)
+def test_what_passes_by_itself_is_tried_again(code: int) -> None:
+    assert translate(pymysql.err.OperationalError(code, "said")).retryable
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        pymysql.err.InternalError("Packet sequence number wrong - got 3 expected 1"),
+        pymysql.err.OperationalError("unexpected packet during authentication"),
+        pymysql.err.InterfaceError(0, ""),
+        pymysql.err.OperationalError(2013, "Lost connection"),
+        ConnectionResetError(104, "reset"),
+    ],
+    ids=repr,
+)
+def test_an_answer_that_is_not_understood_is_a_lost_connection(error: Exception) -> None:
+    assert isinstance(translate(error), Lost)
+
+
+@pytest.mark.parametrize("code", [1064, 1062, 1142, 1146, 1265, 1366, 1406, 3819])
+def test_what_stays_wrong_is_permanent(code: int) -> None:
+    found = translate(pymysql.err.ProgrammingError(code, "said"))
+    assert not found.retryable
+    assert not isinstance(found, Trouble | Waited)
