@@ -49,6 +49,10 @@ class Capture(ABC):
         """Have these applied, as if they had changed."""
 
     @abstractmethod
+    def waiting(self, link: Link, keys: Sequence[Literals]) -> set[Literals] | None:
+        """Which of *keys*, whose rows are held, have changes that are not applied; None: that was not to be had in a moment."""
+
+    @abstractmethod
     def mark(self, link: Link) -> None:
         """From now on `in_step` means: all that was committed before now is applied."""
 

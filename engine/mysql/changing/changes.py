@@ -67,6 +67,11 @@ class Changes:
     def forget(self, link: Link, keys: Sequence[Literals]) -> None:
         """Inside the transaction that applies *keys*: nothing to do, they are in the server's log only."""
 
+    def among(self, keys: Sequence[Literals]) -> set[Literals]:
+        """Which of *keys* wait."""
+        with self._lock:
+            return {key for key in keys if key in self._gathering or key in self._applying}
+
     def applied(self, keys: Sequence[Literals]) -> None:
         """The shadow has these rows as they are now."""
         with self._lock:

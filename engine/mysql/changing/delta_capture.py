@@ -58,9 +58,13 @@ class DeltaCapture(Capture):
             link.run(f"CREATE TRIGGER {name} AFTER {event} ON {shape.source} FOR EACH ROW {body}")
 
     def _note(self, row: str) -> str:
-        places = ", ".join(f"k{n}" for n in range(len(self._shape.key.columns)))
+        places = ", ".join(self._places())
         values = ", ".join(f"{row}.{quote_name(name)}" for name in self._shape.key.names)
         return f"INSERT INTO {self._delta} ({places}) VALUES ({values})"
+
+    def _places(self) -> list[str]:
+        """The columns of the delta table that hold a key."""
+        return [f"k{n}" for n in range(len(self._shape.key.columns))]
 
     def _moved(self) -> str:
         same = " AND ".join(
@@ -105,7 +109,7 @@ class DeltaCapture(Capture):
 
     def _load(self, link: Link) -> None:
         self._link = link
-        told = ", ".join(self._shape.key.told_of([f"k{n}" for n in range(len(self._shape.key.columns))]))
+        told = ", ".join(self._shape.key.told_of(self._places()))
         rows = link.rows(f"SELECT id, {told} FROM {self._delta} ORDER BY id LIMIT {LOAD}")
         found: dict[Literals, list[int]] = {}
         for one, *key in rows:
@@ -115,6 +119,13 @@ class DeltaCapture(Capture):
         self._begun = {**found, **behind}
 
     # -- how far ------------------------------------------------------------------------------------------------
+
+    def waiting(self, link: Link, keys: Sequence[Literals]) -> set[Literals] | None:
+        told = ", ".join(self._shape.key.told_of(self._places()))
+        rows = link.rows(f"SELECT {told} FROM {self._delta} ORDER BY id LIMIT {LOAD + 1}")
+        if len(rows) > LOAD:
+            return None
+        return {tuple(map(str, row)) for row in rows} & set(keys)
 
     def mark(self, link: Link) -> None:
         self._check(link)

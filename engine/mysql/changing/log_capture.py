@@ -13,6 +13,8 @@ from engine.mysql.link import Link
 
 LIVE_SECONDS = 30.0
 SYNC_SECONDS = 5.0
+LOOK_SECONDS = 0.2
+"""Rows are held meanwhile."""
 
 
 class LogCapture(Capture):
@@ -57,6 +59,11 @@ class LogCapture(Capture):
 
     def again(self, keys: Sequence[Literals]) -> None:
         self._changes.add(keys)
+
+    def waiting(self, link: Link, keys: Sequence[Literals]) -> set[Literals] | None:
+        if not self._stream.wait_for(self._stream.end(link), LOOK_SECONDS):
+            return None
+        return self._changes.among(keys)
 
     def mark(self, link: Link) -> None:
         self._mark = self._stream.end(link)

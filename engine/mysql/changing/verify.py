@@ -1,8 +1,8 @@
 """Compares every row with its copy before the cutover, chunk by chunk, without locking the application out.
 
 Both tables are read in one snapshot. What differs there may only be on its way: the keys that differ are looked at again once
-everything committed before is applied, and those that never rest with their rows locked. Only what differs then is wrong: it is
-copied again, and the whole comparison begins anew.
+everything committed before is applied, and those that never rest with their rows held for a moment. Only what differs then is
+wrong: it is copied again, and the whole comparison begins anew.
 """
 
 import threading
@@ -176,30 +176,39 @@ class Verification:
         wrong: list[Literals] = []
         for some in _lots(keys, FEW):
             if signal is Signal.GO:
-                signal = self._look_closely(control, some, wrong)
+                wrong += self._look_closely(some)
         if wrong and signal is Signal.GO:
             work = self._work
             work.move(replace(work.checkpoint, repairs=work.checkpoint.repairs + len(wrong)))
             work.capture.again(wrong)
         return signal
 
-    def _look_closely(self, control: Control, keys: Sequence[Literals], wrong: list[Literals]) -> Signal:
-        """Hold the rows of *keys* while what was committed before is applied: what differs then is wrong."""
+    def _look_closely(self, keys: Sequence[Literals]) -> list[Literals]:
+        """Which of *keys* are wrong: differ although their rows are held and no change of them waits to be applied.
+
+        Nothing is applied meanwhile: the applier might wait for a row whose owner waits for one that is held here.
+        """
         work, link = self._work, self._link
+        wrong = []
         try:
             with work.hold.transaction(link, "compare"):
                 ours = {key: self._one(link, key, shadow=False, lock=True) for key in keys}
-                signal = work.in_step(control, "comparing rows")
+                waiting = work.capture.waiting(work.link, keys)
                 for key, number in ours.items():
-                    if self._one(link, key, shadow=True) != number and (
+                    if (
+                        waiting is not None
+                        and key not in waiting
+                        and self._one(link, key, shadow=True) != number
                         # A row that is not there cannot be held: it may have come by now.
-                        self._one(link, key, shadow=False) == number
+                        and self._one(link, key, shadow=False) == number
                     ):
                         wrong.append(key)
         except Waited:
+            waiting = None
+        if waiting is None:
             self._doubt(keys)
-            return Signal.GO
-        return signal
+            return []
+        return wrong
 
     # -- asking the server --------------------------------------------------------------------------------------
 

@@ -221,3 +221,41 @@ def test_a_row_is_copied_although_its_commit_stalls_after_the_log(mariadb: Serve
                 assert link.value(f"SELECT COUNT(*) FROM {rig.shadow} WHERE id = 60") == 1
     finally:
         rig.run("SET GLOBAL rpl_semi_sync_master_enabled = OFF")
+
+
+def test_a_row_that_its_owner_holds_keeps_nobody_waiting_for_the_comparison(server: Server) -> None:
+    """A transaction holds a changed row and wants a doubtful one: held while we wait for the first, both wait for good."""
+    rig = make_rig(server, TABLE, CHANGE)
+    longest: list[float] = []
+    stop = threading.Event()
+
+    def entangle() -> None:
+        connection = server.connect(database=rig.schema, autocommit=False)
+        with connection.cursor() as cursor:
+            turn = 0
+            while not stop.is_set():
+                turn += 1
+                began = time.monotonic()
+                try:
+                    for key in (10, 30) if turn % 2 else (30, 10):
+                        cursor.execute("UPDATE t SET v = %s WHERE id = %s", (f"turn {turn}", key))
+                    connection.commit()
+                except pymysql.err.OperationalError:
+                    connection.rollback()
+                longest.append(time.monotonic() - began)
+        connection.close()
+
+    writers = [threading.Thread(target=entangle) for _ in range(4)]
+    for writer in writers:
+        writer.start()
+    try:
+        with rig.copying(rig.step()) as copy:
+            copy.passes = 1
+            prepare(copy, Watcher())
+            with rig.locked(copy) as link:
+                rig.assert_same(link)
+    finally:
+        stop.set()
+        for writer in writers:
+            writer.join()
+    assert max(longest) < 5
