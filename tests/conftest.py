@@ -1,6 +1,7 @@
 """For every test: the database servers, and closing lines that say what the tests ran on."""
 
 from collections.abc import Generator
+from typing import Any
 
 import pytest
 
@@ -31,6 +32,20 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     report = yield
     item.config.stash[TALLY].note(item, report)
     return report
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """One of several processes that share the tests tells the first one what it counted."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["tally"] = session.config.stash[TALLY].told()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Add what one of several processes counted; one that died counted nothing."""
+    told = getattr(node, "workeroutput", {}).get("tally")
+    if told is not None:
+        node.config.stash[TALLY].take(told)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

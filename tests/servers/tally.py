@@ -7,6 +7,7 @@ opened in this process while it ran; daemons that it started count for nothing, 
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 import apsw
 import pytest
@@ -56,6 +57,22 @@ class Tally:
         elif report.when == "setup" and not report.passed:
             told = str(report.longrepr)
             self.not_run.update(name for name, reason in self.missing.items() if reason in told)
+
+    def told(self) -> dict[str, dict[str, Any]]:
+        """What was counted, as plain data: of one process of several that share the tests."""
+        return {
+            "versions": self.versions,
+            "missing": self.missing,
+            "ran": dict(self.ran),
+            "not_run": dict(self.not_run),
+        }
+
+    def take(self, told: dict[str, dict[str, Any]]) -> None:
+        """Add what another process counted."""
+        self.versions |= told["versions"]
+        self.missing |= told["missing"]
+        self.ran.update(told["ran"])
+        self.not_run.update(told["not_run"])
 
     def lines(self) -> list[str]:
         """What to say at the end, nothing when no test ran."""
