@@ -1,7 +1,7 @@
 """What a table is made of, as the server tells it: the records. `engine.mysql.catalog` reads them."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 
@@ -119,6 +119,21 @@ class Table:
             if index.unique and self._finds_rows(index):
                 return index.columns
         return ()
+
+    def unique_over(self, names: Sequence[str]) -> Index | None:
+        """The unique index over just these columns, whole and NOT NULL, in whatever order; the primary key first."""
+        wanted = sorted(name.lower() for name in names)
+        for index in sorted(self.indexes, key=lambda found: found.name != "PRIMARY"):
+            columns = [self.column(name) for name in index.columns]
+            if (
+                index.unique
+                and sorted(name.lower() for name in index.columns) == wanted
+                and all(column is not None and not column.nullable for column in columns)
+                and not any(part.prefix for part in index.parts)
+                and len(columns) == len(index.parts)
+            ):
+                return index
+        return None
 
     def _finds_rows(self, index: Index) -> bool:
         columns = [self.column(name) for name in index.columns]

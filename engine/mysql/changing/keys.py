@@ -136,20 +136,12 @@ def matching_key(table: Table, key: RowKey, new_names: Mapping[str, str]) -> Row
 
 
 def _index_over(table: Table, names: Sequence[str]) -> Index:
-    wanted = sorted(name.lower() for name in names)
-    for index in sorted(table.indexes, key=lambda found: found.name != "PRIMARY"):
-        columns = [table.column(name) for name in index.columns]
-        if (
-            index.unique
-            and sorted(name.lower() for name in index.columns) == wanted
-            and all(column is not None and not column.nullable for column in columns)
-            and not any(part.prefix for part in index.parts)
-            and len(columns) == len(index.parts)
-        ):
-            return index
-    raise Refused(
-        f"{table.name}: no unique index over just {', '.join(names)}, by which the rows of a copy could be found"
-    )
+    index = table.unique_over(names)
+    if index is None:
+        raise Refused(
+            f"{table.name}: no unique index over just {', '.join(names)}, by which the rows of a copy could be found"
+        )
+    return index
 
 
 def _told(column: Column, called: str) -> str:

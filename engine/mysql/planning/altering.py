@@ -25,6 +25,9 @@ _ROUNDS = 3  # what one ALTER leaves undone the next may do
 Sizes = Callable[[Key], tuple[int, int]]
 """Rows and bytes of a live table."""
 
+BENDING = frozenset({"enum", "set", "binary", "varbinary", "datetime", "timestamp", "time", "year"})
+"""Types of key columns that are not changed by an online copy."""
+
 
 class TiedDown(Exception):
     """A table cannot change while foreign keys hold it: they have to be dropped and made again."""
@@ -245,16 +248,30 @@ def _no_copy(start: Table, wanted: Table, columns: Mapping[str, str], flavour: F
     if start.foreign_keys or wanted.foreign_keys:
         return "it is in a foreign key"
     after = {old.lower(): new.lower() for new, old in _pairs(start, wanted, columns)}
-    key = [after.get(name.lower()) for name in start.row_key]
-    if None in key:
+    key = [name for name in (after.get(name.lower()) for name in start.row_key) if name is not None]
+    if len(key) < len(start.row_key):
         return "the key by which its rows are found does not stay"
-    if key and not any(
-        [name.lower() for name in index.columns[: len(key)]] == key for index in wanted.indexes
-    ):
+    if key and wanted.unique_over(key) is None:
         return "the key by which its rows are found has no index afterwards"
+    if bent := next(
+        (old for old, new in zip(start.row_key, key, strict=True) if _bends(start, old, wanted, new)), ""
+    ):
+        return f"the values of {bent}, by which its rows are found, read differently afterwards"
     if not flavour.mariadb and not _checks_go_along(start, wanted):
         return "the names of its CHECK constraints are taken while it lives"
     return ""
+
+
+def _bends(start: Table, old: str, wanted: Table, new: str) -> bool:
+    """Whether a value of the key may not be found again in the copy by how it reads in the table.
+
+    ENUM and SET are told by number, binary ones are padded, fractions of seconds are cut; numbers, dates and text stay equal.
+    """
+    before, after = start.column(old), wanted.column(new)
+    if before is None or after is None or before.column_type == after.column_type:
+        return False
+    kinds = {before.data_type, after.data_type}
+    return bool(kinds & BENDING) and kinds != {"date", "datetime"}
 
 
 def _checks_go_along(start: Table, wanted: Table) -> bool:

@@ -304,6 +304,16 @@ def test_a_big_table_whose_key_goes_is_not_copied_online(server: Server) -> None
     assert "has no index afterwards" in plan.changes[0].lock
 
 
+def test_a_big_table_whose_key_reads_differently_afterwards_is_not_copied_online(server: Server) -> None:
+    plan, _ = big(
+        server,
+        "CREATE TABLE t (id BINARY(8) PRIMARY KEY, a INT)",
+        "CREATE TABLE t (id BINARY(9) PRIMARY KEY, a BIGINT)",
+    )
+    assert plan.changes[0].strategy is not Strategy.ONLINE
+    assert "the values of id, by which its rows are found, read differently" in plan.changes[0].lock
+
+
 def test_a_big_table_that_gets_a_foreign_key_to_itself_is_not_copied_online(server: Server) -> None:
     plan, rows = big(
         server,
