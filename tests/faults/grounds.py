@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import apsw
 import pymysql
@@ -18,6 +18,7 @@ from tests import write_log
 from tests.faults.worker_process import wrong_clock
 from tests.servers.server import Server
 
+T = TypeVar("T")
 KINDS = ("sqlite", "mariadb", "mysql")
 
 
@@ -171,8 +172,8 @@ class ServerGround(Ground):
             thread.join()
 
 
-def patiently(ask: Callable[[], Sequence[Any]], limit: float = 60.0) -> Sequence[Any]:
-    """The answer, once the store gives one: it may be restarting, by our own doing."""
+def patiently(ask: Callable[[], T], limit: float = 60.0) -> T:
+    """The answer, once the server gives one: it may be restarting, by our own doing."""
     end = time.monotonic() + limit
     while True:
         try:

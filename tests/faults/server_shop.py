@@ -10,6 +10,7 @@ from typing import Any
 import pymysql
 
 from storage.states import State
+from tests.faults.grounds import patiently
 from tests.faults.shop import Shop
 from tests.servers.server import Server
 
@@ -27,7 +28,6 @@ CREATE TABLE extras (id INT NOT NULL PRIMARY KEY, item_id INT DEFAULT NULL);
 """
 OLD_NAMES = {"items", "index PRIMARY", "index items_by_name"}
 NEW_NAMES = OLD_NAMES | {"index items_by_amount"}
-PATIENCE_SECONDS = 60.0
 ANSWER_SECONDS = 20
 
 
@@ -214,18 +214,6 @@ def make_template(server: Server, database: str, rows: int) -> None:
             f"INSERT INTO items {numbers}"
             f"SELECT seq, CONCAT('name ', seq * 7919 % 1000), seq % 100 FROM ({sequence}) AS found"
         )
-
-
-def patiently(ask: Any) -> Any:
-    """The answer, once the server gives one: it may be restarting, by our own doing."""
-    end = time.monotonic() + PATIENCE_SECONDS
-    while True:
-        try:
-            return ask()
-        except (pymysql.MySQLError, OSError):
-            if time.monotonic() > end:
-                raise
-            time.sleep(0.05)
 
 
 def _rows(connection: Any, sql: str) -> Sequence[Any]:
