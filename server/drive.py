@@ -211,6 +211,7 @@ class Drive:
             signal = session.prepare([change], self._control)
             if signal is not Signal.GO:
                 return signal
+            self._control.flush()  # a short copy may be over before its progress was written
             self._advance([task], State.CUTTING_OVER)
             signal = session.cut_over([change], self._control)
             if signal is not Signal.GO:

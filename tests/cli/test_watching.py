@@ -8,7 +8,7 @@ import pytest
 from tests.cli.rig import free_address, kinds_of_quantity, make_shop, process, serve, write_schema
 from tests.cli.terminal import terminal
 
-ROWS = 300_000
+ROWS = 900_000
 
 
 @pytest.fixture
