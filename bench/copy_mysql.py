@@ -22,7 +22,7 @@ from typing import Any
 from bench.machine import describe
 from bench.samples import quantile
 from engine.base import Signal
-from tests.engine.mysql.changing.rig import Rig, Watcher
+from tests.engine.mysql.copying.rig import Rig, Watcher
 from tests.servers.flavours import ACCOUNT, FLAVOURS
 from tests.servers.private import PrivateServer
 from tests.servers.server import Server

@@ -16,6 +16,18 @@ MAY_IMPORT = {
     "cli": {"cli"},
 }
 CLI_MAY_START_THE_DAEMON = {"cli/local.py", "cli/commands/serve.py", "cli/commands/doctor.py"}
+MYSQL_MAY_IMPORT = {
+    "binlog": set(),
+    "planning": set(),
+    "ownership": set(),
+    "waiting": {"ownership"},
+    "shadow": {"ownership", "binlog"},
+    "capturing": {"shadow", "ownership", "binlog"},
+    "copying": {"capturing", "shadow", "ownership", "binlog"},
+    "cutover": {"waiting", "ownership"},
+    "changing": {"cutover", "copying", "capturing", "shadow", "waiting", "ownership", "binlog"},
+}
+"""What lies in no room is the ground that all of them stand on."""
 LIBRARIES = {
     "apsw": ("storage/sqlite/", "engine/sqlite/"),
     "pymysql": ("storage/mysql/", "engine/mysql/"),
@@ -64,6 +76,23 @@ def test_planning_and_changing_sqlite_share_only_the_ground_they_stand_on(here: 
         if name.startswith(f"engine.sqlite.{there}")
     ]
     assert wrong == []
+
+
+@pytest.mark.parametrize("room", MYSQL_MAY_IMPORT)
+def test_the_rooms_of_mysql_import_each_other_downward_only(room: str) -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in modules(f"engine/mysql/{room}")
+        for name in imports(path)
+        if name.startswith("engine.mysql.")
+        and name.split(".")[2] in MYSQL_MAY_IMPORT.keys() - MYSQL_MAY_IMPORT[room] - {room}
+    ]
+    assert wrong == []
+
+
+def test_every_room_of_mysql_has_its_place_in_the_order() -> None:
+    rooms = {path.parent.name for path in (ROOT / "engine/mysql").glob("*/__init__.py")}
+    assert rooms == MYSQL_MAY_IMPORT.keys()
 
 
 @pytest.mark.parametrize("name", ["states", "records"])

@@ -6,18 +6,18 @@ from dataclasses import dataclass, replace
 from engine import faults
 from engine.base import Change, Control, Progress, Signal, Standing
 from engine.errors import Refused
-from engine.mysql.changing import checkpoints
-from engine.mysql.changing.checkpoints import Checkpoint, Phase
-from engine.mysql.changing.group_swap import swap_of
-from engine.mysql.changing.online import OnlineCopy
-from engine.mysql.changing.patience import Patience
-from engine.mysql.changing.removal import Removal
+from engine.mysql.capturing.stream import Stream
 from engine.mysql.changing.standing import standing_of
-from engine.mysql.changing.stream import Stream
-from engine.mysql.changing.swap import Pair, remove_sentry
-from engine.mysql.changing.watch import Watch
+from engine.mysql.copying.online import OnlineCopy
+from engine.mysql.cutover.group_swap import swap_of
+from engine.mysql.cutover.swap import Pair, remove_sentry
+from engine.mysql.ownership.watch import Watch
+from engine.mysql.shadow import checkpoints
+from engine.mysql.shadow.checkpoints import Checkpoint, Phase
+from engine.mysql.shadow.removal import Removal
 from engine.mysql.spec import Step
 from engine.mysql.trouble import Lost, Waited
+from engine.mysql.waiting.patience import Patience
 
 
 @dataclass(frozen=True, slots=True)

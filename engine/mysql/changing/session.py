@@ -9,13 +9,13 @@ from engine.errors import DriftFound, EngineError, Refused, TargetUnavailable
 from engine.mysql.address import Address
 from engine.mysql.binlog.errors import PositionGone, PositionRewound
 from engine.mysql.catalog import fingerprints as live_fingerprints
-from engine.mysql.changing.checkpoints import Checkpoint, Phase
 from engine.mysql.changing.copies import Copies, Work
-from engine.mysql.changing.ownership import Hold
 from engine.mysql.changing.standing import standing_of
 from engine.mysql.changing.statements import StatementRun
-from engine.mysql.changing.watch import BeatingControl, Watch
 from engine.mysql.link import DDL_SETTINGS
+from engine.mysql.ownership.hold import Hold
+from engine.mysql.ownership.watch import BeatingControl, Watch
+from engine.mysql.shadow.checkpoints import Checkpoint, Phase
 from engine.mysql.spec import Step
 
 

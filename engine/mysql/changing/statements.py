@@ -6,13 +6,13 @@ from functools import partial
 from engine import faults
 from engine.base import Change, Control, Progress, Signal
 from engine.errors import DriftFound, Refused, TargetUnavailable
-from engine.mysql.changing.patience import Patience
-from engine.mysql.changing.running import INTERRUPTED, Running
 from engine.mysql.changing.stages import Stage, stage_of
 from engine.mysql.changing.standing import differs, statements_run
-from engine.mysql.changing.watch import Watch
+from engine.mysql.ownership.watch import Watch
 from engine.mysql.spec import Algorithm, Statement, Step
 from engine.mysql.trouble import NOT_THAT_WAY, ServerRefused, Trouble, Waited
+from engine.mysql.waiting.patience import Patience
+from engine.mysql.waiting.running import INTERRUPTED, Running
 
 QUICK_SECONDS = 0.5
 """What is over so soon is not watched."""

@@ -1,0 +1,1 @@
+"""Tells which rows the application changes while they are copied."""

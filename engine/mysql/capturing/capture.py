@@ -1,0 +1,81 @@
+"""Where the keys of changed rows come from, and how far they are applied."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from engine.mysql.binlog.position import Position
+from engine.mysql.link import Link
+from engine.mysql.shadow.keys import Literals
+
+
+class Capture(ABC):
+    """One table's changed keys. The session's thread uses it; `sync` is for the others."""
+
+    position: Position | None
+    """Everything before it in the binary log is applied; None: the log is not what we read."""
+    tables: Sequence[str] = ()
+    """Tables that have to be locked for the cutover, besides the two."""
+
+    @abstractmethod
+    def begin(self, link: Link) -> None:
+        """Return once every change that is committed from now on will be captured, and every earlier one is visible."""
+
+    @abstractmethod
+    def turn(self, link: Link) -> None:
+        """Begin with what has come, if what was begun before is through."""
+
+    @abstractmethod
+    def merge(self) -> None:
+        """Have what came since applied together with what was begun before."""
+
+    @abstractmethod
+    def take(self, limit: int) -> list[Literals]:
+        """Some of what was begun; empty: it is through."""
+
+    @abstractmethod
+    def forget(self, link: Link, keys: Sequence[Literals]) -> None:
+        """Inside the transaction that applies *keys*: note there that they are done."""
+
+    @abstractmethod
+    def applied(self, keys: Sequence[Literals]) -> None:
+        """Committed: these are done."""
+
+    @abstractmethod
+    def later(self, keys: Sequence[Literals]) -> None:
+        """These cannot be applied now: the others first."""
+
+    @abstractmethod
+    def again(self, keys: Sequence[Literals]) -> None:
+        """Have these applied, as if they had changed."""
+
+    @abstractmethod
+    def waiting(self, link: Link, keys: Sequence[Literals]) -> set[Literals] | None:
+        """Which of *keys*, whose rows are held, have changes that are not applied; None: that was not to be had in a moment."""
+
+    @abstractmethod
+    def mark(self, link: Link) -> None:
+        """From now on `in_step` means: all that was committed before now is applied."""
+
+    @abstractmethod
+    def in_step(self, link: Link) -> bool:
+        """Whether it is."""
+
+    @abstractmethod
+    def sync(self, link: Link) -> bool:
+        """Wait a few seconds until all that was committed before now is applied; whether it is. For any thread."""
+
+    @abstractmethod
+    def reach_end(self, link: Link, seconds: float) -> None:
+        """While writers are locked out: have every change there is. Lost when that takes longer than *seconds*."""
+
+    @abstractmethod
+    def check_end(self, link: Link) -> None:
+        """While writers are locked out and all is applied: DriftFound when a change may have gone past the capture."""
+
+    @abstractmethod
+    def backlog(self, link: Link) -> int:
+        """About how many keys wait."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of what is held in this process."""

@@ -1,0 +1,102 @@
+"""The keys that changed on one table and wait to be applied, in generations, with the position that each stands for.
+
+Keys gather while an earlier generation is applied. When that one is through, everything before its boundary is applied, which
+is a place between two transactions that was read before any key of the next generation. No key is ever discarded.
+"""
+
+import threading
+from collections.abc import Sequence
+
+from engine.mysql.binlog.position import Position
+from engine.mysql.link import Link
+from engine.mysql.shadow.keys import Literals
+
+
+class Changes:
+    """One table's keys. The reader's thread adds, one other thread takes; `flushed` may be read by anybody."""
+
+    def __init__(self, start: Position) -> None:
+        self.flushed = start
+        """Everything before this is applied."""
+        self._lock = threading.Condition()
+        self._gathering: dict[Literals, None] = {}
+        self._applying: dict[Literals, None] = {}
+        self._committed = start
+        self._boundary = start
+
+    def __len__(self) -> int:
+        return len(self._gathering) + len(self._applying)
+
+    def add(self, keys: Sequence[Literals]) -> None:
+        """These changed."""
+        with self._lock:
+            self._gathering.update(dict.fromkeys(keys))
+
+    def committed(self, position: Position) -> None:
+        """All keys of everything before *position* were added."""
+        with self._lock:
+            self._committed = position
+
+    def wait_for(self, position: Position, seconds: float) -> bool:
+        """Wait until everything before *position* is applied, at most so long; whether it is."""
+        with self._lock:
+            return self._lock.wait_for(lambda: self.flushed.reaches(position), seconds)
+
+    def begin_again(self, position: Position) -> None:
+        """The reading begins again at *position*, which is not behind `flushed`; what waits stays."""
+        with self._lock:
+            self._committed = position
+
+    def turn(self) -> None:
+        """Begin to apply what has gathered, if what was begun before is through."""
+        with self._lock:
+            if not self._applying:
+                self._join()
+                self._settle()
+
+    def merge(self) -> None:
+        """Apply what has gathered together with what was begun: rows in each other's way may be in different generations."""
+        with self._lock:
+            self._join()
+
+    def take(self, limit: int) -> list[Literals]:
+        """Some keys of the generation that is being applied, in order; they stay until `applied`. Empty: it is through."""
+        with self._lock:
+            return [key for key, _ in zip(self._applying, range(limit), strict=False)]
+
+    def forget(self, link: Link, keys: Sequence[Literals]) -> None:
+        """Inside the transaction that applies *keys*: nothing to do, they are in the server's log only."""
+
+    def among(self, keys: Sequence[Literals]) -> set[Literals]:
+        """Which of *keys* wait."""
+        with self._lock:
+            return {key for key in keys if key in self._gathering or key in self._applying}
+
+    def applied(self, keys: Sequence[Literals]) -> None:
+        """The shadow has these rows as they are now."""
+        with self._lock:
+            for key in keys:
+                self._applying.pop(key, None)
+            self._settle()
+
+    def later(self, keys: Sequence[Literals]) -> None:
+        """These cannot be applied just now: the others of their generation first."""
+        with self._lock:
+            for key in keys:
+                self._applying.pop(key, None)
+            self._applying.update(dict.fromkeys(keys))
+
+    def _join(self) -> None:
+        self._applying.update(dict.fromkeys(sorted(self._gathering, key=_rough_order)))
+        self._gathering = {}
+        self._boundary = self._committed
+
+    def _settle(self) -> None:
+        if not self._applying and self._boundary.reaches(self.flushed):
+            self.flushed = self._boundary
+            self._lock.notify_all()
+
+
+def _rough_order(key: Literals) -> tuple[tuple[int, str], ...]:
+    """About the order of the index, so that neighbours are written together; nothing depends on it."""
+    return tuple((len(part), part) for part in key)

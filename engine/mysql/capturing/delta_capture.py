@@ -1,0 +1,191 @@
+"""Changed keys out of a delta table that triggers write: where the server's log cannot be read.
+
+The triggers append keys and do nothing else, so no write of the application fails because the shadow does not take its row. They
+commit with the application's own transaction, so what is in the delta table is visible in the source; and a key leaves the
+delta table in the transaction that applies it, so the table is its own checkpoint.
+"""
+
+from collections.abc import Sequence
+
+from engine.errors import DriftFound
+from engine.mysql.capturing.capture import Capture
+from engine.mysql.link import Link
+from engine.mysql.ownership.hold import Hold
+from engine.mysql.quoting import quote_name, quote_table
+from engine.mysql.shadow.keys import Literals
+from engine.mysql.shadow.names import Names
+from engine.mysql.shadow.shape import Shape
+from engine.mysql.tables import Column
+
+LOAD = 10_000
+SYNC_SECONDS = 5.0
+LOOK_SECONDS = 0.05
+
+
+class DeltaCapture(Capture):
+    """The triggers and the delta table of one copy."""
+
+    position = None
+
+    def __init__(self, hold: Hold, shape: Shape, names: Names) -> None:
+        self._hold = hold
+        self._shape = shape
+        self._names = names
+        self._delta = quote_table(shape.schema, names.delta)
+        self._begun: dict[Literals, list[int]] = {}
+        self._link: Link | None = None
+        self._mark = 0
+        self.tables = (names.delta,)
+
+    def make(self) -> None:
+        """Create the delta table and the triggers. Creating a trigger waits until no transaction uses the table."""
+        link, shape = self._hold.link, self._shape
+        columns = ", ".join(f"k{n} {_type(column)} NOT NULL" for n, column in enumerate(shape.key.columns))
+        link.run(
+            f"CREATE TABLE {self._delta} (id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY, {columns}) "
+            "ENGINE = InnoDB"
+        )
+        for moment, event, body in (
+            ("i", "INSERT", self._note("NEW")),
+            ("d", "DELETE", self._note("OLD")),
+            (
+                "u",
+                "UPDATE",
+                f"BEGIN {self._note('OLD')}; IF {self._moved()} THEN {self._note('NEW')}; END IF; END",
+            ),
+        ):
+            name = quote_table(shape.schema, self._names.trigger(moment))
+            link.run(f"CREATE TRIGGER {name} AFTER {event} ON {shape.source} FOR EACH ROW {body}")
+
+    def _note(self, row: str) -> str:
+        places = ", ".join(self._places())
+        values = ", ".join(f"{row}.{quote_name(name)}" for name in self._shape.key.names)
+        return f"INSERT INTO {self._delta} ({places}) VALUES ({values})"
+
+    def _places(self) -> list[str]:
+        """The columns of the delta table that hold a key."""
+        return [f"k{n}" for n in range(len(self._shape.key.columns))]
+
+    def _moved(self) -> str:
+        same = " AND ".join(
+            f"BINARY OLD.{name} = BINARY NEW.{name}" for name in map(quote_name, self._shape.key.names)
+        )
+        return f"NOT ({same})"
+
+    # -- capturing ----------------------------------------------------------------------------------------------
+
+    def begin(self, link: Link) -> None:
+        """The triggers are there: nothing to wait for."""
+
+    def turn(self, link: Link) -> None:
+        if not self._begun:
+            self._load(link)
+
+    def merge(self) -> None:
+        """What comes later is loaded with the next turn; what was loaded was in order."""
+        if self._link is not None:
+            self._load(self._link)
+
+    def take(self, limit: int) -> list[Literals]:
+        return [key for key, _ in zip(self._begun, range(limit), strict=False)]
+
+    def forget(self, link: Link, keys: Sequence[Literals]) -> None:
+        ids = [str(one) for key in keys for one in self._begun.get(key, ())]
+        if ids:
+            link.run(f"DELETE FROM {self._delta} WHERE id IN ({', '.join(ids)})")
+
+    def applied(self, keys: Sequence[Literals]) -> None:
+        for key in keys:
+            self._begun.pop(key, None)
+
+    def later(self, keys: Sequence[Literals]) -> None:
+        for key in keys:
+            if key in self._begun:
+                self._begun[key] = self._begun.pop(key)
+
+    def again(self, keys: Sequence[Literals]) -> None:
+        for key in keys:
+            self._begun.setdefault(key, [])
+
+    def _load(self, link: Link) -> None:
+        self._link = link
+        told = ", ".join(self._shape.key.told_of(self._places()))
+        rows = link.rows(f"SELECT id, {told} FROM {self._delta} ORDER BY id LIMIT {LOAD}")
+        found: dict[Literals, list[int]] = {}
+        for one, *key in rows:
+            found.setdefault(tuple(map(str, key)), []).append(int(one))
+        # What was put off stays behind what is new.
+        behind = {key: found.pop(key, []) for key in self._begun}
+        self._begun = {**found, **behind}
+
+    # -- how far ------------------------------------------------------------------------------------------------
+
+    def waiting(self, link: Link, keys: Sequence[Literals]) -> set[Literals] | None:
+        told = ", ".join(self._shape.key.told_of(self._places()))
+        rows = link.rows(f"SELECT {told} FROM {self._delta} ORDER BY id LIMIT {LOAD + 1}")
+        if len(rows) > LOAD:
+            return None
+        return {tuple(map(str, row)) for row in rows} & set(keys)
+
+    def mark(self, link: Link) -> None:
+        self._check(link)
+        self._mark = self._last(link)
+
+    def in_step(self, link: Link) -> bool:
+        first = link.value(f"SELECT MIN(id) FROM {self._delta}")
+        return first is None or int(first) > self._mark
+
+    def sync(self, link: Link) -> bool:
+        mark = self._last(link)
+        for _ in range(int(SYNC_SECONDS / LOOK_SECONDS)):
+            first = link.value(f"SELECT MIN(id) FROM {self._delta}")
+            if first is None or int(first) > mark:
+                return True
+            link.value("SELECT SLEEP(%s)", LOOK_SECONDS)
+        return False
+
+    def reach_end(self, link: Link, seconds: float) -> None:  # noqa: ARG002
+        """It is all in the table."""
+        self._check(link)
+        self._begun = {}
+
+    def backlog(self, link: Link) -> int:
+        first, last = link.rows(f"SELECT MIN(id), MAX(id) FROM {self._delta}")[0]
+        return 0 if last is None else int(last) - int(first) + 1
+
+    def close(self) -> None:
+        """The triggers stay: they are the capture."""
+        self._begun, self._link = {}, None
+
+    def _check(self, link: Link) -> None:
+        """DriftFound when changes went past the triggers."""
+        triggers = link.value(
+            "SELECT COUNT(*) FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = %s AND EVENT_OBJECT_TABLE = %s "
+            "AND TRIGGER_NAME IN (%s, %s, %s)",
+            self._shape.schema,
+            self._names.source,
+            *(self._names.trigger(moment) for moment in "iud"),
+        )
+        if triggers != 3:
+            raise DriftFound(f"{self._names.source} was made anew while it was copied: plan again")
+
+    def check_end(self, link: Link) -> None:
+        """TRUNCATE fires no trigger. What it leaves in the shadow shows at the ends, as no row of then is in the source."""
+        shape = self._shape
+        for order in (shape.new_key.order, shape.new_key.order_back):
+            last = link.row(
+                f"SELECT {shape.new_key.told} FROM {shape.shadow} {shape.new_key.hint} ORDER BY {order} LIMIT 1"
+            )
+            if last is not None and not link.row(
+                f"SELECT 1 FROM {shape.source} {shape.key.hint} WHERE {shape.key.among([tuple(map(str, last))])}"
+            ):
+                raise DriftFound(f"{self._names.source} was truncated while it was copied: plan again")
+
+    def _last(self, link: Link) -> int:
+        return int(link.value(f"SELECT MAX(id) FROM {self._delta}") or 0)
+
+
+def _type(column: Column) -> str:
+    if column.charset is None:
+        return column.column_type
+    return f"{column.column_type} CHARACTER SET {column.charset} COLLATE {column.collation}"

@@ -1,0 +1,87 @@
+"""Changed keys out of the server's binary log."""
+
+from collections.abc import Sequence
+
+from engine.errors import TargetUnavailable
+from engine.mysql.binlog.position import Position
+from engine.mysql.binlog.watched import watch
+from engine.mysql.capturing.capture import Capture
+from engine.mysql.capturing.stream import Stream
+from engine.mysql.link import Link
+from engine.mysql.shadow.keys import Literals
+from engine.mysql.shadow.shape import Shape
+
+LIVE_SECONDS = 30.0
+SYNC_SECONDS = 5.0
+LOOK_SECONDS = 0.2
+"""Rows are held meanwhile."""
+
+
+class LogCapture(Capture):
+    """Reads from *start* on; None: from the end of the log as it is now."""
+
+    def __init__(self, stream: Stream, shape: Shape, start: Position | None) -> None:
+        self._stream = stream
+        self._watched = watch(shape.old, shape.key.names)
+        self._changes = stream.join(self._watched, start or stream.end())
+        self._mark: Position | None = None
+
+    @property
+    def position(self) -> Position:  # type: ignore[override]
+        """Everything before it is applied."""
+        return self._changes.flushed
+
+    def begin(self, link: Link) -> None:
+        """The caller has just committed something: once that is read, whatever was in the log before it is visible, too."""
+        end = self._stream.end(link)
+        if not self._stream.wait_for(end, LIVE_SECONDS):
+            raise TargetUnavailable(f"the binary log could not be read up to {end} in {LIVE_SECONDS:.0f} s")
+
+    def turn(self, link: Link) -> None:  # noqa: ARG002
+        """Looks after the reader, too."""
+        self._stream.check()
+        self._changes.turn()
+
+    def merge(self) -> None:
+        self._changes.merge()
+
+    def take(self, limit: int) -> list[Literals]:
+        return self._changes.take(limit)
+
+    def forget(self, link: Link, keys: Sequence[Literals]) -> None:
+        """They are in memory only."""
+
+    def applied(self, keys: Sequence[Literals]) -> None:
+        self._changes.applied(keys)
+
+    def later(self, keys: Sequence[Literals]) -> None:
+        self._changes.later(keys)
+
+    def again(self, keys: Sequence[Literals]) -> None:
+        self._changes.add(keys)
+
+    def waiting(self, link: Link, keys: Sequence[Literals]) -> set[Literals] | None:
+        if not self._stream.wait_for(self._stream.end(link), LOOK_SECONDS):
+            return None
+        return self._changes.among(keys)
+
+    def mark(self, link: Link) -> None:
+        self._mark = self._stream.end(link)
+
+    def in_step(self, link: Link) -> bool:  # noqa: ARG002
+        return self._mark is None or self._changes.flushed.reaches(self._mark)
+
+    def sync(self, link: Link) -> bool:
+        return self._changes.wait_for(self._stream.end(link), SYNC_SECONDS)
+
+    def reach_end(self, link: Link, seconds: float) -> None:
+        self._stream.reach_end(link, seconds)
+
+    def check_end(self, link: Link) -> None:
+        """The log tells of everything."""
+
+    def backlog(self, link: Link) -> int:  # noqa: ARG002
+        return len(self._changes)
+
+    def close(self) -> None:
+        self._stream.leave(self._watched.name)

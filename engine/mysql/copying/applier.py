@@ -1,0 +1,134 @@
+"""Brings the rows whose keys changed from the source to the shadow, in batches, until none waits."""
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
+from typing import Protocol
+
+from engine.errors import EngineError, Refused
+from engine.mysql.copying.filling import Collision, first_unfit, lossy, refresh
+from engine.mysql.link import Link
+from engine.mysql.ownership.hold import Hold
+from engine.mysql.shadow.keys import Literals
+from engine.mysql.shadow.shape import Shape
+from engine.mysql.trouble import ServerRefused, Waited
+
+OF_THE_TABLE = frozenset({1036, 1044, 1051, 1054, 1100, 1142, 1143, 1146, 1227})
+"""Refusals that no single row is to blame for: a table or column is gone, or a privilege."""
+
+BATCH = 500
+COMPOSITE_BATCH = 200
+BATCH_SECONDS = 0.04
+MOST_COLLISIONS = 20
+"""A row that still meets another in a new unique index, all others having been applied so often in between, is no stale one."""
+
+
+class Waiting(Protocol):
+    """Where changed keys wait: in memory, read from the binary log, or in a delta table."""
+
+    def merge(self) -> None:
+        """Have what came since applied together with what was begun before."""
+
+    def forget(self, link: Link, keys: Sequence[Literals]) -> None:
+        """Inside the transaction that applies *keys*: note there that they are done."""
+
+    def take(self, limit: int) -> list[Literals]:
+        """Some of what was begun; empty: it is through."""
+
+    def applied(self, keys: Sequence[Literals]) -> None:
+        """Committed: these are done."""
+
+    def later(self, keys: Sequence[Literals]) -> None:
+        """These cannot be applied now."""
+
+
+class Applier:
+    """Used by one thread."""
+
+    def __init__(self, hold: Hold, shape: Shape, waiting: Waiting) -> None:
+        self._hold = hold
+        self._shape = shape
+        self._waiting = waiting
+        self._most = BATCH if len(shape.key.columns) == 1 else COMPOSITE_BATCH
+        self._limit = self._most
+        self._collisions: Counter[Literals] = Counter()
+
+    def step(self, link: Link, *, locked: bool = False) -> int:
+        """One transaction: how many keys were applied; 0 when nothing is left of the generation, or nothing could be.
+
+        *locked*: *link* holds both tables by LOCK TABLES, and may touch no other. Refused: a row does not fit.
+        """
+        keys = self._waiting.take(self._limit)
+        if not keys:
+            return 0
+        began = time.monotonic()
+        try:
+            with self._transaction(link, locked=locked):
+                refresh(link, self._shape, keys)
+                self._waiting.forget(link, keys)
+        except Waited:
+            self._put_off(keys)
+            return 0
+        except Collision as collision:
+            self._collided(link, keys, collision, locked=locked)
+            return 0
+        except ServerRefused as error:
+            if error.code in OF_THE_TABLE:
+                raise
+            raise self._unfit(link, keys, error) from error
+        self._waiting.applied(keys)
+        if self._collisions:
+            for key in keys:
+                self._collisions.pop(key, None)
+        self._pace(time.monotonic() - began)
+        return len(keys)
+
+    def _transaction(self, link: Link, *, locked: bool) -> AbstractContextManager[None]:
+        """START TRANSACTION would give up table locks; under them each statement commits by itself, and nobody else can see."""
+        return nullcontext() if locked else self._hold.transaction(link, "apply")
+
+    def _pace(self, seconds: float) -> None:
+        if seconds > 2 * BATCH_SECONDS:
+            self._limit = max(1, self._limit // 2)
+        elif seconds < BATCH_SECONDS:
+            self._limit = min(self._most, self._limit * 2)
+
+    def _put_off(self, keys: Sequence[Literals]) -> None:
+        """Somebody holds one of the rows, perhaps for long (a prepared XA transaction): the others go on, in smaller lots."""
+        self._limit = max(1, self._limit // 4)
+        self._waiting.later(keys)
+
+    def _collided(self, link: Link, keys: Sequence[Literals], collision: Collision, *, locked: bool) -> None:
+        """Take these out of the shadow for now; once all that stand in each other's way are out, they go in."""
+        self._collisions.update(keys)
+        if max(self._collisions[key] for key in keys) > MOST_COLLISIONS:
+            raise duplicate(self._shape, collision)
+        with self._transaction(link, locked=locked):
+            link.run(self._shape.take_out(keys))
+        self._waiting.merge()
+        self._waiting.later(keys)
+
+    def _unfit(self, link: Link, keys: Sequence[Literals], error: ServerRefused) -> Refused:
+        def fits(some: Sequence[Literals]) -> bool:
+            try:
+                link.run("START TRANSACTION")
+                refresh(link, self._shape, some)
+            except (ServerRefused, Collision):
+                return False
+            finally:
+                with suppress(EngineError):
+                    link.run("ROLLBACK")
+            return True
+
+        example = f" (in the row with {self._shape.key.shown(first_unfit(keys, fits))})"
+        return lossy(self._shape, str(error), example)
+
+
+def duplicate(shape: Shape, collision: Collision) -> Refused:
+    """What to say when two rows really are in each other's way."""
+    said = str(collision).replace(shape.new.name, shape.copy.table)
+    return Refused(
+        f"{shape.copy.table}: two rows have the same value under the new unique index {', '.join(shape.fresh_uniques)}: "
+        f"{said}; nothing was changed: correct the rows, then plan again"
+    )

@@ -1,0 +1,85 @@
+"""A number for a row, computed by the server in both tables, that is equal when what was copied is equal.
+
+The source's value is first turned into what storing it in the new column gives. A conversion that is not known here is left to
+the strict mode under which rows are copied: of such a column only NULL is compared.
+"""
+
+from engine.mysql.quoting import quote_name
+from engine.mysql.shadow.shape import Shape
+from engine.mysql.tables import Column
+
+_WHOLE = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint", "year"})
+_TEXT = frozenset(
+    {"char", "varchar", "tinytext", "text", "mediumtext", "longtext", "enum", "set", "uuid", "inet4", "inet6"}
+)
+_BYTES = frozenset({"binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"})
+_REAL = frozenset({"float", "double"})
+_MOMENTS = frozenset({"datetime", "timestamp"})
+
+
+def row_numbers(shape: Shape) -> tuple[str, str]:
+    """The expressions over the source and over the shadow."""
+    old, new = [], []
+    for after, before in shape.pairs:
+        ours, theirs = _values(before, after)
+        if ours:
+            old.append(ours)
+            new.append(theirs)
+    nulls = [(quote_name(b.name), quote_name(a.name)) for a, b in shape.pairs if a.nullable or b.nullable]
+    return _number(old, [b for b, _ in nulls]), _number(new, [a for _, a in nulls])
+
+
+def _number(values: list[str], nulls: list[str]) -> str:
+    """CONCAT_WS leaves NULLs out; which they were comes behind. The separator keeps 'ab','c' and 'a','bc' apart."""
+    marks = [f"CONCAT({', '.join(f'ISNULL({name})' for name in nulls)})"] if nulls else []
+    return f"CRC32(CONCAT_WS('#', {', '.join([*values, *marks])}))"
+
+
+def _values(before: Column, after: Column) -> tuple[str, str]:
+    """The value of the source, as the shadow should have it, and that of the shadow; empty: not known to be comparable."""
+    old, new = quote_name(before.name), quote_name(after.name)
+    alike = before.data_type == after.data_type and before.charset == after.charset
+    if alike and (before.column_type == after.column_type or before.data_type in _TEXT - {"char"}):
+        return _plain(before, old), _plain(after, new)
+    kinds = (before.data_type, after.data_type)
+    if kinds[0] in _WHOLE and kinds[1] in _WHOLE:
+        return f"{old} + 0", f"{new} + 0"  # one may be ZEROFILL
+    if kinds[0] in _TEXT | {"json"} and kinds[1] in _TEXT:
+        pad = "char" in kinds  # trailing spaces are not stored there
+        return _text(old, pad=pad), _text(new, pad=pad)
+    if kinds[0] in _BYTES and kinds[1] in _BYTES and "binary" not in kinds:
+        return old, new
+    return _cast(before, after, old, new)
+
+
+def _cast(before: Column, after: Column, old: str, new: str) -> tuple[str, str]:
+    """Types that the server converts by CAST as it does when it stores."""
+    numbers = _WHOLE | {"decimal"}
+    if after.data_type == "decimal" and before.data_type in numbers:
+        return f"CAST({old} AS {_bare(after)})", new
+    if after.data_type == "datetime" and before.data_type in _MOMENTS | {"date"}:
+        return f"CAST({old} AS {_bare(after)})", new
+    if after.data_type == "timestamp" and before.data_type in _MOMENTS:
+        return f"CAST({old} AS {_bare(after).replace('timestamp', 'datetime')})", new
+    if after.data_type == "double" and before.data_type in _REAL:
+        return f"{old} + 0e0", f"{new} + 0e0"
+    return "", ""
+
+
+def _bare(column: Column) -> str:
+    return column.column_type.replace("unsigned", "").replace("zerofill", "").strip()
+
+
+def _plain(column: Column, name: str) -> str:
+    if column.data_type in _TEXT and column.charset not in (None, "utf8mb4"):
+        return _text(name, pad=False)
+    if column.data_type in ("bit", "vector", "geometry") or column.data_type.endswith(
+        ("point", "string", "polygon", "collection")
+    ):
+        return f"HEX({name})"
+    return name
+
+
+def _text(name: str, *, pad: bool) -> str:
+    text = f"CONVERT({name} USING utf8mb4)"
+    return f"TRIM(TRAILING ' ' FROM {text})" if pad else text

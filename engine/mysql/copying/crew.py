@@ -1,0 +1,136 @@
+"""Threads that work off the ranges of a walk, each with a connection of its own; they rest, shrink and grow as they are told."""
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from engine.errors import EngineError
+from engine.mysql.copying.pace import Rhythm
+from engine.mysql.copying.tiles import Tile, Tiles
+from engine.mysql.link import Link
+from engine.mysql.trouble import Lost, Waited
+
+IDLE_SECONDS = 0.05
+GIVE_UP_SECONDS = 120.0
+"""So long a range may meet locks before the apply is tried again later."""
+RECONNECTS = 3
+
+Work = Callable[[Link, Tile], int]
+"""Does a range; tells how many rows it had. Waited: half of it is tried next."""
+
+
+class Crew:
+    """A context manager: inside, the threads run. `rows` counts; `finished` or `check` tell how it goes."""
+
+    def __init__(
+        self,
+        name: str,
+        tiles: Tiles,
+        work: Work,
+        opened: Callable[[], Link],
+        closed: Callable[[Link], None],
+        threads: int,
+    ) -> None:
+        self._tiles = tiles
+        self._work = work
+        self._opened = opened
+        self._closed = closed
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self._error: BaseException | None = None
+        self._threads = [
+            threading.Thread(target=self._run, args=(place,), name=f"{name}-{place}")
+            for place in range(threads)
+        ]
+        self.rows = 0
+        self.rhythm = Rhythm(threads=threads, chunk_seconds=tiles.pace.chunk_seconds, rest=0.0)
+        self.held = False
+        """While true no new range is begun."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether all ranges are done. Raises what ended a thread."""
+        over = not any(thread.is_alive() for thread in self._threads)
+        self.check()  # after the look: what ended a thread is noted before it is over
+        return over
+
+    def check(self) -> None:
+        """Raises what ended a thread."""
+        if self._error is not None:
+            raise self._error
+
+    def set(self, rhythm: Rhythm) -> None:
+        """Work like this from now on."""
+        self.rhythm = rhythm
+        self._tiles.pace.chunk_seconds = rhythm.chunk_seconds
+
+    def __enter__(self) -> "Crew":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _run(self, place: int) -> None:
+        try:
+            self._work_off(place)
+        except BaseException as error:  # noqa: BLE001 - carried over to the session's thread, which raises it
+            with self._lock:
+                self._error = self._error or error
+            self._stop.set()
+
+    def _work_off(self, place: int) -> None:
+        link: Link | None = None
+        try:
+            while not self._stop.is_set() and not self._tiles.exhausted:
+                if self.held or place >= self.rhythm.threads:
+                    self._stop.wait(IDLE_SECONDS)
+                    continue
+                link = link or self._opened()
+                tile = self._tiles.next(link)
+                if tile is not None:
+                    link = self._do(link, tile)
+        finally:
+            if link is not None:
+                with suppress(EngineError):
+                    self._closed(link)
+
+    def _do(self, link: Link, tile: Tile) -> Link:
+        """Do *tile*, in parts where others hold its rows; the connection to go on with."""
+        parts = [tile]
+        began = time.monotonic()
+        breaks = 0
+        while parts and not self._stop.is_set():
+            part = parts.pop()
+            at = time.monotonic()
+            try:
+                rows = self._work(link, part)
+            except Waited:
+                if time.monotonic() - began > GIVE_UP_SECONDS:
+                    raise
+                parts += reversed(self._tiles.halves(link, part))
+                self._stop.wait(IDLE_SECONDS)
+                continue
+            except Lost:
+                breaks += 1
+                if breaks > RECONNECTS:
+                    raise
+                link.hang_up()
+                link = self._opened()
+                parts.append(part)
+                continue
+            self._note(part, rows, time.monotonic() - at)
+        if not parts:
+            self._tiles.done(tile)
+        return link
+
+    def _note(self, part: Tile, rows: int, seconds: float) -> None:
+        self._tiles.note(part, rows, seconds)
+        with self._lock:
+            self.rows += rows
+        if self.rhythm.rest:
+            self._stop.wait(seconds * self.rhythm.rest)

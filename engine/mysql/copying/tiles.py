@@ -1,0 +1,121 @@
+"""Cuts the keys of a table into ranges, one after the other, and knows up to where all of them are done.
+
+Ranges of whole numbers come from counting; where numbers are sparse, or the key is of another kind, the server is asked for the
+key that stands n rows further on. The end is fixed when the walk begins: rows behind it come through the stream of changes.
+"""
+
+import threading
+from dataclasses import dataclass
+
+from engine.mysql.copying.pace import Pace
+from engine.mysql.link import Link
+from engine.mysql.shadow.keys import Literals, RowKey
+
+SPARSE = 0.2
+"""With a smaller share of the numbers in use, counting gives too little per chunk."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tile:
+    """The keys behind *low* up to and with *high*."""
+
+    number: int
+    low: Literals | None
+    high: Literals
+
+
+class Tiles:
+    """The walk over one table, `source` being its quoted name. Safe for several threads, each with a link of its own."""
+
+    def __init__(self, source: str, key: RowKey, pace: Pace, low: Literals | None = None) -> None:
+        self.key = key
+        self.pace = pace
+        self.low = low
+        """Every range up to here is done."""
+        self._source = source
+        self._lock = threading.Lock()
+        self._handed = low  # every range up to here was handed out
+        self.end: Literals | None = None
+        """Where the walk ends, once it has begun; None: there is no row."""
+        self._number = 0
+        self._lowest = 0  # of the ranges that are not done
+        self._done: dict[int, Literals] = {}
+        self._dense = True
+
+    def begin(self, link: Link) -> None:
+        """Fix the end, and for whole numbers the beginning. Locking reads: they wait for what was written but is not visible."""
+        self.end = self._edge(link, self.key.order_back)
+        if self.end is not None and self.low is None and self.key.whole:
+            first = self._edge(link, self.key.order)
+            if first is not None:
+                self._handed = self.low = (str(int(first[0]) - 1),)
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether all ranges were handed out."""
+        return self.end is None or self._handed == self.end
+
+    def next(self, link: Link) -> Tile | None:
+        """The next range to work on, None when all were handed out."""
+        with self._lock:
+            if self.exhausted or self.end is None:
+                return None
+            high = self._count_on() if self.key.whole and self._dense else self._ask(link)
+            tile = Tile(number=self._number, low=self._handed, high=high or self.end)
+            self._number += 1
+            self._handed = tile.high
+            return tile
+
+    def halves(self, link: Link, tile: Tile) -> list[Tile]:
+        """*tile* in two, or as it is when it cannot be cut."""
+        with self._lock:
+            self.pace.halve()
+            rows = max(self.pace.rows // 2, 1)
+        middle = self._further(link, tile.low, tile.high, rows)
+        if middle is None or middle == tile.high:
+            return [tile]
+        return [
+            Tile(number=tile.number, low=tile.low, high=middle),
+            Tile(number=tile.number, low=middle, high=tile.high),
+        ]
+
+    def note(self, tile: Tile, rows: int, seconds: float) -> None:
+        """A range, or a part of one, of *rows* took *seconds*."""
+        with self._lock:
+            if self.key.whole and tile.low is not None:
+                span = int(tile.high[0]) - int(tile.low[0])
+                self._dense = rows >= span * SPARSE or span <= 10
+            self.pace.note(rows, seconds)
+
+    def done(self, tile: Tile) -> None:
+        """All of *tile* is done."""
+        with self._lock:
+            self._done[tile.number] = tile.high
+            while self._lowest in self._done:
+                self.low = self._done.pop(self._lowest)
+                self._lowest += 1
+
+    def _count_on(self) -> Literals:
+        assert self._handed is not None
+        assert self.end is not None
+        return (str(min(int(self._handed[0]) + self.pace.rows, int(self.end[0]))),)
+
+    def _ask(self, link: Link) -> Literals | None:
+        assert self.end is not None
+        return self._further(link, self._handed, self.end, self.pace.rows)
+
+    def _further(self, link: Link, low: Literals | None, high: Literals, rows: int) -> Literals | None:
+        found = link.row(
+            f"""
+            SELECT {self.key.told} FROM {self._source} {self.key.hint}
+             WHERE {self.key.between(low, high)}
+             ORDER BY {self.key.order} LIMIT 1 OFFSET {rows - 1}
+            """
+        )
+        return None if found is None else tuple(map(str, found))
+
+    def _edge(self, link: Link, order: str) -> Literals | None:
+        found = link.row(
+            f"SELECT {self.key.told} FROM {self._source} {self.key.hint} ORDER BY {order} LIMIT 1 LOCK IN SHARE MODE"
+        )
+        return None if found is None else tuple(map(str, found))

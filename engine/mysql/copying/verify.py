@@ -1,0 +1,263 @@
+"""Compares every row with its copy before the cutover, chunk by chunk, without locking the application out.
+
+Both tables are read in one snapshot. What differs there may only be on its way: the keys that differ are looked at again once
+everything committed before is applied, and those that never rest with their rows held for a moment. Only what differs then is
+wrong: it is copied again, and the whole comparison begins anew.
+"""
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from engine.base import Control, Signal
+from engine.errors import Refused
+from engine.mysql.copying.comparison import row_numbers
+from engine.mysql.copying.crew import Crew
+from engine.mysql.copying.pace import MOST_THREADS, Pace, rhythm_of
+from engine.mysql.copying.tiles import Tile, Tiles
+from engine.mysql.link import Link
+from engine.mysql.shadow.checkpoints import Phase
+from engine.mysql.shadow.keys import Literals, RowKey
+from engine.mysql.shadow.shape import Shape
+from engine.mysql.trouble import Waited
+
+if TYPE_CHECKING:
+    from engine.mysql.copying.online import OnlineCopy
+
+CHUNK_SECONDS = 0.1
+LOOKS = 3
+"""So often keys are looked at again before their rows are locked."""
+AT_ONCE = 200
+"""Keys that are looked at together."""
+FEW = 20
+"""Rows that are locked together."""
+
+
+class Verification:
+    """The comparison of one filled shadow with its source."""
+
+    def __init__(self, work: "OnlineCopy") -> None:
+        self._work = work
+        self._shape = work.shape
+        self._old_number, self._new_number = row_numbers(work.shape)
+        self._ordered = _same_order(work.shape)
+        self._lock = threading.Lock()
+        self._doubtful: dict[Literals, None] = {}
+
+    def run(self, control: Control) -> Signal:
+        """Compare all; the phase is READY at the end. Refused: rows differ again and again."""
+        self._link = self._work.open_link()
+        try:
+            return self._run(control)
+        finally:
+            self._work.hold.close_link(self._link)
+
+    def _run(self, control: Control) -> Signal:
+        work = self._work
+        for _ in range(work.passes):
+            before = work.checkpoint.repairs
+            signal = work.catch_up(control)
+            if signal is Signal.GO:
+                signal = self._pass(control)
+            if signal is not Signal.GO:
+                return signal
+            if work.checkpoint.repairs == before:
+                work.move(replace(work.checkpoint, phase=Phase.READY, low=None))
+                return Signal.GO
+            work.move(replace(work.checkpoint, low=None))
+        raise Refused(
+            f"{self._shape.copy.table}: rows of the copy differ from the table although they were mended "
+            f"{work.passes} times; nothing was changed"
+        )
+
+    def _pass(self, control: Control) -> Signal:
+        work, shape = self._work, self._shape
+        began_with, went_on_from = work.checkpoint.repairs, work.checkpoint.low
+        tiles = Tiles(shape.source, shape.key, Pace(CHUNK_SECONDS), work.checkpoint.low)
+        if not self._ordered:
+            tiles.pace.most = AT_ONCE
+        tiles.begin(work.link)
+        edges = (None if went_on_from else tiles.low, tiles.end)
+        with Crew("compare", tiles, self._compare, self._open, work.hold.close_link, MOST_THREADS) as crew:
+            outside = done = False
+            while not done:
+                finished, low = crew.finished, tiles.low
+                crew.held, why = work.throttle.look(work.link)
+                crew.set(
+                    replace(rhythm_of(control.volume(), busy=work.throttle.busy), chunk_seconds=CHUNK_SECONDS)
+                )
+                if finished and not outside:
+                    self._look_outside(*edges)
+                    outside = True
+                signal = work.turn(control, why or "comparing rows", gather=0.0)
+                if signal is Signal.GO:
+                    signal = self._clear_up(control)
+                if signal is not Signal.GO:
+                    return signal
+                done = finished and not self._doubtful
+                if work.checkpoint.repairs == began_with and not self._doubtful:
+                    # A place from a pass that mended something would let the next one skip what it has not seen.
+                    work.keep(low)
+        return Signal.GO
+
+    def _open(self) -> Link:
+        link = self._work.open_link()
+        link.run("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        return link
+
+    # -- a chunk, in a thread of its own ------------------------------------------------------------------------
+
+    def _compare(self, link: Link, tile: Tile) -> int:
+        shape = self._shape
+        link.run("START TRANSACTION WITH CONSISTENT SNAPSHOT")
+        try:
+            where = shape.key.between(tile.low, tile.high)
+            ours = self._sum(link, where, shadow=False)
+            if self._ordered:
+                there = shape.new_key.between(tile.low, tile.high)
+            else:
+                keys = self._keys(link, where, shadow=False)
+                there = shape.new_key.among(keys) if keys else "FALSE"
+            theirs = self._sum(link, there, shadow=True)
+            if ours != theirs:
+                found = self._keys(link, where, shadow=False)
+                if self._ordered:
+                    found |= self._keys(link, there, shadow=True)
+                self._doubt(self._differing(link, list(found)))
+        finally:
+            link.run("COMMIT")
+        return ours[0]
+
+    def _look_outside(self, low: Literals | None, end: Literals | None) -> None:
+        """Doubt the copies that lie outside of the walk: rows that came since, or rows that are not in the source.
+
+        *low* is None where the walk has no beginning of its own, or went on from where an earlier one had come.
+        """
+        key, link = self._shape.new_key, self._work.link
+        if not self._ordered:
+            return self._count(link)
+        if low is not None:
+            self._doubt(self._keys(link, key.upto(low), shadow=True))
+        self._doubt(self._keys(link, key.after(end), shadow=True))
+        return None
+
+    def _count(self, link: Link) -> None:
+        """Where the two keys sort differently, copies without an original show only in the number of rows."""
+        for _ in range(LOOKS):
+            link.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            link.run("START TRANSACTION WITH CONSISTENT SNAPSHOT")
+            ours, theirs = (
+                link.value(f"SELECT COUNT(*) FROM {table}")
+                for table in (self._shape.source, self._shape.shadow)
+            )
+            link.run("COMMIT")
+            if ours == theirs or self._work.capture.backlog(link):
+                return
+        raise Refused(
+            f"{self._shape.copy.table}: {ours} rows became {theirs}; nothing was changed: plan again"
+        )
+
+    # -- what is doubtful ---------------------------------------------------------------------------------------
+
+    def _doubt(self, keys: Iterable[Literals]) -> None:
+        with self._lock:
+            self._doubtful.update(dict.fromkeys(keys))
+
+    def _clear_up(self, control: Control) -> Signal:
+        """Look again at what differed, until it is known to be right or wrong."""
+        with self._lock:
+            keys, self._doubtful = list(self._doubtful), {}
+        signal = Signal.GO
+        for _ in range(LOOKS):
+            if keys and signal is Signal.GO:
+                signal = self._work.in_step(control, "comparing rows")
+                keys = [key for some in _lots(keys, AT_ONCE) for key in self._differing(self._link, some)]
+        wrong: list[Literals] = []
+        for some in _lots(keys, FEW):
+            if signal is Signal.GO:
+                wrong += self._look_closely(some)
+        if wrong and signal is Signal.GO:
+            work = self._work
+            work.move(replace(work.checkpoint, repairs=work.checkpoint.repairs + len(wrong)))
+            work.capture.again(wrong)
+        return signal
+
+    def _look_closely(self, keys: Sequence[Literals]) -> list[Literals]:
+        """Which of *keys* are wrong: differ although their rows are held and no change of them waits to be applied.
+
+        Nothing is applied meanwhile: the applier might wait for a row whose owner waits for one that is held here.
+        """
+        work, link = self._work, self._link
+        wrong = []
+        try:
+            with work.hold.transaction(link, "compare"):
+                ours = {key: self._one(link, key, shadow=False, lock=True) for key in keys}
+                waiting = work.capture.waiting(work.link, keys)
+                for key, number in ours.items():
+                    if (
+                        waiting is not None
+                        and key not in waiting
+                        and self._one(link, key, shadow=True) != number
+                        # A row that is not there cannot be held: it may have come by now.
+                        and self._one(link, key, shadow=False) == number
+                    ):
+                        wrong.append(key)
+        except Waited:
+            waiting = None
+        if waiting is None:
+            self._doubt(keys)
+            return []
+        return wrong
+
+    # -- asking the server --------------------------------------------------------------------------------------
+
+    def _differing(self, link: Link, keys: Sequence[Literals]) -> list[Literals]:
+        """Which of *keys* differ. On the comparing threads both tables are seen in one moment; else a change between shows."""
+        if not keys:
+            return []
+        ours = self._sum(link, self._shape.key.among(keys), shadow=False)
+        if ours == self._sum(link, self._shape.new_key.among(keys), shadow=True):
+            return []
+        if len(keys) == 1:
+            return list(keys)
+        middle = len(keys) // 2
+        return [*self._differing(link, keys[:middle]), *self._differing(link, keys[middle:])]
+
+    def _one(self, link: Link, key: Literals, *, shadow: bool, lock: bool = False) -> tuple[int, int]:
+        found = self._shape.new_key if shadow else self._shape.key
+        return self._sum(link, found.among([key]), shadow=shadow, lock=lock)
+
+    def _sum(self, link: Link, where: str, *, shadow: bool, lock: bool = False) -> tuple[int, int]:
+        table, key, number = self._side(shadow=shadow)
+        row = link.row(
+            f"SELECT COUNT(*), BIT_XOR({number}) FROM {table} {key.hint} WHERE {where}"
+            f"{' LOCK IN SHARE MODE' if lock else ''}"
+        )
+        return (0, 0) if row is None else (int(row[0]), int(row[1]))
+
+    def _keys(self, link: Link, where: str, *, shadow: bool) -> set[Literals]:
+        table, key, _ = self._side(shadow=shadow)
+        return {
+            tuple(map(str, row))
+            for row in link.rows(f"SELECT {key.told} FROM {table} {key.hint} WHERE {where}")
+        }
+
+    def _side(self, *, shadow: bool) -> tuple[str, RowKey, str]:
+        shape = self._shape
+        if shadow:
+            return shape.shadow, shape.new_key, self._new_number
+        return shape.source, shape.key, self._old_number
+
+
+def _lots(keys: Sequence[Literals], size: int) -> Iterator[Sequence[Literals]]:
+    for at in range(0, len(keys), size):
+        yield keys[at : at + size]
+
+
+def _same_order(shape: Shape) -> bool:
+    """Whether both keys sort alike, so that a range of the one is a range of the other."""
+    return all(
+        before.collation == after.collation and (before.charset is None or before.charset == after.charset)
+        for before, after in zip(shape.key.columns, shape.new_key.columns, strict=True)
+    )

@@ -1,0 +1,1 @@
+"""The instant in which shadows take the names of the live tables."""

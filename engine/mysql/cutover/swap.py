@@ -1,0 +1,229 @@
+"""The instant of a cutover: lock, apply the rest, exchange the names. All of it, or the tables stay as they are.
+
+MySQL renames in the session that holds the locks. MariaDB refuses that (1192), so there a second connection queues the RENAME
+while the first still holds the locks: what waits to rename goes before what waits to write. A sentry, an empty table under the
+name that the replaced one will get, makes that RENAME fail harmlessly should the first connection break in between; it is
+dropped only once the RENAME is seen waiting for the live table. The helpers' names sort after the live table's, as a RENAME takes
+its locks in the order of names: had it to wait for a helper first, writes that queued on the live table would slip into the old.
+"""
+
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from typing import Protocol
+
+from engine import faults
+from engine.errors import EngineError, Refused
+from engine.mysql.link import Link
+from engine.mysql.ownership.hold import Hold
+from engine.mysql.ownership.watch import Watch
+from engine.mysql.quoting import quote_table
+from engine.mysql.trouble import Lost, ServerRefused, Trouble, Waited
+from engine.mysql.waiting.running import INTERRUPTED, Running
+
+LOCK_SECONDS = 1.0
+"""How long the application may have to wait, for all of it."""
+POLL_SECONDS = 0.002
+SENTRY = "SchemaBot: keeps the place of a table that is about to be replaced"
+WAITS_FOR_TABLE = "Waiting for table metadata lock"
+EXISTS_ALREADY = 1050
+
+
+class Rest(Protocol):
+    """A copy that is in step but for the last moment."""
+
+    def final_apply(self, link: Link, seconds: float) -> None:
+        """On the link that holds the locks: apply the rest. Waited, Lost: not done in so many *seconds*."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """A live table and what takes its place."""
+
+    schema: str
+    source: str
+    table: str  # the name afterwards
+    shadow: str
+    old: str
+    extra: tuple[str, ...]  # more tables that are locked, for the last changes
+    rest: Rest
+
+    @property
+    def locked(self) -> tuple[str, ...]:
+        """What is locked, the live table first."""
+        return (self.source, self.shadow, *self.extra)
+
+    @property
+    def renames(self) -> str:
+        """Both names at once."""
+        names = (self.source, self.old, self.shadow, self.table)
+        source, old, shadow, table = (quote_table(self.schema, name) for name in names)
+        return f"{source} TO {old}, {shadow} TO {table}"
+
+
+class OutOfTime(Waited):
+    """The application has waited long enough: the locks were let go, nothing has changed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text, 0)
+
+
+class Swap:
+    """One try at exchanging all of *pairs*. Waited: nothing has changed, try again. Lost: look at the tables."""
+
+    def __init__(self, watch: Watch, pairs: Sequence[Pair]) -> None:
+        self._watch = watch
+        self._hold: Hold = watch.hold
+        self._link = watch.hold.link
+        self._pairs = pairs
+        self._deadline = 0.0
+        self.locked_seconds = 0.0
+        """How long the last try held or waited for the locks."""
+
+    def attempt(self) -> None:
+        """Lock, apply the rest, rename, unlock."""
+        try:
+            if self._hold.flavour.renames_under_lock:
+                self._by_one_session()
+            else:
+                self._by_two_sessions()
+        finally:
+            # The last changes are applied with settings of their own.
+            with suppress(Lost):
+                self._hold.settle_link()
+
+    # -- MySQL --------------------------------------------------------------------------------------------------
+
+    def _by_one_session(self) -> None:
+        began = self._lock(())
+        try:
+            self._apply_the_rest()
+            faults.reached("before_rename")
+            self._link.run("RENAME TABLE " + ", ".join(pair.renames for pair in self._pairs))
+            faults.reached("after_rename")
+        finally:
+            self._unlock(began)
+
+    # -- MariaDB ------------------------------------------------------------------------------------------------
+
+    def _by_two_sessions(self) -> None:
+        (pair,) = self._pairs
+        with self._hold.further_link() as other:
+            self._put_sentries()
+            try:
+                self._swap_through(other, pair)
+            except BaseException:
+                with suppress(EngineError):
+                    self.remove_sentries()
+                raise
+
+    def _swap_through(self, other: Link, pair: Pair) -> None:
+        began = self._lock([(pair.schema, pair.old)])
+        with ExitStack() as stack:
+            try:
+                self._apply_the_rest()
+                running = stack.enter_context(Running(other, f"RENAME TABLE {pair.renames}"))
+                faults.reached("rename_queued")
+                self._see_waiting(other, running)
+                faults.reached("before_rename")
+                self._link.run(f"DROP TABLE {quote_table(pair.schema, pair.old)}")
+                faults.reached("sentry_dropped")
+            except BaseException:
+                self._watch.kill_query(other.id)
+                raise
+            finally:
+                self._unlock(began)
+            self._outcome(running)
+        faults.reached("after_rename")
+
+    def _outcome(self, running: Running) -> None:
+        """A RENAME that was ended while it waited, or that the sentry stopped, changed nothing."""
+        try:
+            running.outcome()
+        except (Trouble, ServerRefused) as error:
+            if error.code in (INTERRUPTED, EXISTS_ALREADY):
+                raise OutOfTime(str(error)) from error
+            raise
+
+    def _see_waiting(self, other: Link, running: Running) -> None:
+        """The RENAME waits for the live table, which is the first that it locks."""
+        while self._watch.state_of(other.id) != WAITS_FOR_TABLE:
+            if running.over(POLL_SECONDS):
+                self._outcome(running)
+                raise OutOfTime("the RENAME did not wait for the locked table")
+            self._check_time()
+
+    def _put_sentries(self) -> None:
+        self.remove_sentries()
+        for pair in self._pairs:
+            name = quote_table(pair.schema, pair.old)
+            try:
+                self._link.run(
+                    f"CREATE TABLE {name} (one TINYINT PRIMARY KEY) ENGINE = InnoDB COMMENT '{SENTRY}'"
+                )
+            except ServerRefused as error:
+                if error.code == EXISTS_ALREADY:
+                    raise Refused(
+                        f"the table {pair.old} is in the way and not of this apply; remove it, then plan again"
+                    ) from error
+                raise
+        faults.reached("sentries")
+
+    def remove_sentries(self) -> None:
+        """Drop what an earlier try left, and nothing else that has such a name."""
+        for pair in self._pairs:
+            remove_sentry(self._link, pair.schema, pair.old)
+
+    # -- both ---------------------------------------------------------------------------------------------------
+
+    def _lock(self, more: Sequence[tuple[str, str]]) -> float:
+        """Lock everything for writing; when it began. Waited when that takes too long."""
+        began = time.monotonic()
+        self._deadline = began + LOCK_SECONDS
+        names = [(pair.schema, name) for pair in self._pairs for name in pair.locked] + list(more)
+        tables = ", ".join(f"{quote_table(schema, name)} WRITE" for schema, name in names)
+        self._lock_by(self._link, tables)
+        faults.reached("locked")
+        return began
+
+    def _lock_by(self, link: Link, tables: str) -> None:
+        try:
+            with Running(link, f"LOCK TABLES {tables}") as running:
+                if not running.over(max(0.0, self._deadline - time.monotonic())):
+                    running.outcome(lambda: self._watch.kill_query(link.id))
+                    link.run("UNLOCK TABLES")
+                    raise OutOfTime("the locks were not to be had in time")
+                running.outcome()
+        except Trouble as error:
+            if error.code != INTERRUPTED:
+                raise
+            raise OutOfTime(str(error)) from error
+
+    def _unlock(self, began: float) -> None:
+        """A connection that is lost has let go by itself."""
+        with suppress(Lost):
+            self._link.run("UNLOCK TABLES")
+        self.locked_seconds = time.monotonic() - began
+
+    def _apply_the_rest(self) -> None:
+        for pair in self._pairs:
+            self._check_time()
+            pair.rest.final_apply(self._link, self._deadline - time.monotonic())
+        self._check_time()
+        faults.reached("applied")
+
+    def _check_time(self) -> None:
+        if time.monotonic() > self._deadline:
+            raise OutOfTime("the last changes took longer than the application may wait")
+
+
+def remove_sentry(link: Link, schema: str, name: str) -> None:
+    """Drop the table *name* if it is a sentry of ours."""
+    comment = link.value(
+        "SELECT table_comment FROM information_schema.tables WHERE table_schema = %s AND table_name = %s",
+        schema,
+        name,
+    )
+    if comment == SENTRY:
+        link.run(f"DROP TABLE IF EXISTS {quote_table(schema, name)}")

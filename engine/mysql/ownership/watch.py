@@ -1,0 +1,98 @@
+"""A second connection beside the one that changes tables: shows life, ends a statement, tells how it goes."""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TypeVar
+
+from engine.base import Control, Progress, Signal
+from engine.mysql.link import Link
+from engine.mysql.ownership.hold import Hold
+from engine.mysql.trouble import Lost, ServerRefused, Waited
+
+BEAT_SECONDS = 5.0
+NO_SUCH_CONNECTION = 1094
+
+T = TypeVar("T")
+
+
+class Watch:
+    """Opened at first use, and again when it broke; used by the session's thread."""
+
+    def __init__(self, hold: Hold) -> None:
+        self.hold = hold
+        self._link: Link | None = None
+        self._beat_at = time.monotonic()
+
+    def ask(self, call: Callable[[Link], T]) -> T:
+        """What *call* makes of the connection; tried on a new one when it turns out to be broken. Fenced, Trouble."""
+        try:
+            return call(self._opened())
+        except Lost:
+            self.close()
+            return call(self._opened())
+
+    def beat(self) -> None:
+        """Show life, now and then. Fenced when a successor has struck us off."""
+        if time.monotonic() - self._beat_at >= BEAT_SECONDS:
+            self._beat_at = time.monotonic()
+            with suppress(Waited):  # somebody holds the whole server, and nobody can take over meanwhile
+                self.ask(self.hold.beat)
+
+    def kill_query(self, connection_id: int) -> None:
+        """End what one of our connections is at, if it is still at it."""
+
+        def kill(link: Link) -> None:
+            try:
+                link.run(f"KILL QUERY {connection_id}")
+            except ServerRefused as error:
+                if error.code != NO_SUCH_CONNECTION:
+                    raise
+
+        self.ask(kill)
+
+    def state_of(self, connection_id: int) -> str | None:
+        """What the server says a connection of ours is doing, None when it is gone."""
+        row = self.ask(
+            lambda link: link.row(
+                "SELECT COALESCE(state, '') FROM information_schema.processlist WHERE id = %s", connection_id
+            )
+        )
+        return None if row is None else str(row[0])
+
+    def close(self) -> None:
+        """Close it; it opens again at the next use. Nothing is raised."""
+        if self._link is not None:
+            self.hold.close_link(self._link)
+            self._link = None
+
+    def _opened(self) -> Link:
+        if self._link is None:
+            # The server tells when transactions began in its own time zone.
+            self._link = self.hold.open_link(settings={"time_zone": "SYSTEM"})
+        return self._link
+
+
+class BeatingControl:
+    """A Control that shows life on the target whenever something is reported; implements `engine.base.Control`."""
+
+    def __init__(self, control: Control, watch: Watch) -> None:
+        self._control = control
+        self._watch = watch
+
+    def report(self, progress: Progress) -> Signal:
+        """Pass it on."""
+        self._watch.beat()
+        return self._control.report(progress)
+
+    def clear_to_cut_over(self) -> Signal:
+        """Pass it on."""
+        return self._control.clear_to_cut_over()
+
+    def pause(self, seconds: float) -> None:
+        """Pass it on."""
+        self._control.pause(seconds)
+
+    def volume(self) -> int:
+        """Pass it on."""
+        return self._control.volume()

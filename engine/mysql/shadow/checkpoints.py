@@ -1,0 +1,187 @@
+"""How far each table's work has come: rows in `_schemabot_copy` on the target.
+
+The row is there before the first helper object and goes after the last: what it names is ours, nothing else is. Its position in
+the binary log never runs ahead of the keys that were applied, and its low mark never ahead of the rows that were copied; both may
+lag behind, as copying and applying a second time does no harm.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from engine.mysql.binlog.position import Position
+from engine.mysql.link import Link
+from engine.mysql.ownership.hold import COPY_TABLE, Hold
+from engine.mysql.quoting import quote_table
+from engine.mysql.shadow.names import Names, names_of
+from engine.mysql.spec import Step
+from engine.mysql.trouble import ServerRefused
+
+NO_SUCH_TABLE = 1146
+
+
+class Phase(StrEnum):
+    """Where a table's work stands."""
+
+    STAGE = "stage"  # the helpers are being made
+    COPY = "copy"  # rows are being copied
+    INDEX = "index"  # all copied; indexes are being built
+    CHECK = "check"  # all there; rows are compared with their copies
+    READY = "ready"  # verified: needs only to catch up
+    OLD = "old"  # live; the replaced table is being removed
+    DISCARD = "discard"  # given up; the helpers are being removed
+
+
+CAPTURING = (Phase.COPY, Phase.INDEX, Phase.CHECK, Phase.READY)
+"""While a table's work stands here, every changed key is applied to its shadow."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """One table's row."""
+
+    apply_uid: str
+    schema: str
+    source: str
+    phase: Phase
+    rows_copied: int = 0
+    rows_total: int = 0
+    low: tuple[str, ...] | None = (
+        None  # literals of the key up to which all rows are copied (or compared, in CHECK)
+    )
+    position: Position | None = (
+        None  # everything before it in the binary log is applied; None: triggers capture
+    )
+    deferred: tuple[str, ...] = ()  # lines of the indexes that the shadow gets at the end
+    step: str  # digest of the step it was begun for
+    source_print: str = ""  # fingerprint of the source
+    shadow_print: str = ""  # fingerprint of the shadow as it has to be now
+    repairs: int = 0  # rows that the comparison had to mend
+
+    @property
+    def names(self) -> Names:
+        """The helper objects that this work makes."""
+        return names_of(self.source)
+
+
+def digest(step: Step) -> str:
+    """What the work was begun for: a checkpoint of another definition is of no use."""
+    return hashlib.sha256(json.dumps(step.to_json(), sort_keys=True).encode()).hexdigest()[:32]
+
+
+def make_table(hold: Hold) -> None:
+    """Have the table."""
+    hold.link.run(
+        f"""
+        CREATE TABLE IF NOT EXISTS {_table(hold)} (
+            apply_uid VARCHAR(191) NOT NULL,
+            schema_name VARCHAR(64) NOT NULL,
+            source VARCHAR(64) NOT NULL,
+            phase VARCHAR(16) NOT NULL,
+            rows_copied BIGINT NOT NULL,
+            rows_total BIGINT NOT NULL,
+            state LONGTEXT NOT NULL,
+            created_at DATETIME NOT NULL,
+            updated_at DATETIME NOT NULL,
+            PRIMARY KEY (apply_uid, schema_name, source)
+        ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin
+          COMMENT 'SchemaBot: how far the copies of tables are'
+        """
+    )
+
+
+def checkpoints(hold: Hold) -> list[Checkpoint]:
+    """All work on the target, of every apply."""
+    try:
+        rows = hold.link.rows(
+            f"""
+            SELECT apply_uid, schema_name, source, phase, rows_copied, rows_total, state
+              FROM {_table(hold)} ORDER BY apply_uid, schema_name, source
+            """
+        )
+    except ServerRefused as error:
+        if error.code != NO_SUCH_TABLE:
+            raise
+        return []
+    return [_from_row(*row) for row in rows]
+
+
+def find(hold: Hold, step: Step) -> Checkpoint | None:
+    """The work of the hold's apply on the table that *step* copies."""
+    assert step.copy is not None
+    wanted = (hold.job.apply_uid, step.schema, step.copy.source)
+    return next((c for c in checkpoints(hold) if (c.apply_uid, c.schema, c.source) == wanted), None)
+
+
+def put(hold: Hold, link: Link, checkpoint: Checkpoint) -> None:
+    """Write the row as a whole, in a guarded transaction of its own."""
+    with hold.transaction(link, "checkpoint"):
+        # One row is updated; REPLACE would begin created_at anew.
+        link.run(
+            f"""
+            INSERT INTO {_table(hold)}
+                   (apply_uid, schema_name, source, phase, rows_copied, rows_total, state, created_at, updated_at)
+            VALUES (%s, %s, %s, %s, %s, %s, %s, UTC_TIMESTAMP(), UTC_TIMESTAMP())
+            ON DUPLICATE KEY UPDATE phase = VALUES(phase), rows_copied = VALUES(rows_copied),
+                   rows_total = VALUES(rows_total), state = VALUES(state), updated_at = VALUES(updated_at)
+            """,
+            checkpoint.apply_uid,
+            checkpoint.schema,
+            checkpoint.source,
+            checkpoint.phase.value,
+            checkpoint.rows_copied,
+            checkpoint.rows_total,
+            json.dumps(_state(checkpoint)),
+        )
+
+
+def remove(hold: Hold, checkpoint: Checkpoint) -> None:
+    """The work is over and left nothing."""
+    with hold.transaction(hold.link, "forget"):
+        hold.link.run(
+            f"DELETE FROM {_table(hold)} WHERE apply_uid = %s AND schema_name = %s AND source = %s",
+            checkpoint.apply_uid,
+            checkpoint.schema,
+            checkpoint.source,
+        )
+
+
+def _table(hold: Hold) -> str:
+    return quote_table(hold.home, COPY_TABLE)
+
+
+def _state(checkpoint: Checkpoint) -> dict[str, Any]:
+    position = checkpoint.position
+    return {
+        "low": checkpoint.low,
+        "position": None if position is None else position.to_json(),
+        "deferred": checkpoint.deferred,
+        "step": checkpoint.step,
+        "source_print": checkpoint.source_print,
+        "shadow_print": checkpoint.shadow_print,
+        "repairs": checkpoint.repairs,
+    }
+
+
+def _from_row(
+    apply_uid: str, schema: str, source: str, phase: str, rows_copied: int, rows_total: int, state: str
+) -> Checkpoint:
+    known = json.loads(state)
+    low, position = known["low"], known["position"]
+    return Checkpoint(
+        apply_uid=apply_uid,
+        schema=schema,
+        source=source,
+        phase=Phase(phase),
+        rows_copied=rows_copied,
+        rows_total=rows_total,
+        low=None if low is None else tuple(low),
+        position=None if position is None else Position.from_json(position),
+        deferred=tuple(known["deferred"]),
+        step=known["step"],
+        source_print=known["source_print"],
+        shadow_print=known["shadow_print"],
+        repairs=known["repairs"],
+    )

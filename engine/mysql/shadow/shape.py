@@ -1,0 +1,153 @@
+"""The two tables of a copy, and the statements that fill the one from the other. Values never leave the server.
+
+No statement here uses an alias: under LOCK TABLES an alias would need a lock of its own.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from engine.mysql.quoting import quote_name, quote_names, quote_table
+from engine.mysql.shadow.keys import Literals, RowKey, matching_key, row_key
+from engine.mysql.shadow.names import names_of
+from engine.mysql.spec import Copy, Step
+from engine.mysql.tables import Column, Index, Table
+
+FILLING = {
+    # Strict, so that a lossy value is told of; but historic zero and odd dates must survive.
+    "sql_mode": "STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES",
+    "foreign_key_checks": 0,  # there are none; saves the look
+    "innodb_lock_wait_timeout": 1,  # meanwhile the application waits for the rows that we have locked already
+}
+"""Settings of the connections that write to a shadow."""
+
+_IMPLICIT = {
+    **dict.fromkeys(("char", "varchar", "tinytext", "text", "mediumtext", "longtext", "set"), "''"),
+    **dict.fromkeys(("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"), "''"),
+    **dict.fromkeys(("date", "datetime", "timestamp"), "'0000-00-00'"),
+    "enum": "1",
+    "time": "'00:00:00'",
+    "uuid": "'00000000-0000-0000-0000-000000000000'",
+    "inet6": "'::'",
+    "inet4": "'0.0.0.0'",
+}
+"""Of any other type it is 0."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """What is copied from where to where."""
+
+    schema: str
+    copy: Copy
+    old: Table
+    new: Table
+    key: RowKey
+    new_key: RowKey
+    fresh_uniques: tuple[str, ...]
+    """Unique indexes of the shadow that the source does not guarantee: two rows may be in each other's way there for good."""
+
+    @property
+    def source(self) -> str:
+        """Quoted, with its schema."""
+        return quote_table(self.schema, self.copy.source)
+
+    @property
+    def shadow(self) -> str:
+        """Quoted, with its schema."""
+        return quote_table(self.schema, names_of(self.copy.source).shadow)
+
+    @property
+    def pairs(self) -> list[tuple[Column, Column]]:
+        """(of the shadow, of the source), for every column that is copied."""
+        found = [(self.new.column(new), self.old.column(old)) for new, old in self.copy.columns]
+        return [(new, old) for new, old in found if new is not None and old is not None]
+
+    def copy_range(self, where: str) -> str:
+        """Copies rows that are not there yet."""
+        return f"INSERT IGNORE {self._rows(where)}"
+
+    def take_out(self, keys: Sequence[Literals]) -> str:
+        """Deletes the rows of *keys* from the shadow."""
+        # The form with USING takes an index hint; a scan would meet the locks of everybody else.
+        return f"DELETE FROM {self.shadow} USING {self.shadow} {self.new_key.hint} WHERE {self.new_key.among(keys)}"
+
+    def put_in(self, keys: Sequence[Literals]) -> str:
+        """Copies the rows of *keys* as they are now.
+
+        What is in the way in a unique index that the source has, too, is stale, and its own key waits: it may be replaced.
+        """
+        verb = "INSERT" if self.fresh_uniques else "REPLACE"
+        return f"{verb} {self._rows(self.key.among(keys))}"
+
+    def _rows(self, where: str) -> str:
+        given = [column for column in self.new.columns if self._needs_value(column)]
+        new = quote_names([*(new for new, _ in self.copy.columns), *(column.name for column in given)])
+        old = ", ".join(
+            [*(quote_name(old) for _, old in self.copy.columns), *(_implicit(column) for column in given)]
+        )
+        return (
+            f"INTO {self.shadow} ({new}) SELECT {old} FROM {self.source} {self.key.hint} WHERE {where} "
+            "LOCK IN SHARE MODE"
+        )
+
+    def _needs_value(self, column: Column) -> bool:
+        """A new column that must have a value and tells none: ALTER TABLE gives the implicit one, INSERT would refuse."""
+        copied = {new.lower() for new, _ in self.copy.columns}
+        return (
+            column.name.lower() not in copied
+            and not (column.nullable or column.generated or column.auto_increment)
+            and column.default is None
+        )
+
+
+def shape_of(step: Step, old: Table, new: Table) -> Shape:
+    """The shape of an online copy whose shadow stands. Refused when rows could not be found on both sides."""
+    copy = step.copy
+    assert copy is not None
+    names = dict(zip((name.lower() for name in copy.key), copy.new_key, strict=True))
+    key = row_key(old, copy.key)
+    return Shape(
+        schema=step.schema,
+        copy=copy,
+        old=old,
+        new=new,
+        key=key,
+        new_key=matching_key(new, key, names),
+        fresh_uniques=tuple(index.name for index in new.indexes if _is_fresh(index, copy, old, new)),
+    )
+
+
+def _implicit(column: Column) -> str:
+    """The literal that ALTER TABLE would fill the column with."""
+    if column.data_type == "json" and column.charset is None:
+        return "'null'"
+    return _IMPLICIT.get(column.data_type, "0")
+
+
+def _is_fresh(index: Index, copy: Copy, old: Table, new: Table) -> bool:
+    """Whether *index* forbids what the source allows."""
+    if not index.unique:
+        return False
+    olds = {new_name.lower(): old_name.lower() for new_name, old_name in copy.columns}
+    wanted = {(olds.get(part.column.lower()) if part.column else None, part.prefix) for part in index.parts}
+    if (None, None) in wanted or any(not _same(olds, name, old, new) for name in index.columns):
+        return True
+    return not any(
+        other.unique
+        and all(part.column is not None for part in other.parts)
+        and {(part.column.lower(), part.prefix) for part in other.parts if part.column} <= wanted
+        for other in old.indexes
+    )
+
+
+def _same(olds: dict[str, str], name: str, old: Table, new: Table) -> bool:
+    """Whether values of the column are equal in the shadow just when they are in the source."""
+    before, after = old.column(olds.get(name.lower(), "")), new.column(name)
+    if before is None or after is None:
+        return False
+    whole = {"tinyint", "smallint", "mediumint", "int", "bigint"}
+    if before.data_type in whole and after.data_type in whole:
+        return True
+    return (before.data_type, before.collation) == (after.data_type, after.collation) and (
+        before.collation is not None or before.column_type == after.column_type
+    )

@@ -1,0 +1,142 @@
+"""Makes the shadow of a table, empty and in its new form."""
+
+import re
+
+from engine.errors import DriftFound, Refused
+from engine.mysql.catalog import read_table
+from engine.mysql.link import Link
+from engine.mysql.ownership.hold import Hold
+from engine.mysql.quoting import quote_name, quote_table
+from engine.mysql.replicas import followers
+from engine.mysql.shadow.names import names_of
+from engine.mysql.spec import Copy, Step
+from engine.mysql.tables import Table
+from engine.mysql.trouble import ServerRefused
+
+_COUNTER = re.compile(r"\) .*?\bAUTO_INCREMENT=(\d+)", re.DOTALL)
+_STRINGS = re.compile(r"'(?:[^'\\]|\\.|'')*'", re.DOTALL)
+
+
+class Staging:
+    """The making of one shadow, on the connection that holds the named lock."""
+
+    def __init__(self, hold: Hold, step: Step) -> None:
+        assert step.copy is not None
+        self._hold = hold
+        self._link = hold.link
+        self._step = step
+        self._copy: Copy = step.copy
+        self._names = names_of(step.copy.source)
+        self._shadow = quote_table(step.schema, self._names.shadow)
+        self._source = quote_table(step.schema, step.copy.source)
+
+    def check_source(self) -> Table:
+        """The live table. DriftFound when it is not what was reviewed; Refused when it cannot be copied online."""
+        table = read_table(self._link, self._step.schema, self._copy.source)
+        wanted = dict(self._step.before).get(self._copy.source)
+        if table is None or table.fingerprint != wanted:
+            what = "does not exist any more" if table is None else "was changed since the plan was made"
+            raise DriftFound(f"{self._copy.source} {what}: plan again")
+        if table.triggers:
+            raise Refused(
+                f"{table.name} has triggers ({', '.join(table.triggers)}), which an online copy would lose: drop them, "
+                "or change the table with writers stopped"
+            )
+        if table.foreign_keys or self._children():
+            raise Refused(f"{table.name} is part of a foreign key and cannot be copied online: plan again")
+        return table
+
+    def check_names(self) -> None:
+        """Refused when something of somebody else's has a name that we need."""
+        for name in (self._names.shadow, self._names.old, self._names.delta):
+            if self._exists(name):
+                raise Refused(
+                    f"the table {name} is in the way and not of this apply; remove it, then plan again"
+                )
+
+    def make(self) -> Table:
+        """Create the shadow and give it its new form. Refused when that does not give what was reviewed."""
+        self._link.run(f"CREATE TABLE {self._shadow} LIKE {self._source}")
+        for clause in self._copy.clauses:
+            self._alter(clause)
+        self.carry_counter()
+        table = read_table(self._link, self._step.schema, self._names.shadow)
+        if table is None:
+            raise Refused(f"{self._names.shadow} vanished while it was made; plan again")
+        return table
+
+    def carry_counter(self, link: Link | None = None) -> None:
+        """Have the shadow's AUTO_INCREMENT not behind the source's: an id that was given once is never given again."""
+        link = link or self._link
+        wanted, has = self._counter(link, self._source), self._counter(link, self._shadow)
+        if wanted > has and self._counts(link):
+            link.run(f"ALTER TABLE {self._shadow} AUTO_INCREMENT = {wanted}")
+
+    def put_off_indexes(self, table: Table) -> tuple[str, ...]:
+        """Drop those indexes of the shadow that are built faster when the rows are there; their lines.
+
+        Not where replicas follow: they would do nothing else while they build them.
+        """
+        lines = {
+            index.name: index.line for index in table.indexes if not index.unique and index.kind == "BTREE"
+        }
+        followed = followers(self._link, self._hold.flavour, but=self._hold.address.user)
+        if not lines or followed or _counted_by(table, set(lines)):
+            return ()
+        drops = ", ".join(f"DROP INDEX {quote_name(name)}" for name in lines)
+        self._link.run(f"ALTER TABLE {self._shadow} {drops}")
+        return tuple(lines.values())
+
+    # -- inside -------------------------------------------------------------------------------------------------
+
+    def _alter(self, clause: str) -> None:
+        """COPY spares one of the few instant versions a table can have; on an empty table it takes no time."""
+        try:
+            self._link.run(f"ALTER TABLE {self._shadow} {clause}, ALGORITHM=COPY")
+        except ServerRefused:
+            # Partitioning clauses take no ALGORITHM; what is really wrong is refused again.
+            self._link.run(f"ALTER TABLE {self._shadow} {clause}")
+
+    def _exists(self, name: str) -> bool:
+        return bool(
+            self._link.value(
+                "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s",
+                self._step.schema,
+                name,
+            )
+        )
+
+    def _children(self) -> bool:
+        return bool(
+            self._link.value(
+                """
+                SELECT COUNT(*) FROM information_schema.REFERENTIAL_CONSTRAINTS
+                 WHERE UNIQUE_CONSTRAINT_SCHEMA = %s AND REFERENCED_TABLE_NAME = %s
+                """,
+                self._step.schema,
+                self._copy.source,
+            )
+        )
+
+    def _counter(self, link: Link, table: str) -> int:
+        """The next id; 0: it has none yet, or no such column."""
+        row = link.row(f"SHOW CREATE TABLE {table}")
+        found = _COUNTER.search(_STRINGS.sub("''", str(row[1]))) if row else None
+        return int(found[1]) if found else 0
+
+    def _counts(self, link: Link) -> bool:
+        row = link.row(f"SHOW CREATE TABLE {self._shadow}")
+        return (
+            row is not None
+            and re.search(r"\bAUTO_INCREMENT\b(?!=)", _STRINGS.sub("''", str(row[1]))) is not None
+        )
+
+
+def _counted_by(table: Table, names: set[str]) -> bool:
+    """Whether the AUTO_INCREMENT column has no index but those of *names*."""
+    counters = {column.name.lower() for column in table.columns if column.auto_increment}
+    return bool(counters) and not any(
+        index.columns and index.columns[0].lower() in counters
+        for index in table.indexes
+        if index.name not in names
+    )

@@ -1,0 +1,70 @@
+"""Tries that need a lock on a table for a moment: short, so that the application can bear them, and until one fits."""
+
+import time
+from collections.abc import Callable, Sequence
+
+from engine.base import Control, Signal
+from engine.mysql.ownership.watch import Watch
+from engine.mysql.trouble import Waited
+from engine.mysql.waiting.blockers import Blockers, blockers
+
+FIRST_REST_SECONDS = 1.0
+LONGEST_REST_SECONDS = 60.0
+LOOK_SECONDS = 0.25
+
+Say = Callable[[str], Signal]
+"""Reports what goes on and tells what is wanted."""
+
+
+class Patience:
+    """The tries on some tables."""
+
+    def __init__(self, watch: Watch, control: Control, tables: Sequence[tuple[str, str]], say: Say) -> None:
+        self._watch = watch
+        self._control = control
+        self._tables = tables
+        self._say = say
+
+    def until(self, attempt: Callable[[], Signal]) -> Signal:
+        """Repeat *attempt* until it does not raise Waited; what it returned, or the signal that came in between.
+
+        Commands and the lease are looked at before each (CO-1, OW-3). While the server names somebody who has long had a
+        lock, most tries are saved: each makes the application queue behind it, and would be in vain.
+        """
+        rest = FIRST_REST_SECONDS
+        seen = self._look()
+        hopeless = seen.sure and bool(seen.found)
+        while True:
+            signal = self._control.clear_to_cut_over()
+            if signal is not Signal.GO:
+                return signal
+            if not hopeless:
+                try:
+                    return attempt()
+                except Waited:
+                    pass
+            hopeless = False
+            signal = self._rest(rest)
+            if signal is not Signal.GO:
+                return signal
+            rest = min(rest * 2, LONGEST_REST_SECONDS)
+
+    def _rest(self, seconds: float) -> Signal:
+        """Say who is in the way; over at once when nobody is any more."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            seen = self._look()
+            names = ", ".join(table for _, table in self._tables)
+            signal = self._say(f"waiting for a lock on {names}" + (f": {seen}" if str(seen) else ""))
+            if signal is not Signal.GO:
+                return signal
+            self._control.pause(LOOK_SECONDS)
+            if seen.sure and not seen.found:
+                break
+        return Signal.GO
+
+    def _look(self) -> Blockers:
+        try:
+            return self._watch.ask(lambda link: blockers(link, self._tables, self._watch.hold.connections))
+        except Waited:  # somebody holds the whole server; a connection cannot be put on record now
+            return Blockers(found=(), sure=False)

@@ -1,0 +1,251 @@
+"""One table on a server, a copy of it, and a look at every row: what the tests of the online copy share."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from engine.base import DEFAULT_VOLUME, Change, Job, Progress, Signal, Strategy
+from engine.mysql.address import Address, parse_address
+from engine.mysql.capturing.stream import Stream
+from engine.mysql.catalog import read_table
+from engine.mysql.copying.online import OnlineCopy
+from engine.mysql.link import Link
+from engine.mysql.ownership.hold import Hold
+from engine.mysql.quoting import quote_name, quote_table
+from engine.mysql.shadow.names import names_of
+from engine.mysql.spec import Copy, Step
+from tests.servers.server import Server
+
+LIMIT_SECONDS = 60.0
+Hook = Callable[[Progress], Signal | None]
+
+
+class Watcher:
+    """The server's side of a copy: says GO unless a hook says otherwise, and fails a test that hangs."""
+
+    def __init__(
+        self, hook: Hook | None = None, *, volume: int = DEFAULT_VOLUME, limit: float = LIMIT_SECONDS
+    ) -> None:
+        self.hook = hook
+        self.level = volume
+        self.told: list[Progress] = []
+        self._until = time.monotonic() + limit
+
+    def report(self, progress: Progress) -> Signal:
+        assert time.monotonic() < self._until, f"not done in time: {progress}"
+        if not self.told or progress != self.told[-1]:
+            self.told.append(progress)
+        signal = self.hook(progress) if self.hook else None
+        return signal or Signal.GO
+
+    def clear_to_cut_over(self) -> Signal:
+        return Signal.GO
+
+    def pause(self, seconds: float) -> None:
+        threading.Event().wait(seconds)
+
+    def volume(self) -> int:
+        return self.level
+
+    def details(self) -> list[str]:
+        """What was told, each once, in order."""
+        return list(dict.fromkeys(progress.detail for progress in self.told))
+
+
+@dataclass
+class Rig:
+    """A database of its own with the table to copy."""
+
+    server: Server
+    schema: str
+    source: str
+    clauses: Sequence[str]
+    renames: dict[str, str] = field(default_factory=dict)  # old name -> new name
+    dropped: Sequence[str] = ()
+    fence: int = 1
+    key: Sequence[str] = ()
+    account: tuple[str, str] | None = (
+        None  # user and password of the copy, when they are not the server's own
+    )
+
+    def link(self, **options: Any) -> Link:
+        """A connection like an application's."""
+        return Link(parse_address(self.server.url(self.schema)), **options)
+
+    def run(self, *statements: str) -> None:
+        """Run statements as somebody else would."""
+        with self.link(settings=NATIVE) as link:
+            for statement in statements:
+                link.run(statement)
+
+    def value(self, sql: str) -> Any:
+        """One value."""
+        with self.link() as link:
+            return link.value(sql)
+
+    def step(self) -> Step:
+        """The step of the copy, as a planner would make it."""
+        with self.link() as link:
+            table = read_table(link, self.schema, self.source)
+        assert table is not None
+        key = tuple(self.key) or table.row_key
+        gone = {name.lower() for name in self.dropped}
+        return Step(
+            schema=self.schema,
+            before=((self.source, table.fingerprint),),
+            after=((self.source, "unknown"),),
+            copy=Copy(
+                source=self.source,
+                table=self.source,
+                clauses=tuple(self.clauses),
+                columns=tuple(
+                    (self.renames.get(c.name, c.name), c.name)
+                    for c in table.columns
+                    if not c.generated and c.name.lower() not in gone
+                ),
+                key=key,
+                new_key=tuple(self.renames.get(name, name) for name in key),
+            ),
+        )
+
+    @contextmanager
+    def copying(self, step: Step, uid: str = "apply-1") -> Iterator[OnlineCopy]:
+        """The copy as one owner has it; the connections are closed afterwards, whatever happened."""
+        job = Job(apply_uid=uid, fence=self.fence, owner="tests", namespaces=(self.schema,))
+        self.fence += 1
+        hold = Hold(self._address(), job)
+        stream = Stream(hold)
+        copy = None
+        try:
+            hold.take()
+            copy = OnlineCopy(hold, stream, change(step), step)
+            yield copy
+        finally:
+            if copy is not None:
+                copy.close()
+            stream.close()
+            hold.close()
+
+    def _address(self) -> Address:
+        address = parse_address(self.server.url(self.schema))
+        return (
+            address
+            if self.account is None
+            else replace(address, user=self.account[0], password=self.account[1])
+        )
+
+    @property
+    def table(self) -> str:
+        return quote_table(self.schema, self.source)
+
+    @property
+    def shadow(self) -> str:
+        return quote_table(self.schema, names_of(self.source).shadow)
+
+    @contextmanager
+    def locked(self, copy: OnlineCopy) -> Iterator[Link]:
+        """As in a cutover: writers are locked out, and the rest is applied."""
+        link = copy.hold.link
+        names = ", ".join(f"{quote_table(self.schema, name)} WRITE" for name in copy.locks)
+        link.run(f"LOCK TABLES {names}")
+        try:
+            copy.final_apply(link)
+            yield link
+        finally:
+            link.run("UNLOCK TABLES")
+
+    def assert_same(self, link: Link) -> int:
+        """Every row of the table is in the copy, equal in each column that both have, and no other; how many."""
+        step = self.step_columns
+        old = sorted(
+            link.rows(f"SELECT {', '.join(quote_name(o) for _, o in step)} FROM {self.table}"), key=repr
+        )
+        new = sorted(
+            link.rows(f"SELECT {', '.join(quote_name(n) for n, _ in step)} FROM {self.shadow}"), key=repr
+        )
+        missing = [row for row in old if row not in set(new)][:5] if old != new else []
+        extra = [row for row in new if row not in set(old)][:5] if old != new else []
+        assert old == new, f"{len(old)} rows became {len(new)}; missing or stale: {missing}, wrong: {extra}"
+        return len(old)
+
+    @property
+    def step_columns(self) -> Sequence[tuple[str, str]]:
+        copy = self.step().copy
+        assert copy is not None
+        return copy.columns
+
+    def assert_as_altered(self) -> None:
+        """The copy holds, byte by byte, what a plain ALTER TABLE of the table gives; nobody writes meanwhile."""
+        native = quote_table(self.schema, "native_")
+        with self.link(settings=NATIVE) as link:
+            link.run(f"CREATE TABLE {native} LIKE {self.table}")
+            columns = ", ".join(quote_name(old) for _, old in self.step_columns) + "".join(
+                f", {quote_name(name)}" for name in self.dropped
+            )
+            link.run(f"INSERT INTO {native} ({columns}) SELECT {columns} FROM {self.table}")
+            for clause in self.clauses:
+                link.run(f"ALTER TABLE {native} {clause}")
+            made = read_table(link, self.schema, "native_")
+            assert made is not None
+            told = ", ".join(
+                f"HEX({quote_name(c.name)})" if c.data_type == "vector" else quote_name(c.name)
+                for c in made.columns
+            )
+            rows = [
+                sorted(link.rows(f"SELECT {told} FROM {name}"), key=repr) for name in (native, self.shadow)
+            ]
+            link.run(f"DROP TABLE {native}")
+        assert rows[0] == rows[1]
+
+    def leftovers(self) -> list[str]:
+        """Names of helper objects that are there."""
+        with self.link() as link:
+            tables = link.rows(
+                "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s", self.schema
+            )
+            triggers = link.rows(
+                "SELECT TRIGGER_NAME FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = %s", self.schema
+            )
+        return sorted(name for (name,) in (*tables, *triggers) if "__osc_" in name)
+
+
+NATIVE = {"sql_mode": "STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES"}
+
+
+def change(step: Step) -> Change:
+    """What the server would drive."""
+    assert step.copy is not None
+    return Change(
+        namespace=step.schema,
+        table=step.copy.table,
+        change_type="alter",
+        ddl="ALTER …;",
+        strategy=Strategy.ONLINE,
+        lock="none",
+    )
+
+
+def prepare(copy: OnlineCopy, watcher: Watcher) -> None:
+    """Open, fill and catch up, all of it."""
+    assert copy.open(watcher) is Signal.GO
+    assert copy.fill(watcher) is Signal.GO
+    assert copy.catch_up(watcher) is Signal.GO
+
+
+def make_rig(server: Server, create: str, clauses: Sequence[str], **options: Any) -> Rig:
+    """A database with the table `t`, made by *create* and what follows it, separated by `;;`."""
+    rig = Rig(
+        server=server,
+        schema=server.fresh_database(),
+        source=options.pop("source", "t"),
+        clauses=clauses,
+        **options,
+    )
+    with rig.link(settings=NATIVE) as link:
+        for statement in create.split(";;"):
+            if statement.strip():
+                link.run(statement)
+    return rig

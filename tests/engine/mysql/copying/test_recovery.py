@@ -1,0 +1,292 @@
+"""Interrupted at any point, a copy goes on from its checkpoint and ends with the same rows; where it cannot, it says so."""
+
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from engine import faults
+from engine.base import Progress, Signal
+from engine.errors import DriftFound, Fenced, Refused, TargetUnavailable
+from engine.mysql.binlog.errors import PositionRewound
+from engine.mysql.shadow.checkpoints import Phase
+from tests.engine.mysql.copying.application import TABLE, Application, Killer, fill
+from tests.engine.mysql.copying.rig import Rig, Watcher, make_rig, prepare
+from tests.servers.server import Server
+
+ROWS = 4_000
+CHANGE = ["MODIFY pad VARCHAR(80) NOT NULL, ADD extra INT NOT NULL DEFAULT 7"]
+POINTS = (
+    "begun:checkpoint", "shadow:begin", "shadow:made", "before_commit:checkpoint", "after_commit:checkpoint",
+    "begun:chunk", "before_commit:chunk", "after_commit:chunk", "begun:apply", "before_commit:apply",
+    "after_commit:apply", "after_commit:open_link",
+)  # fmt: skip
+
+
+class Crash(Exception):
+    """What a test raises in place of a crash."""
+
+
+def striking(point: str, *, after: int = 0) -> Callable[[str], None]:
+    """A hook that crashes whoever comes to *point*, once."""
+    left = [after]
+    lock = threading.Lock()
+
+    def hook(reached: str) -> None:
+        with lock:
+            if reached == point:
+                left[0] -= 1
+                if left[0] == -1:
+                    raise Crash(point)
+
+    return hook
+
+
+def purge(rig: Rig) -> None:
+    """Have none but a new file of the log left; readers that have just gone may hold it up for a moment."""
+    deadline = time.monotonic() + 30
+    with rig.link() as link:
+        link.run("FLUSH BINARY LOGS")
+        last = link.rows("SHOW BINARY LOGS")[-1][0]
+        while len(link.rows("SHOW BINARY LOGS")) > 1:
+            assert time.monotonic() < deadline
+            link.run(f"PURGE BINARY LOGS TO '{last}'")
+            link.value("SELECT SLEEP(0.05)")
+
+
+def rig_with_rows(server: Server, rows: int = ROWS) -> Rig:
+    return make_rig(server, f"{TABLE};;{fill(rows)}", CHANGE)
+
+
+def finish(rig: Rig, step: object, watcher: Watcher | None = None) -> None:
+    """Go on to the end, with nothing mended, and compare."""
+    with rig.copying(step) as copy:  # type: ignore[arg-type]
+        copy.passes = 1
+        prepare(copy, watcher or Watcher())
+        with rig.locked(copy) as link:
+            rig.assert_same(link)
+        assert copy.checkpoint.repairs == 0
+
+
+def test_a_copy_that_is_interrupted_at_every_point_ends_with_the_same_rows(server: Server) -> None:
+    rig = rig_with_rows(server)
+    step = rig.step()
+    with Application(rig, writers=2, rows=ROWS):
+        for point in POINTS:
+            for after in (0, 3):
+                faults.install(striking(point, after=after))
+                try:
+                    with rig.copying(step) as copy:
+                        prepare(copy, Watcher(volume=1))
+                except Crash:
+                    pass
+                finally:
+                    faults.install(None)
+        finish(rig, step)
+
+
+def test_a_copy_whose_connections_are_killed_again_and_again_ends_with_the_same_rows(server: Server) -> None:
+    rig = rig_with_rows(server, 20_000)
+    step = rig.step()
+    with Application(rig, writers=2, rows=20_000):
+        with Killer(rig, seed=5) as killer:
+            for _ in range(6):
+                try:
+                    with rig.copying(step) as copy:
+                        prepare(copy, Watcher(volume=1))
+                    break
+                except (TargetUnavailable, Fenced):
+                    continue
+        finish(rig, step)
+    assert killer.killed
+
+
+def test_a_copy_survives_the_death_of_the_server(own_server: Server) -> None:
+    rig = rig_with_rows(own_server)
+    step = rig.step()
+    with pytest.raises(TargetUnavailable), rig.copying(step) as copy:
+        prepare(copy, Watcher(killing(own_server, "copying rows"), volume=1))
+    own_server.start()
+    with Application(rig, writers=2, rows=ROWS):
+        finish(rig, step)
+
+
+def killing(server: Server, detail: str) -> Callable[[Progress], Signal | None]:
+    """Kills the server the second time that *detail* is told."""
+    seen = [0]
+
+    def hook(progress: Progress) -> Signal | None:
+        if progress.detail == detail:
+            seen[0] += 1
+            if seen[0] == 2:
+                server.kill()
+        return None
+
+    return hook
+
+
+def test_a_copy_that_is_stopped_says_so_and_keeps_its_checkpoint(server: Server) -> None:
+    rig = rig_with_rows(server)
+    step = rig.step()
+    watcher = Watcher(
+        lambda p: Signal.STOP if p.detail == "copying rows" and p.rows_copied else None, volume=1
+    )
+    with rig.copying(step) as copy:
+        copy.open(watcher)
+        assert copy.fill(watcher) is Signal.STOP
+        assert copy.checkpoint.phase is Phase.COPY
+        assert copy.checkpoint.low is not None
+    rig.run("UPDATE t SET pad = 'while stopped' WHERE id < 50", "DELETE FROM t WHERE id BETWEEN 60 AND 70")
+    finish(rig, step)
+
+
+def test_a_parked_copy_catches_up_with_a_new_session_each_time(server: Server) -> None:
+    rig = rig_with_rows(server)
+    step = rig.step()
+    with rig.copying(step) as copy:
+        prepare(copy, Watcher())
+    for turn in range(3):
+        rig.run(
+            f"UPDATE t SET pad = 'turn {turn}' WHERE id % 7 = {turn}", f"DELETE FROM t WHERE id = {turn + 9}"
+        )
+        with rig.copying(step) as copy:
+            assert copy.checkpoint.phase is Phase.READY
+            prepare(copy, Watcher())
+            rows = copy.hold.link.value(f"SELECT COUNT(*) FROM {rig.shadow} WHERE pad = 'turn {turn}'")
+            assert rows == rig.value(f"SELECT COUNT(*) FROM t WHERE pad = 'turn {turn}'")
+    finish(rig, step)
+
+
+def test_a_copy_whose_place_in_the_log_is_gone_starts_over_and_says_so(server: Server) -> None:
+    rig = rig_with_rows(server)
+    step = rig.step()
+    with rig.copying(step) as copy:
+        prepare(copy, Watcher())
+    rig.run("UPDATE t SET pad = 'unseen' WHERE id = 1")
+    purge(rig)
+    watcher = Watcher()
+    finish(rig, step, watcher)
+    assert any("from the start again" in detail for detail in watcher.details())
+
+
+@pytest.mark.parametrize("phase", ["copying rows", "catching up"])
+@pytest.mark.parametrize("statement", ["ALTER TABLE t ADD intruder INT", "TRUNCATE TABLE t"])
+def test_a_table_that_somebody_changes_meanwhile_is_drift(server: Server, statement: str, phase: str) -> None:
+    rig = rig_with_rows(server)
+    struck = threading.Event()
+
+    def hook(progress: Progress) -> Signal | None:
+        if progress.detail == phase and not struck.is_set():
+            struck.set()
+            rig.run(statement)
+        return None
+
+    with rig.copying(rig.step()) as copy:
+        with pytest.raises((DriftFound, Refused)):
+            prepare(copy, Watcher(hook, volume=1))
+        copy.discard(Watcher())
+    assert rig.leftovers() == []
+
+
+def test_a_table_emptied_by_a_statement_with_settings_is_drift(mariadb: Server) -> None:
+    rig = rig_with_rows(mariadb)
+    with rig.copying(rig.step()) as copy:
+        prepare(copy, Watcher())
+        rig.run("SET STATEMENT lock_wait_timeout = 5 FOR TRUNCATE TABLE t")
+        with pytest.raises(Refused, match="SET STATEMENT"):
+            copy.catch_up(Watcher())
+        copy.discard(Watcher())
+
+
+def test_a_shadow_that_somebody_altered_is_not_gone_on_with(server: Server) -> None:
+    rig = rig_with_rows(server)
+    step = rig.step()
+    with rig.copying(step) as copy:
+        prepare(copy, Watcher())
+    rig.run(f"ALTER TABLE {rig.shadow} ADD intruder INT")
+    with rig.copying(step) as copy, pytest.raises(DriftFound, match="our copy"):
+        prepare(copy, Watcher())
+
+
+def test_a_stranger_with_the_name_of_a_helper_is_left_alone(server: Server) -> None:
+    rig = rig_with_rows(server)
+    rig.run(f"CREATE TABLE {rig.shadow} (precious INT)")
+    with rig.copying(rig.step()) as copy:
+        with pytest.raises(Refused, match="in the way"):
+            prepare(copy, Watcher())
+        copy.discard(Watcher())
+    assert rig.value(f"SELECT COUNT(*) FROM {rig.shadow}") == 0
+
+
+def test_a_cancelled_copy_leaves_nothing_behind(server: Server) -> None:
+    rig = rig_with_rows(server)
+    watcher = Watcher(
+        lambda p: Signal.CANCEL if p.detail == "copying rows" and p.rows_copied else None, volume=1
+    )
+    with rig.copying(rig.step()) as copy:
+        copy.open(watcher)
+        assert copy.fill(watcher) is Signal.CANCEL
+        assert rig.leftovers() != []
+        assert copy.discard(Watcher()) is Signal.GO
+        assert copy.hold.release()
+    assert rig.leftovers() == []
+    assert rig.value("SHOW TABLES LIKE '%schemabot%'") is None
+
+
+def test_a_predecessor_writes_nothing_after_its_successor_came(server: Server) -> None:
+    rig = rig_with_rows(server)
+    step = rig.step()
+    with rig.copying(step) as old:
+        old.open(Watcher())
+        with rig.copying(step) as new:
+            new.open(Watcher())
+            with pytest.raises((Fenced, TargetUnavailable)):
+                prepare(old, Watcher())
+            prepare(new, Watcher())
+            with rig.locked(new) as link:
+                rig.assert_same(link)
+
+
+def test_a_log_that_was_reset_under_a_copy_is_noticed_before_a_change_is_lost(server: Server) -> None:
+    rig = rig_with_rows(server)
+    reset = "RESET MASTER" if server.flavour == "mariadb" else "RESET BINARY LOGS AND GTIDS"
+    with rig.copying(rig.step()) as copy:
+        prepare(copy, Watcher())
+        rig.run(reset, "UPDATE t SET pad = 'after' WHERE id < 100", "DELETE FROM t WHERE id = 500")
+        with pytest.raises(PositionRewound, match="reset"):
+            copy.catch_up(Watcher())
+        copy.discard(Watcher())
+    assert rig.leftovers() == []
+
+
+def test_the_application_waits_a_second_at_most_for_rows_behind_a_held_one(server: Server) -> None:
+    rig = rig_with_rows(server)
+    worst, stop = [0.0], threading.Event()
+
+    def write() -> None:
+        with rig.link() as link:
+            number = 0
+            while not stop.is_set():
+                number += 1
+                began = time.monotonic()
+                link.run(f"UPDATE t SET ops = ops + 1 WHERE id = {400 + number % 45}")
+                worst[0] = max(worst[0], time.monotonic() - began)
+
+    writer = threading.Thread(target=write)
+    holder = server.connect(database=rig.schema, autocommit=False)
+    with rig.copying(rig.step()) as copy:
+        copy.open(Watcher())
+        with holder.cursor() as cursor:
+            cursor.execute("UPDATE t SET ops = ops + 1 WHERE id = 450")
+        writer.start()
+        release = threading.Timer(5, holder.rollback)
+        release.start()
+        try:
+            copy.fill(Watcher())
+        finally:
+            stop.set()
+            writer.join()
+            release.join()
+            holder.close()
+    assert worst[0] < 2.0

@@ -1,0 +1,54 @@
+"""Whatever the operator set for all sessions, a copy ends with the same rows."""
+
+import pytest
+
+from engine.errors import Refused
+from tests.engine.mysql.copying.application import TABLE, fill
+from tests.engine.mysql.copying.rig import Watcher, make_rig, prepare
+from tests.servers.server import Server
+
+SETTINGS = {
+    "both": (
+        "sql_select_limit = 10", "max_join_size = 5", "lc_messages = 'de_DE'", "completion_type = 1", "unique_checks = 0",
+        "sql_safe_updates = 1", "sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES,PAD_CHAR_TO_FULL_LENGTH'",
+    ),
+    "mariadb": ("max_statement_time = 0.001", "tx_read_only = 1"),
+    "mysql": (
+        "max_execution_time = 1", "range_optimizer_max_mem_size = 2000", "transaction_read_only = 1",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", SETTINGS)
+def test_a_copy_does_not_depend_on_the_servers_own_settings(server: Server, kind: str) -> None:
+    if kind not in ("both", server.flavour):
+        pytest.skip(f"of {kind} only")
+    rig = make_rig(server, f"{TABLE};;{fill(3_000)}", ["ADD extra INT NOT NULL DEFAULT 7"])
+    step = rig.step()
+    with rig.link() as admin:
+        before = [
+            (name, admin.value(f"SELECT @@GLOBAL.{name}"))
+            for name in (setting.split(" = ")[0] for setting in SETTINGS[kind])
+        ]
+        try:
+            for setting in SETTINGS[kind]:
+                admin.run(f"SET GLOBAL {setting}")
+            with rig.copying(step) as copy:
+                prepare(copy, Watcher())
+                admin.run("UPDATE t SET pad = 'changed' WHERE id < 700")
+                with rig.locked(copy) as link:
+                    rig.assert_same(link)
+                assert (copy.checkpoint.repairs, copy.checkpoint.rows_copied) == (0, 3_000)
+        finally:
+            for name, value in before:
+                admin.run(f"SET GLOBAL {name} = %s", value)
+
+
+def test_a_duplicate_is_seen_in_a_new_unique_index_of_any_name(server: Server) -> None:
+    create = "CREATE TABLE t (id INT PRIMARY KEY, n VARCHAR(90));; INSERT INTO t VALUES (1, 'for key ''a''')"
+    rig = make_rig(server, create + ", (2, 'for key ''a''')", ["ADD UNIQUE KEY `u.n` (n)"])
+    with rig.copying(rig.step()) as copy:
+        with pytest.raises(Refused, match="same value under the new unique index"):
+            prepare(copy, Watcher())
+        assert copy.checkpoint.phase == "copy"
+        copy.discard(Watcher())

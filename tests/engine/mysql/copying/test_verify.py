@@ -1,0 +1,27 @@
+"""The comparison of a copy with its table: what it finds, and how much it reads for it."""
+
+from engine.mysql.shadow.names import names_of
+from tests.engine.mysql.copying.application import TABLE, fill
+from tests.engine.mysql.copying.rig import Watcher, make_rig, prepare
+from tests.servers.server import Server
+
+
+def test_a_copy_of_no_row_before_the_first_key_is_found_however_long_the_table(server: Server) -> None:
+    rig = make_rig(server, f"{TABLE};;{fill(20_000)}", ["ADD extra INT NOT NULL DEFAULT 7"])
+
+    def strike(_: object) -> None:
+        if copy.checkpoint.phase == "copy" and copy.checkpoint.low is not None:
+            rig.run(f"REPLACE INTO {rig.shadow} (id, pad) VALUES (-5, 'phantom')")
+
+    with rig.copying(rig.step()) as copy:
+        prepare(copy, Watcher(strike))
+        assert copy.checkpoint.repairs == 1
+        with rig.locked(copy) as link:
+            assert rig.assert_same(link) == 20_000
+
+
+def test_long_names_that_differ_at_their_ends_have_helpers_of_their_own() -> None:
+    stem = "orders_of_all_customers_in_the_archive_of_the_year_two_t"
+    sources = [stem, *(f"{stem}_{number:07}" for number in range(3)), *(f"{stem}{n}" for n in range(3))]
+    assert len({names_of(source).shadow for source in sources}) == len(sources)
+    assert all(len(names_of(source).trigger("i")) <= 64 for source in sources)

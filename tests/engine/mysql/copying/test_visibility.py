@@ -1,0 +1,261 @@
+"""Orders of events in which other tools lost rows: each made certain, on a real server."""
+
+import threading
+import time
+from collections.abc import Callable
+
+import pymysql
+import pytest
+
+from engine import faults
+from engine.base import Progress, Signal
+from engine.errors import EngineError
+from tests.engine.mysql.copying.rig import Rig, Watcher, make_rig, prepare
+from tests.servers.server import Server
+
+TABLE = """
+CREATE TABLE t (id INT NOT NULL PRIMARY KEY, u INT NULL, v VARCHAR(40) NOT NULL, UNIQUE KEY u (u));;
+INSERT INTO t VALUES (10, 1, 'a'), (20, 2, 'b'), (30, 3, 'c'), (40, 4, 'd'), (50, 5, 'e')
+"""
+CHANGE = ["MODIFY v VARCHAR(60) NOT NULL"]
+
+
+class At:
+    """Runs *action* once when the execution comes to *point*, on the thread that comes there."""
+
+    def __init__(self, point: str, action: Callable[[], None]) -> None:
+        self._point = point
+        self._action = action
+        self._lock = threading.Lock()
+        self.done = False
+
+    def __enter__(self) -> "At":
+        faults.install(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        faults.install(None)
+        assert self.done
+
+    def __call__(self, point: str) -> None:
+        with self._lock:
+            due = point == self._point and not self.done
+            self.done = self.done or due
+        if due:
+            self._action()
+
+
+def through(rig: Rig, *late: str, watcher: Watcher | None = None) -> None:
+    """The whole copy, with *late* statements when all is compared; then compare."""
+    with rig.copying(rig.step()) as copy:
+        copy.passes = 1
+        prepare(copy, watcher or Watcher())
+        rig.run(*late)
+        with rig.locked(copy) as link:
+            rig.assert_same(link)
+        assert copy.checkpoint.repairs == 0
+
+
+BETWEEN = {
+    "the boundary, behind it, before the first": (
+        "UPDATE t SET v = 'edge' WHERE id = 50", "INSERT INTO t VALUES (51, 6, 'b')", "INSERT INTO t VALUES (-5, 7, 'before')",
+    ),
+    "delete and insert again": ("DELETE FROM t WHERE id = 20", "INSERT INTO t VALUES (20, 2, 'again')"),
+    "a chain of keys": (
+        "UPDATE t SET id = 60 WHERE id = 50", "UPDATE t SET id = 50 WHERE id = 40", "UPDATE t SET id = 40 WHERE id = 30",
+    ),
+    "a key that was just deleted": ("DELETE FROM t WHERE id = 10", "UPDATE t SET id = 10 WHERE id = 20"),
+    "a unique swap": (
+        "UPDATE t SET u = NULL WHERE id = 10", "UPDATE t SET u = 1 WHERE id = 50", "UPDATE t SET u = 5 WHERE id = 10",
+    ),
+    "a rotation": (
+        "UPDATE t SET u = NULL WHERE id = 10", "UPDATE t SET u = 1 WHERE id = 20", "UPDATE t SET u = 99 WHERE id = 30",
+        "UPDATE t SET u = 2 WHERE id = 30", "UPDATE t SET u = 3 WHERE id = 10",
+    ),
+    "insert, replace, on duplicate key": (
+        "REPLACE INTO t VALUES (70, 1, 'from 10')", "INSERT INTO t VALUES (20, 9, 'x') ON DUPLICATE KEY UPDATE v = 'odku'",
+        "INSERT IGNORE INTO t VALUES (30, 9, 'ignored')",
+    ),
+    "one row again and again": tuple(f"UPDATE t SET v = 'v{n}' WHERE id = 30" for n in range(200)),
+    "a join": ("UPDATE t JOIN t AS o ON o.id = t.id + 10 SET t.v = CONCAT(o.v, '+'), o.v = 'joined'",),
+    "everything goes": ("DELETE FROM t",),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("when", ["after_commit:chunk", "begun:chunk", "late"])
+@pytest.mark.parametrize("what", BETWEEN)
+def test_whatever_comes_around_a_chunk_is_in_the_copy(server: Server, what: str, when: str) -> None:
+    rig = make_rig(server, TABLE, CHANGE)
+    if when == "late":
+        through(rig, *BETWEEN[what])
+    else:
+        with At(when, lambda: rig.run(*BETWEEN[what])):
+            through(rig)
+
+
+def test_a_delete_in_the_middle_of_a_chunk_waits_for_it_and_is_not_undone(server: Server) -> None:
+    """The chunk reads a row slowly; the row is deleted meanwhile (B1, resurrected rows under READ COMMITTED)."""
+    rig = make_rig(server, TABLE, CHANGE)
+    deleter = threading.Thread(target=lambda: rig.run("DELETE FROM t WHERE id IN (10, 50)"))
+    with At("before_commit:chunk", deleter.start):
+        through(rig)
+    deleter.join()
+    assert rig.value("SELECT COUNT(*) FROM t") == 3
+
+
+def test_rows_that_are_not_committed_when_the_copy_begins_are_in_it(server: Server) -> None:
+    rig = make_rig(server, TABLE, CHANGE)
+    connection = server.connect(database=rig.schema, autocommit=False)
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO t VALUES (99, 99, 'open'), (-1, 98, 'open')")
+        cursor.execute("UPDATE t SET v = 'open' WHERE id = 20")
+        # The shadow's LIKE and the reading of the key's range meet this transaction.
+        committed = threading.Timer(1.0, connection.commit)
+        committed.start()
+        through(rig)
+        committed.join()
+    connection.close()
+
+
+def test_rows_of_a_prepared_transaction_wait_for_its_commit(server: Server) -> None:
+    rig = make_rig(server, TABLE, CHANGE)
+    connection = server.connect(database=rig.schema, autocommit=True)
+    done = threading.Event()
+
+    def prepare_xa() -> None:
+        with connection.cursor() as cursor:
+            for statement in (
+                "XA START 'x'", "UPDATE t SET v = 'xa' WHERE id = 30", "INSERT INTO t VALUES (35, 35, 'xa')", "XA END 'x'",
+                "XA PREPARE 'x'",
+            ):  # fmt: skip
+                cursor.execute(statement)
+
+    def commit() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("XA COMMIT 'x'")
+        done.set()
+
+    with rig.copying(rig.step()) as copy:
+        prepare(copy, Watcher())
+        prepare_xa()
+        rig.run("UPDATE t SET v = 'plain' WHERE id = 10")
+        timer = threading.Timer(4.0, commit)
+        timer.start()
+        prepare(copy, Watcher())
+        timer.join()
+        assert done.is_set()
+        prepare(copy, Watcher())
+        with rig.locked(copy) as link:
+            rig.assert_same(link)
+    connection.close()
+
+
+def test_a_huge_transaction_is_applied(server: Server) -> None:
+    digits = " UNION ALL ".join(f"SELECT {n} AS d" for n in range(10))
+    rig = make_rig(
+        server,
+        f"{TABLE};;INSERT INTO t SELECT 100 + a.d + 10*b.d + 100*c.d + 1000*e.d, NULL, 'x' FROM ({digits}) a, ({digits}) b, "
+        f"({digits}) c, ({digits}) e",
+        CHANGE,
+    )
+    with At(
+        "after_commit:chunk",
+        lambda: rig.run("UPDATE t SET v = CONCAT(v, id)", "DELETE FROM t WHERE id % 3 = 0"),
+    ):
+        through(rig, "UPDATE t SET id = id + 100000 WHERE id > 5000")
+
+
+def test_a_statement_that_is_logged_as_text_ends_the_copy(server: Server) -> None:
+    rig = make_rig(server, TABLE, CHANGE)
+    struck = threading.Event()
+
+    def hook(progress: Progress) -> Signal | None:
+        if progress.detail == "copying rows" and not struck.is_set():
+            struck.set()
+            connection = server.connect(database=rig.schema, autocommit=True)
+            with connection.cursor() as cursor:
+                cursor.execute("SET SESSION binlog_format = 'STATEMENT'")
+                cursor.execute("UPDATE t SET v = 'text' WHERE id = 10")
+            connection.close()
+        return None
+
+    with rig.copying(rig.step()) as copy, pytest.raises(EngineError, match=r"(?i)statement"):
+        prepare(copy, Watcher(hook, volume=1))
+
+
+def test_a_row_is_copied_although_its_commit_stalls_after_the_log(mariadb: Server) -> None:
+    """Semi-sync without a replica, waiting after the log is written: the event is out seconds before the row is visible."""
+    rig = make_rig(mariadb, TABLE, CHANGE)
+    settings = (
+        ("rpl_semi_sync_master_wait_point", "'AFTER_SYNC'"), ("rpl_semi_sync_master_timeout", "1500"),
+        ("rpl_semi_sync_master_wait_no_slave", "ON"), ("rpl_semi_sync_master_enabled", "ON"),
+    )  # fmt: skip
+    writer: list[threading.Thread] = []
+
+    def stalled() -> None:
+        connection = mariadb.connect(database=rig.schema, autocommit=True)
+        with connection.cursor() as cursor:
+            cursor.execute("INSERT INTO t VALUES (60, 60, 'stalled')")
+        connection.close()
+
+    def begin() -> None:
+        with (
+            pymysql.connect(host=mariadb.host, port=mariadb.port, user=mariadb.user) as root,
+            root.cursor() as cursor,
+        ):
+            for name, value in settings:
+                cursor.execute(f"SET GLOBAL {name} = {value}")
+        writer.append(threading.Thread(target=stalled))
+        writer[0].start()
+
+    try:
+        with rig.copying(rig.step()) as copy:
+            prepare(copy, Watcher())
+            begin()
+            time.sleep(0.3)  # the event is in the log by now, its commit waits for a replica
+            prepare(copy, Watcher())
+            writer[0].join()
+            prepare(copy, Watcher())
+            with rig.locked(copy) as link:
+                rig.assert_same(link)
+                assert link.value(f"SELECT COUNT(*) FROM {rig.shadow} WHERE id = 60") == 1
+    finally:
+        rig.run("SET GLOBAL rpl_semi_sync_master_enabled = OFF")
+
+
+def test_a_row_that_its_owner_holds_keeps_nobody_waiting_for_the_comparison(server: Server) -> None:
+    """A transaction holds a changed row and wants a doubtful one: held while we wait for the first, both wait for good."""
+    rig = make_rig(server, TABLE, CHANGE)
+    longest: list[float] = []
+    stop = threading.Event()
+
+    def entangle() -> None:
+        connection = server.connect(database=rig.schema, autocommit=False)
+        with connection.cursor() as cursor:
+            turn = 0
+            while not stop.is_set():
+                turn += 1
+                began = time.monotonic()
+                try:
+                    for key in (10, 30) if turn % 2 else (30, 10):
+                        cursor.execute("UPDATE t SET v = %s WHERE id = %s", (f"turn {turn}", key))
+                    connection.commit()
+                except pymysql.err.OperationalError:
+                    connection.rollback()
+                longest.append(time.monotonic() - began)
+        connection.close()
+
+    writers = [threading.Thread(target=entangle) for _ in range(4)]
+    for writer in writers:
+        writer.start()
+    try:
+        with rig.copying(rig.step()) as copy:
+            copy.passes = 1
+            prepare(copy, Watcher())
+            with rig.locked(copy) as link:
+                rig.assert_same(link)
+    finally:
+        stop.set()
+        for writer in writers:
+            writer.join()
+    assert max(longest) < 5
