@@ -13,7 +13,8 @@ from typing import Any
 
 from engine.mysql.binlog.position import Position
 from engine.mysql.link import Link
-from engine.mysql.ownership.hold import COPY_TABLE, Hold
+from engine.mysql.ownership.hold import Hold
+from engine.mysql.ownership.records import COPY_TABLE
 from engine.mysql.quoting import quote_table
 from engine.mysql.shadow.names import Names, names_of
 from engine.mysql.spec import Step

@@ -1,0 +1,231 @@
+"""Our tables on a target: which apply has it now, and the connections of whoever had or has it."""
+
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from engine.base import Job
+from engine.errors import EngineError, Fenced, TargetHeld
+from engine.mysql.address import Address
+from engine.mysql.link import Link
+from engine.mysql.quoting import quote_table
+from engine.mysql.spec import OWN_PREFIX
+from engine.mysql.trouble import ServerRefused
+
+OWNER_TABLE = f"{OWN_PREFIX}owner"
+CONNECTION_TABLE = f"{OWN_PREFIX}connection"
+COPY_TABLE = f"{OWN_PREFIX}copy"
+
+HELD_SECONDS = 60.0
+"""An owner that showed no life for so long may be dispossessed by another apply."""
+
+NO_SUCH_TABLE = 1146
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A connection of an earlier owner."""
+
+    token: str
+    owner: str
+
+
+class Gone(Fenced):
+    """Fenced, because our row is not there any more."""
+
+
+class Records:
+    """What one job reads and writes in them; each call on a link of the caller's, in a transaction of the caller's if any."""
+
+    def __init__(self, address: Address, job: Job, home: str) -> None:
+        self._address = address
+        self._job = job
+        self._owner = quote_table(home, OWNER_TABLE)
+        self._connection = quote_table(home, CONNECTION_TABLE)
+        self._copy = quote_table(home, COPY_TABLE)
+
+    # -- the tables ---------------------------------------------------------------------------------------------
+
+    def make(self, link: Link) -> None:
+        """Have the tables of owner and connections."""
+        link.run(
+            f"""
+            CREATE TABLE IF NOT EXISTS {self._owner} (
+                one TINYINT NOT NULL PRIMARY KEY,
+                apply_uid VARCHAR(191) NOT NULL,
+                fence BIGINT NOT NULL,
+                owner VARCHAR(255) NOT NULL
+            ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin
+              COMMENT 'SchemaBot: which apply is changing this database now'
+            """
+        )
+        link.run(
+            f"""
+            CREATE TABLE IF NOT EXISTS {self._connection} (
+                token CHAR(32) NOT NULL PRIMARY KEY,
+                apply_uid VARCHAR(191) NOT NULL,
+                fence BIGINT NOT NULL,
+                owner VARCHAR(255) NOT NULL,
+                connection_id BIGINT UNSIGNED NOT NULL,
+                beat_at DATETIME(6) NOT NULL
+            ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin
+              COMMENT 'SchemaBot: its connections, so that a new owner can end them'
+            """
+        )
+        # A row that is there can be locked: two that come at once go one after the other.
+        link.run(f"INSERT IGNORE INTO {self._owner} (one, apply_uid, fence, owner) VALUES (1, '', 0, '')")
+
+    def left(self, link: Link) -> int:
+        """How many tables any apply still has work or helpers of here."""
+        try:
+            return int(link.value(f"SELECT COUNT(*) FROM {self._copy}"))
+        except ServerRefused as error:
+            if error.code != NO_SUCH_TABLE:
+                raise
+            return 0
+
+    def unowned(self, link: Link) -> bool:
+        """Whether no apply has the target and none has anything left there."""
+        return bool(link.value(f"SELECT apply_uid = '' FROM {self._owner}")) and not self.left(link)
+
+    def drop(self, link: Link) -> None:
+        """Drop all of our tables."""
+        link.run(f"DROP TABLE IF EXISTS {self._copy}, {self._connection}, {self._owner}")
+
+    # -- the owner ----------------------------------------------------------------------------------------------
+
+    def raise_fence(self, link: Link, token: str) -> list[Recorded]:
+        """Become the owner, *token* being that of our connection; the connections that were there before.
+
+        Fenced: a newer owner of the same apply was here. TargetHeld: another apply is alive here. Gone: the tables are not there.
+        """
+        row = link.row(f"SELECT apply_uid, fence, owner FROM {self._owner} WHERE one = 1 FOR UPDATE")
+        if row is None:
+            raise Gone(f"{self._address}: the owner before left at this moment")
+        # Who was stopped on the way may come when its successor has finished, cleaned up and left, and no newer fence is
+        # there to tell. With the row in hand no successor can come before we are seen.
+        self._job.still_ours()
+        if row[0]:
+            self._check(link, str(row[0]), int(row[1]), str(row[2]))
+        job = self._job
+        link.run(
+            f"UPDATE {self._owner} SET apply_uid = %s, fence = %s, owner = %s WHERE one = 1",
+            job.apply_uid,
+            job.fence,
+            job.owner[:255],
+        )
+        # A still newer owner of our apply, who waits for us here, is no predecessor.
+        rows = link.rows(
+            f"""
+            SELECT token, owner FROM {self._connection}
+             WHERE token <> %s AND NOT (apply_uid = %s AND fence > %s) FOR UPDATE
+            """,
+            token,
+            job.apply_uid,
+            job.fence,
+        )
+        return [Recorded(str(found), str(owner)) for found, owner in rows]
+
+    def _check(self, link: Link, apply_uid: str, fence: int, owner: str) -> None:
+        if apply_uid == self._job.apply_uid:
+            if fence > self._job.fence:
+                raise Fenced(
+                    f"{self._address}: fence {self._job.fence} is older than {fence}, with which {owner} took over"
+                )
+            return
+        silent = link.value(
+            f"""
+            SELECT TIMESTAMPDIFF(MICROSECOND, MAX(beat_at), UTC_TIMESTAMP(6)) / 1000000
+              FROM {self._connection} WHERE apply_uid = %s
+            """,
+            apply_uid,
+        )
+        if silent is not None and silent < HELD_SECONDS:
+            raise TargetHeld(
+                f"{self._address}: the apply {apply_uid} ({owner}) is changing this database (last sign of life "
+                f"{max(float(silent), 0.0):.0f} s ago); wait for it or cancel it"
+            )
+
+    def guard(self, link: Link) -> None:
+        """Inside a transaction: Fenced unless the target is ours; it stays so until the transaction ends.
+
+        A shared lock, so that transactions of ours do not wait for each other, and a successor waits for them.
+        """
+        try:
+            ours = link.value(
+                f"SELECT 1 FROM {self._owner} WHERE one = 1 AND apply_uid = %s AND fence = %s LOCK IN SHARE MODE",
+                self._job.apply_uid,
+                self._job.fence,
+            )
+        except ServerRefused as error:
+            if error.code != NO_SUCH_TABLE:
+                raise
+            raise Gone(f"{self._address}: a newer owner took this database, finished and left") from error
+        if ours is None:
+            raise Gone(
+                f"{self._address}: a newer owner took this database; fence {self._job.fence} writes nothing"
+            )
+
+    # -- connections --------------------------------------------------------------------------------------------
+
+    def put(self, link: Link, token: str) -> None:
+        """Write *link*, a connection of ours, down. Gone: our tables are not there any more."""
+        try:
+            self._put(link, token)
+        except ServerRefused as error:
+            if error.code != NO_SUCH_TABLE:
+                raise
+            raise Gone(f"{self._address}: a newer owner took this database, finished and left") from error
+
+    def _put(self, link: Link, token: str) -> None:
+        link.run(
+            f"""
+            REPLACE INTO {self._connection} (token, apply_uid, fence, owner, connection_id, beat_at)
+            VALUES (%s, %s, %s, %s, %s, UTC_TIMESTAMP(6))
+            """,
+            token,
+            self._job.apply_uid,
+            self._job.fence,
+            self._job.owner[:255],
+            link.id,
+        )
+
+    def beat(self, link: Link, token: str) -> None:
+        """Show that the connection of *token* lives. Fenced when a successor has struck it off."""
+        try:
+            found = link.run(
+                f"UPDATE {self._connection} SET beat_at = UTC_TIMESTAMP(6) WHERE token = %s", token
+            )
+        except ServerRefused as error:
+            if error.code != NO_SUCH_TABLE:
+                raise
+            found = 0
+        if not found:
+            raise Fenced(f"{self._address}: a newer owner took this database")
+
+    def superseded(self, link: Link) -> list[Recorded]:
+        """Connections, in whatever transaction they stopped, of earlier owners of our apply, and of applies without life."""
+        rows = link.rows(
+            f"""
+            SELECT token, owner FROM {self._connection} AS c
+             WHERE (apply_uid = %s AND fence < %s)
+                OR (apply_uid <> %s AND NOT EXISTS (
+                    SELECT 1 FROM {self._connection} AS o
+                     WHERE o.apply_uid = c.apply_uid AND o.beat_at > UTC_TIMESTAMP(6) - INTERVAL %s SECOND))
+            """,
+            self._job.apply_uid,
+            self._job.fence,
+            self._job.apply_uid,
+            HELD_SECONDS,
+        )
+        return [Recorded(str(token), str(owner)) for token, owner in rows]
+
+    def forget(self, link: Link, connections: Iterable[Recorded]) -> None:
+        """These are no more."""
+        for one in connections:
+            link.run(f"DELETE FROM {self._connection} WHERE token = %s", one.token)
+
+    def strike_off(self, link: Link, token: str) -> None:
+        """A connection of ours is no more to anybody; nothing is raised."""
+        with suppress(EngineError):
+            link.run(f"DELETE FROM {self._connection} WHERE token = %s", token)
