@@ -2,14 +2,40 @@
 
 import threading
 from contextlib import suppress
+from dataclasses import replace
 
+from engine.base import Control, Signal
 from engine.errors import EngineError
+from engine.mysql.catalog import read_table
+from engine.mysql.copying.underway import GATHER_SECONDS, Underway
 from engine.mysql.link import Link
 from engine.mysql.ownership.hold import Hold
+from engine.mysql.shadow.checkpoints import Phase
 from engine.mysql.shadow.shape import FILLING, Shape
 from engine.mysql.trouble import ServerRefused
 
 NOT_ONLINE = (1845, 1846)
+
+
+def build_indexes(work: Underway, control: Control) -> Signal:
+    """Build what is missing; the phase is CHECK at the end."""
+    missing = missing_indexes(work)
+    if missing:
+        with IndexBuild(work.hold, work.shape, missing) as build:
+            while not build.finished:
+                signal = work.turn(control, "building indexes", gather=GATHER_SECONDS)
+                if signal is not Signal.GO:
+                    return signal
+    work.link.run(f"ANALYZE TABLE {work.shape.shadow}")
+    work.move(replace(work.checkpoint, phase=Phase.CHECK, deferred=(), shadow_print=work.shadow_print()))
+    return Signal.GO
+
+
+def missing_indexes(work: Underway) -> tuple[str, ...]:
+    """Those put off that an interrupted build has not made; one ALTER makes all or none."""
+    table = read_table(work.hold.link, work.step.schema, work.names.shadow)
+    has = {index.line for index in table.indexes} if table is not None else set()
+    return tuple(line for line in work.checkpoint.deferred if line not in has)
 
 
 class IndexBuild:

@@ -8,7 +8,6 @@ wrong: it is copied again, and the whole comparison begins anew.
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from engine.base import Control, Signal
 from engine.errors import Refused
@@ -16,14 +15,12 @@ from engine.mysql.copying.comparison import row_numbers
 from engine.mysql.copying.crew import Crew
 from engine.mysql.copying.pace import MOST_THREADS, Pace, rhythm_of
 from engine.mysql.copying.tiles import Tile, Tiles
+from engine.mysql.copying.underway import Underway
 from engine.mysql.link import Link
 from engine.mysql.shadow.checkpoints import Phase
 from engine.mysql.shadow.keys import Literals, RowKey
 from engine.mysql.shadow.shape import Shape
 from engine.mysql.trouble import Waited
-
-if TYPE_CHECKING:
-    from engine.mysql.copying.online import OnlineCopy
 
 CHUNK_SECONDS = 0.1
 LOOKS = 3
@@ -37,7 +34,7 @@ FEW = 20
 class Verification:
     """The comparison of one filled shadow with its source."""
 
-    def __init__(self, work: "OnlineCopy") -> None:
+    def __init__(self, work: Underway) -> None:
         self._work = work
         self._shape = work.shape
         self._old_number, self._new_number = row_numbers(work.shape)

@@ -1,0 +1,130 @@
+"""Has the shadow of a copy and the stream of its changes: new ones, or those that its checkpoint tells of."""
+
+from dataclasses import replace
+
+from engine import faults
+from engine.base import Control, Signal
+from engine.errors import DriftFound
+from engine.mysql.binlog.errors import PositionGone, PositionRewound
+from engine.mysql.binlog.preflight import obstacles
+from engine.mysql.capturing.capture import Capture
+from engine.mysql.capturing.delta_capture import DeltaCapture
+from engine.mysql.capturing.log_capture import LogCapture
+from engine.mysql.catalog import read_table
+from engine.mysql.copying.index_build import missing_indexes
+from engine.mysql.copying.underway import Underway
+from engine.mysql.shadow import checkpoints
+from engine.mysql.shadow.checkpoints import CAPTURING, Checkpoint, Phase
+from engine.mysql.shadow.shape import Shape, shape_of
+from engine.mysql.shadow.staging import Staging
+from engine.mysql.tables import Table
+
+MANY_ROWS = 50_000
+
+
+class Opening:
+    """The opening of one copy."""
+
+    def __init__(self, work: Underway) -> None:
+        self._work = work
+
+    def run(self, control: Control) -> Signal:
+        """Stage, or go on from the checkpoint. DriftFound, Refused: it cannot go on."""
+        work = self._work
+        if work.state is not None and not self._usable(work.state):
+            signal = work.discard(control)
+            if signal is not Signal.GO:
+                return signal
+        if work.state is not None:
+            try:
+                self._resume(work.state)
+            except (PositionGone, PositionRewound) as error:
+                signal = self._start_over(control, str(error))
+                if signal is not Signal.GO:
+                    return signal
+        if work.state is None:
+            self._stage()
+        return Signal.GO
+
+    def _usable(self, state: Checkpoint) -> bool:
+        return state.phase in CAPTURING and state.step == checkpoints.digest(self._work.step)
+
+    def _start_over(self, control: Control, reason: str) -> Signal:
+        """The log does not reach back to the checkpoint: what changed since is not known."""
+        self._work.notice = f"copying from the start again: {reason}"
+        return self._work.discard(control)
+
+    # -- anew ---------------------------------------------------------------------------------------------------
+
+    def _stage(self) -> None:
+        work = self._work
+        checkpoints.make_table(work.hold)
+        staging = Staging(work.hold, work.step)
+        source = staging.check_source()
+        staging.check_names()
+        state = Checkpoint(
+            apply_uid=work.hold.job.apply_uid,
+            schema=work.step.schema,
+            source=work.copy.source,
+            phase=Phase.STAGE,
+            rows_total=work.figure("TABLE_ROWS"),
+            step=checkpoints.digest(work.step),
+            source_print=source.fingerprint,
+        )
+        work.put(state)
+        faults.reached("shadow:begin")
+        shadow = staging.make()
+        shape = shape_of(work.step, source, shadow)
+        deferred = () if self._spares_the_disk(state) else staging.put_off_indexes(shadow)
+        faults.reached("shadow:made")
+        state = replace(state, deferred=deferred, shadow_print=work.shadow_print())
+        work.connect()
+        work.begin(shape, self._captured(shape), state)
+        # The marker: its commit comes after everything that may be in the log already but is not visible yet.
+        work.put(replace(state, phase=Phase.COPY, position=work.capture.position))
+        work.capture.begin(work.link)
+
+    def _spares_the_disk(self, state: Checkpoint) -> bool:
+        """Building many rows' indexes at the end is quicker but cannot be slowed down: not beside an application that writes."""
+        return state.rows_total > MANY_ROWS and self._work.throttle.working(self._work.hold.link)
+
+    def _captured(self, shape: Shape) -> Capture:
+        """The log, unless it cannot be read."""
+        work = self._work
+        why_not = obstacles(work.hold.address, [work.step.schema])
+        if not why_not:
+            return LogCapture(work.stream, shape, None)
+        work.notice = f"changes are captured by triggers: {'; '.join(why_not)}"
+        delta = DeltaCapture(work.hold, shape, work.names)
+        delta.make()
+        return delta
+
+    # -- from the checkpoint ------------------------------------------------------------------------------------
+
+    def _resume(self, state: Checkpoint) -> None:
+        work = self._work
+        source = self._table(work.copy.source, state.source_print, "the live table")
+        shadow = self._indexed(state) or self._table(work.names.shadow, state.shadow_print, "our copy of it")
+        shape = shape_of(work.step, source, shadow)
+        work.connect()
+        work.begin(shape, self._captured_as_before(shape, state), state)
+
+    def _captured_as_before(self, shape: Shape, state: Checkpoint) -> Capture:
+        """What was begun with goes on."""
+        if state.position is not None:
+            return LogCapture(self._work.stream, shape, state.position)
+        return DeltaCapture(self._work.hold, shape, self._work.names)
+
+    def _table(self, name: str, expected: str, what: str) -> Table:
+        work = self._work
+        table = read_table(work.hold.link, work.step.schema, name)
+        if table is None or table.fingerprint != expected:
+            fate = "vanished" if table is None else "was altered"
+            raise DriftFound(f"{work.copy.source}: {what} ({name}) {fate} while it was copied: plan again")
+        return table
+
+    def _indexed(self, state: Checkpoint) -> Table | None:
+        """The shadow with the indexes that were put off, if they were built and we did not come to writing it down."""
+        if state.phase is not Phase.INDEX or not state.deferred or missing_indexes(self._work):
+            return None
+        return read_table(self._work.hold.link, self._work.step.schema, self._work.names.shadow)

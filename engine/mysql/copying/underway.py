@@ -1,0 +1,244 @@
+"""One table's copy while it is under way: its two tables, its connection, its place; what every phase of the work stands on.
+
+The session's thread does all the applying; it writes the checkpoint, and reports.
+"""
+
+import time
+from contextlib import suppress
+from dataclasses import replace
+
+from engine.base import Change, Control, Progress, Signal
+from engine.errors import EngineError
+from engine.mysql.capturing.capture import Capture
+from engine.mysql.capturing.stream import Stream
+from engine.mysql.catalog import read_table
+from engine.mysql.copying.applier import Applier
+from engine.mysql.copying.filling import MOST_WARNINGS
+from engine.mysql.copying.throttle import Throttle
+from engine.mysql.link import Link
+from engine.mysql.ownership.hold import Hold
+from engine.mysql.shadow import checkpoints
+from engine.mysql.shadow.checkpoints import Checkpoint
+from engine.mysql.shadow.keys import Literals
+from engine.mysql.shadow.names import names_of
+from engine.mysql.shadow.removal import Removal
+from engine.mysql.shadow.shape import FILLING, Shape
+from engine.mysql.spec import Copy, Step
+from engine.mysql.trouble import ServerRefused
+
+SAVE_SECONDS = 2.0
+"""How often the checkpoint is written."""
+GATHER_SECONDS = 0.25
+"""While rows are copied keys gather for so long, so that a row that changes often is brought over once."""
+TURN_SECONDS = 0.1
+IDLE_SECONDS = 0.02
+PASSES = 3
+"""So often rows are compared, all of them, when some had to be mended."""
+
+
+class Underway:
+    """What there is of the work on one table, and how it is kept in step. Used by the session's thread."""
+
+    def __init__(self, hold: Hold, stream: Stream, change: Change, step: Step) -> None:
+        assert step.copy is not None
+        self.hold = hold
+        self.stream = stream
+        self.change = change
+        self.step = step
+        self.copy: Copy = step.copy
+        self.names = names_of(step.copy.source)
+        self.state: Checkpoint | None = checkpoints.find(hold, step)
+        self.throttle = Throttle(hold)
+        self.passes = PASSES
+        self.notice = ""
+        """Something unusual that is told with every report."""
+        self._shape: Shape | None = None
+        self._capture: Capture | None = None
+        self._applier: Applier | None = None
+        self._link: Link | None = None  # applies and writes checkpoints
+        self._saved_at = 0.0
+        self._turned_at = 0.0
+        self._durable = False
+        self._saved: tuple[object, ...] = ()
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """Where the work stands, once it is open."""
+        assert self.state is not None
+        return self.state
+
+    @property
+    def shape(self) -> Shape:
+        """The two tables, once it is open."""
+        assert self._shape is not None
+        return self._shape
+
+    @property
+    def capture(self) -> Capture:
+        """Where changed keys come from, once it is open."""
+        assert self._capture is not None
+        return self._capture
+
+    @property
+    def applier(self) -> Applier:
+        """What brings their rows over, once it is open."""
+        assert self._applier is not None
+        return self._applier
+
+    @property
+    def link(self) -> Link:
+        """The connection that applies, once it is open."""
+        assert self._link is not None
+        return self._link
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is."""
+        return self._applier is not None
+
+    # -- beginning and end --------------------------------------------------------------------------------------
+
+    def connect(self) -> None:
+        """Have the connection that applies."""
+        self._link = self._link or self.open_link()
+
+    def begin(self, shape: Shape, capture: Capture, state: Checkpoint) -> None:
+        """It is open: from here on it is kept in step with the others of its session."""
+        self._shape = shape
+        self._capture = capture
+        self._applier = Applier(self.hold, shape, capture)
+        self.state = state
+        self.stream.copies.append(self)
+
+    def open_link(self) -> Link:
+        """A further connection that fills shadows."""
+        link = self.hold.open_link(settings=FILLING)
+        with suppress(ServerRefused):  # not everybody may; then chunks with more warnings are cut
+            link.set({"max_error_count": MOST_WARNINGS})
+        return link
+
+    def discard(self, control: Control) -> Signal:
+        """Remove everything of this work but the live table."""
+        self.close()
+        state = self.state or checkpoints.find(self.hold, self.step)
+        if state is None:
+            return Signal.GO
+        signal = Removal(self.hold, state, lambda what: self.report(control, what)).run()
+        if signal is Signal.GO:
+            self.state = None
+        return signal
+
+    def close(self) -> None:
+        """Stop reading and let go of the connections; the checkpoint stays."""
+        self.stream.copies = [copy for copy in self.stream.copies if copy is not self]
+        self.throttle.close()
+        capture, self._capture = self._capture, None
+        self._applier = None
+        if capture is not None:
+            capture.close()
+        link, self._link = self._link, None
+        if link is not None:
+            with suppress(EngineError):
+                self.hold.close_link(link)
+
+    # -- looking at the two tables ------------------------------------------------------------------------------
+
+    def figure(self, name: str) -> int:
+        """One of the server's estimates about the table: TABLE_ROWS, AVG_ROW_LENGTH."""
+        return int(
+            self.hold.link.value(
+                f"SELECT {name} FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s",
+                self.step.schema,
+                self.copy.source,
+            )
+            or 0
+        )
+
+    def shadow_print(self) -> str:
+        """The fingerprint of the shadow as it is; empty: it is not there."""
+        table = read_table(self.hold.link, self.step.schema, self.names.shadow)
+        return "" if table is None else table.fingerprint
+
+    # -- keeping in step ----------------------------------------------------------------------------------------
+
+    def follow(self, *, gather: float = 0.0) -> int:
+        """Apply some of what waits; how many keys. 0: nothing waits, or it gathers still."""
+        now = time.monotonic()
+        if now - self._turned_at >= gather:
+            self._turned_at = now
+            self.capture.turn(self.link)
+        return self.applier.step(self.link)
+
+    def turn(self, control: Control, detail: str, *, gather: float) -> Signal:
+        """One turn of a loop: apply for a moment, save when it is time, report, rest when there is nothing to do."""
+        began = time.monotonic()
+        worked = 0
+        while time.monotonic() - began < TURN_SECONDS:
+            done = sum(copy.follow(gather=gather) for copy in self.stream.copies)
+            worked += done
+            if not done:
+                break
+        for copy in self.stream.copies:
+            copy.save_when_due()
+        signal = self.report(control, detail)
+        if signal is Signal.GO and not worked:
+            control.pause(IDLE_SECONDS)
+        return signal
+
+    def catch_up(self, control: Control) -> Signal:
+        """Apply all that was committed before this call, then write the checkpoint."""
+        signal = self.in_step(control, "catching up")
+        self.save()
+        return signal
+
+    def in_step(self, control: Control, detail: str) -> Signal:
+        """Apply all that was committed before this call."""
+        self.capture.mark(self.link)
+        while not self.capture.in_step(self.link):
+            signal = self.turn(control, detail, gather=0.0)
+            if signal is not Signal.GO:
+                return signal
+        return Signal.GO
+
+    # -- saying and saving --------------------------------------------------------------------------------------
+
+    def save_when_due(self) -> None:
+        """Write the checkpoint every few seconds."""
+        if time.monotonic() - self._saved_at > SAVE_SECONDS:
+            self.save()
+
+    def keep(self, low: Literals | None) -> None:
+        """The comparison has come so far."""
+        self.state = replace(self.checkpoint, low=low)
+
+    def move(self, state: Checkpoint) -> None:
+        """The work stands there now: write it down."""
+        self.state = state
+        self.save()
+
+    def save(self) -> None:
+        """Write the checkpoint, with the position up to which all is applied."""
+        self.put(replace(self.checkpoint, position=self.capture.position))
+
+    def put(self, state: Checkpoint) -> None:
+        """The work stands there now: write it down as it is given."""
+        checkpoints.put(self.hold, self._link or self.hold.link, state)
+        self.state = state
+        self._saved_at = time.monotonic()
+        place = (state.phase, state.low, state.rows_copied)
+        self._durable = self._durable or place != self._saved
+        self._saved = place
+
+    def report(self, control: Control, detail: str) -> Signal:
+        """Say how far the copy is."""
+        state = self.checkpoint
+        durable, self._durable = self._durable, False
+        return control.report(
+            Progress(
+                change=self.change,
+                rows_copied=state.rows_copied,
+                rows_total=max(state.rows_total, state.rows_copied),
+                detail=f"{detail} ({self.notice})" if self.notice else detail,
+                durable=durable,
+            )
+        )
