@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("storage", "engine", "server", "cli", "bench", "examples", "tests")
 
 MAY_IMPORT = {
