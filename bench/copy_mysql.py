@@ -3,7 +3,7 @@
 One server per run, started for it (`--server mariadb|mysql`), 1 GB of buffer pool, synced at every commit; a table of `--rows`
 rows with and without two secondary indexes, changed by MODIFY k BIGINT. Idle, then (`--load`) beside paced writers in a process
 of their own: single-row updates, inserts and deletes. The native change locks writers out for as long as it takes, which is the
-floor of the one and the ceiling of the other figure. Options: `--rounds`, `--without-pt`.
+floor of the one and the ceiling of the other figure. Options: `--rounds`, `--volume`, `--without-pt`.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from typing import Any
 
 from bench.machine import describe
 from bench.samples import quantile
-from engine.base import Signal
+from engine.base import DEFAULT_VOLUME, Signal
 from tests.engine.mysql.copying.rig import Rig, Watcher
 from tests.servers.flavours import ACCOUNT, FLAVOURS
 from tests.servers.private import PrivateServer
@@ -43,6 +43,8 @@ CHANGE = "MODIFY k BIGINT NOT NULL"
 WRITERS = 4
 WRITER_RATE = 25
 """Transactions per second of each."""
+BEFORE_SECONDS = 10.0
+"""So long the application is measured alone, before the change begins."""
 OPTIONS = {
     "mariadb": ("--innodb-log-file-size=512M",),
     "mysql": ("--innodb-redo-log-capacity=1G",),
@@ -71,8 +73,8 @@ class Result:
 class Timed(Watcher):
     """Notes how long each part took."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, volume: int) -> None:
+        super().__init__(volume=volume)
         self._until = time.monotonic() + 3600
         self.parts: dict[str, float] = {}
         self._last = ("staging", time.monotonic())
@@ -201,9 +203,9 @@ def native(rig: Rig) -> Result:
         return Result(time.monotonic() - began)
 
 
-def ours(rig: Rig) -> Result:
+def ours(rig: Rig, volume: int) -> Result:
     """All of the copy, up to and with the last changes under the lock; then it is given up."""
-    timed = Timed()
+    timed = Timed(volume)
     cpu = time.process_time()
     began = time.monotonic()
     with rig.copying(rig.step(), uid="bench") as copy:
@@ -252,7 +254,7 @@ def measure(rig: Rig, rows: int, indexes: str, way: Callable[[Rig], Result], *, 
     size = log_bytes(rig)
     with load(rig.server, rig.schema, rows, on=busy) as end:
         if busy:
-            time.sleep(3.0)
+            time.sleep(BEFORE_SECONDS)
         began = time.time()
         result = way(rig)
         ended = time.time()
@@ -260,7 +262,7 @@ def measure(rig: Rig, rows: int, indexes: str, way: Callable[[Rig], Result], *, 
             seen = end()
             result.stalls = [took for when, took in seen if began <= when <= ended]
             by_part(result, [(when, took) for when, took in seen if began <= when <= ended])
-            before = [took for when, took in seen if began - 3.0 <= when < began]
+            before = [took for when, took in seen if began - BEFORE_SECONDS <= when < began]
             result.parts["baseline p99"] = quantile(before, 0.99)
             result.parts["baseline p50"] = quantile(before, 0.5)
     result.binlog = log_bytes(rig) - size
@@ -295,11 +297,16 @@ def say(name: str, result: Result, floor: float) -> None:
     }
     if shown:
         print("      " + ", ".join(f"{part} {took:.2f}" for part, took in shown.items()), flush=True)
+    if result.notes:
+        print("      " + "; ".join(result.notes), flush=True)
 
 
 def run(rig: Rig, rows: int, options: argparse.Namespace) -> None:
     """All of it."""
-    ways: dict[str, Callable[[Rig], Result]] = {"native ALGORITHM=COPY": native, "ours": ours}
+    ways: dict[str, Callable[[Rig], Result]] = {
+        "native ALGORITHM=COPY": native,
+        f"ours, volume {options.volume}": lambda rig: ours(rig, options.volume),
+    }
     if not options.without_pt:
         if shutil.which("pt-online-schema-change"):
             ways["pt-online-schema-change"] = percona
@@ -324,6 +331,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--load", action="store_true", help="beside writers")
+    parser.add_argument("--volume", type=int, default=DEFAULT_VOLUME, help="of ours")
     parser.add_argument("--indexes", default="", help="only tables whose description contains this: no, two")
     parser.add_argument("--without-pt", action="store_true")
     parser.add_argument("--option", action="append", default=[], help="of the server")
