@@ -164,7 +164,7 @@ def _take(transaction: Statements, due: Row, owner: str, token: str, lease_secon
         lease_seconds=lease_seconds,
         waited_seconds=due["waited"],
     )
-    transaction.take(claim)
+    transaction.take(claim, retry=retry)
     if lapsed:
         _note_lapse(transaction, due, claim)
     if retry:

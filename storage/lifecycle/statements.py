@@ -95,8 +95,8 @@ class Statements(ABC):
         """How long until `first_due` finds something (negative: it would have), or None."""
 
     @abstractmethod
-    def take(self, claim: Claim) -> None:
-        """Make the claim's owner the owner; a failed_retryable apply → pending."""
+    def take(self, claim: Claim, *, retry: bool) -> None:
+        """Make the claim's owner the owner; *retry*: it is failed_retryable, and becomes pending."""
 
     @abstractmethod
     def renew(self, claim: Claim) -> bool:

@@ -185,16 +185,17 @@ class ApplyStatements(Transaction, Statements):
         )
         return None if found is None else found["ahead"] / 1_000_000
 
-    def take(self, claim: Claim) -> None:
+    def take(self, claim: Claim, *, retry: bool) -> None:
+        # Columns that are named are written, logged and checked, changed or not.
+        waits_no_more = "state = 'pending', retrying_since = NULL," if retry else ""
         self.later(
-            """
+            f"""
             UPDATE applies
-               SET state = CASE state WHEN 'failed_retryable' THEN 'pending' ELSE state END, retrying_since = NULL,
-                   attempt = %(attempt)s, fence = %(fence)s, lease_token = %(token)s, lease_owner = %(owner)s,
+               SET {waits_no_more} attempt = %(attempt)s, fence = %(fence)s, lease_token = %(token)s, lease_owner = %(owner)s,
                    heartbeat_at = UTC_TIMESTAMP(6), updated_at = UTC_TIMESTAMP(6),
                    claimable_at = UTC_TIMESTAMP(6) + INTERVAL %(lease)s MICROSECOND, due_in = %(lease)s
              WHERE id = %(apply)s
-            """,
+            """,  # noqa: S608 - words of ours
             apply=claim.apply_id,
             attempt=claim.attempt,
             fence=claim.fence,

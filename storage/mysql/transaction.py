@@ -96,10 +96,14 @@ class Transaction:
     def _text(self, sql: str, values: Mapping[str, Any]) -> str:
         """The statement with its values in it, escaped by the driver."""
         return (
-            sql % {name: self._link.escape(_printable(value)) for name, value in values.items()}
+            sql
+            % {name: value if type(value) is int else self._escape(value) for name, value in values.items()}
             if values
             else sql
         )
+
+    def _escape(self, value: Any) -> str:
+        return str(self._link.escape(_printable(value)))
 
 
 def _printable(value: Any) -> Any:

@@ -158,16 +158,16 @@ class ApplyStatements(Transaction, Statements):
         )
         return None if found is None else found["wait"] / 1000
 
-    def take(self, claim: Claim) -> None:
+    def take(self, claim: Claim, *, retry: bool) -> None:
+        waits_no_more = "state = 'pending', retrying_since = NULL," if retry else ""
         self.run(
-            """
+            f"""
             UPDATE applies
-               SET state = CASE state WHEN 'failed_retryable' THEN 'pending' ELSE state END, retrying_since = NULL,
-                   attempt = :attempt, fence = :fence, lease_token = :token, lease_owner = :owner,
+               SET {waits_no_more} attempt = :attempt, fence = :fence, lease_token = :token, lease_owner = :owner,
                    heartbeat_at = (SELECT now FROM clock), updated_at = (SELECT now FROM clock),
                    claimable_at = (SELECT now FROM clock) + :lease, due_in = :lease
              WHERE id = :apply
-            """,
+            """,  # noqa: S608 - words of ours
             apply=claim.apply_id,
             attempt=claim.attempt,
             fence=claim.fence,
