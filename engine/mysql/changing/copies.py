@@ -102,7 +102,7 @@ class Copies:
         try:
             swap.attempt()
         except Lost as error:
-            # Of MariaDB's second connection; when it is the hold's own, looking raises Lost again.
+            # Of MariaDB's second connection, which has been ended; when it is the hold's own, looking raises Lost again.
             if self._ahead(works):
                 raise Waited(str(error), error.code) from error
         faults.reached("swapped")

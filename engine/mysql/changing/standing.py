@@ -1,6 +1,5 @@
 """Where a change stands, found by looking at its tables: which of its statements have run, whether its copy is live (RC-4)."""
 
-import time
 from collections.abc import Mapping
 
 from engine.base import Standing
@@ -9,21 +8,15 @@ from engine.mysql.catalog import fingerprints
 from engine.mysql.link import Link
 from engine.mysql.spec import Fingerprints, Step
 
-LOOKS, LOOK_SECONDS = 4, 0.4
-"""A RENAME whose answer was lost may still be at it, and MariaDB shows a moment in which the table has no name: look again."""
-
 
 def statements_run(link: Link, step: Step) -> int:
     """How many of the step's statements have run. DriftFound when the tables are as they are at no point of it (RC-2)."""
     states = _states(step)
-    for look in range(1, LOOKS + 1):
-        live = fingerprints(link, step.schema, list(states[0]))
-        # From the end: where two points look the same, nothing is left to do in between.
-        for count in range(len(states) - 1, -1, -1):
-            if states[count] == live:
-                return count
-        if look < LOOKS:
-            time.sleep(LOOK_SECONDS)
+    live = fingerprints(link, step.schema, list(states[0]))
+    # From the end: where two points look the same, nothing is left to do in between.
+    for count in range(len(states) - 1, -1, -1):
+        if states[count] == live:
+            return count
     raise DriftFound(_difference(states, live))
 
 

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 
 from engine import faults
-from engine.errors import EngineError
 from engine.mysql.cutover.swap import LOCK_SECONDS, POLL_SECONDS, WAITS_FOR_TABLE, OutOfTime, Pair, Swap
 from engine.mysql.link import Link
 from engine.mysql.ownership.watch import Watch
@@ -37,14 +36,9 @@ class GroupSwap(Swap):
     def _by_two_sessions(self) -> None:
         with ExitStack() as stack:
             further = [stack.enter_context(self._hold.further_link()) for _ in self._pairs[1:]]
-            renamer = stack.enter_context(self._hold.further_link())
-            self._put_sentries()
-            try:
-                self._exchange([self._link, *further], renamer)
-            except BaseException:
-                with suppress(EngineError):
-                    self.remove_sentries()
-                raise
+            stack.enter_context(self._sentries())
+            renamer = stack.enter_context(self._renamer())
+            self._exchange([self._link, *further], renamer)
 
     def _exchange(self, links: Sequence[Link], renamer: Link) -> None:
         began = time.monotonic()

@@ -8,8 +8,8 @@ its locks in the order of names: had it to wait for a helper first, writes that 
 """
 
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -109,14 +109,31 @@ class Swap:
 
     def _by_two_sessions(self) -> None:
         (pair,) = self._pairs
+        with self._sentries(), self._renamer() as other:
+            self._swap_through(other, pair)
+
+    @contextmanager
+    def _renamer(self) -> Iterator[Link]:
+        """The connection that renames. After a failure the server is through with it: it shows a moment in which a table has
+        no name, and a RENAME of which nobody hears would meet the next try.
+        """
         with self._hold.further_link() as other:
-            self._put_sentries()
             try:
-                self._swap_through(other, pair)
-            except BaseException:
-                with suppress(EngineError):
-                    self.remove_sentries()
+                yield other
+            except EngineError:
+                self._hold.end_link(other)
                 raise
+
+    @contextmanager
+    def _sentries(self) -> Iterator[None]:
+        """Have them; after a failure they are gone."""
+        self._put_sentries()
+        try:
+            yield
+        except BaseException:
+            with suppress(EngineError):
+                self.remove_sentries()
+            raise
 
     def _swap_through(self, other: Link, pair: Pair) -> None:
         began = self._lock([(pair.schema, pair.old)])

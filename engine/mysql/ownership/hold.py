@@ -163,6 +163,15 @@ class Hold:
         self._records.strike_off(link, self._tokens.pop(link.id, ""))
         link.close()
 
+    def end_link(self, link: Link) -> None:
+        """End a connection that `open_link` gave, and wait until the server is through with whatever it was at.
+
+        TargetUnavailable: it is not in a while. For the thread of `self.link`; `close_link` is due all the same.
+        """
+        token = self._tokens[link.id]
+        self._locks.end([Recorded(token, self.job.owner)])
+        self._records.strike_off(self.link, token)
+
     @contextmanager
     def further_link(self) -> Iterator[Link]:
         """A further connection for the time of a `with` statement."""

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 import pymysql
 import pytest
@@ -210,6 +211,45 @@ def reader_of_a_helper(shop: Shop, watch: Watch) -> Iterator[faults.Hook]:
         if reading.ident:
             reading.join()
         stranger.run("COMMIT")
+
+
+def test_a_rename_that_nobody_hears_of_any_more_is_over_before_anybody_looks(
+    mariadb: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its connection breaks while somebody holds it up, as above; until it was so."""
+    shop = Shop(mariadb)
+    make(shop, "t")
+    at_it = "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'RENAME TABLE%'"
+    with watching(shop) as watch:
+        watch.state_of(0)  # have its connection: the next one that is opened is the one that renames
+        opened: list[Link] = []
+        further = watch.hold.open_link
+
+        def remembered(**options: Any) -> Link:
+            opened.append(further(**options))
+            return opened[-1]
+
+        monkeypatch.setattr(watch.hold, "open_link", remembered)
+        for _ in range(20):
+            one = pair(shop, "t")
+            with reader_of_a_helper(shop, watch) as reading:
+
+                def strike(point: str, reading: faults.Hook = reading) -> None:
+                    reading(point)
+                    if point == "sentry_dropped":
+                        opened[-1].hang_up()
+
+                with struck(strike), suppress(Lost, Waited):
+                    Swap(watch, [one]).attempt()
+                assert shop.rows(at_it) == [(0,)]
+            if shop.rows("SHOW TABLES LIKE 't\\_\\_osc\\_n'"):
+                break
+            shop.run("DROP TABLE t__osc_o")
+        else:
+            pytest.fail("the reader never got the helper before the RENAME")
+        Swap(watch, [one]).attempt()
+    shop.run("DROP TABLE t__osc_o")
+    assert shop.left_behind() == []
 
 
 def test_a_swap_that_takes_too_long_lets_go_and_changes_nothing(server: Server) -> None:
