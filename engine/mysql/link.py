@@ -1,5 +1,6 @@
 """One connection to a target server: runs SQL, raises the engine's errors, tells what the server said of a statement."""
 
+import re
 import socket
 import ssl
 from collections.abc import Iterator, Mapping, Sequence
@@ -48,6 +49,8 @@ DDL_SETTINGS: Mapping[str, object] = {
 }
 """Those of a connection that changes tables: no value is bent to fit, those that are there stay as they are (a row with key 0,
 a date that never was), and no writer queues behind our wait for a lock for longer than a second."""
+
+_NAME = re.compile(r"`[^`]*`")
 
 Row = tuple[Any, ...]
 
@@ -113,7 +116,9 @@ class Link:
         self.run(f"SET {marks}", *settings.values())
 
     def run(self, sql: str, *args: object) -> int:
-        """Run one statement; how many rows it found or changed. `%s` stand for *args*; without args a % is a %."""
+        """Run one statement; how many rows it found or changed. `%s` stand for *args*, `%%` for a %; without args, and in a
+        name in backticks, a % is a %.
+        """
         return self._execute(sql, args)[0]
 
     def rows(self, sql: str, *args: object) -> list[Row]:
@@ -194,10 +199,15 @@ class Link:
     def _cursor(self, sql: str, args: Sequence[object]) -> Cursor:
         cursor = self._connection.cursor()
         try:
-            cursor.execute(sql, args or None)
+            cursor.execute(_bindable(sql) if args else sql, args or None)
         except (pymysql.MySQLError, OSError) as error:
             raise translate(error, self._where) from error
         return cursor
+
+
+def _bindable(sql: str) -> str:
+    """As the driver wants it, which knows nothing of names."""
+    return _NAME.sub(lambda name: name[0].replace("%", "%%"), sql)
 
 
 def _tls_options(address: Address) -> dict[str, Any]:

@@ -53,20 +53,21 @@ class Server:
         """mysql://user:password@host:port/database; `port` is another one, that of a proxy."""
         password = f":{quote(self.password, safe='')}" if self.password else ""
         place = f"127.0.0.1:{port}" if port is not None else f"{self.host}:{self.port}"
-        return f"mysql://{quote(self.user, safe='')}{password}@{place}/{database}" + (query and f"?{query}")
+        where = f"{place}/{quote(database, safe='')}"
+        return f"mysql://{quote(self.user, safe='')}{password}@{where}" + (query and f"?{query}")
 
-    def fresh_database(self) -> str:
+    def fresh_database(self, prefix: str = "t_") -> str:
         """The name of a new, empty database; dropped at the end of the run at the latest."""
-        name = f"t_{secrets.token_hex(8)}"
+        name = f"{prefix}{secrets.token_hex(8)}"
         with self.connect() as connection, connection.cursor() as cursor:
-            cursor.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+            cursor.execute(f"CREATE DATABASE `{name}` CHARACTER SET utf8mb4")
         self.databases.append(name)
         return name
 
     def drop_database(self, name: str) -> None:
         """Drop a database that fresh_database made."""
         with self.connect() as connection, connection.cursor() as cursor:
-            cursor.execute(f"DROP DATABASE IF EXISTS {name}")
+            cursor.execute(f"DROP DATABASE IF EXISTS `{name}`")
         self.databases.remove(name)
 
     @property

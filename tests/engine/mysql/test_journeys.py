@@ -18,15 +18,20 @@ ROWS = 60_000  # more than may be changed directly
 @pytest.fixture
 def shop(server: Server) -> Shop:
     shop = Shop(server, USERS, ORDERS, "INSERT INTO users VALUES (1, 'ann', 1970)")
+    fill(shop, "orders")
+    return shop
+
+
+def fill(shop: Shop, table: str) -> None:
     digits = " CROSS JOIN ".join(
         f"({' UNION ALL '.join(f'SELECT {digit} AS d' for digit in range(10))}) AS d{place}"
         for place in range(5)
     )
     number = " + ".join(f"{10**place} * d{place}.d" for place in range(5))
     shop.run(
-        f"INSERT INTO orders SELECT {number}, 1 FROM {digits} WHERE {number} < {ROWS}", "ANALYZE TABLE orders"
+        f"INSERT INTO {table} SELECT {number}, 1 FROM {digits} WHERE {number} < {ROWS}",
+        f"ANALYZE TABLE {table}",
     )
-    return shop
 
 
 @pytest.fixture
@@ -156,3 +161,20 @@ def test_a_password_that_was_renewed_is_used_without_a_restart(
         assert daemon.plan(files(users=USERS, orders=ORDERS))["changes"] == []
     finally:
         shop.run(f"DROP USER {name}@'127.0.0.1'")
+
+
+def test_names_with_percent_signs_are_names_like_others(server: Server, tmp_path: Path) -> None:
+    """In the database and in the table: %s is what stands for a value in a statement, %d is nothing at all."""
+    orders = ORDERS.replace("orders", "`t%d%s`")
+    shop = Shop(server, orders, prefix="a%sb%d%_")
+    fill(shop, "`t%d%s`")
+    with Daemon(tmp_path, dsn_of(server, shop.database)) as daemon:
+        wanted = {"shop": {"orders.sql": orders.replace("quantity INT", "quantity BIGINT") + ";\n"}}
+        apply_id = daemon.apply(wanted, defer_cutover="true")
+        daemon.wait(apply_id, "waiting_for_cutover")
+        shop.run("DELETE FROM `t%d%s` WHERE id = 8")
+        daemon.command("cutover", apply_id)
+        daemon.wait(apply_id, "completed")
+    assert columns(shop, "`t%d%s`")["quantity"] == "bigint"
+    assert shop.rows("SELECT COUNT(*) FROM `t%d%s`") == [(ROWS - 1,)]
+    assert shop.left_behind() == []

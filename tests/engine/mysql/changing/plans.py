@@ -22,9 +22,9 @@ OURS = ("_schemabot_", "__osc_")
 class Shop:
     """A database of a server, for one test."""
 
-    def __init__(self, server: Server, *statements: str) -> None:
+    def __init__(self, server: Server, *statements: str, prefix: str = "t_") -> None:
         self.server = server
-        self.database = server.fresh_database()
+        self.database = server.fresh_database(prefix)
         self.address = address_of(server, self.database)
         with self.link() as link:
             for statement in statements:
