@@ -64,6 +64,8 @@ NOT_NOW = {
     1290: "the server runs read-only (a fail-over?)",
     1317: "the statement was interrupted",
     1637: "the server has too many transactions open",
+    1799: "more was written while an index was built than innodb_online_alter_log_max_size holds; raise it, or wait for a "
+    "calmer time",
     1836: "the server runs read-only (a fail-over?)",
     1878: "a temporary file could not be written; see the disk",
     1969: "the statement took longer than the server allows",

@@ -1,12 +1,15 @@
 """Changes by the server's own algorithms: as reviewed or not at all, in short waits, obedient, found again after a crash."""
 
+import itertools
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from engine.base import Change, Progress, Signal, Standing
-from engine.errors import DriftFound, Refused
+from engine.errors import DriftFound, Refused, TargetUnavailable
 from engine.mysql.spec import Algorithm
 from engine.mysql.trouble import Lost
 from tests.engine.mysql.changing.plans import Caller, Shop, drive
@@ -191,14 +194,60 @@ def test_a_long_statement_is_ended_by_a_command_in_time(
     assert shop.left_behind() == []
 
 
+def test_an_index_that_cannot_keep_up_with_the_application_is_built_at_a_calmer_time(shop: Shop) -> None:
+    """1799: the server gives up when more is written meanwhile than its log for that holds."""
+    _grow(shop)
+    change = shop.statements("users", ADD_INDEX)
+    over = threading.Event()
+
+    def application() -> None:
+        with shop.link() as link:
+            for turn in itertools.count():
+                if over.is_set():
+                    return
+                link.run(f"UPDATE users SET name = CONCAT('turn {turn} ', id) WHERE id < 20000")
+
+    writer = threading.Thread(target=application)
+    with smallest_log(shop), shop.session() as session:
+        writer.start()
+        try:
+            with pytest.raises(
+                TargetUnavailable, match="innodb_online_alter_log_max_size holds; raise it"
+            ) as raised:
+                drive(session, change, caller())
+        finally:
+            over.set()
+            writer.join()
+    assert raised.value.retryable
+    with shop.session(2) as session:
+        assert drive(session, change, caller()) is Signal.GO
+        assert session.standing(change) is Standing.DONE
+    assert shop.left_behind() == []
+
+
+@contextmanager
+def smallest_log(shop: Shop) -> Iterator[None]:
+    """Of what is written to a table while an index is built on it."""
+    ((before,),) = shop.rows("SELECT @@GLOBAL.innodb_online_alter_log_max_size")
+    shop.run("SET GLOBAL innodb_online_alter_log_max_size = 65536")
+    try:
+        yield
+    finally:
+        shop.run(f"SET GLOBAL innodb_online_alter_log_max_size = {before}")
+
+
 def _slow_change(shop: Shop) -> Change:
     """A copy of enough rows to take some seconds, however idle the server is."""
-    shop.run("INSERT INTO users SELECT seq.n, 'x', 1 FROM (" + _numbers(3, 200_000) + ") AS seq")
+    _grow(shop)
     return shop.statements(
         "users",
         ("ALTER TABLE {t} ADD COLUMN s VARCHAR(64) AS (SHA2(CONCAT(name, id), 256)) STORED, ADD INDEX (s), ADD INDEX (born, s)",
          Algorithm.COPY),
     )  # fmt: skip
+
+
+def _grow(shop: Shop) -> None:
+    shop.run("INSERT INTO users SELECT seq.n, 'x', 1 FROM (" + _numbers(3, 200_000) + ") AS seq")
 
 
 def _numbers(first: int, last: int) -> str:
