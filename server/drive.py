@@ -239,6 +239,7 @@ class Drive:
         signal = session.prepare(changes, self._control)
         if signal is not Signal.GO:
             return signal, False
+        self._control.flush()  # nothing is written while it waits, however long
         self._advance([t for t in tasks if t.state is not State.CUTTING_OVER], State.WAITING_FOR_CUTOVER)
         self._control.insist(self._control.look_afresh)
         if self._control.signal is not Signal.GO:

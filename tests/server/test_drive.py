@@ -259,6 +259,14 @@ def test_co_5_a_deferred_cutover_parks_and_holds_no_lease(rig: Rig) -> None:
     assert rig.target.done == []
 
 
+def test_a_parked_change_shows_all_the_rows_it_copied(rig: Rig) -> None:
+    apply = rig.enqueue("a", "b", defer_cutover="true")
+
+    assert rig.drive() is Outcome.PARKED
+
+    assert [(task.rows_copied, task.rows_total) for task in rig.store.tasks(apply.id)] == [(5, 5), (5, 5)]
+
+
 def test_a_parked_change_is_cut_over_in_one_step_when_told(rig: Rig) -> None:
     apply = rig.enqueue("a", "b", defer_cutover="true")
     rig.drive()
