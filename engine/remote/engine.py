@@ -14,7 +14,7 @@ class RemoteEngine(Engine):
 
     name: ClassVar[str] = "Remote"
     capabilities: ClassVar[Capabilities] = Capabilities(
-        stop=True, cancel=True, defer_cutover=True, whole_plan=True
+        stop=True, cancel=True, defer_cutover=True, whole_plan=True, volume=True
     )
 
     def __init__(self, target: Target) -> None:

@@ -101,17 +101,21 @@ class Peer:
                 raise Refused(text) from error
             raise TargetUnavailable(str(error)) from error
 
-    def command(self, kind: str, uid: str, caller: str) -> str:
-        """Pass on stop, start, cancel or cutover. "": it is done or will be; else why it is refused."""
+    def command(self, kind: str, uid: str, caller: str, **more: int) -> str:
+        """Pass on stop, start, cancel, cutover or volume. "": it is done or will be; else why it is refused."""
         request = {
             "database": self._database,
             "environment": self._environment,
             "apply_id": uid,
             "caller": _caller(caller),
+            **more,
         }
         try:
             body = self._client.post(f"/api/{kind}", request).body
         except Declined as error:
+            # What an engine there cannot do at all is its considered answer, though the contract has 500 for it.
+            if "not supported" in error.text:
+                return error.text
             raise TargetUnavailable(str(error)) from error
         if wire.accepted(body) or body.get("pending") is True:
             return ""

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from engine.base import Change, Control, Handover, Job, Progress, Session, Signal, Standing
+from engine.base import DEFAULT_VOLUME, Change, Control, Handover, Job, Progress, Session, Signal, Standing
 from engine.errors import (
     DriftFound,
     Refused,
@@ -33,7 +33,7 @@ SETTLE_SECONDS = 0.2
 """After a command, before looking what became of it."""
 RETRY_LOOK_SECONDS = (1.0, 30.0)
 """While the other waits for its next try, we look when it is over, within these bounds."""
-OPTIONS = ("defer_cutover", "defer_deploy", "skip_revert", "allow_unsafe", "branch")
+OPTIONS = ("defer_cutover", "defer_deploy", "skip_revert", "allow_unsafe", "branch", "volume")
 
 
 class RemoteSession(Session):
@@ -54,6 +54,10 @@ class RemoteSession(Session):
         self._advance: tuple[str, int, int] | None = None
         self._interval = FIRST_LOOK_SECONDS
         self._last: Progress | None = None
+        self._asked = int(handover.options.get("volume", "0")) or None
+        """The volume asked for here that may not be known there."""
+        self._volume = self._asked or DEFAULT_VOLUME
+        self._remark = ""
 
     # -- looking ------------------------------------------------------------------------------------------------
 
@@ -194,6 +198,7 @@ class RemoteSession(Session):
             if signal is not Signal.GO:
                 return signal
             self._resting(seen)
+            self._pass_on_volume(seen, control)
             if seen.state == wire.WAITING:
                 if until_waiting:
                     return Signal.GO
@@ -230,6 +235,17 @@ class RemoteSession(Session):
             self._handover.refused(signal, refusal)
         control.pause(SETTLE_SECONDS)
 
+    def _pass_on_volume(self, seen: FarApply, control: Control) -> None:
+        """Say there what a person set here. What somebody sets there stays until a person here says otherwise."""
+        wanted = control.volume()
+        if wanted != self._volume:
+            self._volume = self._asked = wanted
+        if self._asked is None:
+            return
+        if self._asked != seen.volume:
+            self._remark = self._peer.command("volume", self._uid, self._key, volume=self._asked)
+        self._asked = None
+
     def _tell_cutover(self, control: Control) -> None:
         """CO-1: not while a stop or cancel is open. Refused: it does not wait for it any more, the next look tells."""
         if control.clear_to_cut_over() is Signal.GO:
@@ -247,7 +263,9 @@ class RemoteSession(Session):
                     change=change,
                     rows_copied=table.rows_copied,
                     rows_total=table.rows_total,
-                    detail=table.detail or table.state.replace("_", " "),
+                    detail="; ".join(
+                        filter(None, (table.detail or table.state.replace("_", " "), self._remark))
+                    ),
                     live=table.state == wire.COMPLETED,
                 )
                 control.report(self._last)

@@ -43,6 +43,7 @@ class FarApply:
     tries: str  # "attempt 3 of 10", or ""
     retry_in: float | None  # seconds, on the other's clock alone
     tables: tuple[FarTable, ...]
+    volume: int | None  # None: nobody set one there
 
     @property
     def advance(self) -> tuple[str, int, int]:
@@ -60,6 +61,7 @@ def to_progress(answer: Answer) -> FarApply:
         tries=_tries(body),
         retry_in=_retry_in(_text(body, "next_attempt_at"), answer.sent_at),
         tables=tuple(_table(found) for found in _objects(body, "tables")),
+        volume=_number(body, "volume") or None,
     )
 
 
