@@ -17,13 +17,14 @@ class Api:
     # -- databases ----------------------------------------------------------------------------------------------
 
     def databases(self) -> list[dict[str, Any]]:
-        """Every configured database: name, type, environments; none when the server does not list them (the original's)."""
+        """Every configured database: name, type, environments; none when the server does not list them (the older original's)."""
         try:
-            return rows(self.client.get("/api/databases"), "databases")
+            found = rows(self.client.get("/api/databases"), "databases")
         except ApiError as error:
             if error.status == 404:
                 return []
             raise
+        return [{**entry, "name": entry.get("name", entry.get("database"))} for entry in found]
 
     def environments(self, database: str, deployment: str = "") -> list[str]:
         """The environments of *database*, sorted."""

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from cli.api import Api
 from cli.client import segment
 from cli.errors import ApiError, CliError
+from cli.replies import rows
 from cli.views.checkup import Note
 
 
@@ -17,9 +18,9 @@ def examine_server(api: Api) -> Iterator[tuple[str, list[Note]]]:
         return
     for database in api.databases():
         name = str(database.get("name"))
-        found = database.get("environments")
-        for environment in found if isinstance(found, list) else []:
-            yield f"{name}/{environment}", [_back_end(api, name, str(environment))]
+        for environment in rows(database, "environments"):
+            place = str(environment.get("environment"))
+            yield f"{name}/{place}", [_back_end(api, name, place)]
 
 
 def _server(api: Api) -> Iterator[Note]:

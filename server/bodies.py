@@ -114,6 +114,15 @@ class Fields:
         found = self._object(name)
         return {_whole(key): self._name(f"{name}.{_whole(key)}", value) for key, value in found.items()}
 
+    def texts(self, name: str) -> list[str]:
+        """An array of short strings; [] when absent."""
+        value = self._get(name)
+        if value is None:
+            return []
+        if not isinstance(value, list):
+            self._wrong(name, "an array", value)
+        return [self._name(f"{name}[{number}]", item) for number, item in enumerate(value)]
+
     def files(self, name: str) -> dict[str, dict[str, str]]:
         """An object of `{"files": {file name: text}}`; {} when absent."""
         found = {}

@@ -17,6 +17,7 @@ from server.api import (
     plans,
     progress,
     settings,
+    status,
     webhook,
 )
 from server.api.answers import Answer
@@ -70,7 +71,7 @@ ROUTES = (
     Route("GET", "/health", health.health, "Ok"),
     Route("GET", "/tern-health/{deployment}/{environment}", health.tern_health, "TernHealth"),
     Route("GET", "/metrics", health.metrics, "text"),
-    Route("GET", "/api/databases", databases.databases, "Databases"),
+    Route("GET", "/api/databases", databases.databases, "Databases", query=("type", "name")),
     Route(
         "GET",
         "/api/databases/{database}/environments",
@@ -85,6 +86,15 @@ ROUTES = (
         "Pulled",
         "pull failed",
         query=("environment", "deployment"),
+    ),
+    Route(
+        "POST",
+        "/api/pull",
+        databases.pull_tables,
+        "PulledTables",
+        "pull failed",
+        "PullRequest",
+        role="read",
     ),
     Route("POST", "/api/plan", plans.plan, "Plan", "plan failed", "PlanRequest", role="read"),
     Route("GET", "/api/plan/{plan_id}", plans.of_id, "Plan", "failed to get plan"),
@@ -107,7 +117,14 @@ ROUTES = (
         query=("environment",),
     ),
     Route("GET", "/api/attempts/{apply_id}", journal.attempts, "Attempts", "failed to get attempts"),
-    Route("GET", "/api/status", journal.status, "Status", "failed to get recent applies"),
+    Route(
+        "GET",
+        "/api/status",
+        status.status,
+        "Status",
+        "failed to get recent applies",
+        query=("limit", "environment", "deployment", "state", "failed", "active", "last"),
+    ),
     Route("GET", "/api/logs", journal.logs, "Logs", "failed to get logs", query=("apply_id", "limit")),
     Route(
         "GET",
@@ -121,6 +138,7 @@ ROUTES = (
     Route("POST", "/api/start", controls.start, "Started", "start failed", "Command"),
     Route("POST", "/api/cancel", controls.cancel, "Cancelled", "cancel failed", "Command"),
     Route("POST", "/api/cutover", controls.cutover, "Accepted", "cutover failed", "Command"),
+    Route("POST", "/api/release", controls.release, "Accepted", "release failed", "Command"),
     Route("POST", "/api/volume", controls.volume, "VolumeSet", "volume failed", "VolumeCommand"),
     Route("POST", "/api/revert", controls.revert, "Accepted", "revert failed", "Command"),
     Route("POST", "/api/skip-revert", controls.skip_revert, "Accepted", "skip-revert failed", "Command"),

@@ -26,6 +26,7 @@ from storage.records import (
     Lock,
     NewApply,
     Plan,
+    Sought,
     Task,
     TaskMove,
     TaskProgress,
@@ -230,8 +231,8 @@ class Store(ABC):
         """Applies of a database, newest first."""
 
     @abstractmethod
-    def recent(self, limit: int = 20) -> list[Apply]:
-        """The latest applies by COALESCE(started_at, created_at), newest first."""
+    def recent(self, limit: int = 20, sought: Sought | None = None) -> list[Apply]:
+        """The latest applies by COALESCE(started_at, created_at), newest first; of those that are *sought*."""
 
     @abstractmethod
     def tasks(self, apply_id: int) -> list[Task]:

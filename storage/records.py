@@ -209,6 +209,17 @@ class Lock:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sought:
+    """Which applies a list is limited to; the empty ones limit nothing."""
+
+    environment: str = ""
+    deployment: str = ""
+    states: frozenset[State] = frozenset(State)
+    within_seconds: float | None = None
+    """Only those that changed in that time, by the store's clock."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Expired:
     """An apply the sweep gave up on."""
 

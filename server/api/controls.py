@@ -112,6 +112,13 @@ def skip_revert(app: App, request: Request) -> Answer:
     raise _unsupported(app, apply, "skip-revert", "skip revert failed: skip revert not supported")
 
 
+def release(app: App, request: Request) -> Answer:
+    """Go on with a rollout that paused after a failure: never here, an apply has one deployment."""
+    apply, _ = _addressed(app, request, "release", "no active schema change")
+    text = f"{apply.apply_uid} is no paused rollout; it is {apply.state.value}"
+    return _counted(app, apply, "release", {"accepted": False, "error_message": text}, {})
+
+
 # -- which apply ------------------------------------------------------------------------------------------------
 
 
@@ -123,13 +130,14 @@ def _addressed(app: App, request: Request, operation: str, none: str) -> tuple[A
         fields.text("environment", LONGEST_ENVIRONMENT),
         fields.text("apply_id"),
     )
-    if not database:
+    if not (database or apply_uid):
         raise Invalid("database is required")
-    environment = environment_or_default(app, database, given)
     if apply_uid:
+        # Later clients of the original name the apply only: what it changes stands in the store.
         apply = _named(app, apply_uid)
-        _check_place(apply, database, given)
+        _check_place(apply, database or apply.database, given)
     else:
+        environment = environment_or_default(app, database, given)
         apply = _active(app, database, environment, f"{operation} failed: {none}")
     return apply, caller_of(fields, request)
 

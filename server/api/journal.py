@@ -1,4 +1,4 @@
-"""What happened: status, history and logs, drawn from the store only (ST-5)."""
+"""What happened: history, attempts and logs, drawn from the store only (ST-5)."""
 
 from typing import Any
 
@@ -6,23 +6,13 @@ from server.api.answers import Answer, Invalid, Missing
 from server.api.progress import error_code
 from server.app import App
 from server.bodies import exact_stamp, sparse, stamp
-from server.options import ApplyOptions
 from server.requests import Request
 from server.texts import clean
 from storage.errors import NotFound
 from storage.records import Apply, Attempt, Event
-from storage.states import AT_REST, TERMINAL
 
 LOGS = 50
 MOST_LOGS = 10_000
-
-
-def status(app: App, _request: Request) -> Answer:
-    """The latest applies of every database."""
-    applies = app.store.recent()
-    # As clients of the original count: a stopped change is not active, though it may be started again.
-    active = sum(apply.state not in TERMINAL | AT_REST for apply in applies)
-    return {"active_count": active, "applies": [_status_body(apply) for apply in applies]}
 
 
 def history(app: App, request: Request) -> Answer:
@@ -128,25 +118,5 @@ def _history_body(apply: Apply) -> dict[str, Any]:
             created_at=stamp(apply.created_at),
             error=clean(apply.error),
             error_code=error_code(apply),
-        ),
-    }
-
-
-def _status_body(apply: Apply) -> dict[str, Any]:
-    return {
-        "apply_id": apply.apply_uid,
-        "database": apply.database,
-        "environment": apply.environment,
-        "state": apply.state.value,
-        "engine": apply.engine.lower(),
-        "caller": caller_of(apply),
-        "updated_at": stamp(apply.updated_at),
-        "attempt": apply.attempt,
-        "max_attempts": apply.max_attempts,
-        **sparse(
-            started_at=stamp(apply.started_at),
-            completed_at=stamp(apply.finished_at),
-            next_attempt_at=stamp(apply.next_attempt_at),
-            volume=ApplyOptions.read(apply.options).volume,
         ),
     }

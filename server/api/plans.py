@@ -59,13 +59,16 @@ def of_id(app: App, request: Request) -> Answer:
 
 def rollback_plan(app: App, request: Request) -> Answer:
     """Plan the way back to the schema before an apply. Asks the engine."""
-    apply_uid = decode(request.body).text("apply_id")
+    fields = decode(request.body)
+    apply_uid, environment = fields.text("apply_id"), fields.text("environment", LONGEST_ENVIRONMENT)
     if not apply_uid:
         raise Invalid("apply_id is required")
     try:
         apply = app.store.apply(apply_uid)
     except NotFound as error:
         raise Missing(f"apply not found: {apply_uid}") from error
+    if environment and environment != apply.environment:
+        raise Invalid(f"{apply_uid} belongs to {apply.database}/{apply.environment}, not to {environment}")
     if not any(task.state is State.COMPLETED for task in app.store.tasks(apply.id)):
         raise Failed("rollback plan failed: no completed schema change found to rollback")
     before = app.store.plan(apply.plan_id)

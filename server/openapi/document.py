@@ -16,7 +16,13 @@ QUERIES = {
     "environment": "Which environment; where only one is configured it may be left out.",
     "deployment": "The deployment that serves the database, where the server cannot tell.",
     "apply_id": "One apply, instead of the newest.",
-    "limit": "How many of the newest entries; 50 unless it is a number above 0.",
+    "limit": "How many of the newest entries: of a log 50, of applies 20, unless it is a number above 0.",
+    "state": "Only applies in this state.",
+    "failed": "`true`: only applies that failed, or will be tried again.",
+    "active": "`true`: only applies that are neither over nor stopped.",
+    "last": "Only applies that changed in this time, such as `24h` or `90m`.",
+    "type": "Only databases of this type.",
+    "name": "Only databases with this in their name.",
 }
 
 

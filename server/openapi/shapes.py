@@ -38,7 +38,7 @@ OPTIONS = {
     "volume?": tuple(str(number) for number in range(1, 12)),
 }
 COMMAND = {
-    "database": NAME,
+    "database?": short(),  # one of it and apply_id
     "environment?": short(LONGEST_ENVIRONMENT),
     "apply_id?": short(),
     "caller?": short(),
@@ -70,7 +70,13 @@ REQUESTS: dict[str, Any] = {
     },
     "Command": COMMAND,
     "VolumeCommand": {**COMMAND, "volume": VOLUME},
-    "RollbackRequest": {"apply_id": NAME},
+    "RollbackRequest": {"apply_id": NAME, "environment?": short(LONGEST_ENVIRONMENT)},
+    "PullRequest": {
+        "database": NAME,
+        "environment?": short(LONGEST_ENVIRONMENT),
+        "type?": str,
+        "namespaces?": [short()],
+    },
     "LockRequest": {**LOCK, "owner": NAME, "repository?": short(), "pull_request?": INT32},
     "ReleaseRequest": {**LOCK, "owner?": short(), "force?": bool},
     "SettingRequest": {"key": NAME, "value?": {"type": "string", "maxLength": LONGEST_PASSAGE // 4}},
@@ -83,11 +89,20 @@ ANSWERS: dict[str, Any] = {
     "Ok": {"status": str},
     "TernHealth": {"deployment": str, "environment": str, "status": str},
     "Databases": {
-        "databases": [{"name": str, "type": DATABASE_TYPES, "environments": [str]}],
+        "databases": [
+            {"name": str, "database": str, "type": DATABASE_TYPES, "environments": [{"environment": str}]}
+        ],
         "deployments?": [{"name": str, "environments": [str]}],
     },
     "Environments": {"database": str, "environments": [str]},
     "Pulled": {"database": str, "environment": str, "type": str, "files": {"*": {"*": str}}},
+    "PulledTables": {
+        "database": str,
+        "environment": str,
+        "type": str,
+        "namespaces": {"*": {"tables": {"*": str}}},
+        "table_count": int,
+    },
     "Plan": {
         "plan_id": str,
         "database?": str,
@@ -180,7 +195,16 @@ ANSWERS: dict[str, Any] = {
         "error?": str,
         "error_code?": str,
     },
-    "Status": {"active_count": int, "applies": ["RecentApply"]},
+    "Status": {
+        "active_count": int,
+        "limit": int,
+        "max_limit": int,
+        "has_more?": bool,
+        "failures_only?": bool,
+        "state?": APPLY_STATE,
+        "last?": str,
+        "applies": ["RecentApply"],
+    },
     "RecentApply": {
         "apply_id": str,
         "database": str,
@@ -191,6 +215,9 @@ ANSWERS: dict[str, Any] = {
         "updated_at": TIME,
         "attempt": int,
         "max_attempts": int,
+        "deployment?": str,
+        "external_id?": str,
+        "error_message?": str,
         "started_at?": TIME,
         "completed_at?": TIME,
         "next_attempt_at?": TIME,

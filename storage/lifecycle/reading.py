@@ -3,7 +3,8 @@
 from storage.errors import NotFound
 from storage.lifecycle.rows import to_apply, to_attempt, to_event, to_task
 from storage.lifecycle.statements import Row, Transactions
-from storage.records import Apply, Attempt, Event, Task
+from storage.records import Apply, Attempt, Event, Sought, Task
+from storage.states import TERMINAL
 
 
 class Reading:
@@ -31,9 +32,15 @@ class Reading:
         found = self._database.read(lambda reader: reader.history(database, environment, limit))
         return [to_apply(row) for row in found]
 
-    def recent(self, limit: int = 20) -> list[Apply]:
-        """The latest applies, newest first."""
-        return [to_apply(row) for row in self._database.read(lambda reader: reader.recent(limit))]
+    def recent(self, limit: int = 20, sought: Sought | None = None) -> list[Apply]:
+        """The latest applies, newest first; of those that are *sought*."""
+        if sought is None:
+            found = self._database.read(lambda reader: reader.recent(limit))
+        elif sought.states & TERMINAL:
+            found = self._database.read(lambda reader: reader.recent_sought(limit, sought))
+        else:
+            found = self._database.read(lambda reader: reader.live_sought(limit, sought))
+        return [to_apply(row) for row in found]
 
     def tasks(self, apply_id: int) -> list[Task]:
         """The tasks of an apply, in order."""

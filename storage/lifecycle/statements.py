@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, TypeVar
 
-from storage.records import Claim, TaskProgress
+from storage.records import Claim, Sought, TaskProgress
 
 Row = dict[str, Any]
 Result = TypeVar("Result")
@@ -71,6 +71,14 @@ class Statements(ABC):
     @abstractmethod
     def recent(self, limit: int) -> list[Row]:
         """Applies by COALESCE(started_at, created_at), newest first."""
+
+    @abstractmethod
+    def recent_sought(self, limit: int, sought: Sought) -> list[Row]:
+        """The same of the applies that are sought."""
+
+    @abstractmethod
+    def live_sought(self, limit: int, sought: Sought) -> list[Row]:
+        """The same of those that have not ended: as many as there are busy targets, found without their past."""
 
     @abstractmethod
     def counts(self) -> list[Row]:

@@ -9,7 +9,7 @@ from storage.lifecycle.statements import Guard, Row, Statements
 from storage.mysql.clock import microseconds
 from storage.mysql.transaction import Link, Transaction
 from storage.mysql.trouble import Duplicate
-from storage.records import Claim
+from storage.records import Claim, Sought
 
 GUARDS = {
     "full": """
@@ -116,6 +116,37 @@ class ApplyStatements(Transaction, Statements):
              LIMIT %(limit)s
             """,
             limit=limit,
+        )
+
+    def recent_sought(self, limit: int, sought: Sought) -> list[Row]:
+        return self.rows(
+            """
+            SELECT * FROM applies FORCE INDEX (applies_recent)
+             WHERE (%(environment)s = '' OR environment = %(environment)s)
+               AND (%(deployment)s = '' OR deployment = %(deployment)s)
+               AND (%(within)s IS NULL OR updated_at >= UTC_TIMESTAMP(6) - INTERVAL %(within)s MICROSECOND)
+               AND FIND_IN_SET(state, %(states)s)
+             ORDER BY shown_at DESC, id DESC
+             LIMIT %(limit)s
+            """,
+            limit=limit,
+            **_sought(sought),
+        )
+
+    def live_sought(self, limit: int, sought: Sought) -> list[Row]:
+        return self.rows(
+            """
+            SELECT * FROM applies FORCE INDEX (applies_one_live)
+             WHERE live = 1
+               AND (%(environment)s = '' OR environment = %(environment)s)
+               AND (%(deployment)s = '' OR deployment = %(deployment)s)
+               AND (%(within)s IS NULL OR updated_at >= UTC_TIMESTAMP(6) - INTERVAL %(within)s MICROSECOND)
+               AND FIND_IN_SET(state, %(states)s)
+             ORDER BY shown_at DESC, id DESC
+             LIMIT %(limit)s
+            """,
+            limit=limit,
+            **_sought(sought),
         )
 
     def counts(self) -> list[Row]:
@@ -356,3 +387,13 @@ class ApplyStatements(Transaction, Statements):
             id=apply_id,
             seen=seen,
         )
+
+
+def _sought(sought: Sought) -> dict[str, Any]:
+    within = sought.within_seconds
+    return {
+        "environment": sought.environment,
+        "deployment": sought.deployment,
+        "within": None if within is None else microseconds(within),
+        "states": ",".join(sorted(sought.states)),
+    }

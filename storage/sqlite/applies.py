@@ -1,5 +1,6 @@
 """The statements about applies."""
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import apsw
 
 from storage.lifecycle.statements import Guard, Row, Statements
-from storage.records import Claim
+from storage.records import Claim, Sought
 from storage.sqlite.clock import from_moment, milliseconds
 from storage.sqlite.transaction import Transaction
 
@@ -106,6 +107,38 @@ class ApplyStatements(Transaction, Statements):
         return self.rows(
             "SELECT * FROM applies ORDER BY COALESCE(started_at, created_at) DESC, id DESC LIMIT :limit",
             limit=limit,
+        )
+
+    def recent_sought(self, limit: int, sought: Sought) -> list[Row]:
+        return self.rows(
+            """
+            SELECT * FROM applies
+             WHERE (:environment = '' OR environment = :environment)
+               AND (:deployment = '' OR deployment = :deployment)
+               AND (:within IS NULL OR updated_at >= (SELECT now FROM clock) - :within)
+               AND state IN (SELECT value FROM json_each(:states))
+             ORDER BY COALESCE(started_at, created_at) DESC, id DESC
+             LIMIT :limit
+            """,
+            limit=limit,
+            **_sought(sought),
+        )
+
+    def live_sought(self, limit: int, sought: Sought) -> list[Row]:
+        # The plus, as above: the index of live applies, not the one of all by time.
+        return self.rows(
+            """
+            SELECT * FROM applies
+             WHERE finished_at IS NULL
+               AND (:environment = '' OR environment = :environment)
+               AND (:deployment = '' OR deployment = :deployment)
+               AND (:within IS NULL OR updated_at >= (SELECT now FROM clock) - :within)
+               AND state IN (SELECT value FROM json_each(:states))
+             ORDER BY +COALESCE(started_at, created_at) DESC, id DESC
+             LIMIT :limit
+            """,
+            limit=limit,
+            **_sought(sought),
         )
 
     def counts(self) -> list[Row]:
@@ -324,3 +357,13 @@ class ApplyStatements(Transaction, Statements):
             id=apply_id,
             seen=from_moment(seen),
         )
+
+
+def _sought(sought: Sought) -> dict[str, Any]:
+    within = sought.within_seconds
+    return {
+        "environment": sought.environment,
+        "deployment": sought.deployment,
+        "within": None if within is None else milliseconds(within),
+        "states": json.dumps(sorted(sought.states)),
+    }

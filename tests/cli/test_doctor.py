@@ -188,7 +188,7 @@ def test_with_nothing_to_look_at_doctor_says_what_it_can_look_at(run: Run) -> No
 
 
 def test_what_a_server_says_of_itself_cannot_move_the_cursor(run: Run, peer: Peer) -> None:
-    evil: dict[str, Any] = {"name": "x\x1b[2J\u202e\ny", "environments": ["e\x9b31m"]}
+    evil: dict[str, Any] = {"name": "x\x1b[2J\u202e\ny", "environments": [{"environment": "e\x9b31m"}]}
     peer.answer("/health", {"status": "ok"})
     peer.answer("/api/databases", {"databases": [evil]})
     ended = run("doctor", "--endpoint", peer.url)

@@ -89,7 +89,10 @@ def answers(peer: Peer) -> None:
     peer.answer("/api/logs", {"logs": [{"id": 1, "level": EVIL, "message": EVIL, "created_at": EVIL}]})
     peer.answer("/api/locks", {"locks": [{"database": EVIL, "database_type": EVIL, "owner": EVIL}]})
     peer.answer("/api/settings", {"settings": [{"key": EVIL, "value": EVIL}]})
-    peer.answer("/api/databases", {"databases": [{"name": "shop", "type": EVIL, "environments": [EVIL]}]})
+    peer.answer(
+        "/api/databases",
+        {"databases": [{"name": "shop", "type": EVIL, "environments": [{"environment": EVIL}]}]},
+    )
     change = {"table_name": EVIL, "ddl": EVIL, "change_type": EVIL, "is_unsafe": True, "unsafe_reason": EVIL,
               "strategy": EVIL, "lock": EVIL}  # fmt: skip
     finding = {

@@ -68,7 +68,14 @@ def test_rc_5_a_token_that_cannot_be_read_is_named_by_its_reference() -> None:
 def test_the_api_says_which_environments_and_deployments_there_are(tmp_path: Path) -> None:
     with running(tmp_path, CONFIG) as api:
         assert api.get("/api/databases").json == {
-            "databases": [{"name": "shop", "type": "sqlite", "environments": ["staging"]}],
+            "databases": [
+                {
+                    "name": "shop",
+                    "database": "shop",
+                    "type": "sqlite",
+                    "environments": [{"environment": "staging"}],
+                }
+            ],
             "deployments": [
                 {"name": "default", "environments": ["production", "staging"]},
                 {"name": "eu", "environments": ["staging"]},

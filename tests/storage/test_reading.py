@@ -1,12 +1,14 @@
 """Views, locks and settings."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from storage.base import Store
 from storage.errors import LockHeld, NotFound, NotOwner
-from storage.states import State
+from storage.records import Sought
+from storage.states import TERMINAL, State
 from tests.storage.scene import R, W, claimed, driven_to, move, now, queued, until
 
 
@@ -116,3 +118,28 @@ def test_settings_are_kept_replaced_and_sorted(store: Store) -> None:
         store.set_setting(key, value)
     assert store.setting("b") == "3"
     assert list(store.settings().items()) == [("a", "2"), ("b", "3")]
+
+
+def test_recent_applies_are_those_that_are_sought(store: Store) -> None:
+    ended = driven_to(store, State.COMPLETED, environment="prod")
+    stopped = driven_to(store, State.STOPPED)
+    waiting = queued(store, "other")
+    found = {apply.id for apply in store.recent(9, Sought())}
+    assert found == {ended.id, stopped.id, waiting.id}
+
+    def sought(limit: int = 9, **question: Any) -> list[int]:
+        return [apply.id for apply in store.recent(limit, Sought(**question))]
+
+    assert sought(environment="prod") == [ended.id]
+    assert sought(environment="local", limit=1) == [waiting.id]
+    assert sought(deployment=stopped.deployment, environment="local") == [stopped.id]
+    assert sought(deployment="nowhere") == []
+    assert sought(states=frozenset({State.COMPLETED, State.STOPPED}), environment="local") == [stopped.id]
+    live = frozenset(State) - TERMINAL
+    assert sought(states=live) == [waiting.id, stopped.id], "newest first, from the index of live ones"
+    assert sought(states=live, environment="prod") == []
+    assert sought(states=frozenset()) == []
+    assert sought(within_seconds=3600.0, environment="prod") == [ended.id]
+    later = waiting.updated_at + timedelta(milliseconds=20)
+    until("the clock moves on", lambda: datetime.now(UTC) > later)
+    assert sought(within_seconds=0.01) == []

@@ -12,7 +12,7 @@ from tests.server.http.api import DATABASES, Api, plan_request, running
 from tests.server.http.test_routing import concrete
 
 SECRETS = {role: f"s3cret-of-{role}" for role in ROLES}
-READS = {("POST", "/api/plan"), ("POST", "/api/rollback/plan")}
+READS = {("POST", "/api/plan"), ("POST", "/api/pull"), ("POST", "/api/rollback/plan")}
 ADMINS = {("POST", "/api/settings")}
 GUARDED = [route for route in ROUTES if route.pattern not in OPEN]
 

@@ -138,10 +138,23 @@ def test_a_bug_shows_its_number_and_not_its_text(api: Api, caplog: pytest.LogCap
 def test_databases_and_environments_come_from_the_configuration(api: Api) -> None:
     assert api.get("/api/databases").json == {
         "databases": [
-            {"name": "shop", "type": "sqlite", "environments": ["production", "staging"]},
-            {"name": "solo", "type": "sqlite", "environments": ["local"]},
+            {
+                "name": "shop",
+                "database": "shop",
+                "type": "sqlite",
+                "environments": [{"environment": "production"}, {"environment": "staging"}],
+            },
+            {
+                "name": "solo",
+                "database": "solo",
+                "type": "sqlite",
+                "environments": [{"environment": "local"}],
+            },
         ]
     }
+    assert [found["name"] for found in api.get("/api/databases?name=OL").json["databases"]] == ["solo"]
+    assert api.get("/api/databases?type=mysql").json == {"databases": []}
+    assert api.get("/api/databases?type=oracle").status == 400
     answer = api.get("/api/databases/shop/environments").json
     assert answer == {"database": "shop", "environments": ["production", "staging"]}
     missing = api.get("/api/databases/other/environments")
