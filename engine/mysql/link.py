@@ -5,6 +5,7 @@ import socket
 import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from types import TracebackType
 from typing import Any, Self
 
@@ -15,7 +16,7 @@ from pymysql.cursors import Cursor
 
 from engine.errors import Refused
 from engine.mysql.address import Address
-from engine.mysql.trouble import translate
+from engine.mysql.trouble import ServerRefused, translate
 
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 30.0
@@ -32,6 +33,7 @@ SETTINGS: Mapping[str, object] = {
     "sql_safe_updates": 0,
     "sql_big_selects": 1,
     "sql_select_limit": 2**64 - 1,
+    "old_alter_table": 0,  # a statement that names no algorithm runs by the best there is
     "lc_messages": "en_US",  # some of what the server says is read
 }
 """What every connection starts with, whatever the server's operator set for all; a caller's own settings come on top."""
@@ -40,7 +42,8 @@ _UNLIMITED = (
     # Each vendor reads its own comment.
     (
         "SET @unlimited = 1 /*M!100000 , SESSION max_statement_time = 0 */"
-        " /*!80000 , SESSION max_execution_time = 0, SESSION range_optimizer_max_mem_size = 0 */"
+        " /*!80000 , SESSION max_execution_time = 0, SESSION range_optimizer_max_mem_size = 0,"
+        " SESSION information_schema_stats_expiry = 0 */"  # how large a table is now, not yesterday
     ),
 )
 DDL_SETTINGS: Mapping[str, object] = {
@@ -105,6 +108,7 @@ class Link:
             self.set({**SETTINGS, **(settings or {})})
             for statement in _UNLIMITED:
                 self.run(statement)
+            self._log_by_row()
             self.id: int = self._connection.thread_id()  # type: ignore[no-untyped-call]
         except BaseException:
             self.hang_up()
@@ -140,6 +144,11 @@ class Link:
         with self._cursor(sql, args) as cursor:
             names = [str(column[0]).lower() for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    @cached_property
+    def list_bytes(self) -> int:
+        """How many bytes of a statement a list in it may have: half of what the server takes at once (max_allowed_packet)."""
+        return int(self.value("SELECT @@SESSION.max_allowed_packet")) // 2
 
     @property
     def warnings(self) -> int:
@@ -191,6 +200,12 @@ class Link:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _log_by_row(self) -> None:
+        """Where all sessions log by statement, a transaction like ours may not write (1665). Not everybody may change that."""
+        with suppress(ServerRefused):
+            if self.value("SELECT @@SESSION.binlog_format") == "STATEMENT":
+                self.set({"binlog_format": "ROW"})
 
     def _execute(self, sql: str, args: Sequence[object]) -> tuple[int, list[Row]]:
         with self._cursor(sql, args) as cursor:

@@ -46,6 +46,8 @@ WAITED = frozenset({1205, 1206, 1213, 1412, 3058, 3572})
 NOT_THAT_WAY = frozenset({1800, 1845, 1846, 4092})
 """An ALTER TABLE that is possible, but not by that ALGORITHM: unknown, unsupported (with a reason), no row versions left."""
 NOT_NOW = {
+    3: "a file could not be written; see the disk and the server's error log",
+    20: "the disk is full; make room",
     1020: "a row changed under the transaction",
     1021: "the disk of the server is full; make room",
     1026: "writing failed; see the disk and the server's error log",
@@ -97,6 +99,12 @@ _DENIED = re.compile(r"(?P<rights>[A-Z][A-Z, ]+) command denied to user (?P<user
 _LACKING = re.compile(r"one of\) the (?P<rights>[A-Z_, or]+) privilege")
 
 
+LOG_BY_ROW = (
+    "the server logs by statement (binlog_format = STATEMENT): SET GLOBAL binlog_format = ROW, and in its configuration, "
+    "or GRANT SESSION_VARIABLES_ADMIN (MariaDB: BINLOG ADMIN) ON *.* to the user of this dsn"
+)
+
+
 def grant_for(text: str, code: int) -> str:
     """What to grant (or to set) where the server said that a privilege is missing; else nothing."""
     if code in (1142, 1143, 1370) and (found := _DENIED.search(text)):
@@ -106,6 +114,8 @@ def grant_for(text: str, code: int) -> str:
             ": SET GLOBAL log_bin_trust_function_creators = 1, or let this user read the log instead of using triggers: "
             "GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* to the user of this dsn"
         )
+    if code == 1665:
+        return f": {LOG_BY_ROW}"
     if code == 1227 and (found := _LACKING.search(text)):
         return f": GRANT {re.split(r',| or ', found['rights'])[-1].strip()} ON *.* to the user of this dsn"
     return ""

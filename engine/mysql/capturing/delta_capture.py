@@ -12,7 +12,7 @@ from engine.mysql.capturing.capture import Capture
 from engine.mysql.link import Link
 from engine.mysql.ownership.hold import Hold
 from engine.mysql.quoting import quote_name, quote_table
-from engine.mysql.shadow.keys import Literals
+from engine.mysql.shadow.keys import Literals, lots
 from engine.mysql.shadow.names import Names
 from engine.mysql.shadow.shape import Shape
 from engine.mysql.tables import Column
@@ -91,8 +91,8 @@ class DeltaCapture(Capture):
 
     def forget(self, link: Link, keys: Sequence[Literals]) -> None:
         ids = [str(one) for key in keys for one in self._begun.get(key, ())]
-        if ids:
-            link.run(f"DELETE FROM {self._delta} WHERE id IN ({', '.join(ids)})")
+        for some in lots(ids, lambda one: len(one) + 2, link.list_bytes):
+            link.run(f"DELETE FROM {self._delta} WHERE id IN ({', '.join(some)})")
 
     def applied(self, keys: Sequence[Literals]) -> None:
         for key in keys:

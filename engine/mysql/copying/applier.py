@@ -59,7 +59,7 @@ class Applier:
 
         *locked*: *link* holds both tables by LOCK TABLES, and may touch no other. Refused: a row does not fit.
         """
-        keys = self._waiting.take(self._limit)
+        keys = next(self._shape.lots(self._waiting.take(self._limit), link.list_bytes), ())
         if not keys:
             return 0
         began = time.monotonic()

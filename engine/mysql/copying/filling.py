@@ -80,16 +80,19 @@ def _judge_range(link: Link, shape: Shape, where: str, rows: int) -> None:
                 )
             ]
             link.run("ROLLBACK")
-            raise lossy(shape, said, _example(link, shape, keys))
+            raise lossy(shape, said, _example(link, shape, where, keys))
         if any(_found_in(said, index) for index in shape.fresh_uniques):
             raise Collision(said)
 
 
-def _example(link: Link, shape: Shape, keys: Sequence[Literals]) -> str:
+def _example(link: Link, shape: Shape, where: str, keys: Sequence[Literals]) -> str:
+    """*keys* are those of the range, in order."""
+
     def fits(some: Sequence[Literals]) -> bool:
+        """A range, as a list of keys may be too long for a statement; what comes before *some* is known to fit."""
         link.run("START TRANSACTION")
         try:
-            link.run(shape.copy_range(shape.key.among(some)))
+            link.run(shape.copy_range(f"{where} AND {shape.key.upto(some[-1])}"))
             return all(code == DUPLICATE for code, _ in _warnings(link))
         finally:
             link.run("ROLLBACK")

@@ -4,7 +4,6 @@ The target's schemas are only read.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from functools import cache
 
 from engine.base import Finding, PlanResult, SchemaFiles, Severity
@@ -31,6 +30,7 @@ from engine.mysql.planning.rows.asking import Asking
 from engine.mysql.planning.scratch import Scratch, Stage
 from engine.mysql.planning.targets import Live, read_live, schema_names, size_of
 from engine.mysql.tables import Table
+from engine.mysql.trouble import LOG_BY_ROW
 
 _SEVERITIES = list(Severity)
 
@@ -44,7 +44,7 @@ def plan_mysql(
     BadFiles: the files are not understood. Refused: no verified way, or too few rights. TargetUnavailable.
     """
     schemas = schema_names(address, files)
-    with _reading(address) as link:
+    with Link(address, schema="") as link:
         flavour = flavour_of(link)
         groups = _groups(link, flavour, files, schemas)
         live = {schema: read_live(link, namespace, schema) for namespace, schema in schemas.items()}
@@ -53,16 +53,6 @@ def plan_mysql(
             tables = {schema: one.tables for schema, one in live.items()}
             desired = load_desired(scratch, places, groups, tables, kept or Kept())
             return _Planning(link, scratch, live, desired).result()
-
-
-@contextmanager
-def _reading(address: Address) -> Iterator[Link]:
-    with Link(address, schema="") as link:
-        if not flavour_of(link).mariadb:
-            link.run(
-                "SET SESSION information_schema_stats_expiry = 0"
-            )  # how big a table is now, not yesterday
-        yield link
 
 
 def _groups(
@@ -110,6 +100,8 @@ class _Planning:
     def result(self) -> PlanResult:
         """The plan."""
         drafts = self._drafts()
+        if drafts:
+            self._check_log()
         findings = sorted(self._findings(drafts), key=_order) if drafts else []
         return PlanResult(
             changes=tuple(draft.change(_unsafe(draft, findings)) for draft in drafts),
@@ -118,6 +110,11 @@ class _Planning:
             original={one.place.namespace: tables_files(one.tables) for one in self._live.values()},
             unmanaged=self._unmanaged(),
         )
+
+    def _check_log(self) -> None:
+        """Refused: what a change writes the server would not take."""
+        if self._link.value("SELECT @@log_bin AND @@SESSION.binlog_format = 'STATEMENT'"):
+            raise Refused(LOG_BY_ROW)
 
     def _wanted(self, schema: str) -> dict[str, Table]:
         """The desired tables; of one whose partitions somebody else looks after, with those that it has."""

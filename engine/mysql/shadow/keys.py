@@ -4,8 +4,9 @@ No value of a row is understood here. The server tells a key as literals which c
 does; they go back as they came.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from engine.errors import Refused
 from engine.mysql.quoting import quote_name
@@ -15,6 +16,8 @@ Literals = tuple[str, ...]
 """One key: a literal for each of its columns."""
 
 WHOLE = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint"})
+SHOWN = 120
+"""Characters of a key's value that people are shown."""
 _NUMBERS = WHOLE | {"decimal", "year"}
 _BYTES = frozenset({"binary", "varbinary"})
 _CHARACTERS = frozenset({"char", "varchar"})
@@ -88,9 +91,18 @@ class RowKey:
             for key in keys
         )
 
+    def size(self, key: Literals) -> int:
+        """About how many bytes `among` needs for it; not less."""
+        return sum(
+            len(name.encode()) + len(value) + 10 for name, value in zip(self._names(), key, strict=True)
+        )
+
     def shown(self, key: Literals) -> str:
-        """A key for people."""
-        return ", ".join(f"{column.name} = {value}" for column, value in zip(self.columns, key, strict=True))
+        """A key for people; of a long one the begin."""
+        return ", ".join(
+            f"{column.name} = {value if len(value) <= SHOWN else value[:SHOWN] + '…'}"
+            for column, value in zip(self.columns, key, strict=True)
+        )
 
     def _names(self) -> list[str]:
         return [quote_name(column.name) for column in self.columns]
@@ -112,6 +124,22 @@ class RowKey:
                 if place == 0:
                     condition = f"{name} {sign}= {value} AND {condition}"
         return condition
+
+
+T = TypeVar("T")
+
+
+def lots(items: Sequence[T], size: Callable[[T], int], most: int) -> Iterator[Sequence[T]]:
+    """*items* in lots of at most *most* bytes each, *size* telling those of one; at least one item in each."""
+    begin = filled = 0
+    for at, item in enumerate(items):
+        taken = size(item)
+        if at > begin and filled + taken > most:
+            yield items[begin:at]
+            begin, filled = at, 0
+        filled += taken
+    if begin < len(items):
+        yield items[begin:]
 
 
 def row_key(table: Table, names: Sequence[str]) -> RowKey:

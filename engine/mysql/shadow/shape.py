@@ -3,11 +3,11 @@
 No statement here uses an alias: under LOCK TABLES an alias would need a lock of its own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from engine.mysql.quoting import quote_name, quote_names, quote_table
-from engine.mysql.shadow.keys import Literals, RowKey, matching_key, row_key
+from engine.mysql.shadow.keys import Literals, RowKey, lots, matching_key, row_key
 from engine.mysql.shadow.names import names_of
 from engine.mysql.spec import Copy, Step
 from engine.mysql.tables import Column, Index, Table
@@ -61,6 +61,10 @@ class Shape:
         """(of the shadow, of the source), for every column that is copied."""
         found = [(self.new.column(new), self.old.column(old)) for new, old in self.copy.columns]
         return [(new, old) for new, old in found if new is not None and old is not None]
+
+    def lots(self, keys: Sequence[Literals], most: int) -> Iterator[Sequence[Literals]]:
+        """*keys* in lots that take at most so many bytes of a statement, on either side."""
+        return lots(keys, lambda key: max(self.key.size(key), self.new_key.size(key)), most)
 
     def copy_range(self, where: str) -> str:
         """Copies rows that are not there yet."""

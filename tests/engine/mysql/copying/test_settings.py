@@ -10,9 +10,9 @@ from tests.servers.server import Server
 SETTINGS = {
     "both": (
         "sql_select_limit = 10", "max_join_size = 5", "lc_messages = 'de_DE'", "completion_type = 1", "unique_checks = 0",
-        "sql_safe_updates = 1", "sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES,PAD_CHAR_TO_FULL_LENGTH'",
+        "sql_safe_updates = 1", "old_alter_table = 1", "sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES,PAD_CHAR_TO_FULL_LENGTH'",
     ),
-    "mariadb": ("max_statement_time = 0.001", "tx_read_only = 1"),
+    "mariadb": ("max_statement_time = 0.001", "tx_read_only = 1", "alter_algorithm = 'INSTANT'"),
     "mysql": (
         "max_execution_time = 1", "range_optimizer_max_mem_size = 2000", "transaction_read_only = 1",
     ),
@@ -42,6 +42,27 @@ def test_a_copy_does_not_depend_on_the_servers_own_settings(server: Server, kind
         finally:
             for name, value in before:
                 admin.run(f"SET GLOBAL {name} = %s", value)
+
+
+def test_under_the_locks_of_a_cutover_no_statement_copies_the_table(server: Server) -> None:
+    """The counter is carried over there, by an ALTER TABLE, which a server may be set to run by copying all rows."""
+    rig = make_rig(server, f"{TABLE};;{fill(300)}", ["ADD extra INT NOT NULL DEFAULT 7"])
+    tables = "innodb_sys_tables" if server.flavour == "mariadb" else "innodb_tables"
+    identity = f"SELECT table_id FROM information_schema.{tables} WHERE name LIKE '{rig.schema}/%__osc_n'"
+    step = rig.step()
+    with rig.link() as admin:
+        before = admin.value("SELECT @@GLOBAL.old_alter_table")
+        admin.run("SET GLOBAL old_alter_table = 1")
+        try:
+            with rig.copying(step) as copy:
+                prepare(copy, Watcher())
+                rig.run("INSERT INTO t (id, pad) VALUES (7000, '')", "DELETE FROM t WHERE id = 7000")
+                made = rig.value(identity)
+                with rig.locked(copy) as link:
+                    assert "AUTO_INCREMENT=7001" in link.rows(f"SHOW CREATE TABLE {rig.shadow}")[0][1]
+                assert rig.value(identity) == made
+        finally:
+            admin.run("SET GLOBAL old_alter_table = %s", before)
 
 
 def test_a_duplicate_is_seen_in_a_new_unique_index_of_any_name(server: Server) -> None:

@@ -1,5 +1,6 @@
 """The comparison of a copy with its table: what it finds, and how much it reads for it."""
 
+from engine import faults
 from engine.mysql.shadow.names import names_of
 from tests.engine.mysql.copying.application import TABLE, fill
 from tests.engine.mysql.copying.rig import Watcher, make_rig, prepare
@@ -18,6 +19,25 @@ def test_a_copy_of_no_row_before_the_first_key_is_found_however_long_the_table(s
         assert copy.checkpoint.repairs == 1
         with rig.locked(copy) as link:
             assert rig.assert_same(link) == 20_000
+
+
+def test_rows_that_all_differ_in_the_same_way_are_found(server: Server) -> None:
+    """A checksum over bits lets pairs of such rows cancel each other out."""
+    rig = make_rig(server, f"{TABLE};;{fill(1_000)}", ["ADD extra INT NOT NULL DEFAULT 7"])
+
+    def strike(point: str) -> None:
+        if point == "after_commit:chunk":
+            rig.run(f"UPDATE {rig.shadow} SET ops = 3 WHERE id > 10")
+
+    with rig.copying(rig.step()) as copy:
+        faults.install(strike)
+        try:
+            prepare(copy, Watcher())
+        finally:
+            faults.install(None)
+        assert copy.checkpoint.repairs == 990
+        with rig.locked(copy) as link:
+            assert rig.assert_same(link) == 1_000
 
 
 def test_long_names_that_differ_at_their_ends_have_helpers_of_their_own() -> None:

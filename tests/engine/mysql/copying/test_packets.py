@@ -1,0 +1,130 @@
+"""A server that takes small packets: lists of long keys go to it in as many statements as it takes."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from engine import faults
+from engine.errors import Refused
+from tests.engine.mysql.copying.rig import Rig, Watcher, make_rig, prepare
+from tests.servers.server import Server
+
+SMALLEST = 1_048_576
+ROWS = 600
+LONG = "CONCAT(LPAD({n}, 4, '0'), REPEAT('k', {length}))"
+NUMBERS = f"""
+    SELECT 1 + a.d + 10 * b.d + 100 * c.d AS i FROM
+    {", ".join(f"({' UNION ALL '.join(f'SELECT {n} AS d' for n in range(10))}) {name}" for name in "abc")}
+"""
+KEYS = {
+    "bytes": ("VARBINARY(2800)", 2700),
+    "characters": ("VARCHAR(760) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin", 750),
+}
+
+
+@contextmanager
+def small_packets(server: Server) -> Iterator[None]:
+    """Every connection from now on has them."""
+    with server.connect(autocommit=True) as admin, admin.cursor() as cursor:
+        cursor.execute("SELECT @@GLOBAL.max_allowed_packet")
+        (before,) = cursor.fetchone()
+        cursor.execute("SET GLOBAL max_allowed_packet = %s", (SMALLEST,))
+        try:
+            yield
+        finally:
+            cursor.execute("SET GLOBAL max_allowed_packet = %s", (before,))
+
+
+def long_keyed(server: Server, kind: str, *clauses: str) -> Rig:
+    column, length = KEYS[kind]
+    # Four bytes for a character make it as long as a key can be.
+    letter = "k" if kind == "bytes" else "\N{GRINNING FACE}"
+    key = LONG.format(n="i", length=length).replace("'k'", f"'{letter}'")
+    create = f"CREATE TABLE t (k {column} NOT NULL PRIMARY KEY, n INT NOT NULL) ENGINE = InnoDB;;"
+    return make_rig(
+        server, f"{create} INSERT INTO t SELECT {key}, i FROM ({NUMBERS}) x WHERE i <= {ROWS}", clauses
+    )
+
+
+def without_the_log(rig: Rig) -> None:
+    """Have the copy capture by triggers."""
+    name = f"plain{rig.schema[2:14]}"
+    rig.run(
+        f"CREATE USER '{name}'@'127.0.0.1' IDENTIFIED BY 'Secret-1'",
+        "GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX, TRIGGER, LOCK TABLES "
+        f"ON `{rig.schema}`.* TO '{name}'@'127.0.0.1'",
+        "SET GLOBAL log_bin_trust_function_creators = 1",
+    )
+    rig.account = (name, "Secret-1")
+
+
+@pytest.mark.parametrize("capture", ["log", "triggers"])
+@pytest.mark.parametrize("kind", KEYS)
+def test_rows_with_long_keys_are_kept_in_step_in_small_packets(
+    server: Server, kind: str, capture: str
+) -> None:
+    rig = long_keyed(server, kind, "ADD extra INT NOT NULL DEFAULT 7")
+    if capture == "triggers":
+        without_the_log(rig)
+    with small_packets(server), rig.copying(rig.step()) as copy:
+        prepare(copy, Watcher())
+        rig.run("UPDATE t SET n = n + 1000", "DELETE FROM t WHERE n > 1500")
+        prepare(copy, Watcher())
+        rig.run("UPDATE t SET n = n + 1000")
+        with rig.locked(copy) as link:
+            assert rig.assert_same(link) == 500
+        copy.discard(Watcher())
+
+
+@pytest.mark.parametrize("clause", ["ADD extra INT NOT NULL DEFAULT 7", "MODIFY k {key}, ADD extra INT"])
+def test_long_keys_that_differ_are_mended_in_small_packets(server: Server, clause: str) -> None:
+    """Where keys sort alike on both sides ranges are compared, else lists."""
+    other = "VARCHAR(760) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci NOT NULL"
+    rig = long_keyed(server, "characters", clause.format(key=other))
+
+    def strike(point: str) -> None:
+        if point == "after_commit:chunk":
+            rig.run(f"UPDATE {rig.shadow} SET n = n + 1")
+
+    with small_packets(server), rig.copying(rig.step()) as copy:
+        faults.install(strike)
+        try:
+            prepare(copy, Watcher())
+        finally:
+            faults.install(None)
+        assert copy.checkpoint.repairs == ROWS
+        with rig.locked(copy) as link:
+            assert rig.assert_same(link) == ROWS
+        copy.discard(Watcher())
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_row_that_does_not_fit_is_named_by_its_long_key_in_small_packets(
+    server: Server, late: bool
+) -> None:
+    """Whether the chunk that copies it meets it or it comes when all is copied, among many others."""
+    rig = long_keyed(server, "bytes", "MODIFY n SMALLINT NOT NULL")
+    too_large = "UPDATE t SET n = 40000 WHERE n = 567"
+    with small_packets(server), rig.copying(rig.step()) as copy:
+        if late:
+            prepare(copy, Watcher())
+            rig.run("UPDATE t SET n = n - 1 WHERE n <> 567")
+        rig.run(too_large)
+        with pytest.raises(Refused, match=r"row with k = _binary x'30353637.*nothing was changed"):
+            prepare(copy, Watcher())
+        copy.discard(Watcher())
+
+
+def test_a_change_that_takes_more_of_the_log_than_a_packet_is_followed(server: Server) -> None:
+    """Both images of a row together: the server sends its log in packets of any size."""
+    create = "CREATE TABLE t (k INT PRIMARY KEY, n INT NOT NULL, pad MEDIUMBLOB NOT NULL);;"
+    rig = make_rig(
+        server, f"{create} INSERT INTO t VALUES (1, 1, REPEAT('a', 900000)), (2, 2, '')", ["ADD extra INT"]
+    )
+    with small_packets(server), rig.copying(rig.step()) as copy:
+        prepare(copy, Watcher())
+        rig.run("UPDATE t SET n = 3, pad = REPEAT('b', 900001) WHERE k = 1")
+        with rig.locked(copy) as link:
+            assert rig.assert_same(link) == 2
+        copy.discard(Watcher())
