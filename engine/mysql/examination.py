@@ -62,7 +62,8 @@ def _scratch(rights: Rights) -> Observation:
 def _log(link: Link, rights: Rights) -> Iterator[Observation]:
     """The binary log tells which rows change while a table is copied."""
     problems, remedies = [], []
-    if not int(link.value("SELECT @@log_bin")):
+    logs = bool(int(link.value("SELECT @@log_bin")))
+    if not logs:
         problems.append("it is off")
         remedies.append("start the server with log_bin")
     if (found := str(link.value("SELECT @@GLOBAL.binlog_format"))) != "ROW":
@@ -74,7 +75,10 @@ def _log(link: Link, rights: Rights) -> Iterator[Observation]:
     if not problems:
         yield _good("binary log", "it tells which rows change while a table is copied")
         return
-    if _takes_triggers(link, rights):
+    if logs and found == "STATEMENT":
+        # What triggers note would not be the same on replicas.
+        verdict, outcome = Verdict.BAD, "changes cannot be captured, by triggers neither"
+    elif _takes_triggers(link, rights):
         verdict, outcome = Verdict.DOUBTFUL, "changes are captured by triggers, which is slower for writers"
     else:
         verdict, outcome = Verdict.BAD, "changes cannot be captured by triggers either"

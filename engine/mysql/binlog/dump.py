@@ -8,7 +8,7 @@ import pymysql
 
 from engine.errors import EngineError
 from engine.mysql.address import Address
-from engine.mysql.binlog.errors import PositionGone, PositionRewound, Unreadable
+from engine.mysql.binlog.errors import PositionGone, PositionLost, PositionRewound
 from engine.mysql.binlog.events import U16
 from engine.mysql.binlog.position import Position
 from engine.mysql.link import Link
@@ -119,4 +119,4 @@ def refusal(packet: bytes) -> EngineError | None:
         return PositionGone(f"the server no longer has its binary log: {text}")
     if "> file size" in text or "impossible position" in text:
         return PositionRewound(f"the server's binary log does not reach up to where it was read: {text}")
-    return Unreadable(f"the server cannot read its binary log: {text}")
+    return PositionLost(f"the server cannot read its binary log from where it was read: {text}")

@@ -10,12 +10,20 @@ class StreamUnusable(Refused):
     """Base: reading on from where the reader stood cannot give every changed key."""
 
 
-class PositionGone(StreamUnusable):
+class BeginAnew(StreamUnusable):
+    """Base: nothing is wrong with the table or the server as they are now; a copy that begins from the start can be followed."""
+
+
+class PositionGone(BeginAnew):
     """The binary log no longer reaches back to the position (purged, or reset): copy again from the start."""
 
 
-class PositionRewound(StreamUnusable):
+class PositionRewound(BeginAnew):
     """The server's history is not the one the position was taken from (restored backup, another server): copy again."""
+
+
+class PositionLost(BeginAnew):
+    """The server cannot read on where we stand: its log was reset and has grown since, or is damaged there. Copy again."""
 
 
 class TableChanged(StreamUnusable):

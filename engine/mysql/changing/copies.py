@@ -28,6 +28,11 @@ class Work:
     step: Step
 
     @property
+    def source(self) -> str:
+        """The live table as it is called now."""
+        return self.step.copy.source if self.step.copy else self.change.table
+
+    @property
     def online(self) -> bool:
         """Whether rows are copied beforehand."""
         return self.step.copy is not None

@@ -7,7 +7,7 @@ from engine import faults
 from engine.base import Change, Control, Job, Session, Signal, Standing
 from engine.errors import DriftFound, EngineError, Refused, TargetUnavailable
 from engine.mysql.address import Address
-from engine.mysql.binlog.errors import PositionGone, PositionRewound
+from engine.mysql.binlog.errors import BeginAnew
 from engine.mysql.catalog import fingerprints as live_fingerprints
 from engine.mysql.changing.copies import Copies, Work
 from engine.mysql.changing.standing import standing_of
@@ -136,7 +136,7 @@ class MysqlSession(Session):
             return call()
         except (Refused, DriftFound) as error:
             reason = self._explain(error)
-            if isinstance(error, PositionGone | PositionRewound) and not isinstance(reason, DriftFound):
+            if isinstance(error, BeginAnew) and not isinstance(reason, DriftFound):
                 # Nothing is wrong with the change: the next driver finds nothing and begins anew.
                 reason = TargetUnavailable(f"the copy begins anew: {error}")
             while (signal := self.discard(control)) is not Signal.GO:
@@ -166,9 +166,7 @@ class MysqlSession(Session):
 
     def _works(self, changes: Sequence[Change]) -> list[Work]:
         works = [Work(change, Step.from_json(change.spec)) for change in changes]
-        for work in works:
-            source = work.step.copy.source if work.step.copy else work.change.table
-            self._known[(work.step.schema, source)] = work
+        self._known |= {(work.step.schema, work.source): work for work in works}
         return works
 
     def close(self) -> None:

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from engine import faults
 from engine.base import Control, Signal
-from engine.errors import DriftFound
-from engine.mysql.binlog.errors import PositionGone, PositionRewound
+from engine.errors import DriftFound, Refused
+from engine.mysql.binlog.errors import BeginAnew
 from engine.mysql.binlog.preflight import obstacles
 from engine.mysql.capturing.capture import Capture
 from engine.mysql.capturing.delta_capture import DeltaCapture
@@ -38,7 +38,7 @@ class Opening:
         if work.state is not None:
             try:
                 self._resume(work.state)
-            except (PositionGone, PositionRewound) as error:
+            except BeginAnew as error:
                 signal = self._start_over(control, str(error))
                 if signal is not Signal.GO:
                     return signal
@@ -94,6 +94,11 @@ class Opening:
         why_not = obstacles(work.hold.address, [work.step.schema])
         if not why_not:
             return LogCapture(work.stream, shape, None)
+        if work.hold.link.value("SELECT @@log_bin AND @@GLOBAL.binlog_format = 'STATEMENT'"):
+            raise Refused(
+                f"{work.copy.source}: the server logs by statement, so that what changes while the table is copied cannot be "
+                "captured, by triggers neither: SET GLOBAL binlog_format = ROW, then plan again"
+            )
         work.notice = f"changes are captured by triggers: {'; '.join(why_not)}"
         delta = DeltaCapture(work.hold, shape, work.names)
         delta.make()

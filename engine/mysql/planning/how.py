@@ -181,6 +181,8 @@ class _Choice:
             return f"{foreign[0]} does not lock rows"
         if "WITH SYSTEM VERSIONING" in self._table.text.upper():
             return "it keeps its own history (system versioning)"
+        if self._target.value("SELECT @@log_bin AND @@GLOBAL.binlog_format = 'STATEMENT'"):
+            return "the server logs by statement (SET GLOBAL binlog_format = ROW)"
         return ""
 
     def _how(self, strategy: Strategy, trials: Sequence[Trial], obstacle: str = "") -> How:

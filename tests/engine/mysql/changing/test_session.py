@@ -18,6 +18,11 @@ WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows}
 SELECT i, i % 7, CONCAT('note ', i) FROM n
 """
 COLUMNS = (("id", "id"), ("quantity", "quantity"), ("note", "note"))
+RESET = {"mariadb": "RESET MASTER", "mysql": "RESET BINARY LOGS AND GTIDS"}
+GROWTH = (
+    "CREATE TABLE ballast (pad VARCHAR(250) NOT NULL)",
+    *["INSERT INTO ballast SELECT REPEAT('b', 250) FROM orders"] * 12,
+)
 
 
 @pytest.fixture
@@ -214,12 +219,14 @@ def test_an_older_fence_is_refused_while_the_apply_has_work_there(shop: Shop) ->
         shop.session(4)
 
 
-def test_a_copy_under_which_the_log_was_reset_begins_anew(shop: Shop) -> None:
+@pytest.mark.parametrize("more", [(), GROWTH], ids=["shorter", "longer"])
+def test_a_copy_under_which_the_log_was_reset_begins_anew(shop: Shop, more: tuple[str, ...]) -> None:
+    """Whether the new log is shorter than what was read of the old one or has grown past that."""
+    shop.run(RESET[shop.server.flavour])
     change = widened(shop)
-    reset = "RESET MASTER" if shop.server.flavour == "mariadb" else "RESET BINARY LOGS AND GTIDS"
     with shop.session() as session:
         assert session.prepare([change], caller()) is Signal.GO
-        shop.run(reset, "UPDATE orders SET note = 'after' WHERE id < 100")
+        shop.run(RESET[shop.server.flavour], "UPDATE orders SET note = 'after' WHERE id < 100", *more)
         with pytest.raises(TargetUnavailable, match="begins anew"):
             session.cut_over([change], caller())
     assert shop.left_behind() == []

@@ -301,6 +301,18 @@ def test_what_stands_against_an_online_copy_is_named(server: Server, table: str,
         assert f"it can not be copied online: {obstacle}" in how.lock
 
 
+def test_where_the_server_logs_by_statement_no_table_is_copied_online(users: Place) -> None:
+    users.link.run("SET GLOBAL binlog_format = STATEMENT")
+    try:
+        how = users.how("MODIFY a BIGINT")
+    finally:
+        users.link.run("SET GLOBAL binlog_format = ROW")
+    assert how.strategy is Strategy.DIRECT
+    assert (
+        "can not be copied online: the server logs by statement (SET GLOBAL binlog_format = ROW)" in how.lock
+    )
+
+
 def test_triggers_and_the_planner_s_own_reasons_stand_against_an_online_copy(users: Place) -> None:
     assert (
         "can not be copied online: its key goes" in users.how("MODIFY a BIGINT", no_copy="its key goes").lock

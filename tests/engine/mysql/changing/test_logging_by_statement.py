@@ -1,0 +1,89 @@
+"""A server that logs by statement: our own sessions log by row if they may; what cannot be is refused before it is begun."""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+
+from engine.base import Signal, Target, Verdict
+from engine.errors import Refused
+from engine.mysql.engine import MysqlEngine
+from engine.mysql.spec import Algorithm
+from tests.engine.mysql.changing.plans import Shop, drive
+from tests.engine.mysql.changing.test_session import caller, filled, widened
+from tests.servers.server import Server
+
+GRANTED = (
+    "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX, REFERENCES, TRIGGER, LOCK TABLES, REPLICATION SLAVE, "
+    "REPLICATION CLIENT, PROCESS"
+)
+
+
+@pytest.fixture
+def shop(server: Server) -> Iterator[Shop]:
+    found = filled(Shop(server), "orders", rows=300)
+    with found.link() as admin:
+        admin.run("SET GLOBAL binlog_format = STATEMENT")
+        try:
+            yield found
+        finally:
+            admin.run("SET GLOBAL binlog_format = ROW")
+
+
+@contextmanager
+def unprivileged(shop: Shop) -> Iterator[None]:
+    """The target's user may not choose how its sessions log."""
+    name = f"plain{secrets.token_hex(4)}"
+    shop.run(
+        f"CREATE USER '{name}'@'127.0.0.1' IDENTIFIED BY 'Secret-1'",
+        f"GRANT {GRANTED} ON *.* TO '{name}'@'127.0.0.1'",
+    )
+    before, shop.address = (
+        shop.address,
+        replace(shop.address, user=name, password="Secret-1", ssl_mode="preferred"),
+    )
+    try:
+        yield
+    finally:
+        shop.address = before
+        shop.run(f"DROP USER '{name}'@'127.0.0.1'")
+
+
+def engine(shop: Shop) -> MysqlEngine:
+    address = shop.address
+    password = f":{address.password}" if address.password else ""
+    dsn = f"mysql://{address.user}{password}@{address.host}:{address.port}/{shop.database}"
+    return MysqlEngine(Target(kind="mysql", database=shop.database, environment="test", dsn=dsn))
+
+
+def test_statements_run_where_all_sessions_log_by_statement(shop: Shop) -> None:
+    change = shop.statements("orders", ("ALTER TABLE {t} ADD INDEX by_note (note)", Algorithm.INPLACE))
+    with shop.session() as session:
+        assert drive(session, change, caller()) is Signal.GO
+    assert shop.left_behind() == []
+
+
+def test_a_plan_is_refused_where_our_sessions_could_write_nothing(shop: Shop) -> None:
+    (name,) = shop.rows("SHOW CREATE TABLE orders")[0][1:]
+    files = {shop.database: {"orders.sql": name.replace("`note`", "`note` varchar(40), `more`", 1)}}
+    with unprivileged(shop), pytest.raises(Refused, match="SET GLOBAL binlog_format = ROW"):
+        engine(shop).plan(files)
+    assert engine(shop).plan(files).changes
+
+
+def test_an_online_copy_is_refused_and_leaves_nothing(shop: Shop) -> None:
+    change = widened(shop)
+    with (
+        shop.session() as session,
+        pytest.raises(Refused, match="SET GLOBAL binlog_format = ROW, then plan again"),
+    ):
+        drive(session, change, caller())
+    assert shop.left_behind() == []
+
+
+def test_whoever_asks_beforehand_is_told(shop: Shop) -> None:
+    (seen,) = [seen for seen in engine(shop).examine() if seen.subject == "binary log"]
+    assert (seen.verdict, "binlog_format is STATEMENT" in seen.text) == (Verdict.BAD, True)
+    assert "SET GLOBAL binlog_format = ROW" in seen.remedy
