@@ -1,6 +1,8 @@
 """Runs a change's statements one after the other: as they were reviewed, by the algorithm that was reviewed, or not at all."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 
 from engine import faults
@@ -10,7 +12,9 @@ from engine.mysql.changing.stages import Stage, stage_of
 from engine.mysql.changing.standing import differs, statements_run
 from engine.mysql.ownership.watch import Watch
 from engine.mysql.spec import Algorithm, Statement, Step
-from engine.mysql.trouble import NOT_THAT_WAY, ServerRefused, Trouble, Waited
+from engine.mysql.trouble import NOT_THAT_WAY, Lost, ServerRefused, Trouble, Waited
+from engine.mysql.waiting.blockers import blockers
+from engine.mysql.waiting.lock_budget import LockBudget
 from engine.mysql.waiting.patience import Patience
 from engine.mysql.waiting.running import INTERRUPTED, Running
 
@@ -19,6 +23,11 @@ QUICK_SECONDS = 0.5
 LOOK_SECONDS = 0.25
 BLIND_SECONDS = 60.0
 """So long the second connection may fail before the first is given up, too."""
+BUILDING = (Algorithm.INPLACE, Algorithm.NOCOPY)
+"""Work that may take hours while everybody goes on, and needs a lock when it is done."""
+LAST_LOCK_SECONDS = {"MariaDB": 600, "MySQL": 60}
+"""So long it may wait for that lock while nobody queues behind it. Should we die meanwhile, MariaDB notices and ends the wait;
+MySQL does so only then, or when the next owner ends the connection."""
 
 
 class StatementRun:
@@ -51,7 +60,10 @@ class StatementRun:
             raise DriftFound(f"{self._change.table} was changed by somebody else at this moment: plan again")
         faults.reached("before_statement")
         try:
-            with Running(self._hold.link, statement.sql + statement.algorithm.clause) as running:
+            with (
+                self._settled(statement),
+                Running(self._hold.link, statement.sql + statement.algorithm.clause) as running,
+            ):
                 signal = self._follow(running, statement)
         except ServerRefused as error:
             raise self._explained(error, statement) from error
@@ -60,40 +72,72 @@ class StatementRun:
             self._check(statement)
         return signal
 
+    @contextmanager
+    def _settled(self, statement: Statement) -> Iterator[None]:
+        """What takes long to build waits longer for its last lock than the server would let it: we end it when it is time."""
+        if statement.algorithm not in BUILDING:
+            yield
+            return
+        self._hold.link.set({"lock_wait_timeout": LAST_LOCK_SECONDS[self._hold.flavour.vendor]})
+        try:
+            yield
+        finally:
+            with suppress(Lost):
+                self._hold.settle_link()
+
     def _follow(self, running: Running, statement: Statement) -> Signal:
+        budget = LockBudget(self._watch, self._hold.link.id) if statement.algorithm in BUILDING else None
         if running.over(QUICK_SECONDS):
             running.outcome()
             return Signal.GO
         seen_at = time.monotonic()
         while not running.over(LOOK_SECONDS):
             try:
-                stage = self._look()
+                detail = self._look(statement, budget)
                 seen_at = time.monotonic()
             except TargetUnavailable:
                 if time.monotonic() - seen_at > BLIND_SECONDS:
                     raise
                 continue
-            signal = self._report(_told(statement, stage))
+            if detail is None:
+                return self._give_up(running)
+            signal = self._report(detail)
             if signal is not Signal.GO:
-                return self._end(running, signal)
+                return signal if self._ended(running) else Signal.GO
         running.outcome()
         return Signal.GO
 
-    def _look(self) -> Stage:
+    def _look(self, statement: Statement, budget: LockBudget | None) -> str | None:
+        """What goes on, for people; None: others have had to wait for too long."""
         link = self._hold.link
+        if budget is not None and budget.spent():
+            return None
+        if budget is not None and budget.at_the_end:
+            found = self._watch.ask(lambda other: blockers(other, self._tables(), self._hold.connections))
+            return (
+                f"done but for the last moment, waiting for a lock on {self._change.table}: {found}".rstrip(
+                    ": "
+                )
+            )
         stage = self._watch.ask(lambda watching: stage_of(watching, self._hold.flavour, link.id))
         self._share = max(self._share, stage.share)
-        return stage
+        return _told(statement, stage)
 
-    def _end(self, running: Running, signal: Signal) -> Signal:
-        """A command: end the statement, then see whether it took effect all the same."""
+    def _give_up(self, running: Running) -> Signal:
+        """Waited, if it was not done at this moment."""
+        if self._ended(running):
+            raise Waited(f"{self._change.table}: others would have waited too long for a lock", 0)
+        return Signal.GO
+
+    def _ended(self, running: Running) -> bool:
+        """End the statement; False when it took effect all the same."""
         try:
             running.outcome(lambda: self._watch.kill_query(self._hold.link.id))
         except Trouble as error:
             if error.code != INTERRUPTED and not isinstance(error, Waited):
                 raise
-            return signal
-        return Signal.GO
+            return True
+        return False
 
     def _check(self, statement: Statement) -> None:
         name = differs(self._hold.link, self._step.schema, statement.after)

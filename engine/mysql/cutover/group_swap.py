@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 
 from engine import faults
-from engine.mysql.cutover.swap import LOCK_SECONDS, POLL_SECONDS, WAITS_FOR_TABLE, OutOfTime, Pair, Swap
+from engine.mysql.cutover.swap import LOCK_SECONDS, POLL_SECONDS, OutOfTime, Pair, Swap
 from engine.mysql.link import Link
 from engine.mysql.ownership.watch import Watch
 from engine.mysql.quoting import quote_table
 from engine.mysql.trouble import Lost, Waited
+from engine.mysql.waiting.lock_budget import WAITS_FOR_TABLE
 from engine.mysql.waiting.running import Running
 
 

@@ -20,13 +20,13 @@ from engine.mysql.ownership.hold import Hold
 from engine.mysql.ownership.watch import Watch
 from engine.mysql.quoting import quote_table
 from engine.mysql.trouble import Lost, ServerRefused, Trouble, Waited
+from engine.mysql.waiting.lock_budget import WAITS_FOR_TABLE
 from engine.mysql.waiting.running import INTERRUPTED, Running
 
 LOCK_SECONDS = 1.0
 """How long the application may have to wait, for all of it."""
 POLL_SECONDS = 0.002
 SENTRY = "SchemaBot: keeps the place of a table that is about to be replaced"
-WAITS_FOR_TABLE = "Waiting for table metadata lock"
 EXISTS_ALREADY = 1050
 
 

@@ -1,0 +1,57 @@
+"""How long others may wait because a statement of ours waits for its table; a statement that is spared costs hours.
+
+An ALTER TABLE in place needs the table for itself for a moment, at its begin and again at its end, when all is built. What waits
+for such a lock makes everybody else queue behind it. At the begin nothing is lost by giving up. At the end the whole
+build is lost: there it waits on for whoever has the table, and is given up only when others have queued for too long.
+"""
+
+import time
+
+from engine.mysql.ownership.watch import Watch
+from engine.mysql.rights import rights_of
+
+BUDGET_SECONDS = 1.0
+WAITS_FOR_TABLE = "Waiting for table metadata lock"
+_WAITS = "Waiting for"
+
+
+class LockBudget:
+    """Of one statement of ours that is under way on the connection *connection_id*. Used by the session's thread."""
+
+    def __init__(self, watch: Watch, connection_id: int) -> None:
+        self._watch = watch
+        self._connection_id = connection_id
+        self._sees_all = False
+        self._free_at = time.monotonic()  # when it was last seen that nobody had to wait
+        self._worked = False
+        self.at_the_end = False
+        """Whether it waits for its last lock."""
+
+    def spent(self) -> bool:
+        """Look whether it has to be given up; to be called several times a second. TargetUnavailable: it cannot be seen."""
+        now = time.monotonic()
+        state = self._watch.state_of(self._connection_id) or ""
+        if not state.startswith(_WAITS):
+            self._sees_all = self._sees_all or self._may_see_all()
+            self._worked, self.at_the_end = True, False
+            self._free_at = now
+            return False
+        self.at_the_end = self._worked
+        if self._worked and self._sees_all and not self._queued():
+            self._free_at = now
+        return now - self._free_at >= BUDGET_SECONDS
+
+    def _may_see_all(self) -> bool:
+        hold = self._watch.hold
+        return self._watch.ask(lambda link: not rights_of(link, hold.flavour).missing(("PROCESS",)))
+
+    def _queued(self) -> bool:
+        """Whether anybody else waits for a table; for which, not every server tells."""
+        found = self._watch.ask(
+            lambda link: link.value(
+                "SELECT COUNT(*) FROM information_schema.processlist WHERE state = %s AND id <> %s",
+                WAITS_FOR_TABLE,
+                self._connection_id,
+            )
+        )
+        return bool(found)

@@ -1,0 +1,127 @@
+"""An index that was built in place waits for its last lock; the work is thrown away only when others would wait too long."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from engine import faults
+from engine.base import Change, Progress, Signal
+from engine.mysql.link import Link
+from engine.mysql.spec import Algorithm
+from tests.engine.driving import drive
+from tests.engine.mysql.changing.plans import Shop
+from tests.engine.mysql.changing.test_session import NUMBERS, ORDERS, caller
+from tests.servers.server import Server
+
+ROWS = 150_000
+WAITING = "done but for the last moment, waiting for a lock on orders"
+
+
+@pytest.fixture
+def shop(server: Server) -> Shop:
+    found = Shop(server, ORDERS.replace("VARCHAR(40)", "VARCHAR(200)"))
+    with found.link() as link:
+        limit = "max_recursive_iterations" if server.flavour == "mariadb" else "cte_max_recursion_depth"
+        link.run(f"SET {limit} = 1000000")
+        link.run(
+            f"INSERT INTO orders {NUMBERS.format(rows=ROWS).replace('note ', 'a note that is long, of number ')}"
+        )
+    return found
+
+
+def indexed(shop: Shop) -> Change:
+    """It takes a second or more, by far most of it between the two locks."""
+    adds = ", ".join(f"ADD INDEX by_note_{n} (note, quantity)" for n in range(6))
+    return shop.statements("orders", (f"ALTER TABLE {{t}} {adds}", Algorithm.INPLACE))
+
+
+class Holder:
+    """A transaction of the application's that begins while the index is built, and stays open."""
+
+    def __init__(self, shop: Shop) -> None:
+        self._shop = shop
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> "Holder":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+        self._thread.join()
+
+    def end(self) -> None:
+        """Commit."""
+        self._over.set()
+
+    def _run(self) -> None:
+        with self._shop.link() as link:
+            while not self._over.is_set() and not self._building(link):
+                self._over.wait(0.005)
+            link.run("START TRANSACTION")
+            link.rows("SELECT 1 FROM orders LIMIT 1")
+            self._over.wait()
+            link.run("COMMIT")
+
+    def _building(self, link: Link) -> bool:
+        state = "SELECT state FROM information_schema.processlist WHERE info LIKE 'ALTER TABLE%by_note%'"
+        return str(link.value(state)).startswith("alter")
+
+
+@pytest.fixture
+def begun() -> Iterator[list[str]]:
+    """One entry for each time that the statement was begun."""
+    found: list[str] = []
+    faults.install(lambda point: found.append(point) if point == "before_statement" else None)
+    yield found
+    faults.install(None)
+
+
+def test_a_long_transaction_that_nobody_queues_behind_costs_no_work(shop: Shop, begun: list[str]) -> None:
+    """Longer than any statement would have waited for a lock by itself."""
+    change, control = indexed(shop), caller()
+    waits: list[str] = []
+
+    def listen(progress: Progress) -> None:
+        if progress.detail.startswith(WAITING):
+            waits.append(progress.detail)
+            if len(waits) == 12:
+                holder.end()
+
+    control.on_report = listen
+    with shop.session() as session, Holder(shop) as holder:
+        assert drive(session, change, control) is Signal.GO
+    assert len(waits) >= 12
+    assert begun == ["before_statement"]
+    assert shop.left_behind() == []
+
+
+def test_writers_that_queue_behind_the_last_lock_do_not_wait_for_a_long_transaction(
+    shop: Shop, begun: list[str]
+) -> None:
+    change, control = indexed(shop), caller()
+    written = threading.Event()
+
+    def write() -> None:
+        shop.run("UPDATE orders SET quantity = -1 WHERE id = 7")
+        written.set()
+
+    writer = threading.Thread(target=write)
+
+    def listen(progress: Progress) -> None:
+        if progress.detail.startswith(WAITING) and writer.ident is None:
+            writer.start()
+        if progress.detail.startswith("waiting for a lock on orders") and written.is_set():
+            holder.end()
+
+    control.on_report = listen
+    with shop.session() as session, Holder(shop) as holder:
+        assert drive(session, change, control) is Signal.GO
+        writer.join()
+    # It had not been answered before the transaction ended, had the statement not been given up.
+    assert written.is_set()
+    assert len(begun) >= 2
+    assert shop.rows("SELECT quantity FROM orders WHERE id = 7") == [(-1,)]
+    assert shop.left_behind() == []
