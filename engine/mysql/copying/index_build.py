@@ -1,4 +1,4 @@
-"""Builds the indexes that the shadow was filled without, while the application's changes go on being applied to it."""
+"""Builds the indexes that the shadow was filled without, while its rows are compared and the application's changes applied."""
 
 import threading
 from contextlib import suppress
@@ -8,6 +8,7 @@ from engine.base import Control, Signal
 from engine.errors import EngineError
 from engine.mysql.catalog import read_table
 from engine.mysql.copying.underway import GATHER_SECONDS, Underway
+from engine.mysql.copying.verify import Verification
 from engine.mysql.link import Link
 from engine.mysql.ownership.hold import Hold
 from engine.mysql.shadow.checkpoints import Phase
@@ -17,17 +18,22 @@ from engine.mysql.trouble import ServerRefused
 NOT_ONLINE = (1845, 1846)
 
 
-def build_indexes(work: Underway, control: Control) -> Signal:
-    """Build what is missing; the phase is CHECK at the end."""
+def build_and_compare(work: Underway, control: Control) -> Signal:
+    """Build what is missing while rows are compared; the phase is READY at the end, or CHECK when nothing was missing."""
     missing = missing_indexes(work)
-    if missing:
-        with IndexBuild(work.hold, work.shape, missing) as build:
-            while not build.finished:
-                signal = work.turn(control, "building indexes", gather=GATHER_SECONDS)
-                if signal is not Signal.GO:
-                    return signal
+    if not missing:
+        return _built(work, Phase.CHECK)
+    with IndexBuild(work.hold, work.shape, missing) as build:
+        signal = Verification(work, beside=build).run(control)
+        while signal is Signal.GO and not build.finished:
+            signal = work.turn(control, "building indexes", gather=GATHER_SECONDS)
+    return _built(work, Phase.READY) if signal is Signal.GO else signal
+
+
+def _built(work: Underway, phase: Phase) -> Signal:
+    """All indexes are there."""
     work.link.run(f"ANALYZE TABLE {work.shape.shadow}")
-    work.move(replace(work.checkpoint, phase=Phase.CHECK, deferred=(), shadow_print=work.shadow_print()))
+    work.move(replace(work.checkpoint, phase=phase, deferred=(), shadow_print=work.shadow_print()))
     return Signal.GO
 
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from engine.base import Control, Signal
 from engine.errors import DriftFound
 from engine.mysql.binlog.errors import TableChanged
-from engine.mysql.copying.index_build import build_indexes
+from engine.mysql.copying.index_build import build_and_compare
 from engine.mysql.copying.opening import Opening
 from engine.mysql.copying.rows import RowCopy
 from engine.mysql.copying.underway import Underway
@@ -50,8 +50,8 @@ class OnlineCopy(Underway):
         """From wherever it stands to verified."""
         phases: tuple[tuple[Phase, Callable[[Control], Signal]], ...] = (
             (Phase.COPY, RowCopy(self).run),
-            (Phase.INDEX, lambda control: build_indexes(self, control)),
-            (Phase.CHECK, lambda control: Verification(self).run(control)),
+            (Phase.INDEX, lambda control: build_and_compare(self, control)),
+            (Phase.CHECK, self._compare),
         )
         for phase, run in phases:
             if self.checkpoint.phase is phase:
@@ -59,6 +59,12 @@ class OnlineCopy(Underway):
                 if signal is not Signal.GO:
                     return signal
         return Signal.GO
+
+    def _compare(self, control: Control) -> Signal:
+        signal = Verification(self).run(control)
+        if signal is Signal.GO:
+            self.move(replace(self.checkpoint, phase=Phase.READY))
+        return signal
 
     def _unless_drifted(self, run: Callable[[Control], Signal], control: Control) -> Signal:
         try:

@@ -8,6 +8,7 @@ wrong: it is copied again, and the whole comparison begins anew.
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import Protocol
 
 from engine.base import Control, Signal
 from engine.errors import Refused
@@ -17,7 +18,6 @@ from engine.mysql.copying.pace import MOST_THREADS, Pace, rhythm_of
 from engine.mysql.copying.tiles import Tile, Tiles
 from engine.mysql.copying.underway import Underway
 from engine.mysql.link import Link
-from engine.mysql.shadow.checkpoints import Phase
 from engine.mysql.shadow.keys import Literals, RowKey
 from engine.mysql.shadow.shape import Shape
 from engine.mysql.trouble import Waited
@@ -31,11 +31,20 @@ FEW = 20
 """Rows that are locked together."""
 
 
+class Beside(Protocol):
+    """Work that goes on meanwhile, in a thread of its own."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether it is done. Raises what it ended with."""
+
+
 class Verification:
     """The comparison of one filled shadow with its source."""
 
-    def __init__(self, work: Underway) -> None:
+    def __init__(self, work: Underway, *, beside: Beside | None = None) -> None:
         self._work = work
+        self._beside = beside
         self._shape = work.shape
         self._old_number, self._new_number = row_numbers(work.shape)
         self._ordered = _same_order(work.shape)
@@ -43,7 +52,7 @@ class Verification:
         self._doubtful: dict[Literals, None] = {}
 
     def run(self, control: Control) -> Signal:
-        """Compare all; the phase is READY at the end. Refused: rows differ again and again."""
+        """Compare all. Refused: rows differ again and again; what the work beside it raises."""
         self._link = self._work.open_link()
         try:
             return self._run(control)
@@ -59,10 +68,9 @@ class Verification:
                 signal = self._pass(control)
             if signal is not Signal.GO:
                 return signal
-            if work.checkpoint.repairs == before:
-                work.move(replace(work.checkpoint, phase=Phase.READY, low=None))
-                return Signal.GO
             work.move(replace(work.checkpoint, low=None))
+            if work.checkpoint.repairs == before:
+                return Signal.GO
         raise Refused(
             f"{self._shape.copy.table}: rows of the copy differ from the table although they were mended "
             f"{work.passes} times; nothing was changed"
@@ -87,7 +95,7 @@ class Verification:
                 if finished and not outside:
                     self._look_outside(*edges)
                     outside = True
-                signal = work.turn(control, why or "comparing rows", gather=0.0)
+                signal = work.turn(control, why or self._doing(), gather=0.0)
                 if signal is Signal.GO:
                     signal = self._clear_up(control)
                 if signal is not Signal.GO:
@@ -97,6 +105,10 @@ class Verification:
                     # A place from a pass that mended something would let the next one skip what it has not seen.
                     work.keep(low)
         return Signal.GO
+
+    def _doing(self) -> str:
+        built = self._beside is None or self._beside.finished
+        return "comparing rows" if built else "building indexes and comparing rows"
 
     def _open(self) -> Link:
         link = self._work.open_link()

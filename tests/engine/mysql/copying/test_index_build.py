@@ -1,0 +1,90 @@
+"""Indexes that were put off are built while rows are compared; what either meets is told at once and mended by the next run."""
+
+import pytest
+
+from engine.base import Progress
+from engine.mysql.catalog import read_table
+from engine.mysql.shadow.checkpoints import Phase
+from engine.mysql.shadow.names import names_of
+from engine.mysql.trouble import Trouble
+from tests.engine.mysql.copying.rig import Rig, Watcher, make_rig, prepare
+from tests.engine.mysql.copying.test_copy import TABLE
+from tests.servers.server import Server
+
+BOTH = "building indexes and comparing rows"
+
+
+class Reader:
+    """Somebody who reads the shadow in a transaction: it can be written to, but gets no index until that is over."""
+
+    def __init__(self, rig: Rig) -> None:
+        self._rig = rig
+        self._link = rig.link()
+        self._reads = False
+
+    def begin(self) -> None:
+        if not self._reads:
+            self._reads = True
+            self._link.run("START TRANSACTION")
+            self._link.rows(f"SELECT 1 FROM {self._rig.shadow} LIMIT 1")
+
+    def end(self) -> None:
+        self._link.close()
+
+
+def indexes(rig: Rig) -> set[str]:
+    with rig.link() as link:
+        shadow = read_table(link, rig.schema, names_of(rig.source).shadow)
+    assert shadow is not None
+    return {index.name for index in shadow.indexes}
+
+
+def test_rows_are_compared_while_indexes_are_built(server: Server) -> None:
+    rig = make_rig(server, TABLE, ["MODIFY k BIGINT NOT NULL"])
+    reader = Reader(rig)
+
+    def hook(progress: Progress) -> None:
+        if progress.detail == "copying rows":
+            reader.begin()
+        if progress.detail == BOTH:
+            reader.end()
+
+    watcher = Watcher(hook)
+    with rig.copying(rig.step()) as copy:
+        prepare(copy, watcher)
+        assert copy.checkpoint.phase is Phase.READY
+        assert copy.checkpoint.deferred == ()
+    assert BOTH in watcher.details()
+    assert indexes(rig) == {"PRIMARY", "k", "v"}
+    rig.assert_as_altered()
+
+
+def test_a_build_that_ends_is_told_while_rows_are_compared_and_made_again(server: Server) -> None:
+    rig = make_rig(server, TABLE, ["MODIFY k BIGINT NOT NULL"])
+    reader = Reader(rig)
+
+    def hook(progress: Progress) -> None:
+        if progress.detail == "copying rows":
+            reader.begin()
+        if progress.detail in (BOTH, "building indexes"):
+            kill_builds(rig)
+
+    with rig.copying(rig.step()) as copy, pytest.raises(Trouble):
+        prepare(copy, Watcher(hook))
+    reader.end()
+    assert indexes(rig) == {"PRIMARY"}
+    with rig.copying(rig.step()) as copy:
+        assert copy.checkpoint.phase is Phase.INDEX
+        prepare(copy, Watcher())
+        assert copy.checkpoint.phase is Phase.READY
+    assert indexes(rig) == {"PRIMARY", "k", "v"}
+    rig.assert_as_altered()
+
+
+def kill_builds(rig: Rig) -> None:
+    with rig.link() as link:
+        for (thread,) in link.rows(
+            "SELECT id FROM information_schema.processlist WHERE info LIKE 'ALTER TABLE%%' AND db = %s",
+            rig.schema,
+        ):
+            link.run(f"KILL QUERY {thread}")
