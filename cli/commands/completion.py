@@ -21,7 +21,7 @@ def completion(context: click.Context, shell: str) -> Exit:
     \b
     For this session:
       eval "$(schemabot completion bash)"
-      eval "$(schemabot completion zsh)"
+      autoload -Uz compinit && compinit; eval "$(schemabot completion zsh)"
       schemabot completion fish | source
     For good, once:
       schemabot completion bash >> ~/.bash_completion

@@ -1,4 +1,4 @@
-"""The shell completes our commands: a real bash reads our script and is asked what it would offer."""
+"""The shell completes our commands: a real bash, zsh and fish read our scripts and are asked what they would offer."""
 
 import os
 import shutil
@@ -76,17 +76,58 @@ def test_bash_offers_the_profiles_that_are_written_down(run: Run) -> None:
     assert offered("status", "--profile", "sta") == ["staging"]
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_the_script_of_a_shell_is_understood_by_it(run: Run, shell: str, tmp_path: Path) -> None:
-    ended = run("completion", shell)
-    assert ended.code == 0
-    assert "_SCHEMABOT_COMPLETE" in ended.out
-    script = tmp_path / f"completion.{shell}"
-    script.write_text(ended.out)
+ASK_ZSH = """
+compdef() { print -r -- "bound: $*" }
+_describe() { print -rl -- ${${(P)3}%%:*} }
+compadd() { print -rl -- ${(P)@[-1]} }
+_path_files() { print -r -- "shell: $*" }
+eval "$(schemabot completion zsh)"
+words=("$@")
+CURRENT=$#
+_schemabot_completion
+"""
+ASK_FISH = "schemabot completion fish | source; complete -C (string join ' ' -- $argv)"
+
+
+def offered_by(shell: str, *words: str) -> list[str]:
+    """What zsh or fish offers behind *words*. Skips, saying so, where the shell is not installed."""
     if shutil.which(shell) is None:
-        assert shell != "bash"
-        return
-    subprocess.run([shell, "-n", str(script)], check=True, timeout=60)
+        pytest.skip(f"no {shell} on this machine: the script for it was not run")
+    ask = {"zsh": ["zsh", "-f", "-c", ASK_ZSH, "zsh"], "fish": ["fish", "--no-config", "-c", ASK_FISH]}
+    asked = subprocess.run(
+        [*ask[shell], "schemabot", *words], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (asked.returncode, asked.stderr) == (0, "")
+    found = asked.stdout.splitlines()
+    if shell == "zsh":
+        assert found.pop(0) == "bound: _schemabot_completion schemabot"
+    return [line.partition("\t")[0] for line in found]
+
+
+@pytest.mark.usefixtures("program_on_path")
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["st"], {"status", "stop", "start"}),
+        (["apply", "--allow"], {"--allow-unsafe"}),
+        (["progress", "-o", "l"], {"log"}),
+    ],
+)
+def test_zsh_and_fish_offer_commands_options_and_values(
+    shell: str, words: list[str], expected: set[str]
+) -> None:
+    assert set(offered_by(shell, *words)) == expected
+
+
+@pytest.mark.usefixtures("program_on_path")
+@pytest.mark.parametrize(("shell", "expected"), [("zsh", "shell: -f"), ("fish", "shop.db")])
+def test_zsh_and_fish_offer_files(
+    shell: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("shop.db").touch()
+    assert offered_by(shell, "plan", "sh") == [expected]
 
 
 def test_an_unknown_shell_is_wrong_usage_naming_the_known_ones(run: Run) -> None:

@@ -85,7 +85,7 @@ def test_a_table_at_work_is_shown_however_small_the_terminal() -> None:
 
 
 def test_a_retrying_apply_says_which_retry_and_when_and_why() -> None:
-    due = (datetime.now(UTC) + timedelta(seconds=100)).isoformat(timespec="seconds")
+    due = (datetime.now(UTC) + timedelta(hours=1)).isoformat(timespec="seconds")
     view = ProgressView(
         progress(
             "failed_retryable", attempt=2, max_attempts=10, next_attempt_at=due, error_message="disk full"
