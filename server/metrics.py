@@ -42,6 +42,19 @@ class Metrics:
     def _scheduler(self) -> None:
         at = self.registry
         self.claims = Counter("schemabot_scheduler_claims", "Applies claimed by a worker", registry=at)
+        self.recovery_cycles = Counter(
+            "schemabot_recovery_cycles", "Looks for an apply that is due", registry=at
+        )
+        self.recovery_recovered = Counter(
+            "schemabot_recovery_recovered",
+            "Applies taken up again after a failure or the end of their driver",
+            registry=at,
+        )
+        self.recovery_failed = Counter(
+            "schemabot_recovery_failed",
+            "Applies that did not get on after they were taken up again",
+            registry=at,
+        )
         self.claim_wait_seconds = Histogram(
             "schemabot_scheduler_claim_wait_seconds",
             "From due to claimed, on the store's clock",

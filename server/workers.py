@@ -21,6 +21,7 @@ YIELDING = 5
 """How much the threads that drive give way (nice): answers, heartbeats and commands come first when cores are scarce."""
 ENDS = {Outcome.COMPLETED: "success", Outcome.FAILED: "error"}
 """Drives after which an apply is over, in the words of the metrics."""
+IN_VAIN = frozenset({Outcome.FAILED, Outcome.RETRY, Outcome.CRASHED})
 
 
 def owner_name() -> str:
@@ -95,10 +96,12 @@ class Workers:
         """Claim at most one apply and hand it to a worker; whether there was one."""
         self._wake.clear()
         sent_at = boottime()
+        self._app.metrics.recovery_cycles.inc()
         claim = self._app.store.claim(self._owner, self._lease_seconds)
         if claim is None:
             return False
         self._app.metrics.claims.inc()
+        self._app.metrics.recovery_recovered.inc(int(claim.recovered))
         self._app.metrics.claim_wait_seconds.observe(max(0.0, claim.waited_seconds))
         log.info("%s: claimed (fence %d, attempt %d)", claim.apply_uid, claim.fence, claim.attempt)
         self._claimed.put(self._keeper.hold(claim, sent_at))
@@ -137,6 +140,8 @@ class Workers:
             metrics.running.dec()
             self._keeper.release(lease)
         metrics.drive_seconds.labels(outcome=outcome.value).observe(time.monotonic() - began)
+        if lease.claim.recovered and outcome in IN_VAIN:
+            metrics.recovery_failed.inc()
         if outcome in ENDS:
             self._observe_end(lease.claim.apply_uid, ENDS[outcome])
 

@@ -127,6 +127,7 @@ class Claim:
     attempt: int
     lease_seconds: float
     waited_seconds: float  # from due to claimed, on the store's clock
+    recovered: bool  # a retry, or its last driver died
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

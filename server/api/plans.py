@@ -81,7 +81,14 @@ def rollback_plan(app: App, request: Request) -> Answer:
         repository=apply.repository,
         pull_request=apply.pull_request,
     )
-    made, unmanaged = make_plan(app, wanted, "rollback plan failed")
+    counted = app.metrics.control_operations
+    where = {"operation": "rollback_plan", **labels(app, apply.database, apply.environment)}
+    try:
+        made, unmanaged = make_plan(app, wanted, "rollback plan failed")
+    except Failed:
+        counted.labels(**where, status="error").inc()
+        raise
+    counted.labels(**where, status="success").inc()
     return {**plan_body(made, unmanaged), **_where(made)}
 
 

@@ -163,6 +163,7 @@ def _take(transaction: Statements, due: Row, owner: str, token: str, lease_secon
         attempt=due["attempt"] + (retry or lapsed),
         lease_seconds=lease_seconds,
         waited_seconds=due["waited"],
+        recovered=retry or lapsed,
     )
     transaction.take(claim, retry=retry)
     if lapsed:

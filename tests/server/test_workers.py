@@ -88,6 +88,10 @@ def test_a_retry_does_not_wait_for_the_poll(rig: Rig) -> None:
         app.wake()
 
         until("completed", lambda: rig.now(apply).state is State.COMPLETED)
+    counted = app.metrics.exposition().decode()
+    assert "schemabot_recovery_recovered_total 2.0" in counted, "the first drive recovered nothing"
+    assert "schemabot_recovery_failed_total 1.0" in counted
+    assert "schemabot_recovery_cycles_total 0.0" not in counted
 
 
 def test_no_more_drives_than_workers_and_no_claim_without_a_free_one(rig: Rig) -> None:

@@ -361,3 +361,7 @@ def test_a_rollback_the_engine_refuses_says_why(api: Api) -> None:
     api.engine.answer = Refused("it cannot be undone")
     answer = api.post("/api/rollback/plan", {"apply_id": uid})
     assert (answer.status, answer.json["error"]) == (500, "rollback plan failed: it cannot be undone")
+    counted = (
+        'schemabot_control_operations_total{database="shop",environment="staging",operation="rollback_plan"'
+    )
+    assert api.metric(f'{counted},status="error"}} 1.0')
