@@ -1,4 +1,4 @@
-"""How the HTTP API answers while four tables are copied: requests/s and p99 for 1, 8, 32 and 200 clients, and 1,000 watchers.
+"""How the HTTP API answers while four tables are copied: 1, 8, 32 and 200 closed clients, 1,000 watchers, 50 applies/s.
 
 The daemon is a process of its own, so are the clients (all in one), and so is the floor: the standard library's
 ThreadingHTTPServer, which answers with the bytes of one progress reply and does nothing else. Beside apply and cancel stands
@@ -34,6 +34,8 @@ CLIENTS = (1, 8, 32, 200)
 WATCHERS = 1_000
 POLL_SECONDS = 2.0
 """As often as the original's terminal view and ours look."""
+ENQUEUES_PER_SECOND = 50.0
+"""By people who enqueue at a pace of their own, however fast the answers come."""
 TARGET_P99 = 0.050
 COLUMNS = "id INTEGER PRIMARY KEY, customer INTEGER NOT NULL, quantity {kind} NOT NULL, note TEXT"
 KINDS = ("TEXT", "INTEGER")
@@ -126,20 +128,28 @@ class Clients:
             [sys.executable, "-m", "bench.load"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
 
-    def play(self, load: Load) -> dict[str, list[float]]:
-        """Play it; the durations by label. Any failure ends the bench."""
+    def begin(self, load: Load) -> None:
+        """Begin to play it."""
         assert self._process.stdin is not None
-        assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(asdict(load)) + "\n")
         self._process.stdin.flush()
+
+    def end(self) -> dict[str, list[float]]:
+        """Wait for its end; the durations by label. Any failure ends the bench."""
+        assert self._process.stdout is not None
         heard = json.loads(self._process.stdout.readline())
         if heard["failures"]:
             raise SystemExit(f"{heard['failures']} requests failed, the first: {heard['first_failure']}")
         durations: dict[str, list[float]] = heard["durations"]
         return durations
 
+    def play(self, load: Load) -> dict[str, list[float]]:
+        """Begin, and wait for its end."""
+        self.begin(load)
+        return self.end()
+
     def close(self) -> None:
-        """End it."""
+        """Let the process go."""
         self._process.communicate()
 
 
@@ -250,6 +260,7 @@ class Ground:
     address: tuple[str, int]
     floor: tuple[str, int]
     clients: Clients
+    others: Clients
     copies: Copies
     plans: dict[str, str]
 
@@ -289,18 +300,25 @@ class Ground:
         )
         return self.clients.play(load)
 
-    def watch(self) -> list[float]:
-        """The watchers: each looks every two seconds, timed from when it was due."""
+    def watchers(self) -> Load:
+        """Each looks every two seconds, timed from when it was due."""
+        return self._paced(self.requests("progress", self.scope.watchers), POLL_SECONDS)
+
+    def people(self) -> Load:
+        """Each enqueues, and cancels after half of the time until it enqueues again; timed in the same way."""
+        count = max(self.scope.clients)
+        return self._paced(self.requests("apply", count), count / ENQUEUES_PER_SECOND / 2)
+
+    def _paced(self, requests: list[list[tuple[str, str]]], every: float) -> Load:
         host, port = self.address
-        requests = self.requests("progress", self.scope.watchers)
-        load = Load(
+        return Load(
             host=host,
             port=port,
             requests=requests,
             seconds=self.scope.watch_seconds,
-            every=POLL_SECONDS,
+            every=every,
+            may_be_refused=["cancel"],
         )
-        return self.clients.play(load)["progress"]
 
 
 def threads_of(pid: int) -> int:
@@ -336,9 +354,10 @@ def ground(folder: Path, scope: Scope) -> Iterator[Ground]:
         floor = stack.enter_context(process(sys.executable, "-m", "bench.http", "--serve-floor", str(body)))
         assert floor.stdout is not None
         port = int(floor.stdout.readline())
-        clients = Clients()
+        clients, others = Clients(), Clients()
         stack.callback(clients.close)
-        yield Ground(scope, folder, daemon, address, ("127.0.0.1", port), clients, copies, plans)
+        stack.callback(others.close)
+        yield Ground(scope, folder, daemon, address, ("127.0.0.1", port), clients, others, copies, plans)
         if copies.trouble:
             raise SystemExit(copies.trouble)
 
@@ -361,23 +380,30 @@ def verdict(met: bool) -> str:
 def measure(at: Ground) -> None:
     """Every cell, printed as it comes."""
     tails = _closed(at)
+    print()
     pid = at.daemon.pid
     before, began, cpu = resident_megabytes(pid), time.monotonic(), cpu_seconds(pid)
-    found = at.watch()
+    _judge("watchers", f"each every {POLL_SECONDS:g} s", at.clients.play(at.watchers())["progress"], at)
     core = (cpu_seconds(pid) - cpu) / (time.monotonic() - began) * 100
-    rate, p99 = len(found) / at.scope.watch_seconds, quantile(found, 0.99)
-    print(
-        f"\n{at.scope.watchers} watchers, each every {POLL_SECONDS:g} s ({rate:,.0f} requests/s): "
-        f"p50 / p99 / worst {milliseconds(found, 0.5, 0.99, 1.0)} ms; target p99 < 50 ms: {verdict(p99 < TARGET_P99)}"
-    )
+    at.others.begin(at.watchers())
+    enqueued = at.clients.play(at.people())
+    watched = at.others.end()["progress"]
+    for label, durations in enqueued.items():
+        _judge(label, f"{max(at.scope.clients)} people beside the watchers", durations, at)
+    _judge("watchers", "beside these people", watched, at)
     for count, tail in tails.items():
-        met = verdict(tail < TARGET_P99)
-        print(f"enqueue p99 with {count} clients: {1000 * tail:.1f} ms; target < 50 ms: {met}")
+        print(f"enqueue p99 with {count} closed clients: {1000 * tail:.1f} ms, {verdict(tail < TARGET_P99)}")
     print(
         f"daemon: {threads_of(pid)} threads, {before:.0f} MB resident before the watchers and "
         f"{resident_megabytes(pid):.0f} after them, {core:.0f} % of a core with them and the copies; "
         f"{at.copies.completed} copies were completed on the way"
     )
+
+
+def _judge(what: str, who: str, durations: list[float], at: Ground) -> None:
+    met = verdict(quantile(durations, 0.99) < TARGET_P99)
+    rate, times = len(durations) / at.scope.watch_seconds, milliseconds(durations, 0.5, 0.99, 1.0)
+    print(f"{what}, {who} ({rate:,.0f}/s): p50 / p99 / worst {times} ms; p99 < 50 ms: {met}", flush=True)
 
 
 def _closed(at: Ground) -> dict[int, float]:

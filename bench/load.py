@@ -5,6 +5,7 @@ It reads one JSON `Load` per line of stdin, plays it, and answers with one JSON 
 
 import asyncio
 import gc
+import heapq
 import json
 import sys
 import time
@@ -18,7 +19,8 @@ class Load:
     """Who asks what: each connection sends its requests in turn, again and again.
 
     `requests[i]` of connection i: (label, message). `every` 0: the next as soon as the answer is there. Otherwise one each
-    `every` seconds, spread over the connections, and timed from when it was due, whether or not the client came late.
+    `every` seconds, and timed from when it was due, whether or not the client came late; the connections begin one after the
+    other, evenly spread over the time that one needs for its requests, so that at any moment all kinds of them are due.
     """
 
     host: str
@@ -70,6 +72,11 @@ class Client(asyncio.Protocol):
             self._heard.fail(f"connection lost: {exc}")
         self.busy = False
 
+    @property
+    def through(self) -> bool:
+        """Whether its requests were sent equally often: those that belong together are not torn apart by the end."""
+        return self._next == 0
+
     def ask(self, due: float) -> None:
         """Send the next request; its time runs from *due*."""
         assert self._transport is not None
@@ -104,8 +111,7 @@ class Client(asyncio.Protocol):
         if not good or b'"accepted":false' in body:
             label = f"{label} refused"
         self._heard.durations.setdefault(label, []).append(now - self._began)
-        # Requests that belong together are not torn apart by the end.
-        if not self.every and (now < self.until or self._next > 0):
+        if not self.every and (now < self.until or not self.through):
             self.ask(now)
 
     def close(self) -> None:
@@ -144,15 +150,19 @@ async def play(load: Load) -> Heard:
 
 
 async def _paced(load: Load, clients: list[Client], began: float, until: float) -> None:
-    """One request per client and interval, evenly spread."""
-    step = load.every / len(clients)
-    number = 0
-    while (due := began + number * step) < until:
-        wait = due - time.perf_counter()
+    """One request per client and interval."""
+    cycle = load.every * len(load.requests[0])
+    due = [(began + cycle * number / len(clients), number) for number in range(len(clients))]
+    while due:
+        at, number = due[0]
+        wait = at - time.perf_counter()
         if wait > 0:
             await asyncio.sleep(wait)
-        clients[number % len(clients)].ask(due)
-        number += 1
+        if at >= until and clients[number].through:
+            heapq.heappop(due)
+        else:
+            clients[number].ask(at)
+            heapq.heapreplace(due, (at + load.every, number))
 
 
 def message(method: str, path: str, body: dict[str, Any] | None = None) -> str:

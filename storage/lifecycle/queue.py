@@ -29,12 +29,16 @@ class Queue:
 
     def plan(self, plan_id: str) -> Plan:
         """The plan of that id, or NotFound."""
-        return self._database.read(lambda reader: _find_plan(reader, plan_id))
+        found = self._database.read(lambda reader: reader.plan(plan_id))
+        if found is None:
+            raise NotFound(f"plan not found: {plan_id}")
+        return to_plan(found)
 
     # -- in -----------------------------------------------------------------------------------------------------
 
     def enqueue(self, new: NewApply) -> Apply:
         """One apply and its tasks, due at once; or the one that the idempotency key named before."""
+        plan = self.plan(new.plan_id)  # it never changes, so it is read before anything waits for us
         request_hash = _request_hash(new)
         apply_uid = f"apply-{uuid4().hex[:16]}"
 
@@ -44,7 +48,6 @@ class Queue:
                 known = transaction.hold_apply(apply_uid)
             if known is not None:
                 return to_apply(known)
-            plan = _find_plan(transaction, new.plan_id)
             apply = _insert(transaction, new, plan, apply_uid, request_hash)
             if apply["apply_uid"] == apply_uid:
                 _insert_tasks(transaction, apply["id"], plan)
@@ -93,13 +96,6 @@ def _known(transaction: Statements, new: NewApply, request_hash: str) -> Row | N
     if found is not None and found["request_hash"] != request_hash:
         raise KeyReused(f"the idempotency key was used before, for another request: {found['apply_uid']}")
     return found
-
-
-def _find_plan(transaction: Statements, plan_id: str) -> Plan:
-    found = transaction.plan(plan_id)
-    if found is None:
-        raise NotFound(f"plan not found: {plan_id}")
-    return to_plan(found)
 
 
 def _insert(transaction: Statements, new: NewApply, plan: Plan, apply_uid: str, request_hash: str) -> Row:

@@ -1,10 +1,9 @@
-"""Connections to the store's file; the only module that knows apsw, and the border where its errors become ours.
+"""Connections to the store's file, and the border where SQLite's errors become ours.
 
-One writer behind a lock, one connection for heartbeats (so that they never queue behind the process's own writes) and a
+One writer, one connection for heartbeats (so that they never queue behind the process's own writes) and a
 few query_only readers. Connections are opened at first use, so a daemon can start before its file can be reached.
 """
 
-import random
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,11 +19,12 @@ from storage.sqlite.people import PeopleStatements
 from storage.sqlite.transaction import Transaction, named
 from storage.sqlite.upgrades import converge, known_upgrades, recognise
 from storage.sqlite.work import WorkStatements
+from storage.sqlite.writer import Patience, Writer
 
 OnConnect = Callable[[apsw.Connection], None]
 
-IDLE_READERS = 4
-"""How many readers are kept open; more are opened under load and closed again."""
+IDLE_READERS = 16
+"""How many readers are kept open: as many as threads of a daemon read at once. More are opened under load and closed again."""
 WAL_BYTES = 64 * 1024 * 1024
 """The write-ahead log is cut back to this size after a checkpoint."""
 
@@ -33,75 +33,8 @@ class SqliteStatements(ApplyStatements, WorkStatements, PeopleStatements):
     """All statements of a transaction."""
 
 
-class Patience:
-    """A connection's busy handler: short random sleeps until a deadline.
-
-    SQLite's own handler sleeps up to 100 ms between looks and starves some waiters for seconds.
-    """
-
-    def __init__(self) -> None:
-        self.deadline = 0.0
-
-    def __call__(self, _tries: int) -> bool:
-        if time.monotonic() >= self.deadline:
-            return False
-        time.sleep(random.uniform(0.0001, 0.002))  # noqa: S311 - jitter
-        return True
-
-
-class Writer:
-    """One connection for write transactions, used by one thread at a time."""
-
-    def __init__(self, connect: Callable[[Patience], apsw.Connection], busy_seconds: float) -> None:
-        self._connect = connect
-        self._busy_seconds = busy_seconds
-        self._patience = Patience()
-        self._lock = threading.Lock()
-        self._connection: apsw.Connection | None = None
-
-    @contextmanager
-    def transaction(self, busy_seconds: float | None = None) -> Iterator[apsw.Connection]:
-        """BEGIN IMMEDIATE … COMMIT; ROLLBACK when the body raises. Waits for its turn no longer than the limit in all."""
-        limit = self._busy_seconds if busy_seconds is None else busy_seconds
-        deadline = time.monotonic() + limit
-        if not self._lock.acquire(timeout=limit):
-            raise Unavailable(f"the store is busy: no turn to write within {limit:g} s")
-        try:
-            self._patience.deadline = deadline
-            if self._connection is None:
-                self._connection = self._connect(self._patience)
-            yield from self._begin_and_commit(self._connection)
-        finally:
-            self._lock.release()
-
-    def _begin_and_commit(self, connection: apsw.Connection) -> Iterator[apsw.Connection]:
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield connection
-            connection.execute("COMMIT")
-        except BaseException:
-            self._roll_back(connection)
-            raise
-
-    def _roll_back(self, connection: apsw.Connection) -> None:
-        try:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-        except apsw.Error:
-            # Closing rolls back, too; the next transaction opens the file afresh.
-            self._connection = None
-            connection.close(True)
-
-    def close(self) -> None:
-        """Close the connection once the running transaction is over."""
-        with self._lock:
-            if self._connection is not None:
-                self._connection.close(True)
-                self._connection = None
-
-
 class Database(Transactions):
-    """The store's file. SQLite undoes nothing by itself: no work ever runs twice here."""
+    """The store's file. No work is ever `repeated` here: what runs again was undone for certain."""
 
     def __init__(
         self,
@@ -123,18 +56,20 @@ class Database(Transactions):
 
     def upgrade(self) -> None:
         """Converge the tables. Raises SchemaTooNew, Corrupt, Unavailable."""
-        with self._translated(), self._writer.transaction() as connection:
-            converge(Transaction(connection), known_upgrades())
+        with self._translated():
+            self._writer.run(lambda connection: converge(Transaction(connection), known_upgrades()))
 
     def write(self, work: Callable[[Statements], Result], busy_seconds: float | None = None) -> Result:
         """Run *work* on the process's writer."""
-        with self._translated(), self._writer.transaction(busy_seconds) as connection:
-            return work(SqliteStatements(connection, self._guard))
+        with self._translated():
+            return self._writer.run(
+                lambda connection: work(SqliteStatements(connection, self._guard)), busy_seconds
+            )
 
     def beat(self, work: Callable[[Statements], Result]) -> Result:
         """Run *work* on the heartbeat's own connection."""
-        with self._translated(), self._heart.transaction() as connection:
-            return work(SqliteStatements(connection, self._guard))
+        with self._translated():
+            return self._heart.run(lambda connection: work(SqliteStatements(connection, self._guard)))
 
     def read(self, work: Callable[[Statements], Result]) -> Result:
         """Run *work* on a reader."""

@@ -154,8 +154,8 @@ def test_ow_6_heartbeats_do_not_queue_behind_the_processs_own_writes(path: Path)
     with SqliteStore(path, busy_seconds=30.0) as store:
         queued(store)
         claim = claimed(store)
-        assert store._database._writer._lock.acquire(timeout=5)
+        assert store._database._writer._in_use.acquire(timeout=5)
         try:
             assert store.heartbeat([claim]) == frozenset()
         finally:
-            store._database._writer._lock.release()
+            store._database._writer._in_use.release()

@@ -198,12 +198,12 @@ def test_i5_every_writer_is_durable_and_every_reader_cannot_write(path: Path) ->
         store.heartbeat([claimed(store)])
         store.counts()
         modes = [
-            (c.pragma("synchronous"), c.pragma("journal_mode"), c.pragma("query_only"))
+            (c.pragma("query_only"), c.pragma("journal_mode"), c.pragma("synchronous"))
             for c in watch.connections
         ]
     full = 2
-    assert modes[:2] == [(full, "wal", 0), (full, "wal", 0)]
-    assert [mode[1:] for mode in modes[2:]] == [("wal", 1)]
+    assert [mode for mode in modes if mode[0] == 0] == [(0, "wal", full)] * 2, "for writes and for heartbeats"
+    assert [mode[:2] for mode in modes if mode[0] == 1] == [(1, "wal")]
 
 
 # -- full ---------------------------------------------------------------------------------------------------------
