@@ -139,10 +139,11 @@ class Writer:
 
     def _lead(self) -> None:
         """Run what waits, this thread's own turn first, and let the next one lead."""
-        with self._lock:
-            turns = list(self._waiting)
-            self._waiting.clear()
+        turns: list[Turn] = []
         try:
+            with self._lock:
+                while self._waiting:
+                    turns.append(self._waiting.popleft())
             with self._in_use:
                 self._run(turns)
         finally:

@@ -10,6 +10,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
 from typing import Any, cast
 
@@ -110,21 +112,24 @@ def stop_inside(address: str) -> None:
 
 
 def complete(path: str) -> None:
-    """Enqueue, claim, record and complete for ever; print each apply once its completion is acknowledged."""
+    """Four threads enqueue, claim, record and complete for ever, sharing commits; each acknowledged completion is printed."""
 
     def often(connection: apsw.Connection) -> None:
         connection.wal_autocheckpoint(20)
 
-    with SqliteStore(path, _on_connect=often) as store:
-        wait_for_go()
-        number = 0
-        while True:
-            number += 1
-            apply = queued(store, f"db{os.getpid()}-{number}")
+    def work(thread: int) -> None:
+        for number in count(1):
+            queued(store, f"db{os.getpid()}-{thread}-{number}")
             mine = claimed(store)
             store.record(mine, [TaskProgress(seq=0, rows_copied=number, rows_total=number)], durable=True)
             store.complete(mine)
-            say(apply.apply_uid)
+            with saying:
+                say(mine.apply_uid)
+
+    saying = threading.Lock()
+    with SqliteStore(path, _on_connect=often) as store, ThreadPoolExecutor(4) as pool:
+        wait_for_go()
+        list(pool.map(work, range(4)))
 
 
 def sweep(address: str) -> None:

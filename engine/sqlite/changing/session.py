@@ -2,7 +2,10 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+
+import apsw
 
 from engine import faults
 from engine.base import Change, Control, Job, Progress, Session, Signal, Standing, Target
@@ -300,5 +303,17 @@ class SqliteSession(Session):
         except EngineError:
             pass  # whoever comes next finds them and cleans
         finally:
+            self._empty_log()
             self._connection.close()
         faults.reached("closed")
+
+    def _empty_log(self) -> None:
+        """Leave nothing of the write-ahead log to closing, in which the driver lets no other thread of the process run.
+
+        Whoever closes a database last writes the whole log into it. Nobody is waited for: PASSIVE does the work beside
+        others, TRUNCATE finds it done, or gives up.
+        """
+        self._connection.set_busy_handler(None)
+        with suppress(apsw.Error):
+            for mode in ("PASSIVE", "TRUNCATE"):
+                self._connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()

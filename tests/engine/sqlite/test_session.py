@@ -267,6 +267,19 @@ def test_a_group_becomes_live_in_one_transaction_or_not_at_all(tmp_path: Path) -
     assert plans.left_behind(path) == []
 
 
+def test_closing_leaves_no_log_for_whoever_closes_last(tmp_path: Path) -> None:
+    """Writing the log into the file while the last connection closes would stop every thread of the daemon."""
+    path = _shop(tmp_path)
+    log = path.with_name(path.name + "-wal")
+    with closing(apsw.Connection(str(path))) as application:
+        application.execute("PRAGMA journal_mode = WAL").fetchall()
+        change = _changes(path)["online"]
+        with plans.open_session(path) as session:
+            assert plans.drive(session, change, plans.Caller()) is Signal.GO
+            assert log.stat().st_size > 0
+        assert log.stat().st_size == 0
+
+
 def test_a_large_table_is_dropped_in_small_steps(tmp_path: Path) -> None:
     """Its names are free at once; its rows go in tidy; parents can be deleted meanwhile."""
     path = plans.make(
