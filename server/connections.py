@@ -38,7 +38,18 @@ class Connection:
     """Always in the hands of one thread (see server/http.py)."""
 
     __slots__ = (
-        *("begun", "close_after", "counted", "deadline", "incoming", "peer", "rest", "sock", "state"),
+        *(
+            "begun",
+            "close_after",
+            "counted",
+            "deadline",
+            "incoming",
+            "peer",
+            "rest",
+            "sock",
+            "state",
+            "watched",
+        ),
     )
 
     def __init__(
@@ -53,6 +64,7 @@ class Connection:
         self.close_after = False
         self.begun = False
         self.counted = 0  # bytes of `incoming` in the server's total
+        self.watched = 0  # the events it is registered for with the selector
 
     def greet(self) -> int:
         """Go on agreeing on keys: what to wait for, or 0 when that is done. OSError: the client speaks something else."""
