@@ -59,7 +59,8 @@ def test_it_answers_and_leaves_no_thread_behind(tmp_path: Path) -> None:
     before = set(threading.enumerate())
     with Daemon(config_at(tmp_path / "store.db")) as daemon:
         assert get(f"{daemon.url}/health") == {"status": "ok"}
-        assert get(f"{daemon.url}/api/status") == {"active_count": 0, "applies": []}
+        status = get(f"{daemon.url}/api/status")
+        assert (status["active_count"], status["applies"]) == (0, [])
 
     assert set(threading.enumerate()) == before
 
