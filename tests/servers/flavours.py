@@ -1,5 +1,6 @@
 """What differs between MariaDB and MySQL as far as having one for tests is concerned."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +49,8 @@ class Flavour:
     oldest: tuple[int, int]
     package: str
     suite: str | None  # of Debian; None for whichever this machine uses
+    folder: str  # in the cache
+    only_cached: bool = False  # whatever else this machine has
     options: tuple[str, ...]
     empty_options: tuple[str, ...]
     empty_input: Callable[[Path], str]  # of the folder with the server's own SQL files
@@ -55,16 +58,16 @@ class Flavour:
 
 def _mariadb_system_tables(share: Path) -> str:
     """What mariadb-install-db feeds to the server, without that script's search of the machine."""
-    files = (
-        "mysql_system_tables.sql",
-        "mysql_performance_tables.sql",
-        "mysql_system_tables_data.sql",
-        "mysql_sys_schema.sql",
-    )
+    # MariaDB 11 put its own name before them.
+    prefix = "mariadb" if (share / "mariadb_system_tables.sql").exists() else "mysql"
+    files = ("system_tables", "performance_tables", "system_tables_data", "sys_schema")
     parts = ["CREATE DATABASE mysql;", "USE mysql;", "SET @auth_root_socket=NULL;"]
-    parts += [(share / name).read_text() for name in files]
+    parts += [(share / f"{prefix}_{name}.sql").read_text() for name in files]
     return "\n".join([*parts, "FLUSH PRIVILEGES;", ACCOUNT_SQL])
 
+
+# Another suite of Debian has another version: trixie has 11.8.
+_MARIADB_SUITE = os.environ.get("SCHEMABOT_TEST_MARIADB_SUITE", "")
 
 MARIADB = Flavour(
     name="mariadb",
@@ -73,7 +76,9 @@ MARIADB = Flavour(
     programs=("mariadbd", "mysqld"),
     oldest=(10, 6),
     package="mariadb-server-core",
-    suite=None,
+    suite=_MARIADB_SUITE or None,
+    folder=f"mariadb-{_MARIADB_SUITE}" if _MARIADB_SUITE else "mariadb",
+    only_cached=bool(_MARIADB_SUITE),
     options=("--innodb-log-file-size=32M",),
     empty_options=("--bootstrap",),
     empty_input=_mariadb_system_tables,
@@ -87,6 +92,7 @@ MYSQL = Flavour(
     oldest=(8, 4),
     package="mysql-server-core",
     suite="sid",
+    folder="mysql",
     options=("--mysqlx=OFF", "--innodb-redo-log-capacity=32M"),
     empty_options=("--initialize-insecure",),
     empty_input=lambda _share: "",

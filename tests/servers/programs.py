@@ -54,7 +54,8 @@ def program_for(flavour: Flavour, say: Callable[[str], None] = lambda _text: Non
 
     Raises ServerMissing, with what to do, when none of these works. Other test runs wait meanwhile.
     """
-    own = next((found for name in flavour.programs if (found := _on_machine(flavour, name))), None)
+    names = () if flavour.only_cached else flavour.programs
+    own = next((found for name in names if (found := _on_machine(flavour, name))), None)
     return own or _from_cache(flavour, say)
 
 
@@ -76,11 +77,11 @@ def _on_machine(flavour: Flavour, name: str) -> Program | None:
 
 
 def _from_cache(flavour: Flavour, say: Callable[[str], None]) -> Program:
-    folder = CACHE / flavour.name
-    with locked(flavour.name):
+    folder = CACHE / flavour.folder
+    with locked(flavour.folder):
         if not folder.exists():
             say(f"fetching {flavour.title} for the tests into {folder}, once: about half a minute")
-            partial = folder.with_name(f"{flavour.name}.partial")
+            partial = folder.with_name(f"{flavour.folder}.partial")
             shutil.rmtree(partial, ignore_errors=True)
             try:
                 archive.unpack(flavour.package, partial, suite=flavour.suite)
