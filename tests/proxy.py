@@ -217,6 +217,10 @@ class Proxy:
         """Refuse new connections until `heal`. Links go on: see `cut`."""
         self._do(self._deaf)
 
+    def lead_to(self, host: str, port: int) -> None:
+        """Connect new links to another server from now on, as a fail-over does; those that are there stay."""
+        self._do(lambda: self._retarget(host, port))
+
     def cut_when(self, request: Predicate, answer: Predicate = bool, *, at: Moment, times: int = 1) -> None:
         """Cut the links of the next `times` requests that match; `cuts` counts them.
 
@@ -414,6 +418,9 @@ class Proxy:
 
     def _arm(self, trap: _Trap) -> None:
         self._trap = trap
+
+    def _retarget(self, host: str, port: int) -> None:
+        self._target = (host, port)
 
     def _set_delay(self, seconds: float) -> None:
         self._delay = seconds

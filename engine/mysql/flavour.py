@@ -47,3 +47,8 @@ def flavour_of(link: Link) -> Flavour:
         oldest = ".".join(map(str, OLDEST[vendor]))
         raise Refused(f"the server is {vendor} {found[0]}; {vendor} {oldest} or newer is needed")
     return Flavour(vendor=vendor, version=version)
+
+
+def identity_of(link: Link, flavour: Flavour) -> str:
+    """Which of all servers this is: two that replicate from each other, or from a third one, differ."""
+    return str(link.value("SELECT @@GLOBAL.server_id" if flavour.mariadb else "SELECT @@GLOBAL.server_uuid"))

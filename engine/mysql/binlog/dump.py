@@ -10,7 +10,8 @@ from engine.errors import EngineError
 from engine.mysql.address import Address
 from engine.mysql.binlog.errors import PositionGone, PositionLost, PositionRewound
 from engine.mysql.binlog.events import U16
-from engine.mysql.binlog.position import Position
+from engine.mysql.binlog.position import Position, check_server
+from engine.mysql.flavour import flavour_of
 from engine.mysql.link import Link
 from engine.mysql.trouble import Lost, translate
 
@@ -29,9 +30,11 @@ class Dump:
     """The stream. One thread reads; `stop` may come from another one."""
 
     def __init__(self, address: Address, start: Position) -> None:
-        """Ask for everything behind *start*. `Lost`, `Trouble` or `ServerRefused` when that fails."""
+        """Ask for everything behind *start*. `Lost`, `Trouble`, `ServerRefused` or PositionRewound when that fails."""
         self._link = Link(address, settings={"net_write_timeout": _PATIENCE_SECONDS})
         try:
+            # On this very connection: an address may lead to another server from one moment to the next.
+            check_server(self._link, flavour_of(self._link), start)
             self._announce()
             # A server can be asked for 4 bytes of an offset; from the file's begin, keys are told again, which does no harm.
             offset = start.offset if start.offset < 1 << 32 else 4

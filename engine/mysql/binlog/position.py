@@ -6,7 +6,7 @@ from typing import Any, Self
 from engine.errors import Refused
 from engine.mysql.binlog.errors import PositionGone, PositionRewound
 from engine.mysql.binlog.gtids import history_holds
-from engine.mysql.flavour import Flavour
+from engine.mysql.flavour import Flavour, identity_of
 from engine.mysql.link import Link
 
 
@@ -14,13 +14,14 @@ from engine.mysql.link import Link
 class Position:
     """After `offset` bytes of `file`. Plain data: `to_json` goes into a checkpoint, `from_json` reads it back.
 
-    `gtid` and `birth` say whose history it is, so that a restored server or another one is noticed; both may be unknown.
+    `server`, `gtid` and `birth` say whose history it is, so that another or a restored server is noticed; each may be unknown.
     """
 
     file: str
     offset: int
     gtid: str = ""  # of transactions before it: a GTID set of MySQL, a list of MariaDB's GTIDs
     birth: int = 0  # seconds since 1970: when the server began the file
+    server: str = ""  # its identity: a replica has its transactions, but at other places
 
     @property
     def order(self) -> tuple[int, int]:
@@ -46,6 +47,7 @@ class Position:
             offset=int(data["offset"]),
             gtid=str(data.get("gtid", "")),
             birth=int(data.get("birth", 0)),
+            server=str(data.get("server", "")),
         )
 
     def __str__(self) -> str:
@@ -62,11 +64,26 @@ def end_of_log(link: Link, flavour: Flavour) -> Position:
         if flavour.mariadb
         else "".join(str(rows[0].get("executed_gtid_set") or "").split())
     )
-    return Position(file=str(rows[0]["file"]), offset=int(rows[0]["position"]), gtid=str(gtid or ""))
+    return Position(
+        file=str(rows[0]["file"]),
+        offset=int(rows[0]["position"]),
+        gtid=str(gtid or ""),
+        server=identity_of(link, flavour),
+    )
+
+
+def check_server(link: Link, flavour: Flavour, position: Position) -> None:
+    """PositionRewound when *position* is one of another server's."""
+    found = identity_of(link, flavour)
+    if position.server not in ("", found):
+        raise PositionRewound(
+            f"another server answers at this address ({found}, not {position.server}): its binary log is another one"
+        )
 
 
 def check_position(link: Link, flavour: Flavour, position: Position) -> None:
     """PositionGone when the log does not reach back to *position*, PositionRewound when it does not reach up to it."""
+    check_server(link, flavour, position)
     sizes = {str(row["log_name"]): int(row["file_size"]) for row in link.named("SHOW BINARY LOGS")}
     if position.file not in sizes:
         if sizes and max(Position(file=file, offset=0).order for file in sizes) < position.order:

@@ -133,7 +133,13 @@ class Transactions:
             self._offset,
             self._file,
         ) or self._told.birth != self._birth:
-            told = Position(file=self._file, offset=self._offset, gtid=self._gtid(), birth=self._birth)
+            told = Position(
+                file=self._file,
+                offset=self._offset,
+                gtid=self._gtid(),
+                birth=self._birth,
+                server=self._start.server,
+            )
             self._sink.committed(told)
             self._told = told
 

@@ -103,6 +103,7 @@ class Copies:
         signal = self._catch_up([self._of(work) for work in ahead], control)
         if signal is not Signal.GO:
             return signal
+        self._hold.check_address()
         swap = swap_of(self._watch, [self._pair(work) for work in ahead])
         try:
             swap.attempt()

@@ -58,6 +58,7 @@ class StatementRun:
         """RC-2: the tables are looked at again right before. GO when it has run."""
         if statements_run(self._hold.link, self._step) != number:
             raise DriftFound(f"{self._change.table} was changed by somebody else at this moment: plan again")
+        self._hold.check_address()
         faults.reached("before_statement")
         try:
             with (

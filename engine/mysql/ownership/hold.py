@@ -12,11 +12,11 @@ from engine import faults
 from engine.base import Job
 from engine.errors import EngineError, Refused, TargetUnavailable
 from engine.mysql.address import Address
-from engine.mysql.flavour import Flavour, flavour_of
+from engine.mysql.flavour import Flavour, flavour_of, identity_of
 from engine.mysql.link import ANSWER_SECONDS, SETTINGS, Link
 from engine.mysql.ownership.locks import NamedLocks, mark
 from engine.mysql.ownership.records import NO_SUCH_TABLE, Gone, Recorded, Records
-from engine.mysql.trouble import ServerRefused, Waited
+from engine.mysql.trouble import ServerRefused, Trouble, Waited
 
 TAKES = 5
 """A predecessor that leaves just now takes our tables along: then from the beginning."""
@@ -43,6 +43,7 @@ class Hold:
         self.link = Link(address, settings=settings, schema=self.home)
         try:
             self.flavour: Flavour = flavour_of(self.link)
+            self._server = identity_of(self.link, self.flavour)
             self._tokens[self.link.id] = mark(self.link)
         except BaseException:
             self.link.close()
@@ -143,10 +144,19 @@ class Hold:
         schema: str | None = None,
         answer_seconds: float | None = ANSWER_SECONDS,
     ) -> Link:
-        """A further connection, on record before it is handed out: a successor ends it. Fenced when there is one already."""
+        """A further connection, on record before it is handed out: a successor ends it. Fenced when there is one already.
+
+        Trouble when the address leads to another server than that of `link` by now (a fail-over): what is copied there is
+        not there where it is written down.
+        """
         link = Link(
             self.address, settings=settings, schema=schema or self.home, answer_seconds=answer_seconds
         )
+        try:
+            self._check_server(link)
+        except BaseException:
+            link.close()
+            raise
         try:
             self._tokens[link.id] = mark(link)
             # Before the guard, so that whoever holds its lock can be ended.
@@ -180,6 +190,16 @@ class Hold:
             yield link
         finally:
             self.close_link(link)
+
+    def check_address(self) -> None:
+        """Trouble when the address leads to another server than that of `link`: what is done on it reaches nobody."""
+        with Link(self.address) as link:
+            self._check_server(link)
+
+    def _check_server(self, link: Link) -> None:
+        found = identity_of(link, self.flavour)
+        if found != self._server:
+            raise Trouble(f"{self.address} leads to another server now ({found}, not {self._server})", 0)
 
     # -- transactions -------------------------------------------------------------------------------------------
 

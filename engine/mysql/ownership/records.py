@@ -205,19 +205,24 @@ class Records:
 
     def superseded(self, link: Link) -> list[Recorded]:
         """Connections, in whatever transaction they stopped, of earlier owners of our apply, and of applies without life."""
-        rows = link.rows(
-            f"""
-            SELECT token, owner FROM {self._connection} AS c
-             WHERE (apply_uid = %s AND fence < %s)
-                OR (apply_uid <> %s AND NOT EXISTS (
-                    SELECT 1 FROM {self._connection} AS o
-                     WHERE o.apply_uid = c.apply_uid AND o.beat_at > UTC_TIMESTAMP(6) - INTERVAL %s SECOND))
-            """,
-            self._job.apply_uid,
-            self._job.fence,
-            self._job.apply_uid,
-            HELD_SECONDS,
-        )
+        try:
+            rows = link.rows(
+                f"""
+                SELECT token, owner FROM {self._connection} AS c
+                 WHERE (apply_uid = %s AND fence < %s)
+                    OR (apply_uid <> %s AND NOT EXISTS (
+                        SELECT 1 FROM {self._connection} AS o
+                         WHERE o.apply_uid = c.apply_uid AND o.beat_at > UTC_TIMESTAMP(6) - INTERVAL %s SECOND))
+                """,
+                self._job.apply_uid,
+                self._job.fence,
+                self._job.apply_uid,
+                HELD_SECONDS,
+            )
+        except ServerRefused as error:
+            if error.code != NO_SUCH_TABLE:
+                raise
+            return []  # whoever was there has just left, and taken our tables along
         return [Recorded(str(token), str(owner)) for token, owner in rows]
 
     def forget(self, link: Link, connections: Iterable[Recorded]) -> None:
