@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from engine.base import Observation, Verdict
 from engine.mysql.address import Address
 from engine.mysql.flavour import Flavour
+from engine.mysql.lag import Finding, Replicas
 from engine.mysql.link import Link
 from engine.mysql.rights import ON_TABLES, SCRATCH, Rights, rights_of
 from engine.mysql.spec import OWN_PREFIX
@@ -28,6 +29,7 @@ def examine_server(address: Address, link: Link, flavour: Flavour) -> Iterator[O
     yield from _log(link, rights)
     yield _locks(link, flavour, rights.user)
     yield _others(rights)
+    yield _replicas(address, flavour, rights.user)
     if flavour.mariadb:
         yield _counting(link)
     yield _largest(address, link)
@@ -126,6 +128,30 @@ def _others(rights: Rights) -> Observation:
         subject="other connections",
         text="this user cannot see other connections: a waiting change cannot say for whom, replicas are taken to be there",
         remedy=f"GRANT PROCESS ON *.* TO {rights.user}",
+    )
+
+
+def _replicas(address: Address, flavour: Flavour, user: str) -> Observation:
+    replicas = Replicas(address, flavour)
+    try:
+        replicas.looked.wait()
+        found = replicas.finding
+    finally:
+        replicas.close()
+    if found == Finding():
+        return _good("replicas", "none that is connected is behind")
+    grants = (
+        "SLAVE MONITOR, REPLICATION MASTER ADMIN"
+        if flavour.mariadb
+        else "REPLICATION SLAVE, REPLICATION CLIENT"
+    )
+    return Observation(
+        verdict=Verdict.DOUBTFUL,
+        subject="replicas",
+        text=f"if a table were copied now: {found.wait or found.doubt}",
+        remedy=f"have the replicas set report_host, let us reach them there, and GRANT {grants} ON *.* TO {user}"
+        if found.doubt
+        else "",
     )
 
 

@@ -36,13 +36,13 @@ class RowCopy:
         before = work.checkpoint.rows_copied
         crew = Crew("copy", tiles, self._copy_chunk, work.open_link, work.hold.close_link, MOST_THREADS)
         signal = Signal.GO
+        self._steer(crew, control, single=single)
         with crew:
             try:
                 while signal is Signal.GO and not crew.finished:
-                    crew.held, why = work.throttle.look(work.link)
-                    crew.set(rhythm_of(control.volume(), single=single, busy=work.throttle.busy))
+                    said = self._steer(crew, control, single=single)
                     work.state = replace(work.checkpoint, low=tiles.low, rows_copied=before + crew.rows)
-                    signal = work.turn(control, why or "copying rows", gather=GATHER_SECONDS)
+                    signal = work.turn(control, said, gather=GATHER_SECONDS)
             finally:
                 self._closing.set()
         state = replace(work.checkpoint, low=tiles.low, rows_copied=before + crew.rows)
@@ -50,6 +50,13 @@ class RowCopy:
             state = replace(state, phase=Phase.INDEX, low=None, rows_total=state.rows_copied)
         work.move(state)
         return signal
+
+    def _steer(self, crew: Crew, control: Control, *, single: bool) -> str:
+        """As hard as the target can take just now; what to tell people. Before the crew begins, too: it would begin with all."""
+        work = self._work
+        crew.held, said = work.throttle.look(work.link, "copying rows")
+        crew.set(rhythm_of(control.volume(), single=single, busy=work.throttle.gentle))
+        return said
 
     def _single(self) -> bool:
         """INSERT … SELECT into a table that counts is serialised by the server unless its lock mode is 2."""

@@ -1,22 +1,20 @@
 """Whether the target can take more just now: how busy it is, and how far its replicas are behind."""
 
 import time
-from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
-from engine.errors import EngineError
+from engine.mysql.lag import Replicas
 from engine.mysql.link import Link
 from engine.mysql.ownership.hold import Hold
 
 LOOK_SECONDS = 0.5
-REPLICA_LOOK_SECONDS = 2.0
+FIRST_SECONDS = 1.0
+"""So long the first look at the replicas is waited for; it takes milliseconds where all is well."""
 BUSY_THREADS = 25
 """With more threads at work the server is at its limit, whatever the machine (our own, a handful, count, too)."""
 WRITES_PER_SECOND = 10.0
 """With more statements that write, others than those we use to copy, an application is at work."""
 _COUNTED = ("Com_insert", "Com_update", "Com_delete", "Com_replace", "Com_update_multi")
-LAG_SECONDS = 5.0
 
 
 class Throttle:
@@ -25,24 +23,28 @@ class Throttle:
     def __init__(self, hold: Hold) -> None:
         self._hold = hold
         self._looked_at = float("-inf")
-        self._replicas_at = float("-inf")
-        self._replicas: dict[str, Link] = {}
-        self._why = ""
-        self._lag = ""
+        self._replicas: Replicas | None = None
+        self._full = ""
         self._writes: tuple[float, int] | None = None
         self.busy = False
         """Whether an application writes: then the copy is to be gentle."""
+        self.gentle = False
+        """Whether it is to be gentle, as an application writes or nobody knows how far a replica is behind."""
 
-    def look(self, link: Link) -> tuple[bool, str]:
-        """Whether to begin no further chunk, and why, for people."""
+    def look(self, link: Link, doing: str) -> tuple[bool, str]:
+        """Whether to begin no further chunk of what one is *doing*, and what to tell people."""
         now = time.monotonic()
         if now - self._looked_at >= LOOK_SECONDS:
             self._looked_at = now
-            if now - self._replicas_at >= REPLICA_LOOK_SECONDS:
-                self._replicas_at = now
-                self._lag = self._look_at_replicas(link)
-            self._why = self._look_at_server(link) or self._lag
-        return bool(self._why), self._why
+            self._full = self._look_at_server(link)
+        if self._replicas is None:
+            self._replicas = Replicas(self._hold.address, self._hold.flavour)
+            self._replicas.looked.wait(FIRST_SECONDS)
+        found = self._replicas.finding
+        self.gentle = self.busy or bool(found.doubt)
+        if why := self._full or found.wait:
+            return True, why
+        return False, f"{doing}, {found.doubt}" if found.doubt else doing
 
     def working(self, link: Link) -> bool:
         """Whether an application writes just now; takes a moment."""
@@ -52,10 +54,10 @@ class Throttle:
         return self.busy
 
     def close(self) -> None:
-        """Let go of the connections to replicas."""
-        for link in self._replicas.values():
-            link.close()
-        self._replicas = {}
+        """Ask the replicas no more."""
+        replicas, self._replicas = self._replicas, None
+        if replicas is not None:
+            replicas.close()
 
     def _look_at_server(self, link: Link) -> str:
         names = ", ".join(f"'{name}'" for name in ("Threads_running", *_COUNTED))
@@ -72,37 +74,3 @@ class Throttle:
         self._writes = (now, writes)
         if before is not None and now > before[0]:
             self.busy = (writes - before[1]) / (now - before[0]) > WRITES_PER_SECOND
-
-    def _look_at_replicas(self, link: Link) -> str:
-        """The replicas that told the server where they can be reached; one that cannot be asked does not hold us up."""
-        for host, port in self._registered(link):
-            lag = self._lag_of(host, port)
-            if lag is not None and lag > LAG_SECONDS:
-                return (
-                    f"waiting: the replica {host}:{port} is {lag:.0f} s behind, more than {LAG_SECONDS:.0f} s"
-                )
-        return ""
-
-    def _registered(self, link: Link) -> list[tuple[str, int]]:
-        statement = "SHOW SLAVE HOSTS" if self._hold.flavour.mariadb else "SHOW REPLICAS"
-        with suppress(EngineError):
-            return [(str(row["host"]), int(row["port"])) for row in link.named(statement) if row["host"]]
-        return []
-
-    def _lag_of(self, host: str, port: int) -> float | None:
-        name = f"{host}:{port}"
-        try:
-            if name not in self._replicas:
-                self._replicas[name] = Link(
-                    replace(self._hold.address, host=host, port=port, socket=""), schema=""
-                )
-            status = "SHOW SLAVE STATUS" if self._hold.flavour.mariadb else "SHOW REPLICA STATUS"
-            lags = [
-                row.get("seconds_behind_source", row.get("seconds_behind_master"))
-                for row in self._replicas[name].named(status)
-            ]
-        except EngineError:
-            if name in self._replicas:
-                self._replicas.pop(name).close()
-            return None
-        return max((float(lag) for lag in lags if lag is not None), default=None)

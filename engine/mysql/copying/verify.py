@@ -84,18 +84,17 @@ class Verification:
             tiles.pace.most = AT_ONCE
         tiles.begin(work.link)
         edges = (None if went_on_from else tiles.low, tiles.end)
-        with Crew("compare", tiles, self._compare, self._open, work.hold.close_link, MOST_THREADS) as crew:
+        crew = Crew("compare", tiles, self._compare, self._open, work.hold.close_link, MOST_THREADS)
+        self._steer(crew, control)
+        with crew:
             outside = done = False
             while not done:
                 finished, low = crew.finished, tiles.low
-                crew.held, why = work.throttle.look(work.link)
-                crew.set(
-                    replace(rhythm_of(control.volume(), busy=work.throttle.busy), chunk_seconds=CHUNK_SECONDS)
-                )
+                said = self._steer(crew, control)
                 if finished and not outside:
                     self._look_outside(*edges)
                     outside = True
-                signal = work.turn(control, why or self._doing(), gather=0.0)
+                signal = work.turn(control, said, gather=0.0)
                 if signal is Signal.GO:
                     signal = self._clear_up(control)
                 if signal is not Signal.GO:
@@ -109,6 +108,14 @@ class Verification:
     def _doing(self) -> str:
         built = self._beside is None or self._beside.finished
         return "comparing rows" if built else "building indexes and comparing rows"
+
+    def _steer(self, crew: Crew, control: Control) -> str:
+        """As hard as the server can take just now; what to tell people. Before the crew begins, too: it would begin with all."""
+        work = self._work
+        crew.held, said = work.throttle.look(work.link, self._doing())
+        rhythm = rhythm_of(control.volume(), busy=work.throttle.busy)
+        crew.set(replace(rhythm, chunk_seconds=CHUNK_SECONDS))
+        return said
 
     def _open(self) -> Link:
         link = self._work.open_link()

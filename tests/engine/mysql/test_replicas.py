@@ -1,0 +1,252 @@
+"""Real replicas: the copy waits for one that is behind, says when it cannot know, and leaves the same rows there."""
+
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+
+from engine.base import Progress, Signal, Verdict
+from engine.mysql.examination import examine_server
+from engine.mysql.flavour import flavour_of
+from engine.mysql.lag import Finding, Replicas
+from engine.mysql.link import Link
+from tests.engine.mysql.changing.plans import address_of
+from tests.engine.mysql.copying.application import TABLE, Application, fill
+from tests.engine.mysql.copying.rig import Rig, Watcher, make_rig, prepare
+from tests.engine.mysql.replication import LIMIT_SECONDS, Pair, replicating
+from tests.servers.server import Server
+
+ROWS = 6_000
+CHANGE = [
+    "MODIFY pad VARCHAR(80) NOT NULL, ADD twice INT AS (ops * 2) STORED, ADD extra INT NOT NULL DEFAULT 7"
+]
+
+
+@pytest.fixture(scope="module", params=["mariadb", "mysql"])
+def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
+    """A primary and a replica that tells where it is."""
+    server: Server = request.getfixturevalue(request.param)
+    with replicating(server.flavour, server.version, of_replica=("--report-host=127.0.0.1",)) as found:
+        yield found
+
+
+@pytest.fixture
+def rig(pair: Pair) -> Rig:
+    return make_rig(pair.primary, f"{TABLE};;{fill(ROWS)}", CHANGE)
+
+
+class Noted:
+    """A hook that notes how far the copy was when a detail was told first, and acts then."""
+
+    def __init__(self, word: str, act: Callable[[], object]) -> None:
+        self._word = word
+        self._act = act
+        self.rows: list[int] = []
+
+    def __call__(self, progress: Progress) -> Signal | None:
+        if self._word in progress.detail:
+            self.rows.append(progress.rows_copied)
+            if len(self.rows) == 20:
+                self._act()
+        return None
+
+
+def test_a_copy_waits_for_a_replica_that_stands_still_and_goes_on_with_it(pair: Pair, rig: Rig) -> None:
+    pair.catch_up()
+    pair.stop_applying()
+    noted = Noted("does not apply what it gets", pair.go_on_applying)
+    watcher = Watcher(noted)
+    with rig.copying(rig.step()) as copy:
+        prepare(copy, watcher)
+        with rig.locked(copy) as link:
+            rig.assert_same(link)
+    assert len(noted.rows) >= 20
+    assert set(noted.rows) == {0}
+    assert any(f"the replica 127.0.0.1:{pair.replica.port}" in detail for detail in watcher.details())
+
+
+def test_a_copy_waits_for_a_replica_that_is_behind_and_goes_on_when_it_has_caught_up(
+    pair: Pair, rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it is at waits for a lock, so it is the longer behind the longer that lasts."""
+    monkeypatch.setattr("engine.mysql.lag.LAG_SECONDS", 1.0)
+    rig.run("CREATE TABLE held (id INT PRIMARY KEY)")
+    pair.catch_up()
+    with Link(address_of(pair.replica, rig.schema)) as holder:
+        holder.run("LOCK TABLES held READ")
+        rig.run("INSERT INTO held VALUES (1)")
+        noted = Noted("s behind, more than 1 s", lambda: holder.run("UNLOCK TABLES"))
+        deadline = time.monotonic() + LIMIT_SECONDS
+        while _behind(pair) <= 1:
+            assert time.monotonic() < deadline, pair.status()
+            time.sleep(0.05)
+        with rig.copying(rig.step()) as copy:
+            prepare(copy, Watcher(noted))
+    assert len(noted.rows) >= 20
+    assert set(noted.rows) == {0}
+
+
+def _behind(pair: Pair) -> int:
+    status = pair.status()
+    return int(status.get("Seconds_Behind_Source", status.get("Seconds_Behind_Master")) or 0)
+
+
+def test_the_rows_on_the_replica_are_those_of_the_primary(pair: Pair, rig: Rig) -> None:
+    with rig.copying(rig.step()) as copy, Application(rig, writers=2, rows=ROWS) as application:
+        prepare(copy, Watcher(volume=11))
+        application.halt()
+        with rig.locked(copy) as link:
+            rig.assert_same(link)
+    assert_replicated(pair, rig)
+
+
+def test_the_rows_are_the_same_where_triggers_capture(pair: Pair, rig: Rig) -> None:
+    """The server logs statements where it may, and rows where a trigger counts."""
+    rig.run("SET GLOBAL binlog_format = MIXED", "SET GLOBAL log_bin_trust_function_creators = 1")
+    try:
+        watcher = Watcher(volume=11)
+        with rig.copying(rig.step()) as copy, Application(rig, writers=2, rows=ROWS) as application:
+            prepare(copy, watcher)
+            application.halt()
+            with rig.locked(copy) as link:
+                rig.assert_same(link)
+        assert any("captured by triggers" in detail for detail in watcher.details())
+        assert_replicated(pair, rig)
+    finally:
+        rig.run("SET GLOBAL binlog_format = ROW")
+
+
+def assert_replicated(pair: Pair, rig: Rig) -> None:
+    """Every table of the rig's schema is on the replica, row by row."""
+    pair.catch_up()
+    with (
+        Link(address_of(pair.primary, rig.schema)) as here,
+        Link(address_of(pair.replica, rig.schema)) as there,
+    ):
+        tables = [str(name) for (name,) in here.rows("SHOW TABLES")]
+        assert tables == [str(name) for (name,) in there.rows("SHOW TABLES")]
+        assert any("__osc_n" in name for name in tables)
+        for name in tables:
+            rows = f"SELECT * FROM `{name}`"
+            assert sorted(here.rows(rows), key=repr) == sorted(there.rows(rows), key=repr), name
+
+
+# -- who is asked, and where --------------------------------------------------------------------------------------
+
+
+@contextmanager
+def looking(server: Server, user: str = "") -> Iterator[Callable[[Callable[[Finding], bool]], Finding]]:
+    """Looks at the server's replicas as *user*; gives what waits for a finding that a test wants."""
+    address = address_of(server, "")
+    address = replace(address, user=user or address.user)
+    with Link(address) as link:
+        replicas = Replicas(address, flavour_of(link))
+
+    def first(wanted: Callable[[Finding], bool]) -> Finding:
+        assert replicas.looked.wait(LIMIT_SECONDS)
+        deadline = time.monotonic() + LIMIT_SECONDS
+        while not wanted(found := replicas.finding):
+            assert time.monotonic() < deadline, found
+            time.sleep(0.02)
+        return found
+
+    try:
+        yield first
+    finally:
+        replicas.close()
+
+
+@contextmanager
+def user_on(*servers: Server, grants: str) -> Iterator[str]:
+    """A user that is made on each of these servers by itself."""
+    name = f"u{secrets.token_hex(5)}"
+    unlogged = "SET sql_log_bin = 0"
+    for server in servers:
+        run(
+            server,
+            unlogged,
+            f"CREATE USER {name}@'127.0.0.1'",
+            f"GRANT {grants} ON *.* TO {name}@'127.0.0.1'",
+        )
+    yield name
+    for server in servers:
+        run(server, unlogged, f"DROP USER IF EXISTS {name}@'127.0.0.1'")
+
+
+def run(server: Server, *statements: str) -> None:
+    with server.connect(autocommit=True) as connection, connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+
+
+def anything(_: Finding) -> bool:
+    return True
+
+
+def test_a_replica_that_is_in_step_holds_nothing_up(pair: Pair) -> None:
+    pair.catch_up()
+    with looking(pair.primary) as first:
+        assert first(lambda found: not found.wait) == Finding()
+
+
+def test_a_replica_that_tells_no_address_is_found_by_its_connection(server: Server) -> None:
+    with replicating(server.flavour, server.version) as pair:
+        pair.catch_up()
+        with looking(pair.primary) as first:
+            assert first(lambda found: not found.wait) == Finding()
+            pair.stop_applying()
+            assert (
+                f"the replica 127.0.0.1:{pair.replica.port} does not apply"
+                in first(lambda f: bool(f.wait)).wait
+            )
+
+
+def test_a_replica_that_cannot_be_asked_makes_the_copy_gentle(pair: Pair) -> None:
+    """The account is not known there."""
+    with user_on(pair.primary, grants="ALL") as user, looking(pair.primary, user) as first:
+        found = first(anything)
+    assert found.wait == ""
+    assert f"nobody knows how far the replica 127.0.0.1:{pair.replica.port} is behind" in found.doubt
+
+
+def test_a_replica_that_cannot_be_asked_any_more_holds_the_copy_up(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.mysql.lag.LOOK_SECONDS", 0.1)
+    pair.catch_up()
+    with user_on(pair.primary, pair.replica, grants="ALL") as user, looking(pair.primary, user) as first:
+        assert first(lambda found: not found.wait) == Finding()
+        run(pair.replica, "SET sql_log_bin = 0", f"DROP USER {user}@'127.0.0.1'")
+        with pair.replica.connect(autocommit=True) as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT id FROM information_schema.processlist WHERE user = %s", (user,))
+            for (number,) in cursor.fetchall():
+                cursor.execute(f"KILL {number}")
+        assert "cannot be asked any more" in first(lambda found: bool(found.wait)).wait
+
+
+def test_an_account_that_may_not_see_replicas_is_told(pair: Pair) -> None:
+    with user_on(pair.primary, grants="SELECT") as user, looking(pair.primary, user) as first:
+        assert "this account may not see whether replicas follow" in first(anything).doubt
+    with user_on(pair.primary, grants="PROCESS") as user, looking(pair.primary, user) as first:
+        # It sees who reads the log, but may ask nobody how far it is.
+        assert "nobody knows how far the replica 127.0.0.1" in first(anything).doubt
+
+
+def test_the_examination_tells_how_a_copy_would_go(pair: Pair) -> None:
+    pair.catch_up()
+    with user_on(pair.primary, grants="ALL") as user:
+        for name, verdict in ((None, Verdict.GOOD), (user, Verdict.DOUBTFUL)):
+            address = address_of(pair.primary, "")
+            address = replace(address, user=name or address.user)
+            with Link(address) as link:
+                seen = {one.subject: one for one in examine_server(address, link, flavour_of(link))}
+            assert seen["replicas"].verdict is verdict, seen["replicas"]
+
+
+def test_a_server_without_replicas_holds_nothing_up(server: Server) -> None:
+    for grants in ("ALL", "PROCESS"):
+        with user_on(server, grants=grants) as user, looking(server, user) as first:
+            assert first(anything) == Finding()
