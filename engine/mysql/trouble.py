@@ -45,6 +45,8 @@ LOST = frozenset(
 WAITED = frozenset({1205, 1206, 1213, 1412, 3058, 3572})
 NOT_THAT_WAY = frozenset({1800, 1845, 1846, 4092})
 """An ALTER TABLE that is possible, but not by that ALGORITHM: unknown, unsupported (with a reason), no row versions left."""
+NO_ROOM = frozenset({20, 1021, 1114})
+"""The disk is full; where a file cannot be written (3, 1026, 1878) or a storage engine fails (1030) only the text tells."""
 NOT_NOW = {
     3: "a file could not be written; see the disk and the server's error log",
     20: "the disk is full; make room",

@@ -30,15 +30,17 @@ class PrivateServer:
     or close it: then the process and the data are gone. They are also gone when this process is killed.
     """
 
-    def __init__(self, flavour: Flavour, *, options: Sequence[str] = ()) -> None:
+    def __init__(self, flavour: Flavour, *, options: Sequence[str] = (), place: Path | None = None) -> None:
         """Start a server of *flavour*; `options` are added to those that every server for tests gets.
+
+        Its folder is made in *place*, by default where temporary files go.
 
         Raises ServerMissing when there is no program and ServerBroken when it does not come up.
         """
         self.flavour = flavour
         self._program = program_for(flavour)
         self._extra = tuple(options)
-        self.folder = Path(tempfile.mkdtemp(prefix=f"schemabot-{flavour.name}-"))
+        self.folder = Path(tempfile.mkdtemp(prefix=f"schemabot-{flavour.name}-", dir=place))
         self._keeper = subprocess.Popen(
             [sys.executable, "-I", keeper.__file__, str(self.folder)],
             stdin=subprocess.PIPE,

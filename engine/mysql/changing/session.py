@@ -10,6 +10,7 @@ from engine.mysql.address import Address
 from engine.mysql.binlog.errors import BeginAnew
 from engine.mysql.catalog import fingerprints as live_fingerprints
 from engine.mysql.changing.copies import Copies, Work
+from engine.mysql.changing.room import Room
 from engine.mysql.changing.standing import standing_of
 from engine.mysql.changing.statements import StatementRun
 from engine.mysql.link import DDL_SETTINGS
@@ -17,6 +18,7 @@ from engine.mysql.ownership.hold import Hold
 from engine.mysql.ownership.watch import BeatingControl, Watch
 from engine.mysql.shadow.checkpoints import Checkpoint, Phase
 from engine.mysql.spec import Step
+from engine.mysql.trouble import Trouble
 
 
 class MysqlSession(Session):
@@ -24,8 +26,13 @@ class MysqlSession(Session):
 
     def __init__(self, address: Address, job: Job) -> None:
         self._hold = Hold(address, job, settings=DDL_SETTINGS)
+        self._room = Room(address)
         try:
             self._hold.take()
+        except Trouble as error:
+            self._hold.close()
+            self._room.check(error)
+            raise
         except BaseException:
             self._hold.close()
             raise
@@ -72,6 +79,7 @@ class MysqlSession(Session):
         online = [work for work in self._works(changes) if work.online]
         signal = self._ready(control)
         if signal is Signal.GO:
+            self._room.note(self._hold.link, [(work.step.schema, work.source) for work in online])
             online = [work for work in online if self.standing(work.change) is Standing.FITS]
             signal = self._copies.fill(online, BeatingControl(control, self._watch))
         return signal
@@ -134,6 +142,9 @@ class MysqlSession(Session):
         """
         try:
             return call()
+        except Trouble as error:
+            self._room.check(error)
+            raise
         except (Refused, DriftFound) as error:
             reason = self._explain(error)
             if isinstance(error, BeginAnew) and not isinstance(reason, DriftFound):

@@ -1,7 +1,6 @@
 """Builds the indexes that the shadow was filled without, while its rows are compared and the application's changes applied."""
 
 import threading
-from contextlib import suppress
 from dataclasses import replace
 
 from engine.base import Control, Signal
@@ -10,6 +9,7 @@ from engine.mysql.catalog import read_table
 from engine.mysql.copying.underway import GATHER_SECONDS, Underway
 from engine.mysql.copying.verify import Verification
 from engine.mysql.link import Link
+from engine.mysql.ownership.ending import end
 from engine.mysql.ownership.hold import Hold
 from engine.mysql.shadow.checkpoints import Phase
 from engine.mysql.shadow.shape import FILLING, Shape
@@ -72,8 +72,11 @@ class IndexBuild:
     def __exit__(self, *_: object) -> None:
         assert self._link is not None
         if self._thread.is_alive():
-            with suppress(EngineError), self._hold.further_link() as other:
-                other.run(f"KILL QUERY {self._link.id}")
+            try:
+                with self._hold.further_link() as other:
+                    end(other, "QUERY", self._link.id)
+            except EngineError:
+                self._link.hang_up()  # whoever comes next finds it done or ends it
         self._thread.join()
         self._hold.close_link(self._link)
 

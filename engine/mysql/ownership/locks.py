@@ -12,6 +12,7 @@ from engine.errors import Refused, TargetHeld, TargetUnavailable
 from engine.mysql.address import Address
 from engine.mysql.flavour import Flavour
 from engine.mysql.link import Link
+from engine.mysql.ownership.ending import end
 from engine.mysql.ownership.records import Recorded
 from engine.mysql.trouble import ServerRefused
 
@@ -20,7 +21,6 @@ GONE_SECONDS = 20
 LOCK_SECONDS = 5
 """How long to wait for a named lock, whose holder was not to be ended."""
 
-NO_SUCH_CONNECTION = 1094
 NOT_OURS = 1095
 
 
@@ -69,7 +69,7 @@ class NamedLocks:
         if holder is None:
             return
         try:
-            self._link.run(f"KILL CONNECTION {int(holder)}")
+            end(self._link, "CONNECTION", int(holder))
         except ServerRefused as error:
             if error.code == NOT_OURS:
                 grant = "CONNECTION ADMIN" if self._flavour.mariadb else "CONNECTION_ADMIN"
@@ -77,8 +77,7 @@ class NamedLocks:
                     f"{self._address}: connection {holder} of {one.owner}, who had the target before, belongs to another "
                     f"user; end it, or GRANT {grant} ON *.* to the user of this dsn"
                 ) from error
-            if error.code != NO_SUCH_CONNECTION:
-                raise
+            raise
 
 
 def mark(link: Link) -> str:

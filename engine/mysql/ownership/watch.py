@@ -7,11 +7,11 @@ from typing import TypeVar
 
 from engine.base import Control, Progress, Signal
 from engine.mysql.link import Link
+from engine.mysql.ownership.ending import end
 from engine.mysql.ownership.hold import Hold
-from engine.mysql.trouble import Lost, ServerRefused, Waited
+from engine.mysql.trouble import Lost, Waited
 
 BEAT_SECONDS = 5.0
-NO_SUCH_CONNECTION = 1094
 
 T = TypeVar("T")
 
@@ -40,16 +40,8 @@ class Watch:
                 self.ask(self.hold.beat)
 
     def kill_query(self, connection_id: int) -> None:
-        """End what one of our connections is at, if it is still at it."""
-
-        def kill(link: Link) -> None:
-            try:
-                link.run(f"KILL QUERY {connection_id}")
-            except ServerRefused as error:
-                if error.code != NO_SUCH_CONNECTION:
-                    raise
-
-        self.ask(kill)
+        """End what one of our connections is at, if it is still at it. TargetUnavailable: it commits, which does not end."""
+        self.ask(lambda link: end(link, "QUERY", connection_id))
 
     def state_of(self, connection_id: int) -> str | None:
         """What the server says a connection of ours is doing, None when it is gone."""

@@ -1,0 +1,52 @@
+"""Ends what a connection is at, or the connection; but none that is writing its commit into the server's log.
+
+On a full disk such a commit waits for room. MySQL takes a KILL there for a failure of its log and ends itself
+(binlog_error_action); MariaDB may be left with a piece of a transaction in its log. Elsewhere a commit is over in a moment, and
+is waited for.
+"""
+
+import time
+from typing import Literal
+
+from engine.errors import TargetUnavailable
+from engine.mysql.link import Link
+from engine.mysql.trouble import ServerRefused
+
+COMMITTING = frozenset({"waiting for handler commit", "Waiting for someone to free space"})
+LOOKS, LOOK_SECONDS = 20, 0.25
+STUCK_SECONDS = 4
+NO_SUCH_CONNECTION = 1094
+
+
+def end(link: Link, what: Literal["QUERY", "CONNECTION"], connection_id: int) -> None:
+    """KILL it, if it is still there. TargetUnavailable: it commits and does not come to an end; ServerRefused: it is not ours."""
+    for look in range(LOOKS):
+        if not _commits(link, connection_id):
+            break
+        if look == LOOKS - 1:
+            raise TargetUnavailable(
+                f"connection {connection_id} does not come to the end of its commit, and must not be ended there: "
+                "is the server's disk full?"
+            )
+        time.sleep(LOOK_SECONDS)
+    try:
+        link.run(f"KILL {what} {connection_id}")
+    except ServerRefused as error:
+        if error.code != NO_SUCH_CONNECTION:
+            raise
+
+
+def stuck(link: Link) -> bool:
+    """Whether a commit has waited for seconds, of whomever we may see: the server looks for room and answers no writer."""
+    return any(
+        row["state"] in COMMITTING and int(row["time"] or 0) >= STUCK_SECONDS
+        for row in link.named("SHOW PROCESSLIST")
+    )
+
+
+def _commits(link: Link, connection_id: int) -> bool:
+    """Not by information_schema, which needs room for its answer."""
+    return any(
+        int(row["id"]) == connection_id and row["state"] in COMMITTING
+        for row in link.named("SHOW PROCESSLIST")
+    )
