@@ -103,6 +103,8 @@ class Copies:
         signal = self._catch_up([self._of(work) for work in ahead], control)
         if signal is not Signal.GO:
             return signal
+        for work in ahead:
+            self._of(work).look()
         self._hold.check_address()
         swap = swap_of(self._watch, [self._pair(work) for work in ahead])
         try:

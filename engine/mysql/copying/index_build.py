@@ -12,6 +12,7 @@ from engine.mysql.link import Link
 from engine.mysql.ownership.ending import end
 from engine.mysql.ownership.hold import Hold
 from engine.mysql.shadow.checkpoints import Phase
+from engine.mysql.shadow.inspection import read_shadow
 from engine.mysql.shadow.shape import FILLING, Shape
 from engine.mysql.trouble import ServerRefused
 
@@ -32,8 +33,9 @@ def build_and_compare(work: Underway, control: Control) -> Signal:
 
 def _built(work: Underway, phase: Phase) -> Signal:
     """All indexes are there."""
+    shadow = read_shadow(work.hold.link, work.step)
     work.link.run(f"ANALYZE TABLE {work.shape.shadow}")
-    work.move(replace(work.checkpoint, phase=phase, deferred=(), shadow_print=work.shadow_print()))
+    work.move(replace(work.checkpoint, phase=phase, deferred=(), shadow_print=shadow.fingerprint))
     return Signal.GO
 
 

@@ -19,6 +19,7 @@ from engine.mysql.copying.underway import Underway
 from engine.mysql.copying.verify import Verification
 from engine.mysql.link import Link
 from engine.mysql.shadow.checkpoints import Phase
+from engine.mysql.shadow.inspection import Inspection
 from engine.mysql.shadow.shape import FILLING
 from engine.mysql.shadow.staging import Staging
 from engine.mysql.trouble import Waited
@@ -31,8 +32,10 @@ class OnlineCopy(Underway):
     """The work on one table, as far as it is not live yet. Used by the session's thread.
 
     `open` first (it stages, or goes on from the checkpoint), then `fill` (copy, indexes, comparison), then `catch_up` as often as
-    wanted. For the cutover: `locks` by LOCK TABLES … WRITE on one link, `final_apply` on it, the swap, UNLOCK, `live`.
+    wanted. For the cutover: `look`, `locks` by LOCK TABLES … WRITE on one link, `final_apply` on it, the swap, UNLOCK, `live`.
     """
+
+    _inspection: Inspection | None = None
 
     @property
     def locks(self) -> tuple[str, ...]:
@@ -74,8 +77,18 @@ class OnlineCopy(Underway):
                 f"{self.copy.source} was changed while it was copied ({error}): plan again"
             ) from error
 
+    def look(self) -> None:
+        """Right before the locks: DriftFound when one of the tables is not what it has to be."""
+        self._inspection = Inspection(self.hold, self.step, self.checkpoint.source_print)
+        self._inspection.look()
+
     def final_apply(self, link: Link, seconds: float = FINAL_SECONDS) -> None:
-        """Under LOCK TABLES on *link*: apply the rest. Lost, Waited: not done in so many *seconds*, give the lock up for now."""
+        """Under LOCK TABLES on *link*: apply the rest. Lost, Waited: not done in so many *seconds*, give the lock up for now.
+
+        DriftFound: since `look` somebody changed one of the tables.
+        """
+        assert self._inspection is not None
+        self._inspection.look_again(link)
         link.set(FILLING)
         deadline = time.monotonic() + seconds
         self.capture.reach_end(link, seconds)

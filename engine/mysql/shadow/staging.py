@@ -8,6 +8,7 @@ from engine.mysql.link import Link
 from engine.mysql.ownership.hold import Hold
 from engine.mysql.quoting import quote_name, quote_table
 from engine.mysql.replicas import followers
+from engine.mysql.shadow.inspection import has_children, read_shadow
 from engine.mysql.shadow.names import names_of
 from engine.mysql.spec import Copy, Step
 from engine.mysql.tables import Table
@@ -42,7 +43,7 @@ class Staging:
                 f"{table.name} has triggers ({', '.join(table.triggers)}), which an online copy would lose: drop them, "
                 "or change the table with writers stopped"
             )
-        if table.foreign_keys or self._children():
+        if table.foreign_keys or has_children(self._link, self._step.schema, table.name):
             raise Refused(f"{table.name} is part of a foreign key and cannot be copied online: plan again")
         return table
 
@@ -55,15 +56,12 @@ class Staging:
                 )
 
     def make(self) -> Table:
-        """Create the shadow and give it its new form. Refused when that does not give what was reviewed."""
+        """Create the shadow and give it its new form. DriftFound when that does not give what was reviewed."""
         self._link.run(f"CREATE TABLE {self._shadow} LIKE {self._source}")
         for clause in self._copy.clauses:
             self._alter(clause)
         self.carry_counter()
-        table = read_table(self._link, self._step.schema, self._names.shadow)
-        if table is None:
-            raise Refused(f"{self._names.shadow} vanished while it was made; plan again")
-        return table
+        return read_shadow(self._link, self._step)
 
     def carry_counter(self, link: Link | None = None) -> None:
         """Have the shadow's AUTO_INCREMENT not behind the source's: an id that was given once is never given again."""
@@ -103,18 +101,6 @@ class Staging:
                 "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s",
                 self._step.schema,
                 name,
-            )
-        )
-
-    def _children(self) -> bool:
-        return bool(
-            self._link.value(
-                """
-                SELECT COUNT(*) FROM information_schema.REFERENTIAL_CONSTRAINTS
-                 WHERE UNIQUE_CONSTRAINT_SCHEMA = %s AND REFERENCED_TABLE_NAME = %s
-                """,
-                self._step.schema,
-                self._copy.source,
             )
         )
 

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -117,6 +118,36 @@ def test_a_table_altered_in_mid_copy_is_drift(shop: Shop) -> None:
     with shop.session() as session, pytest.raises(DriftFound, match="orders was changed"):
         drive(session, change, control)
     assert shop.left_behind() == []
+
+
+def test_a_copy_that_somebody_altered_never_becomes_live(shop: Shop) -> None:
+    change = widened(shop)
+    with shop.session() as session:
+        assert session.prepare([change], caller()) is Signal.GO
+        shop.run("ALTER TABLE orders__osc_n ADD COLUMN theirs INT")
+        with pytest.raises(DriftFound, match="our copy of it is not what was reviewed; nothing was changed"):
+            session.cut_over([change], caller())
+    assert quantity_of(shop) == "int"
+    assert shop.left_behind() == []
+
+
+def test_a_copy_that_comes_out_otherwise_than_planned_is_not_even_filled(shop: Shop) -> None:
+    """A server that makes something else of the same statement, as after an upgrade."""
+    change = widened(shop)
+    spec = {**change.spec, "after": [["orders", "of another server"]]}
+    control = caller()
+    with shop.session() as session, pytest.raises(DriftFound, match="is not what was reviewed"):
+        session.prepare([replace(change, spec=spec)], control)
+    assert not any(report.rows_copied for report in control.reports)
+    assert quantity_of(shop) == "int"
+    assert shop.left_behind() == []
+
+
+def quantity_of(shop: Shop) -> str:
+    """The type of the column as it is live."""
+    return {str(name): str(kind).partition("(")[0] for name, kind, *_ in shop.rows("SHOW COLUMNS FROM orders")}[
+        "quantity"
+    ]
 
 
 def test_tables_of_a_group_become_live_together(server: Server) -> None:

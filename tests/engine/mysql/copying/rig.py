@@ -10,13 +10,14 @@ from typing import Any
 from engine.base import DEFAULT_VOLUME, Change, Job, Progress, Signal, Strategy
 from engine.mysql.address import Address, parse_address
 from engine.mysql.capturing.stream import Stream
-from engine.mysql.catalog import read_table
+from engine.mysql.catalog import fingerprints, read_table
 from engine.mysql.copying.online import OnlineCopy
 from engine.mysql.link import Link
 from engine.mysql.ownership.hold import Hold
 from engine.mysql.quoting import quote_name, quote_table
 from engine.mysql.shadow.names import names_of
 from engine.mysql.spec import Copy, Step
+from engine.mysql.tables import Table
 from tests.servers.server import Server
 
 LIMIT_SECONDS = 60.0
@@ -88,28 +89,49 @@ class Rig:
 
     def step(self) -> Step:
         """The step of the copy, as a planner would make it."""
-        with self.link() as link:
-            table = read_table(link, self.schema, self.source)
-        assert table is not None
+        table = self._live()
         key = tuple(self.key) or table.row_key
-        gone = {name.lower() for name in self.dropped}
         return Step(
             schema=self.schema,
             before=((self.source, table.fingerprint),),
-            after=((self.source, "unknown"),),
+            after=((self.source, self._altered_print()),),
             copy=Copy(
                 source=self.source,
                 table=self.source,
                 clauses=tuple(self.clauses),
-                columns=tuple(
-                    (self.renames.get(c.name, c.name), c.name)
-                    for c in table.columns
-                    if not c.generated and c.name.lower() not in gone
-                ),
+                columns=self.columns,
                 key=key,
                 new_key=tuple(self.renames.get(name, name) for name in key),
             ),
         )
+
+    @property
+    def columns(self) -> tuple[tuple[str, str], ...]:
+        """(new, old), of those that are copied."""
+        gone = {name.lower() for name in self.dropped}
+        return tuple(
+            (self.renames.get(c.name, c.name), c.name)
+            for c in self._live().columns
+            if not c.generated and c.name.lower() not in gone
+        )
+
+    def _live(self) -> Table:
+        with self.link() as link:
+            table = read_table(link, self.schema, self.source)
+        assert table is not None
+        return table
+
+    def _altered_print(self) -> str | None:
+        """What a plain ALTER TABLE makes of the table's definition."""
+        scratch = self.server.fresh_database()
+        altered = quote_table(scratch, self.source)
+        with self.link(settings=NATIVE) as link:
+            link.run(f"CREATE TABLE {altered} LIKE {self.table}")
+            for clause in self.clauses:
+                link.run(f"ALTER TABLE {altered} {clause}")
+            found = fingerprints(link, scratch, [self.source])
+        self.server.drop_database(scratch)
+        return found[self.source]
 
     @contextmanager
     def copying(self, step: Step, uid: str = "apply-1") -> Iterator[OnlineCopy]:
@@ -146,9 +168,11 @@ class Rig:
         return quote_table(self.schema, names_of(self.source).shadow)
 
     @contextmanager
-    def locked(self, copy: OnlineCopy) -> Iterator[Link]:
-        """As in a cutover: writers are locked out, and the rest is applied."""
+    def locked(self, copy: OnlineCopy, *meanwhile: str) -> Iterator[Link]:
+        """As in a cutover: writers are locked out, and the rest is applied; *meanwhile* somebody gets statements in before."""
         link = copy.hold.link
+        copy.look()
+        self.run(*meanwhile)
         names = ", ".join(f"{quote_table(self.schema, name)} WRITE" for name in copy.locks)
         link.run(f"LOCK TABLES {names}")
         try:
@@ -159,7 +183,7 @@ class Rig:
 
     def assert_same(self, link: Link) -> int:
         """Every row of the table is in the copy, equal in each column that both have, and no other; how many."""
-        step = self.step_columns
+        step = self.columns
         old = sorted(
             link.rows(f"SELECT {', '.join(quote_name(o) for _, o in step)} FROM {self.table}"), key=repr
         )
@@ -171,18 +195,12 @@ class Rig:
         assert old == new, f"{len(old)} rows became {len(new)}; missing or stale: {missing}, wrong: {extra}"
         return len(old)
 
-    @property
-    def step_columns(self) -> Sequence[tuple[str, str]]:
-        copy = self.step().copy
-        assert copy is not None
-        return copy.columns
-
     def assert_as_altered(self) -> None:
         """The copy holds, byte by byte, what a plain ALTER TABLE of the table gives; nobody writes meanwhile."""
         native = quote_table(self.schema, "native_")
         with self.link(settings=NATIVE) as link:
             link.run(f"CREATE TABLE {native} LIKE {self.table}")
-            columns = ", ".join(quote_name(old) for _, old in self.step_columns) + "".join(
+            columns = ", ".join(quote_name(old) for _, old in self.columns) + "".join(
                 f", {quote_name(name)}" for name in self.dropped
             )
             link.run(f"INSERT INTO {native} ({columns}) SELECT {columns} FROM {self.table}")

@@ -1,0 +1,104 @@
+"""Whether the two tables of a copy are what they have to be, found out while the old one still is the live one.
+
+The shadow has to be what was reviewed, under the name that it will have. A look before the locks reads all; one under them only
+sees that nothing has changed since, as the application waits meanwhile.
+"""
+
+import re
+from dataclasses import replace
+
+from engine.errors import DriftFound
+from engine.mysql.catalog import read_table
+from engine.mysql.link import Link
+from engine.mysql.ownership.hold import Hold
+from engine.mysql.quoting import quote_name, quote_table
+from engine.mysql.shadow.names import names_of
+from engine.mysql.shown import create_text
+from engine.mysql.spec import Step
+from engine.mysql.tables import Check, Table
+
+_COUNTER = re.compile(r" AUTO_INCREMENT=\d+")
+
+
+class Inspection:
+    """The looks at one copy's tables."""
+
+    def __init__(self, hold: Hold, step: Step, source_print: str) -> None:
+        """*source_print* is the fingerprint that the live table had when the copy began."""
+        assert step.copy is not None
+        self._hold = hold
+        self._step = step
+        self._source = step.copy.source
+        self._source_print = source_print
+        self._shadow = names_of(step.copy.source).shadow
+        self._seen: tuple[str, ...] = ()
+
+    def look(self) -> None:
+        """DriftFound: somebody changed one of the tables, or made a foreign key to the live one."""
+        # The texts first: whoever changes a table after them shows under the locks at the latest.
+        self._seen = self._texts(self._hold.link)
+        source = read_table(self._hold.link, self._step.schema, self._source)
+        if source is None or source.fingerprint != self._source_print:
+            raise DriftFound(f"{self._source} was changed while it was copied: plan again")
+        read_shadow(self._hold.link, self._step)
+        if has_children(self._hold.link, self._step.schema, self._source):
+            raise DriftFound(f"{self._source} got a foreign key to it while it was copied: plan again")
+
+    def look_again(self, link: Link) -> None:
+        """On the link that holds both tables by LOCK TABLES: DriftFound when one has changed since the look."""
+        if self._texts(link) != self._seen:
+            raise DriftFound(f"{self._source} or our copy of it was changed at this moment: plan again")
+
+    def _texts(self, link: Link) -> tuple[str, ...]:
+        """As the server tells them, but for the counters, which go on."""
+        rows = [
+            link.row(f"SHOW CREATE TABLE {quote_table(self._step.schema, name)}")
+            for name in (self._source, self._shadow)
+        ]
+        return tuple(_COUNTER.sub("", str(row[1])) for row in rows if row is not None)
+
+
+def read_shadow(link: Link, step: Step) -> Table:
+    """The shadow, all of its indexes made. DriftFound unless it is what the plan promised of the table."""
+    assert step.copy is not None
+    shadow = read_table(link, step.schema, names_of(step.copy.source).shadow)
+    if shadow is None or print_as(shadow, step.copy.table) != dict(step.after)[step.copy.table]:
+        fate = "vanished" if shadow is None else "is not what was reviewed"
+        raise DriftFound(f"{step.copy.table}: our copy of it {fate}; nothing was changed: plan again")
+    return shadow
+
+
+def print_as(table: Table, name: str) -> str:
+    """The fingerprint that *table* will have when it is called *name*. Names that MySQL gave to its checks follow the table."""
+    checks = [_renamed(check, table.name, name) for check in table.checks]
+    lines = (
+        *(column.line for column in table.columns),
+        *table.periods,
+        *(index.line for index in table.indexes),
+        *(foreign_key.line for foreign_key in table.foreign_keys),
+        *(check.line for check in checks),
+    )
+    text = create_text(name, lines, table.options, table.partitions)
+    return replace(table, name=name, text=text).fingerprint
+
+
+def _renamed(check: Check, before: str, after: str) -> Check:
+    given = f"{before}_chk_"
+    if not check.name.startswith(given):
+        return check
+    name = f"{after}_chk_{check.name.removeprefix(given)}"
+    return Check(name=name, line=check.line.replace(quote_name(check.name), quote_name(name), 1))
+
+
+def has_children(link: Link, schema: str, table: str) -> bool:
+    """Whether a foreign key refers to the table."""
+    return bool(
+        link.value(
+            """
+            SELECT COUNT(*) FROM information_schema.REFERENTIAL_CONSTRAINTS
+             WHERE UNIQUE_CONSTRAINT_SCHEMA = %s AND REFERENCED_TABLE_NAME = %s
+            """,
+            schema,
+            table,
+        )
+    )
