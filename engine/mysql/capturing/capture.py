@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from engine.mysql.binlog.position import Position
 from engine.mysql.link import Link
 from engine.mysql.shadow.keys import Literals
+from engine.mysql.shadow.witness import Witness
 
 
 class Capture(ABC):
@@ -15,6 +16,8 @@ class Capture(ABC):
     """Everything before it in the binary log is applied; None: the log is not what we read."""
     tables: Sequence[str] = ()
     """Tables that have to be locked for the cutover, besides the two."""
+    witness: Witness | None = None
+    """Of the source, where the capture does not show by itself what becomes of it."""
 
     @abstractmethod
     def begin(self, link: Link) -> None:
@@ -63,6 +66,10 @@ class Capture(ABC):
     @abstractmethod
     def sync(self, link: Link) -> bool:
         """Wait a few seconds until all that was committed before now is applied; whether it is. For any thread."""
+
+    @abstractmethod
+    def look(self, link: Link) -> None:
+        """Right before writers are locked out: DriftFound when changes went past the capture. May take its time."""
 
     @abstractmethod
     def reach_end(self, link: Link, seconds: float) -> None:

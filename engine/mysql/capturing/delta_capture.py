@@ -12,9 +12,11 @@ from engine.mysql.capturing.capture import Capture
 from engine.mysql.link import Link
 from engine.mysql.ownership.hold import Hold
 from engine.mysql.quoting import quote_name, quote_table
+from engine.mysql.shadow.children import has_children, has_children_now
 from engine.mysql.shadow.keys import Literals, lots
 from engine.mysql.shadow.names import Names
 from engine.mysql.shadow.shape import Shape
+from engine.mysql.shadow.witness import Witness, witness_of
 from engine.mysql.tables import Column
 
 LOAD = 10_000
@@ -27,7 +29,8 @@ class DeltaCapture(Capture):
 
     position = None
 
-    def __init__(self, hold: Hold, shape: Shape, names: Names) -> None:
+    def __init__(self, hold: Hold, shape: Shape, names: Names, witness: Witness | None = None) -> None:
+        """*witness*: that of the capture that was made before, None where it is still to `make`."""
         self._hold = hold
         self._shape = shape
         self._names = names
@@ -35,6 +38,7 @@ class DeltaCapture(Capture):
         self._begun: dict[Literals, list[int]] = {}
         self._link: Link | None = None
         self._mark = 0
+        self.witness = witness
         self.tables = (names.delta,)
 
     def make(self) -> None:
@@ -56,6 +60,7 @@ class DeltaCapture(Capture):
         ):
             name = quote_table(shape.schema, self._names.trigger(moment))
             link.run(f"CREATE TRIGGER {name} AFTER {event} ON {shape.source} FOR EACH ROW {body}")
+        self.witness = self._see(link)
 
     def _note(self, row: str) -> str:
         places = ", ".join(self._places())
@@ -144,9 +149,19 @@ class DeltaCapture(Capture):
             link.value("SELECT SLEEP(%s)", LOOK_SECONDS)
         return False
 
+    def look(self, link: Link) -> None:
+        self._check(link)
+        if has_children(link, self._shape.schema, self._names.source):
+            raise self._drifted("got a foreign key to it")
+
     def reach_end(self, link: Link, seconds: float) -> None:  # noqa: ARG002
         """It is all in the table."""
-        self._check(link)
+        assert self.witness is not None
+        happened = self.witness.differs(self._see(link))
+        if happened:
+            raise self._drifted(happened)
+        if has_children_now(link, self._hold.flavour, self._shape.schema, self._names.source):
+            raise self._drifted("got a foreign key to it")
         self._begun = {}
 
     def backlog(self, link: Link) -> int:
@@ -158,7 +173,7 @@ class DeltaCapture(Capture):
         self._begun, self._link = {}, None
 
     def _check(self, link: Link) -> None:
-        """DriftFound when changes went past the triggers."""
+        """DriftFound when the triggers are not there any more."""
         triggers = link.value(
             "SELECT COUNT(*) FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = %s AND EVENT_OBJECT_TABLE = %s "
             "AND TRIGGER_NAME IN (%s, %s, %s)",
@@ -167,10 +182,16 @@ class DeltaCapture(Capture):
             *(self._names.trigger(moment) for moment in "iud"),
         )
         if triggers != 3:
-            raise DriftFound(f"{self._names.source} was made anew while it was copied: plan again")
+            raise self._drifted("was made anew")
+
+    def _see(self, link: Link) -> Witness:
+        return witness_of(link, self._hold.flavour, self._shape.schema, self._names.source)
+
+    def _drifted(self, happened: str) -> DriftFound:
+        return DriftFound(f"{self._names.source} {happened} while it was copied: plan again")
 
     def check_end(self, link: Link) -> None:
-        """TRUNCATE fires no trigger. What it leaves in the shadow shows at the ends, as no row of then is in the source."""
+        """What a TRUNCATE that the server does not tell leaves in the shadow shows at the ends, unless their keys came again."""
         shape = self._shape
         for order in (shape.new_key.order, shape.new_key.order_back):
             last = link.row(
@@ -179,7 +200,7 @@ class DeltaCapture(Capture):
             if last is not None and not link.row(
                 f"SELECT 1 FROM {shape.source} {shape.key.hint} WHERE {shape.key.among([tuple(map(str, last))])}"
             ):
-                raise DriftFound(f"{self._names.source} was truncated while it was copied: plan again")
+                raise self._drifted("was truncated")
 
     def _last(self, link: Link) -> int:
         return int(link.value(f"SELECT MAX(id) FROM {self._delta}") or 0)

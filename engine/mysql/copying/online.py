@@ -81,6 +81,7 @@ class OnlineCopy(Underway):
         """Right before the locks: DriftFound when one of the tables is not what it has to be."""
         self._inspection = Inspection(self.hold, self.step, self.checkpoint.source_print)
         self._inspection.look()
+        self.capture.look(self.link)
 
     def final_apply(self, link: Link, seconds: float = FINAL_SECONDS) -> None:
         """Under LOCK TABLES on *link*: apply the rest. Lost, Waited: not done in so many *seconds*, give the lock up for now.

@@ -47,7 +47,8 @@ class Opening:
         return Signal.GO
 
     def _usable(self, state: Checkpoint) -> bool:
-        return state.phase in CAPTURING and state.step == checkpoints.digest(self._work.step)
+        captured = state.position is not None or state.witness is not None
+        return state.phase in CAPTURING and captured and state.step == checkpoints.digest(self._work.step)
 
     def _start_over(self, control: Control, reason: str) -> Signal:
         """The log does not reach back to the checkpoint: what changed since is not known."""
@@ -81,7 +82,8 @@ class Opening:
         work.connect()
         work.begin(shape, self._captured(shape), state)
         # The marker: its commit comes after everything that may be in the log already but is not visible yet.
-        work.put(replace(state, phase=Phase.COPY, position=work.capture.position))
+        capture = work.capture
+        work.put(replace(state, phase=Phase.COPY, position=capture.position, witness=capture.witness))
         work.capture.begin(work.link)
 
     def _spares_the_disk(self, state: Checkpoint) -> bool:
@@ -118,7 +120,7 @@ class Opening:
         """What was begun with goes on."""
         if state.position is not None:
             return LogCapture(self._work.stream, shape, state.position)
-        return DeltaCapture(self._work.hold, shape, self._work.names)
+        return DeltaCapture(self._work.hold, shape, self._work.names, state.witness)
 
     def _table(self, name: str, expected: str, what: str) -> Table:
         work = self._work

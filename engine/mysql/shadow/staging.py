@@ -8,7 +8,8 @@ from engine.mysql.link import Link
 from engine.mysql.ownership.hold import Hold
 from engine.mysql.quoting import quote_name, quote_table
 from engine.mysql.replicas import followers
-from engine.mysql.shadow.inspection import has_children, read_shadow
+from engine.mysql.shadow.children import has_children
+from engine.mysql.shadow.inspection import read_shadow
 from engine.mysql.shadow.names import names_of
 from engine.mysql.spec import Copy, Step
 from engine.mysql.tables import Table

@@ -1,9 +1,12 @@
 """Where the server's log cannot be read, triggers capture the keys: the same rows in the end, and no trigger left."""
 
+from collections.abc import Callable
+
 import pytest
 
 from engine.base import Signal
 from engine.errors import DriftFound
+from engine.mysql.shadow.names import names_of
 from tests.engine.mysql.copying.application import TABLE, Application, fill
 from tests.engine.mysql.copying.rig import Rig, Watcher, make_rig, prepare
 from tests.servers.server import Server
@@ -14,6 +17,10 @@ ROWS = 4_000
 @pytest.fixture
 def rig(server: Server) -> Rig:
     """A table on a server whose log this account may not read."""
+    return make(server)
+
+
+def make(server: Server) -> Rig:
     found = make_rig(server, f"{TABLE};;{fill(ROWS)}", ["MODIFY pad VARCHAR(80) NOT NULL"])
     name = f"plain{found.schema[2:14]}"
     found.run(
@@ -54,6 +61,79 @@ def test_what_changes_while_nobody_drives_is_in_the_delta_table(rig: Rig) -> Non
         with rig.locked(copy) as link:
             rig.assert_same(link)
         copy.discard(Watcher())
+
+
+def emptied(rig: Rig) -> list[str]:
+    """The first and the last key come again."""
+    last = rig.value("SELECT MAX(id) FROM t")
+    return ["TRUNCATE TABLE t", f"INSERT INTO t (id, pad) VALUES (1, 'new'), ({last}, 'new')"]
+
+
+def altered(_: Rig) -> list[str]:
+    return ["ALTER TABLE t ADD COLUMN theirs INT"]
+
+
+def replaced_triggers(rig: Rig) -> list[str]:
+    name = names_of("t").trigger("i")
+    return [
+        f"DROP TRIGGER `{name}`",
+        f"CREATE TRIGGER `{name}` AFTER INSERT ON t FOR EACH ROW SET @nothing = 1",
+    ]
+
+
+def triggers_made_again(rig: Rig) -> list[str]:
+    """As they were, but a row went past them."""
+    name = names_of("t").trigger("i")
+    with rig.link() as link:
+        row = link.row(f"SHOW CREATE TRIGGER `{name}`")
+    assert row is not None
+    return [f"DROP TRIGGER `{name}`", "INSERT INTO t (pad) VALUES ('past')", str(row[2])]
+
+
+def one_more_trigger(_: Rig) -> list[str]:
+    return ["CREATE TRIGGER theirs AFTER INSERT ON t FOR EACH ROW SET @theirs = 1"]
+
+
+def foreign_key(_: Rig) -> list[str]:
+    return ["CREATE TABLE child (id BIGINT PRIMARY KEY, FOREIGN KEY (id) REFERENCES t (id))"]
+
+
+@pytest.mark.parametrize(
+    ("attack", "told"),
+    [
+        (emptied, "t was truncated or rebuilt"),
+        (altered, "t or our copy of it was changed at this moment"),
+        (replaced_triggers, "t got other triggers"),
+        (triggers_made_again, "t got other triggers"),
+        (one_more_trigger, "t got other triggers"),
+        (foreign_key, "t got a foreign key to it"),
+    ],
+)
+def test_what_no_trigger_tells_is_found_before_the_swap(
+    server: Server, attack: Callable[[Rig], list[str]], told: str
+) -> None:
+    """Somebody gets in between the last look and the locks of the cutover; the account has PROCESS, as it should."""
+    rig = make(server)
+    assert rig.account is not None
+    rig.run(f"GRANT PROCESS ON *.* TO '{rig.account[0]}'@'127.0.0.1'")
+    with rig.copying(rig.step()) as copy:
+        prepare(copy, Watcher())
+        with pytest.raises(DriftFound, match=told), rig.locked(copy, *attack(rig)):
+            pass
+
+
+def test_what_was_done_to_the_table_while_nobody_drove_is_found(rig: Rig) -> None:
+    """The next owner knows from the checkpoint what the triggers were put on."""
+    step = rig.step()
+    with rig.copying(step) as copy:
+        prepare(copy, Watcher())
+    rig.run(*triggers_made_again(rig))
+    with rig.copying(step) as copy:
+        prepare(copy, Watcher())
+        with pytest.raises(DriftFound, match="t got other triggers"), rig.locked(copy):
+            pass
+        copy.discard(Watcher())
+    assert rig.leftovers() == []
 
 
 def test_a_table_that_is_truncated_behind_the_triggers_is_drift(rig: Rig) -> None:

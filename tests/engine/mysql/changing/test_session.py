@@ -145,9 +145,9 @@ def test_a_copy_that_comes_out_otherwise_than_planned_is_not_even_filled(shop: S
 
 def quantity_of(shop: Shop) -> str:
     """The type of the column as it is live."""
-    return {str(name): str(kind).partition("(")[0] for name, kind, *_ in shop.rows("SHOW COLUMNS FROM orders")}[
-        "quantity"
-    ]
+    return {
+        str(name): str(kind).partition("(")[0] for name, kind, *_ in shop.rows("SHOW COLUMNS FROM orders")
+    }["quantity"]
 
 
 def test_tables_of_a_group_become_live_together(server: Server) -> None:

@@ -1,0 +1,79 @@
+"""Whether a table is still the one that triggers of ours were put on, and they are still the same: no trigger tells.
+
+TRUNCATE, a rebuild and an exchange of partitions fire none, but give InnoDB's table another number, which the server tells to
+accounts with the PROCESS privilege. Triggers that were dropped and made again have missed what was written in between.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+from engine.mysql.flavour import Flavour
+from engine.mysql.link import Link
+from engine.mysql.trouble import ServerRefused
+
+_TRIGGERS = """
+    SELECT TRIGGER_NAME, ACTION_TIMING, EVENT_MANIPULATION, ACTION_STATEMENT, CREATED
+      FROM information_schema.TRIGGERS WHERE EVENT_OBJECT_SCHEMA = %s AND EVENT_OBJECT_TABLE = %s
+     ORDER BY TRIGGER_NAME
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Witness:
+    """What was seen of a table."""
+
+    triggers: tuple[str, ...]  # all that are on it, with their bodies and when they were made
+    numbers: tuple[str, ...]  # InnoDB's, of each partition; empty: the server does not tell
+
+    def differs(self, now: "Witness") -> str:
+        """What happened to the table since, in the words of a person; empty: nothing that shows."""
+        if self.triggers != now.triggers:
+            return "got other triggers"
+        if self.numbers and now.numbers and self.numbers != now.numbers:
+            return "was truncated or rebuilt"
+        return ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain lists; `from_json` reads it back."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """The witness that `to_json` wrote."""
+        return cls(triggers=tuple(data["triggers"]), numbers=tuple(data["numbers"]))
+
+
+def witness_of(link: Link, flavour: Flavour, schema: str, table: str) -> Witness:
+    """Look at the table. It may be locked by *link*."""
+    triggers = tuple(" ".join(map(str, row)) for row in link.rows(_TRIGGERS, schema, table))
+    return Witness(triggers=triggers, numbers=_numbers(link, flavour, schema, table))
+
+
+def _numbers(link: Link, flavour: Flavour, schema: str, table: str) -> tuple[str, ...]:
+    name = name_in_innodb(schema, table)
+    if not name:
+        return ()
+    tables = "INNODB_SYS_TABLES" if flavour.mariadb else "INNODB_TABLES"
+    try:
+        rows = link.rows(
+            f"SELECT NAME, TABLE_ID FROM information_schema.{tables} WHERE NAME = %s OR LEFT(NAME, %s) = %s",
+            name,
+            len(name) + 1,
+            f"{name}#",
+        )
+    except ServerRefused:  # no PROCESS
+        return ()
+    # The server compares these names without case.
+    return tuple(sorted(f"{found} {number}" for found, number in rows if str(found).startswith(name)))
+
+
+def name_in_innodb(schema: str, table: str) -> str:
+    """How InnoDB calls the table (its partitions: the same and #…); empty: letters beyond ASCII have codes of their own."""
+    if not (schema.isascii() and table.isascii()):
+        return ""
+    return f"{_encoded(schema)}/{_encoded(table)}"
+
+
+def _encoded(name: str) -> str:
+    return "".join(sign if sign.isalnum() or sign == "_" else f"@{ord(sign):04x}" for sign in name)
