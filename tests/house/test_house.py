@@ -21,9 +21,9 @@ MYSQL_MAY_IMPORT = {
     "planning": set(),
     "ownership": set(),
     "waiting": {"ownership"},
-    "shadow": {"ownership", "binlog"},
-    "capturing": {"shadow", "ownership", "binlog"},
-    "copying": {"capturing", "shadow", "ownership", "binlog"},
+    "shadow": {"waiting", "ownership", "binlog"},
+    "capturing": {"shadow", "waiting", "ownership", "binlog"},
+    "copying": {"capturing", "shadow", "waiting", "ownership", "binlog"},
     "cutover": {"waiting", "ownership"},
     "changing": {"cutover", "copying", "capturing", "shadow", "waiting", "ownership", "binlog"},
 }

@@ -5,8 +5,10 @@ commit with the application's own transaction, so what is in the delta table is 
 delta table in the transaction that applies it, so the table is its own checkpoint.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 
+from engine.base import Signal
 from engine.errors import DriftFound
 from engine.mysql.capturing.capture import Capture
 from engine.mysql.link import Link
@@ -18,6 +20,7 @@ from engine.mysql.shadow.names import Names
 from engine.mysql.shadow.shape import Shape
 from engine.mysql.shadow.witness import Witness, witness_of
 from engine.mysql.tables import Column
+from engine.mysql.waiting.patience import Patience
 
 LOAD = 10_000
 SYNC_SECONDS = 5.0
@@ -41,14 +44,28 @@ class DeltaCapture(Capture):
         self.witness = witness
         self.tables = (names.delta,)
 
-    def make(self) -> None:
-        """Create the delta table and the triggers. Creating a trigger waits until no transaction uses the table."""
-        link, shape = self._hold.link, self._shape
-        columns = ", ".join(f"k{n} {_type(column)} NOT NULL" for n, column in enumerate(shape.key.columns))
+    def make(self, patience: Patience) -> Signal:
+        """Create the delta table and the triggers, each of which has to wait until no transaction uses the table."""
+        link = self._hold.link
+        columns = ", ".join(
+            f"k{n} {_type(column)} NOT NULL" for n, column in enumerate(self._shape.key.columns)
+        )
         link.run(
             f"CREATE TABLE {self._delta} (id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY, {columns}) "
             "ENGINE = InnoDB"
         )
+        for statement in self._triggers():
+            signal = patience.until(partial(self._run, statement))
+            if signal is not Signal.GO:
+                return signal
+        self.witness = self._see(link)
+        return Signal.GO
+
+    def _run(self, statement: str) -> Signal:
+        self._hold.link.run(statement)
+        return Signal.GO
+
+    def _triggers(self) -> Iterator[str]:
         for moment, event, body in (
             ("i", "INSERT", self._note("NEW")),
             ("d", "DELETE", self._note("OLD")),
@@ -58,9 +75,8 @@ class DeltaCapture(Capture):
                 f"BEGIN {self._note('OLD')}; IF {self._moved()} THEN {self._note('NEW')}; END IF; END",
             ),
         ):
-            name = quote_table(shape.schema, self._names.trigger(moment))
-            link.run(f"CREATE TRIGGER {name} AFTER {event} ON {shape.source} FOR EACH ROW {body}")
-        self.witness = self._see(link)
+            name = quote_table(self._shape.schema, self._names.trigger(moment))
+            yield f"CREATE TRIGGER {name} AFTER {event} ON {self._shape.source} FOR EACH ROW {body}"
 
     def _note(self, row: str) -> str:
         places = ", ".join(self._places())

@@ -71,7 +71,7 @@ class Copies:
     def _of(self, work: Work) -> OnlineCopy:
         key = work.change.key
         if key not in self._open:
-            self._open[key] = OnlineCopy(self._hold, self._stream, work.change, work.step)
+            self._open[key] = OnlineCopy(self._watch, self._stream, work.change, work.step)
         return self._open[key]
 
     # -- making live --------------------------------------------------------------------------------------------
@@ -187,7 +187,7 @@ class Copies:
             rows = checkpoint.rows_copied
             return control.report(Progress(change=change, rows_copied=rows, rows_total=rows, detail=detail))
 
-        return Removal(self._hold, checkpoint, breathe).run()
+        return Removal(self._watch, checkpoint, control, breathe).run()
 
     def close(self) -> None:
         """End the reading and let go of the connections; checkpoints stay."""

@@ -13,6 +13,7 @@ from engine.mysql.changing.copies import Copies, Work
 from engine.mysql.changing.room import Room
 from engine.mysql.changing.standing import standing_of
 from engine.mysql.changing.statements import StatementRun
+from engine.mysql.changing.undeterred import Undeterred
 from engine.mysql.link import DDL_SETTINGS
 from engine.mysql.ownership.hold import Hold
 from engine.mysql.ownership.watch import BeatingControl, Watch
@@ -150,9 +151,8 @@ class MysqlSession(Session):
             if isinstance(error, BeginAnew) and not isinstance(reason, DriftFound):
                 # Nothing is wrong with the change: the next driver finds nothing and begins anew.
                 reason = TargetUnavailable(f"the copy begins anew: {error}")
-            while (signal := self.discard(control)) is not Signal.GO:
-                if signal is Signal.HALT:
-                    return signal
+            if self.discard(Undeterred(control)) is Signal.HALT:
+                return Signal.HALT
             raise reason from error
 
     def _explain(self, error: EngineError) -> EngineError:

@@ -18,6 +18,7 @@ from engine.mysql.shadow.checkpoints import CAPTURING, Checkpoint, Phase
 from engine.mysql.shadow.shape import Shape, shape_of
 from engine.mysql.shadow.staging import Staging
 from engine.mysql.tables import Table
+from engine.mysql.waiting.patience import Patience
 
 MANY_ROWS = 50_000
 
@@ -42,9 +43,7 @@ class Opening:
                 signal = self._start_over(control, str(error))
                 if signal is not Signal.GO:
                     return signal
-        if work.state is None:
-            self._stage()
-        return Signal.GO
+        return self._stage(control) if work.state is None else Signal.GO
 
     def _usable(self, state: Checkpoint) -> bool:
         captured = state.position is not None or state.witness is not None
@@ -57,7 +56,7 @@ class Opening:
 
     # -- anew ---------------------------------------------------------------------------------------------------
 
-    def _stage(self) -> None:
+    def _stage(self, control: Control) -> Signal:
         work = self._work
         checkpoints.make_table(work.hold)
         staging = Staging(work.hold, work.step)
@@ -80,18 +79,33 @@ class Opening:
         faults.reached("shadow:made")
         state = replace(state, deferred=deferred, shadow_print=work.shadow_print())
         work.connect()
-        work.begin(shape, self._captured(shape), state)
+        capture = self._captured(shape)
+        if isinstance(capture, DeltaCapture):
+            signal = capture.make(self._patience(control))
+            if signal is not Signal.GO:
+                return signal
+        work.begin(shape, capture, state)
         # The marker: its commit comes after everything that may be in the log already but is not visible yet.
-        capture = work.capture
         work.put(replace(state, phase=Phase.COPY, position=capture.position, witness=capture.witness))
-        work.capture.begin(work.link)
+        capture.begin(work.link)
+        return Signal.GO
+
+    def _patience(self, control: Control) -> Patience:
+        """For locks on the live table; meanwhile the other copies are kept in step."""
+        work = self._work
+        return Patience(
+            work.watch,
+            control,
+            [(work.step.schema, work.copy.source)],
+            lambda detail: work.turn(control, detail, gather=0.0),
+        )
 
     def _spares_the_disk(self, state: Checkpoint) -> bool:
         """Building many rows' indexes at the end is quicker but cannot be slowed down: not beside an application that writes."""
         return state.rows_total > MANY_ROWS and self._work.throttle.working(self._work.hold.link)
 
     def _captured(self, shape: Shape) -> Capture:
-        """The log, unless it cannot be read."""
+        """The log, or, where it cannot be read, triggers that are still to be made."""
         work = self._work
         why_not = obstacles(work.hold.address, [work.step.schema])
         if not why_not:
@@ -102,9 +116,7 @@ class Opening:
                 "captured, by triggers neither: SET GLOBAL binlog_format = ROW, then plan again"
             )
         work.notice = f"changes are captured by triggers: {'; '.join(why_not)}"
-        delta = DeltaCapture(work.hold, shape, work.names)
-        delta.make()
-        return delta
+        return DeltaCapture(work.hold, shape, work.names)
 
     # -- from the checkpoint ------------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from engine.mysql.copying.filling import MOST_WARNINGS
 from engine.mysql.copying.throttle import Throttle
 from engine.mysql.link import Link
 from engine.mysql.ownership.hold import Hold
+from engine.mysql.ownership.watch import Watch
 from engine.mysql.shadow import checkpoints
 from engine.mysql.shadow.checkpoints import Checkpoint
 from engine.mysql.shadow.keys import Literals
@@ -39,16 +40,17 @@ PASSES = 3
 class Underway:
     """What there is of the work on one table, and how it is kept in step. Used by the session's thread."""
 
-    def __init__(self, hold: Hold, stream: Stream, change: Change, step: Step) -> None:
+    def __init__(self, watch: Watch, stream: Stream, change: Change, step: Step) -> None:
         assert step.copy is not None
-        self.hold = hold
+        self.watch = watch
+        self.hold: Hold = watch.hold
         self.stream = stream
         self.change = change
         self.step = step
         self.copy: Copy = step.copy
         self.names = names_of(step.copy.source)
-        self.state: Checkpoint | None = checkpoints.find(hold, step)
-        self.throttle = Throttle(hold)
+        self.state: Checkpoint | None = checkpoints.find(self.hold, step)
+        self.throttle = Throttle(self.hold)
         self.passes = PASSES
         self.notice = ""
         """Something unusual that is told with every report."""
@@ -123,7 +125,7 @@ class Underway:
         state = self.state or checkpoints.find(self.hold, self.step)
         if state is None:
             return Signal.GO
-        signal = Removal(self.hold, state, lambda what: self.report(control, what)).run()
+        signal = Removal(self.watch, state, control, lambda what: self.report(control, what)).run()
         if signal is Signal.GO:
             self.state = None
         return signal

@@ -1,67 +1,79 @@
 """Takes the helper objects of a copy off the target."""
 
-from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from engine import faults
-from engine.base import Signal
-from engine.mysql.ownership.hold import Hold
+from engine.base import Control, Signal
+from engine.mysql.ownership.watch import Watch
 from engine.mysql.quoting import quote_table
 from engine.mysql.shadow import checkpoints
 from engine.mysql.shadow.checkpoints import Checkpoint, Phase
 from engine.mysql.trouble import Waited
+from engine.mysql.waiting.patience import Patience, Say
 
-BUSY_SECONDS = 1.0
 TRIES = 30
-"""A helper may be in use for a moment: a backup reads it, a person looks at it."""
-
-Breathe = Callable[[str], Signal]
-"""Between two steps: told what goes on; reports, and says whether to go on."""
+"""A table of ours may be in use for a moment: a backup reads it, a person looks at it."""
 
 
 class Removal:
     """The removal of what one checkpoint names. May be repeated."""
 
-    def __init__(self, hold: Hold, checkpoint: Checkpoint, breathe: Breathe) -> None:
-        self._hold = hold
+    def __init__(self, watch: Watch, checkpoint: Checkpoint, control: Control, breathe: Say) -> None:
+        """*breathe* is called between two steps."""
+        self._hold = watch.hold
         self._checkpoint = checkpoint
         self._names = checkpoint.names
         self._breathe = breathe
+        self._live = checkpoint.phase is Phase.OLD
+        # Triggers went along with the table when it was replaced.
+        bearer = self._names.old if self._live else checkpoint.source
+        self._patience = Patience(watch, control, [(checkpoint.schema, bearer)], breathe)
 
     def run(self) -> Signal:
         """Remove the replaced table of a change that is live, or everything of one that is not; then the checkpoint."""
-        live = self._checkpoint.phase is Phase.OLD
-        if not live:
+        if not self._live:
             checkpoints.put(self._hold, self._hold.link, replace(self._checkpoint, phase=Phase.DISCARD))
         for moment in "iud":
-            signal = self._drop("TRIGGER", self._names.trigger(moment))
+            signal = self._drop_trigger(self._names.trigger(moment))
             if signal is not Signal.GO:
                 return signal
-        for table in (self._names.old if live else self._names.shadow, self._names.delta):
-            signal = self._drop("TABLE", table)
+        for table in (self._names.old if self._live else self._names.shadow, self._names.delta):
+            signal = self._drop_table(table)
             if signal is not Signal.GO:
                 return signal
         checkpoints.remove(self._hold, self._checkpoint)
         return Signal.GO
 
-    def _drop(self, kind: str, name: str) -> Signal:
-        """Drop one thing, if it is there. The servers we support drop a table without walking the buffer pool."""
-        if not self._exists(kind, name):
+    def _drop_trigger(self, name: str) -> Signal:
+        """The application uses the table that it is on, and must not queue behind us for long."""
+        if not self._exists("TRIGGER", name):
+            return Signal.GO
+        signal = self._patience.until(partial(self._drop, "TRIGGER", name))
+        return self._breathe("removing what is not needed any more") if signal is Signal.GO else signal
+
+    def _drop_table(self, name: str) -> Signal:
+        """Drop one of our own, if it is there. The servers we support drop a table without walking the buffer pool."""
+        if not self._exists("TABLE", name):
             return Signal.GO
         tries = 0
         while True:
-            faults.reached(f"drop:{kind.lower()}")
             try:
-                self._hold.link.run(f"DROP {kind} IF EXISTS {quote_table(self._checkpoint.schema, name)}")
+                self._drop("TABLE", name)
             except Waited:
                 tries += 1
                 if tries > TRIES:
                     raise
             else:
                 return self._breathe("removing what is not needed any more")
-            signal = self._breathe(f"waiting: the {kind.lower()} {name} is in use and cannot be dropped yet")
+            signal = self._breathe(f"waiting: the table {name} is in use and cannot be dropped yet")
             if signal is not Signal.GO:
                 return signal
+
+    def _drop(self, kind: str, name: str) -> Signal:
+        faults.reached(f"drop:{kind.lower()}")
+        self._hold.link.run(f"DROP {kind} IF EXISTS {quote_table(self._checkpoint.schema, name)}")
+        return Signal.GO
 
     def _exists(self, kind: str, name: str) -> bool:
         # DROP TRIGGER would wait for a lock on the table even where there is nothing to drop.

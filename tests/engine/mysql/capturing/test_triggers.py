@@ -1,10 +1,11 @@
 """Where the server's log cannot be read, triggers capture the keys: the same rows in the end, and no trigger left."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
-from engine.base import Signal
+from engine.base import Progress, Signal
 from engine.errors import DriftFound
 from engine.mysql.shadow.names import names_of
 from tests.engine.mysql.copying.application import TABLE, Application, fill
@@ -61,6 +62,45 @@ def test_what_changes_while_nobody_drives_is_in_the_delta_table(rig: Rig) -> Non
         with rig.locked(copy) as link:
             rig.assert_same(link)
         copy.discard(Watcher())
+
+
+@contextmanager
+def holding(rig: Rig) -> Iterator[Callable[[Progress], None]]:
+    """A transaction that has the table, until it is told that somebody waits for it."""
+    with rig.link() as holder:
+        holder.run("START TRANSACTION")
+        holder.value("SELECT COUNT(*) FROM t")
+
+        def let_go(progress: Progress) -> None:
+            if "waiting for a lock on t" in progress.detail:
+                holder.close()
+
+        yield let_go
+
+
+def test_triggers_are_made_and_dropped_when_nobody_has_the_table(rig: Rig) -> None:
+    """In short tries with rests between them: the application queues behind whoever waits for such a lock."""
+    with rig.copying(rig.step()) as copy:
+        with holding(rig) as let_go:
+            prepare(copy, Watcher(let_go))
+        with rig.locked(copy) as link:
+            rig.assert_same(link)
+        with holding(rig) as let_go:
+            assert copy.discard(Watcher(let_go)) is Signal.GO
+    assert rig.leftovers() == []
+
+
+def test_whoever_waits_to_make_triggers_can_be_stopped(rig: Rig) -> None:
+    step = rig.step()
+    with rig.copying(step) as copy, holding(rig):
+        stopping = Watcher(
+            lambda progress: Signal.STOP if "waiting for a lock on t" in progress.detail else None
+        )
+        assert copy.open(stopping) is Signal.STOP
+    with rig.copying(step) as copy:
+        prepare(copy, Watcher())
+        assert copy.discard(Watcher()) is Signal.GO
+    assert rig.leftovers() == []
 
 
 def emptied(rig: Rig) -> list[str]:

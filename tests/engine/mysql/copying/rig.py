@@ -14,6 +14,7 @@ from engine.mysql.catalog import fingerprints, read_table
 from engine.mysql.copying.online import OnlineCopy
 from engine.mysql.link import Link
 from engine.mysql.ownership.hold import Hold
+from engine.mysql.ownership.watch import Watch
 from engine.mysql.quoting import quote_name, quote_table
 from engine.mysql.shadow.names import names_of
 from engine.mysql.spec import Copy, Step
@@ -140,15 +141,17 @@ class Rig:
         self.fence += 1
         hold = Hold(self._address(), job)
         stream = Stream(hold)
+        watch = Watch(hold)
         copy = None
         try:
             hold.take()
-            copy = OnlineCopy(hold, stream, change(step), step)
+            copy = OnlineCopy(watch, stream, change(step), step)
             yield copy
         finally:
             if copy is not None:
                 copy.close()
             stream.close()
+            watch.close()
             hold.close()
 
     def _address(self) -> Address:
