@@ -87,7 +87,7 @@ def test_26_a_rolling_restart_under_load_loses_no_attempt_and_no_time(
         for before, after in (pair for each in attempts for pair in itertools.pairwise(each)):
             assert before.ended_at is not None
             # Due at once; taken as soon as a worker is free: at the latest when the daemon's successor is up.
-            assert (after.claimed_at - before.ended_at).total_seconds() < 15.0
+            assert (after.claimed_at - before.ended_at).total_seconds() < 30.0
         assert running.breaches(*uids) == []
 
 

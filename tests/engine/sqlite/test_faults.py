@@ -93,7 +93,7 @@ def test_kills_one_after_the_other_do_not_stop_the_copy(tmp_path: Path) -> None:
     for fence in range(1, 200):
 
         def victim(fence: int = fence) -> None:
-            faults.install(die_at(20))
+            faults.install(die_at(20 + fence // 4))  # chunks are small where the machine is slow
             _drive(target, change, fence, plans.Caller())
 
         if wait(in_a_child(victim)) == 0:
