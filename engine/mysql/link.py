@@ -33,16 +33,16 @@ SETTINGS: Mapping[str, object] = {
     "sql_safe_updates": 0,
     "sql_big_selects": 1,
     "sql_select_limit": 2**64 - 1,
-    "old_alter_table": 0,  # a statement that names no algorithm runs by the best there is
     "lc_messages": "en_US",  # some of what the server says is read
 }
 """What every connection starts with, whatever the server's operator set for all; a caller's own settings come on top."""
 _UNLIMITED = (
     "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE",
-    # Each vendor reads its own comment.
+    # Each vendor reads its own comment. A statement that names no algorithm runs by the best there is: MySQL's variable for that
+    # is one that MariaDB 11 no longer has.
     (
-        "SET @unlimited = 1 /*M!100000 , SESSION max_statement_time = 0 */"
-        " /*!80000 , SESSION max_execution_time = 0, SESSION range_optimizer_max_mem_size = 0,"
+        "SET @unlimited = 1 /*M!100000 , SESSION max_statement_time = 0, SESSION alter_algorithm = 'DEFAULT' */"
+        " /*!80000 , SESSION old_alter_table = 0, SESSION max_execution_time = 0, SESSION range_optimizer_max_mem_size = 0,"
         " SESSION information_schema_stats_expiry = 0 */"  # how large a table is now, not yesterday
     ),
 )
