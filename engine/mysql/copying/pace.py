@@ -40,8 +40,9 @@ _RHYTHMS = {
 MOST_THREADS = max(rhythm.threads for rhythm in _RHYTHMS.values())
 
 
-GENTLE_SECONDS = 0.012
-GENTLE_REST = 1.0
+GENTLE_SECONDS = 0.004
+"""A transaction of the application waits about as long as a chunk takes, so shorter chunks are gentler than longer rests."""
+GENTLE_REST = 0.3
 
 
 def rhythm_of(volume: int, *, single: bool = False, busy: bool = False) -> Rhythm:

@@ -23,6 +23,8 @@ from engine.mysql.shadow.shape import Shape
 from engine.mysql.trouble import Waited
 
 CHUNK_SECONDS = 0.1
+GENTLE_SECONDS = 0.02
+"""Where the copy rests between chunks, because somebody writes beside it or asked for it."""
 LOOKS = 3
 """So often keys are looked at again before their rows are locked."""
 AT_ONCE = 200
@@ -114,7 +116,7 @@ class Verification:
         work = self._work
         crew.held, said = work.throttle.look(work.link, self._doing())
         rhythm = rhythm_of(control.volume(), busy=work.throttle.busy)
-        crew.set(replace(rhythm, chunk_seconds=CHUNK_SECONDS))
+        crew.set(replace(rhythm, chunk_seconds=GENTLE_SECONDS if rhythm.rest else CHUNK_SECONDS))
         return said
 
     def _open(self) -> Link:
