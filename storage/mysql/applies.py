@@ -10,6 +10,7 @@ from storage.mysql.clock import microseconds
 from storage.mysql.transaction import Link, Transaction
 from storage.mysql.trouble import Duplicate
 from storage.records import Claim, Sought
+from storage.states import State
 
 GUARDS = {
     "full": """
@@ -125,7 +126,7 @@ class ApplyStatements(Transaction, Statements):
              WHERE (%(environment)s = '' OR environment = %(environment)s)
                AND (%(deployment)s = '' OR deployment = %(deployment)s)
                AND (%(within)s IS NULL OR updated_at >= UTC_TIMESTAMP(6) - INTERVAL %(within)s MICROSECOND)
-               AND FIND_IN_SET(state, %(states)s)
+               AND (FIND_IN_SET(state, %(states)s) OR %(running)s AND NOT FIND_IN_SET(state, %(others)s))
              ORDER BY shown_at DESC, id DESC
              LIMIT %(limit)s
             """,
@@ -141,7 +142,7 @@ class ApplyStatements(Transaction, Statements):
                AND (%(environment)s = '' OR environment = %(environment)s)
                AND (%(deployment)s = '' OR deployment = %(deployment)s)
                AND (%(within)s IS NULL OR updated_at >= UTC_TIMESTAMP(6) - INTERVAL %(within)s MICROSECOND)
-               AND FIND_IN_SET(state, %(states)s)
+               AND (FIND_IN_SET(state, %(states)s) OR %(running)s AND NOT FIND_IN_SET(state, %(others)s))
              ORDER BY shown_at DESC, id DESC
              LIMIT %(limit)s
             """,
@@ -396,4 +397,6 @@ def _sought(sought: Sought) -> dict[str, Any]:
         "deployment": sought.deployment,
         "within": None if within is None else microseconds(within),
         "states": ",".join(sorted(sought.states)),
+        "running": State.RUNNING in sought.states,  # as one that a newer program wrote is shown
+        "others": ",".join(sorted(set(State) - sought.states)),
     }

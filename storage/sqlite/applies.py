@@ -11,6 +11,7 @@ from storage.lifecycle.statements import Guard, Row, Statements
 from storage.records import Claim, Sought
 from storage.sqlite.clock import from_moment, milliseconds
 from storage.sqlite.transaction import Transaction
+from storage.states import State
 
 GUARDS = {
     "full": """
@@ -116,7 +117,8 @@ class ApplyStatements(Transaction, Statements):
              WHERE (:environment = '' OR environment = :environment)
                AND (:deployment = '' OR deployment = :deployment)
                AND (:within IS NULL OR updated_at >= (SELECT now FROM clock) - :within)
-               AND state IN (SELECT value FROM json_each(:states))
+               AND (state IN (SELECT value FROM json_each(:states))
+                    OR :running AND state NOT IN (SELECT value FROM json_each(:others)))
              ORDER BY COALESCE(started_at, created_at) DESC, id DESC
              LIMIT :limit
             """,
@@ -133,7 +135,8 @@ class ApplyStatements(Transaction, Statements):
                AND (:environment = '' OR environment = :environment)
                AND (:deployment = '' OR deployment = :deployment)
                AND (:within IS NULL OR updated_at >= (SELECT now FROM clock) - :within)
-               AND state IN (SELECT value FROM json_each(:states))
+               AND (state IN (SELECT value FROM json_each(:states))
+                    OR :running AND state NOT IN (SELECT value FROM json_each(:others)))
              ORDER BY +COALESCE(started_at, created_at) DESC, id DESC
              LIMIT :limit
             """,
@@ -366,4 +369,6 @@ def _sought(sought: Sought) -> dict[str, Any]:
         "deployment": sought.deployment,
         "within": None if within is None else milliseconds(within),
         "states": json.dumps(sorted(sought.states)),
+        "running": State.RUNNING in sought.states,  # as one that a newer program wrote is shown
+        "others": json.dumps(sorted(set(State) - sought.states)),
     }

@@ -76,7 +76,8 @@ class ServerMarket(Market):
 
     @property
     def dsn(self) -> str:
-        return self._server.url(f"{self._template}_{{database}}", query="ssl_mode=disabled")
+        stands_for = self._server.url(f"{self._template}_DATABASE", query="ssl_mode=disabled")
+        return stands_for.replace("DATABASE", "{database}")
 
     def shop(self, database: str) -> Shop:
         name = f"{self._template}_{database}"

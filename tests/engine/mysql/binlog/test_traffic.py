@@ -229,10 +229,8 @@ def test_a_statement_logged_as_text_ends_the_reading(ground: Ground, statement: 
         place.chmod(0o755)
     ground.run(TABLE, ROWS, "CREATE TABLE unrelated (i INT PRIMARY KEY)", "INSERT INTO unrelated VALUES (1)")
     # REPEATABLE READ: InnoDB does not log statements of READ COMMITTED.
-    with (
-        ground.reading("item") as reading,
-        Link(ground.address, settings={"binlog_format": "STATEMENT"}) as other,
-    ):
+    with ground.reading("item") as reading, Link(ground.address) as other:
+        other.set({"binlog_format": "STATEMENT"})
         other.run("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         other.run(statement.format(file=file))
         with pytest.raises(StatementLogged, match=statement.split()[0]):
