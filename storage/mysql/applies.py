@@ -40,6 +40,14 @@ TAKEN = frozenset({"applies_uid", "applies_key", "applies_one_live"})
 """The unique keys that an enqueue may meet."""
 
 
+_IS_SOUGHT = """
+    (%(environment)s = '' OR environment = %(environment)s)
+    AND (%(deployment)s = '' OR deployment = %(deployment)s)
+    AND (%(within)s IS NULL OR updated_at >= UTC_TIMESTAMP(6) - INTERVAL %(within)s MICROSECOND)
+    AND (FIND_IN_SET(state, %(states)s) OR %(running)s AND NOT FIND_IN_SET(state, %(others)s))
+    """
+
+
 class ApplyStatements(Transaction, Statements):
     """Applies: found, handed out, driven, swept. To hold a row is to lock it."""
 
@@ -121,31 +129,25 @@ class ApplyStatements(Transaction, Statements):
 
     def recent_sought(self, limit: int, sought: Sought) -> list[Row]:
         return self.rows(
-            """
+            f"""
             SELECT * FROM applies FORCE INDEX (applies_recent)
-             WHERE (%(environment)s = '' OR environment = %(environment)s)
-               AND (%(deployment)s = '' OR deployment = %(deployment)s)
-               AND (%(within)s IS NULL OR updated_at >= UTC_TIMESTAMP(6) - INTERVAL %(within)s MICROSECOND)
-               AND (FIND_IN_SET(state, %(states)s) OR %(running)s AND NOT FIND_IN_SET(state, %(others)s))
+             WHERE {_IS_SOUGHT}
              ORDER BY shown_at DESC, id DESC
              LIMIT %(limit)s
-            """,
+            """,  # noqa: S608 - words of ours
             limit=limit,
             **_sought(sought),
         )
 
     def live_sought(self, limit: int, sought: Sought) -> list[Row]:
         return self.rows(
-            """
+            f"""
             SELECT * FROM applies FORCE INDEX (applies_one_live)
              WHERE live = 1
-               AND (%(environment)s = '' OR environment = %(environment)s)
-               AND (%(deployment)s = '' OR deployment = %(deployment)s)
-               AND (%(within)s IS NULL OR updated_at >= UTC_TIMESTAMP(6) - INTERVAL %(within)s MICROSECOND)
-               AND (FIND_IN_SET(state, %(states)s) OR %(running)s AND NOT FIND_IN_SET(state, %(others)s))
+               AND {_IS_SOUGHT}
              ORDER BY shown_at DESC, id DESC
              LIMIT %(limit)s
-            """,
+            """,  # noqa: S608 - words of ours
             limit=limit,
             **_sought(sought),
         )

@@ -34,6 +34,15 @@ GUARDS = {
 }
 
 
+_IS_SOUGHT = """
+    (:environment = '' OR environment = :environment)
+    AND (:deployment = '' OR deployment = :deployment)
+    AND (:within IS NULL OR updated_at >= (SELECT now FROM clock) - :within)
+    AND (state IN (SELECT value FROM json_each(:states))
+         OR :running AND state NOT IN (SELECT value FROM json_each(:others)))
+    """
+
+
 class ApplyStatements(Transaction, Statements):
     """Applies: found, handed out, driven, swept. A write transaction has the file to itself: to hold is to look."""
 
@@ -112,16 +121,12 @@ class ApplyStatements(Transaction, Statements):
 
     def recent_sought(self, limit: int, sought: Sought) -> list[Row]:
         return self.rows(
-            """
+            f"""
             SELECT * FROM applies
-             WHERE (:environment = '' OR environment = :environment)
-               AND (:deployment = '' OR deployment = :deployment)
-               AND (:within IS NULL OR updated_at >= (SELECT now FROM clock) - :within)
-               AND (state IN (SELECT value FROM json_each(:states))
-                    OR :running AND state NOT IN (SELECT value FROM json_each(:others)))
+             WHERE {_IS_SOUGHT}
              ORDER BY COALESCE(started_at, created_at) DESC, id DESC
              LIMIT :limit
-            """,
+            """,  # noqa: S608 - words of ours
             limit=limit,
             **_sought(sought),
         )
@@ -129,17 +134,13 @@ class ApplyStatements(Transaction, Statements):
     def live_sought(self, limit: int, sought: Sought) -> list[Row]:
         # The plus, as above: the index of live applies, not the one of all by time.
         return self.rows(
-            """
+            f"""
             SELECT * FROM applies
              WHERE finished_at IS NULL
-               AND (:environment = '' OR environment = :environment)
-               AND (:deployment = '' OR deployment = :deployment)
-               AND (:within IS NULL OR updated_at >= (SELECT now FROM clock) - :within)
-               AND (state IN (SELECT value FROM json_each(:states))
-                    OR :running AND state NOT IN (SELECT value FROM json_each(:others)))
+               AND {_IS_SOUGHT}
              ORDER BY +COALESCE(started_at, created_at) DESC, id DESC
              LIMIT :limit
-            """,
+            """,  # noqa: S608 - words of ours
             limit=limit,
             **_sought(sought),
         )
