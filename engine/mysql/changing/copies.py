@@ -8,12 +8,13 @@ from engine.base import Change, Control, Progress, Signal, Standing
 from engine.errors import Refused
 from engine.mysql.capturing.stream import Stream
 from engine.mysql.changing.standing import standing_of
+from engine.mysql.copying.beginning_anew import begun_anew
 from engine.mysql.copying.online import OnlineCopy
 from engine.mysql.cutover.group_swap import swap_of
 from engine.mysql.cutover.swap import Pair, remove_sentry
 from engine.mysql.ownership.watch import Watch
 from engine.mysql.shadow import checkpoints
-from engine.mysql.shadow.checkpoints import Checkpoint, Phase
+from engine.mysql.shadow.checkpoints import CAPTURING, Checkpoint, Phase
 from engine.mysql.shadow.removal import Removal
 from engine.mysql.spec import Step
 from engine.mysql.trouble import Lost, Waited
@@ -140,6 +141,23 @@ class Copies:
             extra=tuple(extra),
             rest=copy,
         )
+
+    # -- beginning anew -----------------------------------------------------------------------------------------
+
+    def begin_anew(self, reason: str) -> None:
+        """Write down that the copies have lost their place in the log: whoever opens them next begins from the start.
+
+        Refused: that was so too often.
+        """
+        self.close()
+        for found in checkpoints.checkpoints(self._hold):
+            checkpoint = self._settled(found)
+            if (
+                checkpoint.apply_uid == self._hold.job.apply_uid
+                and checkpoint.phase in CAPTURING
+                and checkpoint.position is not None
+            ):
+                checkpoints.put(self._hold, self._hold.link, begun_anew(checkpoint, reason))
 
     # -- cleaning -----------------------------------------------------------------------------------------------
 

@@ -149,11 +149,20 @@ class MysqlSession(Session):
         except (Refused, DriftFound) as error:
             reason = self._explain(error)
             if isinstance(error, BeginAnew) and not isinstance(reason, DriftFound):
-                # Nothing is wrong with the change: the next driver finds nothing and begins anew.
-                reason = TargetUnavailable(f"the copy begins anew: {error}")
+                reason = self._begin_anew(error)
+            if reason.retryable:
+                raise reason from error
             if self.discard(Undeterred(control)) is Signal.HALT:
                 return Signal.HALT
             raise reason from error
+
+    def _begin_anew(self, error: BeginAnew) -> EngineError:
+        """Nothing is wrong with the change: the next driver begins from the start, unless that was so too often."""
+        try:
+            self._copies.begin_anew(str(error))
+        except Refused as refused:
+            return refused
+        return TargetUnavailable(f"the copy begins anew: {error}")
 
     def _explain(self, error: EngineError) -> EngineError:
         """A table altered underneath us is drift, whatever stumbled over it."""

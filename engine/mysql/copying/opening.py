@@ -11,6 +11,7 @@ from engine.mysql.capturing.capture import Capture
 from engine.mysql.capturing.delta_capture import DeltaCapture
 from engine.mysql.capturing.log_capture import LogCapture
 from engine.mysql.catalog import read_table
+from engine.mysql.copying.beginning_anew import begun_anew, found_again
 from engine.mysql.copying.index_build import missing_indexes
 from engine.mysql.copying.underway import Underway
 from engine.mysql.shadow import checkpoints
@@ -28,10 +29,12 @@ class Opening:
 
     def __init__(self, work: Underway) -> None:
         self._work = work
+        self._begun_anew = 0
 
     def run(self, control: Control) -> Signal:
         """Stage, or go on from the checkpoint. DriftFound, Refused: it cannot go on."""
         work = self._work
+        self._begun_anew = work.state.begun_anew if work.state else 0
         if work.state is not None and not self._usable(work.state):
             signal = work.discard(control)
             if signal is not Signal.GO:
@@ -40,7 +43,7 @@ class Opening:
             try:
                 self._resume(work.state)
             except BeginAnew as error:
-                signal = self._start_over(control, str(error))
+                signal = self._start_over(control, work.state, str(error))
                 if signal is not Signal.GO:
                     return signal
         return self._stage(control) if work.state is None else Signal.GO
@@ -49,8 +52,9 @@ class Opening:
         captured = state.position is not None or state.witness is not None
         return state.phase in CAPTURING and captured and state.step == checkpoints.digest(self._work.step)
 
-    def _start_over(self, control: Control, reason: str) -> Signal:
-        """The log does not reach back to the checkpoint: what changed since is not known."""
+    def _start_over(self, control: Control, state: Checkpoint, reason: str) -> Signal:
+        """The log does not reach back to the checkpoint: what changed since is not known. Refused: that was so too often."""
+        self._begun_anew = begun_anew(state, reason).begun_anew
         self._work.notice = f"copying from the start again: {reason}"
         return self._work.discard(control)
 
@@ -70,6 +74,7 @@ class Opening:
             rows_total=work.figure("TABLE_ROWS"),
             step=checkpoints.digest(work.step),
             source_print=source.fingerprint,
+            begun_anew=self._begun_anew,
         )
         work.put(state)
         faults.reached("shadow:begin")
@@ -126,7 +131,7 @@ class Opening:
         shadow = self._indexed(state) or self._table(work.names.shadow, state.shadow_print, "our copy of it")
         shape = shape_of(work.step, source, shadow)
         work.connect()
-        work.begin(shape, self._captured_as_before(shape, state), state)
+        work.begin(shape, self._captured_as_before(shape, state), found_again(state))
 
     def _captured_as_before(self, shape: Shape, state: Checkpoint) -> Capture:
         """What was begun with goes on."""

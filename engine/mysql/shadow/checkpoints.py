@@ -62,6 +62,9 @@ class Checkpoint:
     shadow_print: str = ""  # fingerprint of the shadow as it has to be now
     repairs: int = 0  # rows that the comparison had to mend
     witness: Witness | None = None  # of the source with its triggers, where they capture
+    begun_anew: int = (
+        0  # so often the place in the log was lost since the apply began, or all rows were compared
+    )
 
     @property
     def names(self) -> Names:
@@ -166,6 +169,7 @@ def _state(checkpoint: Checkpoint) -> dict[str, Any]:
         "shadow_print": checkpoint.shadow_print,
         "repairs": checkpoint.repairs,
         "witness": None if checkpoint.witness is None else checkpoint.witness.to_json(),
+        "begun_anew": checkpoint.begun_anew,
     }
 
 
@@ -189,4 +193,5 @@ def _from_row(
         shadow_print=known["shadow_print"],
         repairs=known["repairs"],
         witness=None if witness is None else Witness.from_json(witness),
+        begun_anew=known.get("begun_anew", 0),
     )

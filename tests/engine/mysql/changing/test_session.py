@@ -8,6 +8,7 @@ import pytest
 
 from engine.base import Change, Progress, Signal, Standing
 from engine.errors import DriftFound, Fenced, Refused, TargetHeld, TargetUnavailable
+from engine.mysql.copying.beginning_anew import MOST
 from tests.engine.driving import Caller, drive
 from tests.engine.mysql.changing.plans import Shop
 from tests.servers.server import Server
@@ -260,8 +261,32 @@ def test_a_copy_under_which_the_log_was_reset_begins_anew(shop: Shop, more: tupl
         shop.run(RESET[shop.server.flavour], "UPDATE orders SET note = 'after' WHERE id < 100", *more)
         with pytest.raises(TargetUnavailable, match="begins anew"):
             session.cut_over([change], caller())
-    assert shop.left_behind() == []
     with shop.session(2) as session:
         assert drive(session, change, caller()) is Signal.GO
     assert shop.rows("SELECT COUNT(*) FROM orders WHERE note = 'after'") == [(99,)]
     assert shop.left_behind() == []
+
+
+def test_a_copy_under_which_the_log_is_reset_each_time_is_given_up_and_leaves_nothing(shop: Shop) -> None:
+    """However far each of them came."""
+    change = widened(shop)
+    for fence in range(1, MOST + 2):
+        control = caller()
+        struck: list[str] = []
+
+        def reset(progress: Progress, struck: list[str] = struck) -> None:
+            if progress.detail.startswith("comparing rows") and not struck:
+                struck.append(progress.detail)
+                shop.run(RESET[shop.server.flavour])
+
+        control.on_report = reset
+        said = "begins anew" if fence <= MOST else f"begun anew {MOST} times"
+        with (
+            shop.session(fence) as session,
+            pytest.raises(TargetUnavailable if fence <= MOST else Refused, match=said),
+        ):
+            drive(session, change, control)
+        assert struck
+    assert shop.left_behind() == []
+    with shop.session(MOST + 2, "apply_b") as session:
+        assert drive(session, change, caller()) is Signal.GO

@@ -10,6 +10,7 @@ from engine import faults
 from engine.base import Progress, Signal
 from engine.errors import DriftFound, Fenced, Refused, TargetUnavailable
 from engine.mysql.binlog.errors import PositionRewound
+from engine.mysql.copying.beginning_anew import MOST
 from engine.mysql.shadow.checkpoints import Phase
 from tests.engine.mysql.copying.application import TABLE, Application, Killer, fill
 from tests.engine.mysql.copying.rig import Rig, Watcher, make_rig, prepare
@@ -168,6 +169,28 @@ def test_a_copy_whose_place_in_the_log_is_gone_starts_over_and_says_so(server: S
     watcher = Watcher()
     finish(rig, step, watcher)
     assert any("from the start again" in detail for detail in watcher.details())
+    with rig.copying(step) as copy:
+        assert copy.open(watcher) is Signal.GO
+        assert copy.checkpoint.begun_anew == 0  # what waits and finds its place again may lose it often
+
+
+def test_a_copy_whose_place_in_the_log_is_gone_each_time_is_given_up(server: Server) -> None:
+    rig = rig_with_rows(server)
+    step = rig.step()
+    for times in range(MOST + 1):
+        watcher = Watcher(
+            lambda p: Signal.STOP if p.detail.startswith("copying rows") and p.rows_copied else None, volume=1
+        )
+        with rig.copying(step) as copy:
+            assert copy.open(watcher) is Signal.GO
+            assert copy.checkpoint.begun_anew == times
+            assert copy.fill(watcher) is Signal.STOP
+        purge(rig)
+    with (
+        rig.copying(step) as copy,
+        pytest.raises(Refused, match=f"begun anew {MOST} times, .* how long the server keeps its log"),
+    ):
+        copy.open(Watcher())
 
 
 @pytest.mark.parametrize("phase", ["copying rows", "catching up"])
