@@ -6,7 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 RULES = (
     "ST-1 ST-2 ST-3 ST-4 ST-5 OW-1 OW-2 OW-3 OW-4 OW-5 OW-6 RC-1 RC-2 RC-3 RC-4 RC-5 CO-1 CO-2 CO-3 CO-4 CO-5 \
-AV-1 AV-2 AV-3 AV-4 AV-5 AV-6 HT-1 HT-2 HT-3 HT-4 HT-5 HT-6 I1 I2 I3 I4 I5 I6 I7 I8"
+AV-1 AV-2 AV-3 AV-4 AV-5 AV-6 AV-7 HT-1 HT-2 HT-3 HT-4 HT-5 HT-6 I1 I2 I3 I4 I5 I6 I7 I8"
 )
 
 

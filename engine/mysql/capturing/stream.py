@@ -15,6 +15,7 @@ from engine.mysql.binlog.watched import Key, TableName, Watched
 from engine.mysql.capturing.changes import Changes
 from engine.mysql.link import Link
 from engine.mysql.ownership.hold import Hold
+from engine.mysql.silence import AWAKE_SECONDS, show_life
 from engine.mysql.trouble import Lost
 
 MOST_WAITING = 200_000
@@ -117,17 +118,23 @@ class Stream:
     def wait_for(self, position: Position, seconds: float) -> bool:
         """Wait until all keys before *position* are there, at most so long; whether they are."""
         self.check()
-        return self._reader is not None and self._reader.wait_until(position, seconds)
+        return self._came_to(position, seconds)
 
     def reach_end(self, link: Link, seconds: float) -> None:
         """Under the lock of a cutover: have every key that is in the log. Lost when that takes longer than *seconds*."""
         end = self.end(link)
-        if self._reader is None or not self._reader.wait_until(end, seconds):
-            raise Lost(f"the reader of the binary log did not come to {end} in {seconds:.1f} s", 0)
+        until = time.monotonic() + seconds
+        while not self._came_to(end, min(AWAKE_SECONDS, until - time.monotonic())):
+            if self._reader is None or time.monotonic() >= until:
+                raise Lost(f"the reader of the binary log did not come to {end} in {seconds:.1f} s", 0)
+            show_life(link)
 
     def close(self) -> None:
         """End the reading. What waited is read again from the tables' checkpoints."""
         self._stop()
+
+    def _came_to(self, position: Position, seconds: float) -> bool:
+        return self._reader is not None and self._reader.wait_until(position, seconds)
 
     def _start(self) -> None:
         start = min((changes.flushed for changes in self._changes.values()), key=lambda found: found.order)

@@ -8,16 +8,20 @@ to rename shows in a read that is not willing to wait: it gets in, unless the RE
 
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 
 from engine import faults
 from engine.mysql.cutover.swap import LOCK_SECONDS, POLL_SECONDS, OutOfTime, Pair, Swap
 from engine.mysql.link import Link
 from engine.mysql.ownership.watch import Watch
 from engine.mysql.quoting import quote_table
-from engine.mysql.trouble import Lost, Waited
+from engine.mysql.silence import TABLE_SECONDS, ended_when_silent
+from engine.mysql.trouble import Waited
 from engine.mysql.waiting.lock_budget import WAITS_FOR_TABLE
 from engine.mysql.waiting.running import Running
+
+APPLY_SECONDS = 0.75
+"""So long the last changes of one table may take."""
 
 
 def swap_of(watch: Watch, pairs: Sequence[Pair]) -> Swap:
@@ -45,28 +49,38 @@ class GroupSwap(Swap):
         began = time.monotonic()
         self._deadline = began + LOCK_SECONDS
         with ExitStack() as stack:
-            try:
-                self._lock_and_apply(links)
-                rename = "RENAME TABLE " + ", ".join(pair.renames for pair in self._pairs)
-                running = stack.enter_context(Running(renamer, rename))
-                faults.reached("rename_queued")
-                for link, pair in zip(links, self._pairs, strict=True):
-                    self._see_queued(running, renamer, pair)
-                    faults.reached("before_rename")
-                    link.run(f"DROP TABLE {quote_table(pair.schema, pair.old)}")
-                    faults.reached("sentry_dropped")
-                    link.run("UNLOCK TABLES")
-            except BaseException:
-                # It has renamed nothing yet: that begins when it has all its locks.
-                self._watch.kill_query(renamer.id)
-                raise
-            finally:
+            with ExitStack() as silence:
                 for link in links:
-                    with suppress(Lost):
-                        link.run("UNLOCK TABLES")
-                self.locked_seconds = time.monotonic() - began
+                    silence.enter_context(ended_when_silent(link, TABLE_SECONDS))
+                try:
+                    running = self._queue(links, renamer, stack)
+                    self._let_go(links, renamer, running)
+                except BaseException:
+                    # It has renamed nothing yet: that begins when it has all its locks.
+                    self._watch.kill_query(renamer.id)
+                    raise
+                finally:
+                    for link in links:
+                        self._unlock(link)
+                    self.locked_seconds = time.monotonic() - began
             self._outcome(running)
         faults.reached("after_rename")
+
+    def _queue(self, links: Sequence[Link], renamer: Link, stack: ExitStack) -> Running:
+        """The RENAME, under way until the *stack* is left."""
+        self._lock_and_apply(links)
+        rename = "RENAME TABLE " + ", ".join(pair.renames for pair in self._pairs)
+        running = stack.enter_context(Running(renamer, rename))
+        faults.reached("rename_queued")
+        return running
+
+    def _let_go(self, links: Sequence[Link], renamer: Link, running: Running) -> None:
+        for link, pair in zip(links, self._pairs, strict=True):
+            self._see_queued(running, renamer, pair)
+            faults.reached("before_rename")
+            link.run(f"DROP TABLE {quote_table(pair.schema, pair.old)}")
+            faults.reached("sentry_dropped")
+            self._unlock(link)
 
     def _lock_and_apply(self, links: Sequence[Link]) -> None:
         for link, pair in zip(links, self._pairs, strict=True):
@@ -75,7 +89,8 @@ class GroupSwap(Swap):
         faults.reached("locked")
         for link, pair in zip(links, self._pairs, strict=True):
             self._check_time()
-            pair.rest.final_apply(link, self._deadline - time.monotonic())
+            # Not so long that the other connections seem silent.
+            pair.rest.final_apply(link, min(self._deadline - time.monotonic(), APPLY_SECONDS))
         self._check_time()
         faults.reached("applied")
 

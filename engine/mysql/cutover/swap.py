@@ -5,6 +5,9 @@ while the first still holds the locks: what waits to rename goes before what wai
 name that the replaced one will get, makes that RENAME fail harmlessly should the first connection break in between; it is
 dropped only once the RENAME is seen waiting for the live table. The helpers' names sort after the live table's, as a RENAME takes
 its locks in the order of names: had it to wait for a helper first, writes that queued on the live table would slip into the old.
+
+Should our process be stopped while it holds the locks, the server ends the connection after a second of silence
+(`engine.mysql.silence`): that is one that breaks in between, as above.
 """
 
 import time
@@ -19,6 +22,7 @@ from engine.mysql.link import Link
 from engine.mysql.ownership.hold import Hold
 from engine.mysql.ownership.watch import Watch
 from engine.mysql.quoting import quote_table
+from engine.mysql.silence import AWAKE_SECONDS, TABLE_SECONDS, ended_when_silent, show_life
 from engine.mysql.trouble import Lost, ServerRefused, Trouble, Waited
 from engine.mysql.waiting.lock_budget import WAITS_FOR_TABLE
 from engine.mysql.waiting.running import INTERRUPTED, Running
@@ -78,6 +82,8 @@ class Swap:
         self._link = watch.hold.link
         self._pairs = pairs
         self._deadline = 0.0
+        self._holders: list[Link] = []
+        """The connections that hold locks just now."""
         self.locked_seconds = 0.0
         """How long the last try held or waited for the locks."""
 
@@ -96,14 +102,11 @@ class Swap:
     # -- MySQL --------------------------------------------------------------------------------------------------
 
     def _by_one_session(self) -> None:
-        began = self._lock(())
-        try:
+        with self._locked(()):
             self._apply_the_rest()
             faults.reached("before_rename")
             self._link.run("RENAME TABLE " + ", ".join(pair.renames for pair in self._pairs))
             faults.reached("after_rename")
-        finally:
-            self._unlock(began)
 
     # -- MariaDB ------------------------------------------------------------------------------------------------
 
@@ -136,21 +139,19 @@ class Swap:
             raise
 
     def _swap_through(self, other: Link, pair: Pair) -> None:
-        began = self._lock([(pair.schema, pair.old)])
         with ExitStack() as stack:
-            try:
-                self._apply_the_rest()
-                running = stack.enter_context(Running(other, f"RENAME TABLE {pair.renames}"))
-                faults.reached("rename_queued")
-                self._see_waiting(other, running)
-                faults.reached("before_rename")
-                self._link.run(f"DROP TABLE {quote_table(pair.schema, pair.old)}")
-                faults.reached("sentry_dropped")
-            except BaseException:
-                self._watch.kill_query(other.id)
-                raise
-            finally:
-                self._unlock(began)
+            with self._locked([(pair.schema, pair.old)]):
+                try:
+                    self._apply_the_rest()
+                    running = stack.enter_context(Running(other, f"RENAME TABLE {pair.renames}"))
+                    faults.reached("rename_queued")
+                    self._see_waiting(other, running)
+                    faults.reached("before_rename")
+                    self._link.run(f"DROP TABLE {quote_table(pair.schema, pair.old)}")
+                    faults.reached("sentry_dropped")
+                except BaseException:
+                    self._watch.kill_query(other.id)
+                    raise
             self._outcome(running)
         faults.reached("after_rename")
 
@@ -194,20 +195,26 @@ class Swap:
 
     # -- both ---------------------------------------------------------------------------------------------------
 
-    def _lock(self, more: Sequence[tuple[str, str]]) -> float:
-        """Lock everything for writing; when it began. Waited when that takes too long."""
+    @contextmanager
+    def _locked(self, more: Sequence[tuple[str, str]]) -> Iterator[None]:
+        """Inside, everything is locked for writing. Waited when that takes too long."""
         began = time.monotonic()
         self._deadline = began + LOCK_SECONDS
         names = [(pair.schema, name) for pair in self._pairs for name in pair.locked] + list(more)
         tables = ", ".join(f"{quote_table(schema, name)} WRITE" for schema, name in names)
-        self._lock_by(self._link, tables)
-        faults.reached("locked")
-        return began
+        with ended_when_silent(self._link, TABLE_SECONDS):
+            try:
+                self._lock_by(self._link, tables)
+                faults.reached("locked")
+                yield
+            finally:
+                self._unlock(self._link)
+                self.locked_seconds = time.monotonic() - began
 
     def _lock_by(self, link: Link, tables: str) -> None:
         try:
             with Running(link, f"LOCK TABLES {tables}") as running:
-                if not running.over(max(0.0, self._deadline - time.monotonic())):
+                if not self._over_in_time(running):
                     running.outcome(lambda: self._watch.kill_query(link.id))
                     link.run("UNLOCK TABLES")
                     raise OutOfTime("the locks were not to be had in time")
@@ -216,12 +223,20 @@ class Swap:
             if error.code != INTERRUPTED:
                 raise
             raise OutOfTime(str(error)) from error
+        self._holders.append(link)
 
-    def _unlock(self, began: float) -> None:
+    def _over_in_time(self, running: Running) -> bool:
+        while not running.over(max(0.0, min(AWAKE_SECONDS, self._deadline - time.monotonic()))):
+            if time.monotonic() >= self._deadline:
+                return False
+            self._show_life()
+        return True
+
+    def _unlock(self, link: Link) -> None:
         """A connection that is lost has let go by itself."""
+        self._holders = [holder for holder in self._holders if holder is not link]
         with suppress(Lost):
-            self._link.run("UNLOCK TABLES")
-        self.locked_seconds = time.monotonic() - began
+            link.run("UNLOCK TABLES")
 
     def _apply_the_rest(self) -> None:
         for pair in self._pairs:
@@ -231,8 +246,14 @@ class Swap:
         faults.reached("applied")
 
     def _check_time(self) -> None:
+        """While the locks are held: OutOfTime when it was long enough, Lost when one is not held any more."""
         if time.monotonic() > self._deadline:
             raise OutOfTime("the last changes took longer than the application may wait")
+        self._show_life()
+
+    def _show_life(self) -> None:
+        for link in self._holders:
+            show_life(link)
 
 
 def remove_sentry(link: Link, schema: str, name: str) -> None:

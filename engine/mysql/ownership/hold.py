@@ -6,7 +6,7 @@ that it opens afterwards does nothing, as every transaction of ours begins with 
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 
 from engine import faults
 from engine.base import Job
@@ -16,6 +16,7 @@ from engine.mysql.flavour import Flavour, flavour_of, identity_of
 from engine.mysql.link import ANSWER_SECONDS, SETTINGS, Link
 from engine.mysql.ownership.locks import NamedLocks, mark
 from engine.mysql.ownership.records import NO_SUCH_TABLE, Gone, Recorded, Records
+from engine.mysql.silence import IN_TRANSACTION, ROW_SECONDS, ended_when_silent
 from engine.mysql.trouble import ServerRefused, Trouble, Waited
 
 TAKES = 5
@@ -158,6 +159,8 @@ class Hold:
             link.close()
             raise
         try:
+            if self.flavour.mariadb:
+                link.set({IN_TRANSACTION: ROW_SECONDS})
             self._tokens[link.id] = mark(link)
             # Before the guard, so that whoever holds its lock can be ended.
             self._records.put(link, self._tokens[link.id])
@@ -208,9 +211,10 @@ class Hold:
         """One guarded transaction on *link*, `name` being that of its fault points.
 
         Fenced when the target is no longer ours: nothing was written then. While it is open no successor gets further than
-        raising the fence. What is raised inside rolls it back, if the connection still stands.
+        raising the fence. What is raised inside rolls it back, if the connection still stands: on a connection that
+        `open_link` gave, the server ends it when it hears nothing for ROW_SECONDS.
         """
-        with self._transaction(link, name):
+        with self._mortal(link), self._transaction(link, name):
             self._records.guard(link)
             faults.reached(f"begun:{name}")
             yield
@@ -218,6 +222,12 @@ class Hold:
     def beat(self, link: Link) -> None:
         """Show life through any connection of ours; waits for nobody. Fenced when a successor has struck us off."""
         self._records.beat(link, self._tokens[self.link.id])
+
+    def _mortal(self, link: Link) -> AbstractContextManager[None]:
+        """What locks rows of a live table does not outlive our silence; `link` locks rows of our own tables only."""
+        if self.flavour.mariadb or link is self.link:
+            return nullcontext()  # MariaDB has been told already
+        return ended_when_silent(link, ROW_SECONDS)
 
     @contextmanager
     def _transaction(self, link: Link, name: str) -> Iterator[None]:

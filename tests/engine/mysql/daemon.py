@@ -1,6 +1,7 @@
 """A real daemon over a real server, spoken to by HTTP."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -43,6 +44,25 @@ class Daemon:
     def slow(self, seconds: float) -> None:
         """Rest so long after each chunk; 0: no more."""
         (self._folder / "slow").write_text(str(seconds))
+
+    def freeze_at(self, point: str) -> None:
+        """Be stopped (SIGSTOP) at a fault point, the next time it is reached."""
+        made = self._folder / "freeze.new"
+        made.write_text(point)
+        made.rename(self._folder / "freeze")
+
+    def wait_frozen(self) -> None:
+        """Until it is."""
+        assert self._process is not None
+        deadline = time.monotonic() + LIMIT_SECONDS
+        while os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WNOHANG) is None:
+            assert time.monotonic() < deadline, self.log()
+            time.sleep(REST)
+
+    def thaw(self) -> None:
+        """SIGCONT."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def start(self) -> None:
         """Return once it answers."""

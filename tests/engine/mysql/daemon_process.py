@@ -1,10 +1,12 @@
 """A daemon that keeps a pause where a test wants one: `python -m tests.engine.mysql.daemon_process CONFIG FOLDER`.
 
-In FOLDER: `slow` holds seconds to rest after every chunk that is copied. Ends with its parent.
+In FOLDER: `slow` holds seconds to rest after every chunk that is copied; `freeze` a fault point at which the process is stopped
+(SIGSTOP), once. Ends with its parent.
 """
 
 import contextlib
 import os
+import signal
 import sys
 import threading
 from pathlib import Path
@@ -19,6 +21,11 @@ def strike(folder: Path, point: str) -> None:
     if point == "after_commit:chunk":
         with contextlib.suppress(OSError, ValueError):  # it is not there, or just being made
             threading.Event().wait(float((folder / "slow").read_text()))
+    with contextlib.suppress(OSError):
+        if (folder / "freeze").read_text() == point:
+            (folder / "freeze").unlink()
+            os.kill(os.getpid(), signal.SIGSTOP)
+            threading.Event().wait(1.0)  # another thread may be the first to stop
 
 
 def leave_with(parent: int) -> None:

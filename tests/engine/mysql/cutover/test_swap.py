@@ -45,7 +45,7 @@ class Rest:
 
     def final_apply(self, link: Link, seconds: float) -> None:
         self.copy(link)
-        threading.Event().wait(self.delay)
+        link.run(f"DO SLEEP({self.delay})")
 
 
 @dataclass
