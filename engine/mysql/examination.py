@@ -30,8 +30,7 @@ def examine_server(address: Address, link: Link, flavour: Flavour) -> Iterator[O
     yield _locks(link, flavour, rights.user)
     yield _others(rights)
     yield _replicas(address, flavour, rights.user)
-    if flavour.mariadb:
-        yield _counting(link)
+    yield _prepared(link, rights.user)
     yield _largest(address, link)
 
 
@@ -155,15 +154,18 @@ def _replicas(address: Address, flavour: Flavour, user: str) -> Observation:
     )
 
 
-def _counting(link: Link) -> Observation:
-    mode = int(link.value("SELECT @@innodb_autoinc_lock_mode"))
-    if mode == 2:
-        return _good("innodb_autoinc_lock_mode", "2: tables that count are copied by several threads")
-    return Observation(
-        verdict=Verdict.DOUBTFUL,
-        subject="innodb_autoinc_lock_mode",
-        text=f"{mode}: tables with AUTO_INCREMENT are copied by one thread",
-        remedy="set innodb_autoinc_lock_mode = 2 and restart, if nobody replicates by statement",
+def _prepared(link: Link, user: str) -> Observation:
+    try:
+        link.rows("XA RECOVER")
+    except ServerRefused:
+        return Observation(
+            verdict=Verdict.DOUBTFUL,
+            subject="prepared transactions",
+            text="the server does not tell of them: the application cannot change the rows of a chunk while it is copied",
+            remedy=f"GRANT XA_RECOVER_ADMIN ON *.* TO {user}",
+        )
+    return _good(
+        "prepared transactions", "they can be seen: rows are copied without locks while there are none"
     )
 
 

@@ -90,8 +90,8 @@ class Sink(Protocol):
     * A delivered key may not be readable yet: the server sends a transaction before it makes it visible. Read the row with a
       locking read (LOCK IN SHARE MODE), which waits for it. The rows of XA PREPARE are delivered at PREPARE and stay locked until
       XA COMMIT, which may be days later: the locking read then ends with `Waited`; keep the key. No second delivery comes.
-    * The same goes for what was prepared before the start of the reading: it is never delivered, but is locked. Every read that
-      copies rows or finds the end of the key range has to be a locking one.
+    * The same goes for what was prepared before the start of the reading: it is never delivered, but is locked. While there is
+      such a transaction, every read that copies rows or finds the end of the key range has to be a locking one.
     * An UPDATE of the key delivers the old and the new one. Rolled back savepoints may deliver keys that did not change.
     """
 

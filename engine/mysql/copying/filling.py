@@ -20,12 +20,12 @@ class Collision(Exception):
     """Two rows are in each other's way in a unique index that the source does not have; one of them may be stale."""
 
 
-def fill_range(link: Link, shape: Shape, where: str) -> int:
-    """Copy the rows of a range, inside the caller's transaction; how many the range has.
+def fill_range(link: Link, shape: Shape, where: str, *, locked: bool) -> int:
+    """Copy the rows of a range, inside the caller's transaction; how many the range has. *locked*: nobody changes them meanwhile.
 
     Collision: roll back, bring the shadow up to date, try again. Refused: a value does not fit, naming a row.
     """
-    link.run(shape.copy_range(where))
+    link.run(shape.copy_range(where, locked=locked))
     found = _RECORDS.search(link.message)
     rows = int(found[1]) if found else 0
     if link.warnings:
@@ -92,7 +92,7 @@ def _example(link: Link, shape: Shape, where: str, keys: Sequence[Literals]) -> 
         """A range, as a list of keys may be too long for a statement; what comes before *some* is known to fit."""
         link.run("START TRANSACTION")
         try:
-            link.run(shape.copy_range(f"{where} AND {shape.key.upto(some[-1])}"))
+            link.run(shape.copy_range(f"{where} AND {shape.key.upto(some[-1])}", locked=False))
             return all(code == DUPLICATE for code, _ in _warnings(link))
         finally:
             link.run("ROLLBACK")

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from engine import faults
-from engine.base import Control, Signal
+from engine.base import DEFAULT_VOLUME, Control, Signal
 from engine.errors import DriftFound, Refused
 from engine.mysql.binlog.errors import BeginAnew
 from engine.mysql.binlog.preflight import obstacles
@@ -20,8 +20,6 @@ from engine.mysql.shadow.shape import Shape, shape_of
 from engine.mysql.shadow.staging import Staging
 from engine.mysql.tables import Table
 from engine.mysql.waiting.patience import Patience
-
-MANY_ROWS = 50_000
 
 
 class Opening:
@@ -62,6 +60,9 @@ class Opening:
 
     def _stage(self, control: Control) -> Signal:
         work = self._work
+        work.throttle.look(
+            work.hold.link, "staging"
+        )  # so that by the first chunk it is known whether an application writes
         checkpoints.make_table(work.hold)
         staging = Staging(work.hold, work.step)
         source = staging.check_source()
@@ -80,7 +81,8 @@ class Opening:
         faults.reached("shadow:begin")
         shadow = staging.make()
         shape = shape_of(work.step, source, shadow)
-        deferred = () if self._spares_the_disk(state) else staging.put_off_indexes(shadow)
+        # Quicker, but what builds them cannot be slowed down.
+        deferred = staging.put_off_indexes(shadow) if control.volume() >= DEFAULT_VOLUME else ()
         faults.reached("shadow:made")
         state = replace(state, deferred=deferred, shadow_print=work.shadow_print())
         work.connect()
@@ -104,10 +106,6 @@ class Opening:
             [(work.step.schema, work.copy.source)],
             lambda detail: work.turn(control, detail, gather=0.0),
         )
-
-    def _spares_the_disk(self, state: Checkpoint) -> bool:
-        """Building many rows' indexes at the end is quicker but cannot be slowed down: not beside an application that writes."""
-        return state.rows_total > MANY_ROWS and self._work.throttle.working(self._work.hold.link)
 
     def _captured(self, shape: Shape) -> Capture:
         """The log, or, where it cannot be read, triggers that are still to be made."""

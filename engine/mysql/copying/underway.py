@@ -15,6 +15,7 @@ from engine.mysql.catalog import read_table
 from engine.mysql.copying.applier import Applier
 from engine.mysql.copying.filling import MOST_WARNINGS
 from engine.mysql.copying.throttle import Throttle
+from engine.mysql.copying.turns import Turns
 from engine.mysql.link import Link
 from engine.mysql.ownership.hold import Hold
 from engine.mysql.ownership.watch import Watch
@@ -51,6 +52,7 @@ class Underway:
         self.names = names_of(step.copy.source)
         self.state: Checkpoint | None = checkpoints.find(self.hold, step)
         self.throttle = Throttle(self.hold)
+        self.turns = Turns()
         self.passes = PASSES
         self.notice = ""
         """Something unusual that is told with every report."""
@@ -169,7 +171,10 @@ class Underway:
         if now - self._turned_at >= gather:
             self._turned_at = now
             self.capture.turn(self.link)
-        return self.applier.step(self.link)
+        if not self.capture.take(1):
+            return 0
+        with self.turns.applying(TURN_SECONDS) as alone:
+            return self.applier.step(self.link) if alone else 0
 
     def turn(self, control: Control, detail: str, *, gather: float) -> Signal:
         """One turn of a loop: apply for a moment, save when it is time, report, rest when there is nothing to do."""

@@ -23,7 +23,7 @@ from engine.mysql.shadow.shape import Shape
 from engine.mysql.trouble import Waited
 
 CHUNK_SECONDS = 0.1
-GENTLE_SECONDS = 0.02
+GENTLE_SECONDS = 0.005
 """Where the copy rests between chunks, because somebody writes beside it or asked for it."""
 LOOKS = 3
 """So often keys are looked at again before their rows are locked."""
@@ -107,14 +107,18 @@ class Verification:
                     work.keep(low)
         return Signal.GO
 
-    def _doing(self) -> str:
-        built = self._beside is None or self._beside.finished
-        return "comparing rows" if built else "building indexes and comparing rows"
+    @property
+    def _alone(self) -> bool:
+        """Whether nothing goes on beside it any more."""
+        return self._beside is None or self._beside.finished
 
     def _steer(self, crew: Crew, control: Control) -> str:
         """As hard as the server can take just now; what to tell people. Before the crew begins, too: it would begin with all."""
-        work = self._work
-        crew.held, said = work.throttle.look(work.link, self._doing())
+        work, alone = self._work, self._alone
+        doing = "comparing rows" if alone else "building indexes and comparing rows"
+        crew.held, said = work.throttle.look(work.link, doing)
+        if work.throttle.busy and not alone:
+            crew.held, said = True, "building indexes"
         rhythm = rhythm_of(control.volume(), busy=work.throttle.busy)
         crew.set(replace(rhythm, chunk_seconds=GENTLE_SECONDS if rhythm.rest else CHUNK_SECONDS))
         return said

@@ -19,6 +19,8 @@ FILLING = {
     "innodb_lock_wait_timeout": 1,  # meanwhile the application waits for the rows that we have locked already
 }
 """Settings of the connections that write to a shadow."""
+LOCKED = " LOCK IN SHARE MODE"
+"""Reads a row once nobody is changing it, and holds it; without it, rows are read as they were committed when reading began."""
 
 _IMPLICIT = {
     **dict.fromkeys(("char", "varchar", "tinytext", "text", "mediumtext", "longtext", "set"), "''"),
@@ -66,9 +68,9 @@ class Shape:
         """*keys* in lots that take at most so many bytes of a statement, on either side."""
         return lots(keys, lambda key: max(self.key.size(key), self.new_key.size(key)), most)
 
-    def copy_range(self, where: str) -> str:
-        """Copies rows that are not there yet."""
-        return f"INSERT IGNORE {self._rows(where)}"
+    def copy_range(self, where: str, *, locked: bool) -> str:
+        """Copies rows that are not there yet. *locked*: waiting for those that are being changed, and holding them."""
+        return f"INSERT IGNORE {self._rows(where)}{LOCKED if locked else ''}"
 
     def take_out(self, keys: Sequence[Literals]) -> str:
         """Deletes the rows of *keys* from the shadow."""
@@ -81,7 +83,7 @@ class Shape:
         What is in the way in a unique index that the source has, too, is stale, and its own key waits: it may be replaced.
         """
         verb = "INSERT" if self.fresh_uniques else "REPLACE"
-        return f"{verb} {self._rows(self.key.among(keys))}"
+        return f"{verb} {self._rows(self.key.among(keys))}{LOCKED}"
 
     def _rows(self, where: str) -> str:
         given = [column for column in self.new.columns if self._needs_value(column)]
@@ -89,10 +91,7 @@ class Shape:
         old = ", ".join(
             [*(quote_name(old) for _, old in self.copy.columns), *(_implicit(column) for column in given)]
         )
-        return (
-            f"INTO {self.shadow} ({new}) SELECT {old} FROM {self.source} {self.key.hint} WHERE {where} "
-            "LOCK IN SHARE MODE"
-        )
+        return f"INTO {self.shadow} ({new}) SELECT {old} FROM {self.source} {self.key.hint} WHERE {where}"
 
     def _needs_value(self, column: Column) -> bool:
         """A new column that must have a value and tells none: ALTER TABLE gives the implicit one, INSERT would refuse."""

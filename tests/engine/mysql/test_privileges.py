@@ -39,6 +39,8 @@ class Account:
                 .replace("`shop`", f"`{self.shop.database}`")
                 .replace("'schemabot'@'%'", f"{self.name}@'127.0.0.1'")
             )
+            if "XA_RECOVER_ADMIN" in text and self.shop.server.flavour == "mariadb":
+                continue
             for privilege in leave_out:
                 text = text.replace(f"{privilege}, ", "").replace(f", {privilege}", "")
             if not any(text.startswith(f"GRANT {privilege} ON") for privilege in leave_out):
@@ -57,7 +59,9 @@ def account(server: Server) -> Iterator[Account]:
     account.shop.run(f"DROP USER {account.name}@'127.0.0.1'")
 
 
-@pytest.mark.parametrize("left_out", [(), ("REPLICATION SLAVE", "REPLICATION CLIENT", "PROCESS")])
+@pytest.mark.parametrize(
+    "left_out", [(), ("REPLICATION SLAVE", "REPLICATION CLIENT", "PROCESS", "XA_RECOVER_ADMIN")]
+)
 def test_the_privileges_of_the_page_are_enough_for_a_copy(
     account: Account, left_out: tuple[str, ...], request: pytest.FixtureRequest
 ) -> None:

@@ -93,8 +93,8 @@ def test_whatever_comes_around_a_chunk_is_in_the_copy(server: Server, what: str,
             through(rig)
 
 
-def test_a_delete_in_the_middle_of_a_chunk_waits_for_it_and_is_not_undone(server: Server) -> None:
-    """The chunk reads a row slowly; the row is deleted meanwhile (B1, resurrected rows under READ COMMITTED)."""
+def test_a_delete_while_a_chunk_is_not_committed_is_not_undone(server: Server) -> None:
+    """The row was read and is deleted before the chunk is there (B1, resurrected rows under READ COMMITTED)."""
     rig = make_rig(server, TABLE, CHANGE)
     deleter = threading.Thread(target=lambda: rig.run("DELETE FROM t WHERE id IN (10, 50)"))
     with At("before_commit:chunk", deleter.start):

@@ -1,0 +1,200 @@
+"""Chunks are read without locks: the application waits for none of them, and none brings back what it has changed meanwhile."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+
+from engine.base import Signal
+from engine.errors import Refused
+from engine.mysql.address import parse_address
+from engine.mysql.copying import rows
+from engine.mysql.copying.rows import changes_may_hide
+from engine.mysql.copying.turns import Turns
+from engine.mysql.flavour import flavour_of
+from engine.mysql.link import Link
+from engine.mysql.shadow.names import names_of
+from tests.engine.mysql.copying.rig import Rig, Watcher, make_rig, prepare
+from tests.engine.mysql.copying.test_visibility import At
+from tests.servers.server import Server
+
+TABLE = """
+CREATE TABLE t (id INT NOT NULL PRIMARY KEY, v VARCHAR(40) NOT NULL);;
+INSERT INTO t VALUES (10, 'a'), (20, 'b'), (30, 'c'), (40, 'd'), (50, 'e')
+"""
+CHANGE = ["MODIFY v VARCHAR(60) NOT NULL"]
+
+
+def test_chunks_run_together_and_who_applies_goes_first_and_alone() -> None:
+    turns = Turns()
+    entered = threading.Event()
+
+    def chunk() -> None:
+        with turns.chunk():
+            entered.set()
+
+    with turns.chunk(), turns.chunk(), turns.applying(0.01) as alone:
+        assert not alone
+    other = threading.Thread(target=chunk)
+    other.start()
+    assert not entered.wait(0.1)  # who applies has not had its turn yet
+    with turns.applying(1.0) as alone:
+        assert alone
+        assert not entered.wait(0.1)
+    assert entered.wait(10)
+    other.join()
+
+
+def test_chunks_go_on_when_nobody_wants_to_apply_any_more() -> None:
+    turns = Turns()
+    with turns.chunk(), turns.applying(0.01) as alone:
+        assert not alone
+    turns.give_up()
+    with turns.chunk():
+        pass
+
+
+def test_the_application_does_not_wait_for_a_chunk(server: Server) -> None:
+    """Its rows are changed while the chunk that read them is not committed; with locks this would wait for us, and we for it."""
+    rig = make_rig(server, TABLE, CHANGE)
+    with (
+        rig.copying(rig.step()) as copy,
+        At("before_commit:chunk", lambda: rig.run("UPDATE t SET v = 'new'", "DELETE FROM t WHERE id = 40")),
+    ):
+        prepare(copy, Watcher())
+        with rig.locked(copy) as link:
+            assert rig.assert_same(link) == 4
+        assert copy.checkpoint.repairs == 0
+
+
+class Stuck:
+    """Holds a chunk up in the middle of its statement, deletes a row that it has read, and lets it go on."""
+
+    def __init__(self, rig: Rig) -> None:
+        self._rig = rig
+        self._holder = rig.link()
+        self._thread = threading.Thread(target=self._meanwhile)
+
+    def begin(self) -> None:
+        """Somebody else is about to put row 30 into the shadow: the chunk waits there."""
+        self._holder.run("START TRANSACTION")
+        self._holder.run(f"INSERT INTO {self._rig.shadow} VALUES (30, 'x')")
+        self._thread.start()
+
+    def _meanwhile(self) -> None:
+        with self._rig.link() as other:
+            waits = f"SELECT 1 FROM information_schema.PROCESSLIST WHERE INFO LIKE 'INSERT IGNORE INTO%{names_of('t').shadow}%'"
+            while not other.rows(f"{waits} AND ID <> CONNECTION_ID()"):
+                pass
+            other.value("SELECT SLEEP(0.1)")
+        self._rig.run("DELETE FROM t WHERE id = 40")
+        with self._rig.link() as other:
+            other.value("SELECT SLEEP(0.5)")  # the applier's chance
+        self._holder.run("ROLLBACK")
+
+    def end(self) -> None:
+        self._thread.join()
+        self._holder.close()
+
+
+def copy_while_stuck(rig: Rig) -> int:
+    """How many rows there are at the end, when all is as it should be without mending."""
+    stuck = Stuck(rig)
+    try:
+        with rig.copying(rig.step()) as copy, At("begun:chunk", stuck.begin):
+            copy.passes = 1
+            prepare(copy, Watcher())
+            with rig.locked(copy) as link:
+                return rig.assert_same(link)
+    finally:
+        stuck.end()
+
+
+def test_a_row_that_is_deleted_while_a_chunk_is_read_does_not_come_back(server: Server) -> None:
+    assert copy_while_stuck(make_rig(server, TABLE, CHANGE)) == 4
+
+
+def test_without_turns_it_comes_back(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def at_once(self: Turns, seconds: float) -> Iterator[bool]:
+        yield True
+
+    monkeypatch.setattr(Turns, "applying", at_once)
+    with pytest.raises(Refused, match="differ"):
+        copy_while_stuck(make_rig(server, TABLE, CHANGE))
+
+
+class Prepared:
+    """A transaction that was prepared before the copy began, and is committed while it runs."""
+
+    def __init__(self, rig: Rig, name: str) -> None:
+        self.name = name
+        self._link = rig.link()
+        for statement in (
+            f"XA START '{name}'", "UPDATE t SET v = 'xa' WHERE id = 30", f"XA END '{name}'", f"XA PREPARE '{name}'",
+        ):  # fmt: skip
+            self._link.run(statement)
+        self._timer = threading.Timer(1.5, lambda: self._link.run(f"XA COMMIT '{name}'"))
+        self._timer.start()
+
+    def end(self) -> None:
+        self._timer.join()
+        self._link.close()
+
+
+def repairs_beside_a_prepared_transaction(rig: Rig, name: str) -> int:
+    """How many rows had to be mended."""
+    prepared = Prepared(rig, name)
+    try:
+        with rig.copying(rig.step()) as copy:
+            watcher = Watcher()
+            assert copy.open(watcher) is Signal.GO
+            assert copy.fill(watcher) is Signal.GO
+            prepared.end()
+            prepare(copy, watcher)
+            with rig.locked(copy) as link:
+                rig.assert_same(link)
+            return copy.checkpoint.repairs
+    finally:
+        prepared.end()
+
+
+def test_rows_that_were_prepared_before_the_copy_began_are_waited_for(server: Server) -> None:
+    assert repairs_beside_a_prepared_transaction(make_rig(server, TABLE, CHANGE), "waited") == 0
+
+
+def test_without_waiting_for_them_they_are_stale(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows, "changes_may_hide", lambda *_: False)
+    with pytest.raises(AssertionError, match="stale"):
+        repairs_beside_a_prepared_transaction(make_rig(server, TABLE, CHANGE), "stale")
+
+
+def test_changes_may_hide_behind_a_prepared_transaction(server: Server) -> None:
+    rig = make_rig(server, TABLE, CHANGE)
+    with rig.link() as link:
+        flavour = flavour_of(link)
+        assert not changes_may_hide(link, flavour)
+        prepared = Prepared(rig, "seen")
+        assert changes_may_hide(link, flavour)
+        prepared.end()
+        assert not changes_may_hide(link, flavour)
+
+
+def test_changes_may_hide_where_commits_are_in_no_order_or_the_server_does_not_tell(mysql: Server) -> None:
+    rig = make_rig(mysql, TABLE, CHANGE)
+    with rig.link() as link:
+        flavour = flavour_of(link)
+        link.run("SET GLOBAL binlog_order_commits = OFF")
+        try:
+            assert changes_may_hide(link, flavour)
+        finally:
+            link.run("SET GLOBAL binlog_order_commits = ON")
+        link.run("CREATE USER without_recover@'127.0.0.1' IDENTIFIED BY 'p'")
+        try:
+            address = replace(parse_address(mysql.url("")), user="without_recover", password="p")
+            with Link(address) as theirs:
+                assert changes_may_hide(theirs, flavour)
+        finally:
+            link.run("DROP USER without_recover@'127.0.0.1'")
