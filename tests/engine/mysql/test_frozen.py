@@ -23,7 +23,7 @@ def write(shop: Shop) -> float:
 
 
 def test_an_application_does_not_wait_for_a_daemon_that_is_frozen(server: Server, tmp_path: Path) -> None:
-    """With rows locked by a chunk and by what is brought over, then with the tables locked right before they are exchanged."""
+    """In mid-chunk, with rows locked by what is brought over, then with the tables locked right before they are exchanged."""
     shop = Shop(server, ORDERS)
     fill(shop, "orders")
     with Daemon(tmp_path, dsn_of(server, shop.database)) as daemon:
