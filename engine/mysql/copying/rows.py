@@ -78,7 +78,7 @@ class RowCopy:
         where = work.shape.key.between(tile.low, tile.high)
         for _ in range(ROUNDS):
             try:
-                with work.hold.transaction(link, "chunk"), work.turns.chunk():
+                with work.turns.chunk(), work.hold.transaction(link, "chunk"):
                     return fill_range(link, work.shape, where, locked=self._locked)
             except Collision as collision:
                 found = collision
