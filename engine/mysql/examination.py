@@ -30,7 +30,7 @@ def examine_server(address: Address, link: Link, flavour: Flavour) -> Iterator[O
     yield _locks(link, flavour, rights.user)
     yield _others(rights)
     yield _replicas(address, flavour, rights.user)
-    yield _prepared(link, rights.user)
+    yield _prepared(link, flavour, rights.user)
     yield _largest(address, link)
 
 
@@ -154,15 +154,17 @@ def _replicas(address: Address, flavour: Flavour, user: str) -> Observation:
     )
 
 
-def _prepared(link: Link, user: str) -> Observation:
+def _prepared(link: Link, flavour: Flavour, user: str) -> Observation:
+    wanted = "SLAVE MONITOR" if flavour.mariadb else "XA_RECOVER_ADMIN, REPLICATION CLIENT"
     try:
         link.rows("XA RECOVER")
+        link.rows(flavour.replica_status)
     except ServerRefused:
         return Observation(
             verdict=Verdict.DOUBTFUL,
             subject="prepared transactions",
-            text="the server does not tell of them: the application cannot change the rows of a chunk while it is copied",
-            remedy=f"GRANT XA_RECOVER_ADMIN ON *.* TO {user}",
+            text="the server does not tell of all: the application cannot change the rows of a chunk while it is copied",
+            remedy=f"GRANT {wanted} ON *.* TO {user}",
         )
     return _good(
         "prepared transactions", "they can be seen: rows are copied without locks while there are none"

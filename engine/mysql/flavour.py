@@ -34,6 +34,11 @@ class Flavour:
         """The statement that tells the end of the binary log: its file and position are the first two columns."""
         return "SHOW MASTER STATUS" if self.mariadb else "SHOW BINARY LOG STATUS"
 
+    @property
+    def replica_status(self) -> str:
+        """The statement that tells of the sources that the server itself replicates from; no row: none."""
+        return "SHOW ALL SLAVES STATUS" if self.mariadb else "SHOW REPLICA STATUS"
+
 
 def flavour_of(link: Link) -> Flavour:
     """Ask the server. Refused for one older than we know."""

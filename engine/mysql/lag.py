@@ -203,10 +203,9 @@ class Replicas:
 
     def _lags(self, link: Link, source_id: int) -> list[float | None]:
         """Of each channel from the server of that id."""
-        status = "SHOW ALL SLAVES STATUS" if self._flavour.mariadb else "SHOW REPLICA STATUS"
         return [
             _behind(row.get("seconds_behind_source", row.get("seconds_behind_master")), row["sql_delay"])
-            for row in link.named(status)
+            for row in link.named(self._flavour.replica_status)
             if int(row.get("source_server_id", row.get("master_server_id", 0))) == source_id
         ]
 

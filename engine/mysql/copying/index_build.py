@@ -14,9 +14,11 @@ from engine.mysql.ownership.hold import Hold
 from engine.mysql.shadow.checkpoints import Phase
 from engine.mysql.shadow.inspection import read_shadow
 from engine.mysql.shadow.shape import FILLING, Shape
-from engine.mysql.trouble import ServerRefused
+from engine.mysql.trouble import ServerRefused, Trouble
 
 NOT_ONLINE = (1845, 1846)
+OUTRUN = 1799
+"""More was written meanwhile than innodb_online_alter_log_max_size holds."""
 
 
 def build_and_compare(work: Underway, control: Control) -> Signal:
@@ -89,6 +91,7 @@ class IndexBuild:
             self._error = error
 
     def _build(self) -> None:
+        """Whoever writes to the shadow is us: where the server cannot keep up with that, it waits until the indexes are there."""
         assert self._link is not None
         statement = f"ALTER TABLE {self._shape.shadow} {self._adds}"
         try:
@@ -97,3 +100,7 @@ class IndexBuild:
             if error.code not in NOT_ONLINE:
                 raise
             self._link.run(statement)
+        except Trouble as error:
+            if error.code != OUTRUN:
+                raise
+            self._link.run(f"{statement}, ALGORITHM=INPLACE, LOCK=SHARED")

@@ -2,7 +2,8 @@
 
 From the moment the shadow stands, every key that the application touches is read from the server's log and its row brought over
 again, whether the row was copied already or not. The chunks are copied by threads with INSERT IGNORE, so a chunk never overwrites
-a row that came later; every read that feeds the shadow locks what it reads, so no row is read before it is visible.
+a row that came later; they read without locks, and take turns with what brings changed rows over, which locks what it reads, so
+that no row is taken for changed before it can be read.
 """
 
 import time

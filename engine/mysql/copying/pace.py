@@ -20,7 +20,7 @@ class Rhythm:
     """What a volume means."""
 
     threads: int
-    chunk_seconds: float  # how long a chunk may hold its rows
+    chunk_seconds: float  # how long a chunk takes
     rest: float  # pause after a chunk, as a share of the time it took
 
 
@@ -41,7 +41,7 @@ MOST_THREADS = max(rhythm.threads for rhythm in _RHYTHMS.values())
 
 
 GENTLE_SECONDS = 0.004
-"""A transaction of the application waits about as long as a chunk takes, so shorter chunks are gentler than longer rests."""
+"""The application shares the processor and the disk with a chunk, so shorter chunks are gentler than longer rests."""
 GENTLE_REST = 0.3
 
 

@@ -12,23 +12,32 @@ from engine.mysql.copying.tiles import Tile, Tiles
 from engine.mysql.copying.underway import GATHER_SECONDS, Underway
 from engine.mysql.flavour import Flavour
 from engine.mysql.link import Link
+from engine.mysql.rights import rights_of
 from engine.mysql.shadow.checkpoints import Phase
 from engine.mysql.trouble import Lost, ServerRefused
 
 ROUNDS = 10
 """So often a chunk may meet a row in a new unique index although the shadow was up to date since."""
 
+_PREPARING = (
+    "SELECT 1 FROM information_schema.PROCESSLIST WHERE INFO LIKE '%XA%PREPARE%' AND ID <> CONNECTION_ID()"
+)
+
 
 def changes_may_hide(link: Link, flavour: Flavour) -> bool:
     """Whether changes may be in the log before the copy's beginning that a plain read does not see: only a lock waits for them.
 
-    They are those of a prepared transaction, or of any where the server does not commit in the order of the log.
+    They are those of a prepared transaction, or of any where the server does not commit in the order of the log. One that is just
+    being prepared may be in the log before XA RECOVER tells of it; on a replica it is not seen either. True, too, for an account
+    that may not see all of this: PROCESS, on MySQL XA_RECOVER_ADMIN and REPLICATION CLIENT, on MariaDB SLAVE MONITOR.
     """
-    try:
-        prepared = link.rows("XA RECOVER")
-    except ServerRefused:  # without XA_RECOVER_ADMIN MySQL does not tell
+    if rights_of(link, flavour).missing(("PROCESS",)):
         return True
-    return bool(prepared) or not (flavour.mariadb or link.value("SELECT @@GLOBAL.binlog_order_commits"))
+    try:
+        hidden = link.rows(_PREPARING) or link.rows("XA RECOVER") or link.rows(flavour.replica_status)
+    except ServerRefused:
+        return True
+    return bool(hidden) or not (flavour.mariadb or link.value("SELECT @@GLOBAL.binlog_order_commits"))
 
 
 class RowCopy:

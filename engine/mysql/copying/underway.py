@@ -34,6 +34,9 @@ GATHER_SECONDS = 0.25
 """While rows are copied keys gather for so long, so that a row that changes often is brought over once."""
 TURN_SECONDS = 0.1
 IDLE_SECONDS = 0.02
+YIELD = 10.0
+LONGEST_YIELD_SECONDS = 10.0
+"""After a turn in which nothing could be applied, as somebody holds the rows, chunks have so many times as long, at most this."""
 PASSES = 3
 """So often rows are compared, all of them, when some had to be mended."""
 
@@ -62,6 +65,7 @@ class Underway:
         self._link: Link | None = None  # applies and writes checkpoints
         self._saved_at = 0.0
         self._turned_at = 0.0
+        self._yields_until = 0.0
         self._durable = False
         self._saved: tuple[object, ...] = ()
 
@@ -166,15 +170,25 @@ class Underway:
     # -- keeping in step ----------------------------------------------------------------------------------------
 
     def follow(self, *, gather: float = 0.0) -> int:
-        """Apply some of what waits; how many keys. 0: nothing waits, or it gathers still."""
+        """Apply some of what waits; how many keys. 0: nothing waits, or it gathers still, or others go first.
+
+        *gather*: keys may wait for so many seconds, and give way to the copying where they cannot be applied at once.
+        """
         now = time.monotonic()
         if now - self._turned_at >= gather:
             self._turned_at = now
             self.capture.turn(self.link)
-        if not self.capture.take(1):
+        if not self.capture.take(1) or (gather and now < self._yields_until):
             return 0
         with self.turns.applying(TURN_SECONDS) as alone:
-            return self.applier.step(self.link) if alone else 0
+            if not alone:
+                return 0
+            began = time.monotonic()
+            done = self.applier.step(self.link)
+        if not done:
+            ended = time.monotonic()
+            self._yields_until = ended + min(YIELD * (ended - began), LONGEST_YIELD_SECONDS)
+        return done
 
     def turn(self, control: Control, detail: str, *, gather: float) -> Signal:
         """One turn of a loop: apply for a moment, save when it is time, report, rest when there is nothing to do."""

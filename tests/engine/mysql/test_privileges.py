@@ -32,15 +32,14 @@ class Account:
         sql = PAGE.read_text().split("```sql")[1].split("```")[0]
         for statement in sql.split(";"):
             found = re.search(r"GRANT.*", statement, re.DOTALL)
-            if found is None:
+            other = "MySQL only" if self.shop.server.flavour == "mariadb" else "MariaDB only"
+            if found is None or other in statement:
                 continue
             text = (
                 found[0]
                 .replace("`shop`", f"`{self.shop.database}`")
                 .replace("'schemabot'@'%'", f"{self.name}@'127.0.0.1'")
             )
-            if "XA_RECOVER_ADMIN" in text and self.shop.server.flavour == "mariadb":
-                continue
             for privilege in leave_out:
                 text = text.replace(f"{privilege}, ", "").replace(f", {privilege}", "")
             if not any(text.startswith(f"GRANT {privilege} ON") for privilege in leave_out):

@@ -4,6 +4,7 @@ import pytest
 
 from engine.base import Progress
 from engine.mysql.catalog import read_table
+from engine.mysql.link import Link
 from engine.mysql.shadow.checkpoints import Phase
 from engine.mysql.shadow.names import names_of
 from engine.mysql.trouble import Trouble
@@ -88,3 +89,30 @@ def kill_builds(rig: Rig) -> None:
             rig.schema,
         ):
             link.run(f"KILL QUERY {thread}")
+
+
+def test_indexes_that_the_server_cannot_keep_up_with_are_built_while_changes_wait(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Link.run
+    statements: list[str] = []
+
+    def outrun(self: Link, sql: str, *args: object) -> int:
+        if "ADD KEY" in sql:
+            statements.append(sql)
+            if "LOCK=NONE" in sql:
+                raise Trouble("more was written than innodb_online_alter_log_max_size holds", 1799)
+        return run(self, sql, *args)
+
+    def hook(progress: Progress) -> None:
+        if "building indexes" in progress.detail:
+            rig.run("UPDATE t SET k = k + 1 WHERE id = 3")
+
+    monkeypatch.setattr(Link, "run", outrun)
+    rig = make_rig(server, TABLE, ["MODIFY k BIGINT NOT NULL"])
+    with rig.copying(rig.step()) as copy:
+        prepare(copy, Watcher(hook))
+        with rig.locked(copy) as link:
+            rig.assert_same(link)
+    assert [sql.rsplit("LOCK=")[1] for sql in statements] == ["NONE", "SHARED"]
+    assert indexes(rig) == {"PRIMARY", "k", "v"}

@@ -11,6 +11,7 @@ from engine.base import Signal
 from engine.errors import Refused
 from engine.mysql.address import parse_address
 from engine.mysql.copying import rows
+from engine.mysql.copying.applier import Applier
 from engine.mysql.copying.rows import changes_may_hide
 from engine.mysql.copying.turns import Turns
 from engine.mysql.flavour import flavour_of
@@ -126,6 +127,36 @@ def test_without_turns_it_comes_back(server: Server, monkeypatch: pytest.MonkeyP
         copy_while_stuck(make_rig(server, TABLE, CHANGE))
 
 
+def test_chunks_go_on_while_somebody_holds_a_row_that_is_to_be_applied(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[int] = []
+    step = Applier.step
+
+    def counted(self: Applier, link: Link, *, locked: bool = False) -> int:
+        steps.append(step(self, link, locked=locked))
+        return steps[-1]
+
+    monkeypatch.setattr(Applier, "step", counted)
+    rig = make_rig(server, TABLE, CHANGE)
+    with rig.copying(rig.step()) as copy, rig.link() as holder:
+        prepare(copy, Watcher())
+        rig.run("UPDATE t SET v = 'changed' WHERE id = 20")
+        holder.run("START TRANSACTION")
+        holder.run("SELECT * FROM t WHERE id = 20 FOR UPDATE")
+        assert copy.stream.wait_for(copy.stream.end(), 20)
+        steps.clear()
+        assert copy.follow(gather=0.01) == 0
+        assert steps == [0]
+        with copy.turns.chunk():
+            assert copy.follow(gather=0.01) == 0
+        assert steps == [0]  # others had their turn
+        holder.run("ROLLBACK")
+        assert copy.follow() == 1
+        with rig.locked(copy) as link:
+            rig.assert_same(link)
+
+
 class Prepared:
     """A transaction that was prepared before the copy began, and is committed while it runs."""
 
@@ -180,6 +211,15 @@ def test_changes_may_hide_behind_a_prepared_transaction(server: Server) -> None:
         assert changes_may_hide(link, flavour)
         prepared.end()
         assert not changes_may_hide(link, flavour)
+        with rig.link() as other:  # as if the statement took its time
+            preparing = threading.Thread(target=other.run, args=("DO SLEEP(1) /* XA PREPARE 'x' */",))
+            preparing.start()
+            while not link.rows(
+                "SELECT 1 FROM information_schema.PROCESSLIST WHERE ID = %s AND INFO LIKE 'DO %%'", other.id
+            ):
+                pass
+            assert changes_may_hide(link, flavour)
+            preparing.join()
 
 
 def test_changes_may_hide_where_commits_are_in_no_order_or_the_server_does_not_tell(mysql: Server) -> None:
