@@ -29,7 +29,12 @@ def ended_when_silent(link: Link, seconds: int) -> Iterator[None]:
         yield
     finally:
         with suppress(Lost):  # whoever uses it next is told
-            link.set({"wait_timeout": SETTINGS["wait_timeout"]})
+            let_be_silent(link)
+
+
+def let_be_silent(link: Link) -> None:
+    """It holds no such lock any more."""
+    link.set({"wait_timeout": SETTINGS["wait_timeout"]})
 
 
 def show_life(link: Link) -> None:

@@ -91,7 +91,12 @@ class Crew:
                     self._stop.wait(IDLE_SECONDS)
                     continue
                 link = link or self._opened()
-                tile = self._tiles.next(link)
+                try:
+                    tile = self._tiles.next(link)
+                except Lost:  # a connection that was silent for a moment may have been ended
+                    link.hang_up()
+                    link = self._opened()
+                    tile = self._tiles.next(link)
                 if tile is not None:
                     link = self._do(link, tile)
         finally:

@@ -22,7 +22,7 @@ from engine.mysql.link import Link
 from engine.mysql.ownership.hold import Hold
 from engine.mysql.ownership.watch import Watch
 from engine.mysql.quoting import quote_table
-from engine.mysql.silence import AWAKE_SECONDS, TABLE_SECONDS, ended_when_silent, show_life
+from engine.mysql.silence import AWAKE_SECONDS, TABLE_SECONDS, ended_when_silent, let_be_silent, show_life
 from engine.mysql.trouble import Lost, ServerRefused, Trouble, Waited
 from engine.mysql.waiting.lock_budget import WAITS_FOR_TABLE
 from engine.mysql.waiting.running import INTERRUPTED, Running
@@ -237,6 +237,7 @@ class Swap:
         self._holders = [holder for holder in self._holders if holder is not link]
         with suppress(Lost):
             link.run("UNLOCK TABLES")
+            let_be_silent(link)
 
     def _apply_the_rest(self) -> None:
         for pair in self._pairs:

@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from engine.mysql.copying.crew import Crew
+from engine.mysql.trouble import Lost
 
 
 class Unneeded:
@@ -37,3 +38,32 @@ def test_a_crew_whose_last_thread_fails_at_the_moment_of_looking_is_not_finished
     crew._threads = [Slow(target=crew._run, args=(0,))]
     with crew, pytest.raises(ConnectionError):
         assert not crew.finished
+
+
+class Ended(Unneeded):
+    """A walk whose first question meets a connection that the server has ended."""
+
+    def __init__(self) -> None:
+        self.asked: list[object] = []
+
+    def next(self, link: object) -> None:
+        self.asked.append(link)
+        if len(self.asked) == 1:
+            raise Lost("ended while it was silent", 0)
+        self.exhausted = True
+
+
+class Hung:
+    """A connection that is only hung up."""
+
+    def hang_up(self) -> None:
+        pass
+
+
+def test_a_connection_that_was_ended_between_two_ranges_is_made_anew() -> None:
+    walk = Ended()
+    with Crew("test", walk, None, Hung, lambda _: None, 1) as crew:  # type: ignore[arg-type]
+        while not crew.finished:
+            pass
+    first, second = walk.asked
+    assert first is not second
