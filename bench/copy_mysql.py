@@ -55,6 +55,7 @@ COMMON = (
     "--innodb-buffer-pool-size=1G",
     "--innodb-flush-log-at-trx-commit=1",
     "--sync-binlog=1",
+    "--innodb-flush-method=O_DIRECT",
     "--lower-case-table-names=0",
 )
 
