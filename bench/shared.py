@@ -23,6 +23,7 @@ from tests.servers.private import PrivateServer
 DURABLE = (
     "--innodb-flush-log-at-trx-commit=1",
     "--sync-binlog=1",
+    "--innodb-flush-method=O_DIRECT",
     "--innodb-buffer-pool-size=1G",
 )
 LARGER_LOG = {"mariadb": "--innodb-log-file-size=512M", "mysql": "--innodb-redo-log-capacity=512M"}
