@@ -27,9 +27,8 @@ def fill_range(link: Link, shape: Shape, where: str, *, locked: bool) -> int:
     """
     link.run(shape.copy_range(where, locked=locked))
     found = _RECORDS.search(link.message)
-    rows, doubles, warnings = (int(number) for number in found.groups()) if found else (0, 0, link.warnings)
-    # Where most rows came as changes, thousands are told to be there already; only a new unique index makes that doubtful.
-    if link.warnings and (doubles != warnings or shape.fresh_uniques):
+    rows = int(found[1]) if found else 0
+    if link.warnings:
         _judge_range(link, shape, where, rows)
     return rows
 

@@ -1,5 +1,8 @@
 """The online copy of one table, from an empty shadow to equal rows under the lock."""
 
+import pytest
+
+from engine.errors import Refused
 from tests.engine.mysql.copying.rig import Watcher, make_rig, prepare
 from tests.servers.server import Server
 
@@ -36,3 +39,19 @@ def test_a_table_is_copied_and_compared_row_by_row(server: Server) -> None:
         assert copy.checkpoint.repairs == 0
     rig.assert_as_altered()
     assert watcher.told[-1].rows_copied == 7200
+
+
+def test_a_row_that_the_new_definition_does_not_take_is_told_by_its_chunk(server: Server) -> None:
+    """INSERT IGNORE leaves it out; where no partition takes it, it counts as one that is there already: only warnings tell."""
+    rig = make_rig(
+        server,
+        "CREATE TABLE t (id INT PRIMARY KEY, n INT NOT NULL);;INSERT INTO t VALUES (1, 5), (2, -5), (3, 5)",
+        ["PARTITION BY RANGE (id) (PARTITION low VALUES LESS THAN (2))"],
+    )
+    watcher = Watcher()
+    with (
+        rig.copying(rig.step()) as copy,
+        pytest.raises(Refused, match=r"no partition for value 2.*first in the row with id = 2"),
+    ):
+        prepare(copy, watcher)
+    assert not any("comparing" in detail for detail in watcher.details())
