@@ -94,8 +94,7 @@ class Crew:
                 try:
                     tile = self._tiles.next(link)
                 except Lost:  # a connection that was silent for a moment may have been ended
-                    link.hang_up()
-                    link = self._opened()
+                    link = self._instead_of(link)
                     tile = self._tiles.next(link)
                 if tile is not None:
                     link = self._do(link, tile)
@@ -124,14 +123,17 @@ class Crew:
                 breaks += 1
                 if breaks > RECONNECTS:
                     raise
-                link.hang_up()
-                link = self._opened()
+                link = self._instead_of(link)
                 parts.append(part)
                 continue
             self._note(part, rows, time.monotonic() - at)
         if not parts:
             self._tiles.done(tile)
         return link
+
+    def _instead_of(self, link: Link) -> Link:
+        link.hang_up()
+        return self._opened()
 
     def _note(self, part: Tile, rows: int, seconds: float) -> None:
         self._tiles.note(part, rows, seconds)

@@ -60,9 +60,8 @@ class Opening:
 
     def _stage(self, control: Control) -> Signal:
         work = self._work
-        work.throttle.look(
-            work.hold.link, "staging"
-        )  # so that by the first chunk it is known whether an application writes
+        # So that by the first chunk it is known whether an application writes.
+        work.throttle.look(work.hold.link, "staging")
         checkpoints.make_table(work.hold)
         staging = Staging(work.hold, work.step)
         source = staging.check_source()

@@ -62,9 +62,7 @@ class Checkpoint:
     shadow_print: str = ""  # fingerprint of the shadow as it has to be now
     repairs: int = 0  # rows that the comparison had to mend
     witness: Witness | None = None  # of the source with its triggers, where they capture
-    begun_anew: int = (
-        0  # so often the place in the log was lost since the apply began, or all rows were compared
-    )
+    begun_anew: int = 0  # so often the place in the log was lost in this apply; see copying/beginning_anew.py
 
     @property
     def names(self) -> Names:
