@@ -28,8 +28,8 @@ class Capture(ABC):
         """Begin with what has come, if what was begun before is through."""
 
     @abstractmethod
-    def merge(self) -> None:
-        """Have what came since applied together with what was begun before."""
+    def merge(self, link: Link) -> bool:
+        """Begin with all that was committed before now; False: not all of it could be had in a moment."""
 
     @abstractmethod
     def take(self, limit: int) -> list[Literals]:

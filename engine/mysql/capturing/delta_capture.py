@@ -39,7 +39,6 @@ class DeltaCapture(Capture):
         self._names = names
         self._delta = quote_table(shape.schema, names.delta)
         self._begun: dict[Literals, list[int]] = {}
-        self._link: Link | None = None
         self._mark = 0
         self.witness = witness
         self.tables = (names.delta,)
@@ -102,10 +101,8 @@ class DeltaCapture(Capture):
         if not self._begun:
             self._load(link)
 
-    def merge(self) -> None:
-        """What comes later is loaded with the next turn; what was loaded was in order."""
-        if self._link is not None:
-            self._load(self._link)
+    def merge(self, link: Link) -> bool:
+        return self._load(link) < LOAD
 
     def take(self, limit: int) -> list[Literals]:
         return [key for key, _ in zip(self._begun, range(limit), strict=False)]
@@ -128,8 +125,8 @@ class DeltaCapture(Capture):
         for key in keys:
             self._begun.setdefault(key, [])
 
-    def _load(self, link: Link) -> None:
-        self._link = link
+    def _load(self, link: Link) -> int:
+        """Read the first of what waits; how many of its rows."""
         told = ", ".join(self._shape.key.told_of(self._places()))
         rows = link.rows(f"SELECT id, {told} FROM {self._delta} ORDER BY id LIMIT {LOAD}")
         found: dict[Literals, list[int]] = {}
@@ -138,6 +135,7 @@ class DeltaCapture(Capture):
         # What was put off stays behind what is new.
         behind = {key: found.pop(key, []) for key in self._begun}
         self._begun = {**found, **behind}
+        return len(rows)
 
     # -- how far ------------------------------------------------------------------------------------------------
 
@@ -186,7 +184,7 @@ class DeltaCapture(Capture):
 
     def close(self) -> None:
         """The triggers stay: they are the capture."""
-        self._begun, self._link = {}, None
+        self._begun = {}
 
     def _check(self, link: Link) -> None:
         """DriftFound when the triggers are not there any more."""

@@ -42,8 +42,10 @@ class LogCapture(Capture):
         self._stream.check()
         self._changes.turn()
 
-    def merge(self) -> None:
+    def merge(self, link: Link) -> bool:
+        found = self._stream.wait_for(self._stream.end(link), LOOK_SECONDS)
         self._changes.merge()
+        return found
 
     def take(self, limit: int) -> list[Literals]:
         return self._changes.take(limit)

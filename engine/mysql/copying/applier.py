@@ -1,5 +1,6 @@
 """Brings the rows whose keys changed from the source to the shadow, in batches, until none waits."""
 
+import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -21,14 +22,14 @@ BATCH = 500
 COMPOSITE_BATCH = 200
 BATCH_SECONDS = 0.04
 MOST_COLLISIONS = 20
-"""A row that still meets another in a new unique index, all others having been applied so often in between, is no stale one."""
+"""So often a row may meet another in a new unique index although every row that had changed until then had been taken out."""
 
 
 class Waiting(Protocol):
     """Where changed keys wait: in memory, read from the binary log, or in a delta table."""
 
-    def merge(self) -> None:
-        """Have what came since applied together with what was begun before."""
+    def merge(self, link: Link) -> bool:
+        """Begin with all that was committed before now; False: not all of it could be had in a moment."""
 
     def forget(self, link: Link, keys: Sequence[Literals]) -> None:
         """Inside the transaction that applies *keys*: note there that they are done."""
@@ -64,14 +65,10 @@ class Applier:
             return 0
         began = time.monotonic()
         try:
-            with self._transaction(link, locked=locked):
-                refresh(link, self._shape, keys)
-                self._waiting.forget(link, keys)
+            if not self._apply(link, keys, locked=locked):
+                return 0
         except Waited:
             self._put_off(keys)
-            return 0
-        except Collision as collision:
-            self._collided(link, keys, collision, locked=locked)
             return 0
         except ServerRefused as error:
             if error.code in OF_THE_TABLE:
@@ -83,6 +80,17 @@ class Applier:
                 self._collisions.pop(key, None)
         self._pace(time.monotonic() - began)
         return len(keys)
+
+    def _apply(self, link: Link, keys: Sequence[Literals], *, locked: bool) -> bool:
+        """Whether no other row was in the way."""
+        try:
+            with self._transaction(link, locked=locked):
+                refresh(link, self._shape, keys)
+                self._waiting.forget(link, keys)
+        except Collision as collision:
+            self._collided(link, keys, collision, locked=locked)
+            return False
+        return True
 
     def _transaction(self, link: Link, *, locked: bool) -> AbstractContextManager[None]:
         """START TRANSACTION would give up table locks; under them each statement commits by itself, and nobody else can see."""
@@ -100,13 +108,16 @@ class Applier:
         self._waiting.later(keys)
 
     def _collided(self, link: Link, keys: Sequence[Literals], collision: Collision, *, locked: bool) -> None:
-        """Take these out of the shadow for now; once all that stand in each other's way are out, they go in."""
-        self._collisions.update(keys)
-        if max(self._collisions[key] for key in keys) > MOST_COLLISIONS:
-            raise duplicate(self._shape, collision)
-        with self._transaction(link, locked=locked):
-            link.run(self._shape.take_out(keys))
-        self._waiting.merge()
+        """Take all that waits out of the shadow: no stale row is in the way then, when all that was committed waits here."""
+        if self._waiting.merge(link):
+            self._collisions.update(keys)
+            if max(self._collisions[key] for key in keys) > MOST_COLLISIONS:
+                raise duplicate(self._shape, collision)
+        waiting = self._waiting.take(sys.maxsize)
+        for at in range(0, len(waiting), self._most):
+            for some in self._shape.lots(waiting[at : at + self._most], link.list_bytes):
+                with self._transaction(link, locked=locked):
+                    link.run(self._shape.take_out(some))
         self._waiting.later(keys)
 
     def _unfit(self, link: Link, keys: Sequence[Literals], error: ServerRefused) -> Refused:

@@ -1,7 +1,7 @@
 """How hard the copy presses on its target: rows per chunk from how long chunks take, threads and rests from the volume."""
 
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from engine.base import DEFAULT_VOLUME, VOLUMES
 
@@ -45,19 +45,16 @@ GENTLE_SECONDS = 0.004
 GENTLE_REST = 0.3
 
 
-def rhythm_of(volume: int, *, single: bool = False, busy: bool = False) -> Rhythm:
+def rhythm_of(volume: int, *, busy: bool = False) -> Rhythm:
     """The rhythm of *volume*.
 
-    Up to the default it gives way: *single*, where more threads would only wait for each other, and *busy*, where an application
-    writes beside us. Whoever asks for more than the default gets it.
+    Up to the default it gives way where an application writes beside us (*busy*). Whoever asks for more than that gets it.
     """
     rhythm = _RHYTHMS[volume if volume in VOLUMES else DEFAULT_VOLUME]
-    if volume > DEFAULT_VOLUME:
+    if volume > DEFAULT_VOLUME or not busy:
         return rhythm
-    if busy:
-        seconds, rest = min(rhythm.chunk_seconds, GENTLE_SECONDS), max(rhythm.rest, GENTLE_REST)
-        return Rhythm(threads=1, chunk_seconds=seconds, rest=rest)
-    return replace(rhythm, threads=1) if single else rhythm
+    seconds, rest = min(rhythm.chunk_seconds, GENTLE_SECONDS), max(rhythm.rest, GENTLE_REST)
+    return Rhythm(threads=1, chunk_seconds=seconds, rest=rest)
 
 
 class Pace:

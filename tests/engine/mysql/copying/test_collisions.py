@@ -1,0 +1,94 @@
+"""Rows that meet in a new unique index: one of them is often only stale, and then the copy is not refused."""
+
+import threading
+from collections.abc import Sequence
+
+import pytest
+
+from engine.base import Signal
+from engine.errors import Refused
+from engine.mysql.binlog.watched import Key, TableName
+from engine.mysql.capturing import log_capture
+from engine.mysql.capturing.stream import Stream
+from engine.mysql.copying.applier import MOST_COLLISIONS
+from engine.mysql.copying.online import OnlineCopy
+from engine.mysql.shadow.keys import Literals
+from tests.engine.mysql.copying.rig import Rig, Watcher, make_rig, prepare
+from tests.servers.server import Server
+
+TABLE = "CREATE TABLE t (id INT NOT NULL PRIMARY KEY, n VARCHAR(9) NOT NULL);; INSERT INTO t VALUES (1, 'a'), (2, 'b')"
+CHANGE = ["ADD UNIQUE KEY n (n)"]
+MOVED = ("UPDATE t SET n = 'c' WHERE id = 2", "UPDATE t SET n = 'b' WHERE id = 1")
+FIRST: Literals = ("1",)
+
+
+class Gate:
+    """Where the reader of the log stops while it is shut, as it would behind a transaction of others that takes it long."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self._open = threading.Event()
+        self._open.set()
+        keys = Stream.keys
+
+        def later(stream: Stream, table: TableName, found: Sequence[Key]) -> None:
+            self._open.wait()
+            keys(stream, table, found)
+
+        patch.setattr(Stream, "keys", later)
+
+    def __enter__(self) -> None:
+        self._open.clear()
+
+    def __exit__(self, *_: object) -> None:
+        self._open.set()
+
+
+def assert_finished(rig: Rig, copy: OnlineCopy) -> None:
+    """It gets there, with nothing to mend."""
+    watcher = Watcher()
+    assert copy.in_step(watcher, "catching up") is Signal.GO
+    with rig.locked(copy) as link:
+        assert rig.assert_same(link) == 2
+    copy.discard(watcher)
+
+
+def test_a_value_that_moved_to_another_row_is_no_duplicate_before_the_log_is_read(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_capture, "LOOK_SECONDS", 0.01)
+    gate = Gate(monkeypatch)
+    rig = make_rig(server, TABLE, CHANGE)
+    with rig.copying(rig.step()) as copy:
+        prepare(copy, Watcher())
+        with gate:
+            rig.run(*MOVED)
+            copy.capture.again([FIRST])
+            for _ in range(2 * MOST_COLLISIONS):
+                assert copy.follow() == 0
+        assert_finished(rig, copy)
+
+
+def test_a_row_whose_stale_copy_is_in_the_way_need_not_wait_for_whoever_holds_it(server: Server) -> None:
+    rig = make_rig(server, TABLE, CHANGE)
+    with rig.copying(rig.step()) as copy, rig.link() as holder:
+        prepare(copy, Watcher())
+        copy.applier._limit = 1
+        rig.run(*MOVED)
+        holder.run("START TRANSACTION")
+        holder.run("SELECT * FROM t WHERE id = 2 FOR UPDATE")
+        assert copy.stream.wait_for(copy.stream.end(), 20)
+        for _ in range(5):
+            copy.follow()
+        assert rig.value(f"SELECT n FROM {rig.shadow} WHERE id = 1") == "b"
+        holder.run("ROLLBACK")
+        assert_finished(rig, copy)
+
+
+def test_two_rows_that_have_the_same_value_are_found_while_changes_are_applied(server: Server) -> None:
+    rig = make_rig(server, TABLE, CHANGE)
+    with rig.copying(rig.step()) as copy:
+        prepare(copy, Watcher())
+        rig.run("UPDATE t SET n = 'b' WHERE id = 1")
+        with pytest.raises(Refused, match="two rows have the same value under the new unique index"):
+            copy.in_step(Watcher(), "catching up")
+        copy.discard(Watcher())
