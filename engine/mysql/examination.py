@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from engine.base import Observation, Verdict
 from engine.mysql.address import Address
 from engine.mysql.flavour import Flavour
+from engine.mysql.hiding import hiding
 from engine.mysql.lag import Finding, Replicas
 from engine.mysql.link import Link
 from engine.mysql.rights import ON_TABLES, SCRATCH, Rights, rights_of
@@ -30,7 +31,7 @@ def examine_server(address: Address, link: Link, flavour: Flavour) -> Iterator[O
     yield _locks(link, flavour, rights.user)
     yield _others(rights)
     yield _replicas(address, flavour, rights.user)
-    yield _prepared(link, flavour, rights.user)
+    yield _prepared(link, flavour)
     yield _largest(address, link)
 
 
@@ -154,20 +155,16 @@ def _replicas(address: Address, flavour: Flavour, user: str) -> Observation:
     )
 
 
-def _prepared(link: Link, flavour: Flavour, user: str) -> Observation:
-    wanted = "SLAVE MONITOR" if flavour.mariadb else "XA_RECOVER_ADMIN, REPLICATION CLIENT"
-    try:
-        link.rows("XA RECOVER")
-        link.rows(flavour.replica_status)
-    except ServerRefused:
-        return Observation(
-            verdict=Verdict.DOUBTFUL,
-            subject="prepared transactions",
-            text="the server does not tell of all: the application cannot change the rows of a chunk while it is copied",
-            remedy=f"GRANT {wanted} ON *.* TO {user}",
-        )
-    return _good(
-        "prepared transactions", "they can be seen: rows are copied without locks while there are none"
+def _prepared(link: Link, flavour: Flavour) -> Observation:
+    found = hiding(link, flavour)
+    if not found:
+        return _good("prepared transactions", "there are none: rows are copied without locks")
+    return Observation(
+        verdict=Verdict.DOUBTFUL,
+        subject="prepared transactions",
+        text="if a table were copied now, the application could not change the rows of a chunk while it is copied: "
+        + "; ".join(one.why for one in found),
+        remedy="; ".join(one.remedy for one in found if one.remedy),
     )
 
 

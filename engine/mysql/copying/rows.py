@@ -10,34 +10,13 @@ from engine.mysql.copying.filling import Collision, fill_range
 from engine.mysql.copying.pace import MOST_THREADS, Pace, rhythm_of
 from engine.mysql.copying.tiles import Tile, Tiles
 from engine.mysql.copying.underway import GATHER_SECONDS, Underway
-from engine.mysql.flavour import Flavour
+from engine.mysql.hiding import hiding
 from engine.mysql.link import Link
-from engine.mysql.rights import rights_of
 from engine.mysql.shadow.checkpoints import Phase
-from engine.mysql.trouble import Lost, ServerRefused
+from engine.mysql.trouble import Lost
 
 ROUNDS = 10
 """So often a chunk may meet a row in a new unique index although the shadow was up to date since."""
-
-_PREPARING = (
-    "SELECT 1 FROM information_schema.PROCESSLIST WHERE INFO LIKE '%XA%PREPARE%' AND ID <> CONNECTION_ID()"
-)
-
-
-def changes_may_hide(link: Link, flavour: Flavour) -> bool:
-    """Whether changes may be in the log before the copy's beginning that a plain read does not see: only a lock waits for them.
-
-    They are those of a prepared transaction, or of any where the server does not commit in the order of the log. One that is just
-    being prepared may be in the log before XA RECOVER tells of it; on a replica it is not seen either. True, too, for an account
-    that may not see all of this: PROCESS, on MySQL XA_RECOVER_ADMIN and REPLICATION CLIENT, on MariaDB SLAVE MONITOR.
-    """
-    if rights_of(link, flavour).missing(("PROCESS",)):
-        return True
-    try:
-        hidden = link.rows(_PREPARING) or link.rows("XA RECOVER") or link.rows(flavour.replica_status)
-    except ServerRefused:
-        return True
-    return bool(hidden) or not (flavour.mariadb or link.value("SELECT @@GLOBAL.binlog_order_commits"))
 
 
 class RowCopy:
@@ -51,7 +30,7 @@ class RowCopy:
     def run(self, control: Control) -> Signal:
         """The phase is INDEX at the end."""
         work, shape = self._work, self._work.shape
-        self._locked = changes_may_hide(work.link, work.hold.flavour)
+        self._locked = bool(hiding(work.link, work.hold.flavour))
         rhythm = rhythm_of(control.volume())
         pace = Pace(rhythm.chunk_seconds, work.figure("AVG_ROW_LENGTH"))
         tiles = Tiles(shape.source, shape.key, pace, work.checkpoint.low)

@@ -98,6 +98,15 @@ def test_the_examination_names_the_grant_that_is_missing(account: Account, privi
     assert any(f"GRANT {privilege} ON" in remedy and account.name in remedy for remedy in remedies)
 
 
+def test_the_examination_names_the_grant_that_tells_of_prepared_transactions(account: Account) -> None:
+    missing = "SLAVE MONITOR" if account.shop.server.flavour == "mariadb" else "XA_RECOVER_ADMIN"
+    for left_out, verdict in ((missing,), Verdict.DOUBTFUL), ((), Verdict.GOOD):
+        account.grant(*left_out)
+        (seen,) = [one for one in account.engine().examine() if one.subject == "prepared transactions"]
+        assert seen.verdict is verdict
+        assert bool(left_out) == (f"GRANT {missing} ON *.* TO" in seen.remedy)
+
+
 def test_an_account_that_can_capture_changes_in_no_way_is_told_both(account: Account) -> None:
     many = ", ".join(f"({n}, 1)" for n in range(21_000))
     account.shop.run(f"INSERT INTO orders VALUES {many}", "ANALYZE TABLE orders")

@@ -2,14 +2,18 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
 from engine.base import Progress, Signal
 from engine.errors import DriftFound
+from engine.mysql.address import Address
 from engine.mysql.shadow.names import names_of
 from tests.engine.mysql.copying.application import TABLE, Application, fill
 from tests.engine.mysql.copying.rig import Rig, Watcher, make_rig, prepare
+from tests.servers.flavours import ACCOUNT, FLAVOURS
+from tests.servers.private import PrivateServer
 from tests.servers.server import Server
 
 ROWS = 4_000
@@ -186,3 +190,29 @@ def test_a_table_that_is_truncated_behind_the_triggers_is_drift(rig: Rig) -> Non
             pass
         copy.discard(Watcher())
     assert rig.leftovers() == []
+
+
+class Apart(Rig):
+    """The dsn names another schema, so that our own tables are there."""
+
+    def _address(self) -> Address:
+        return replace(super()._address(), database="apart")
+
+
+def test_the_log_must_tell_of_our_own_schema_too(server: Server) -> None:
+    """The marker of the copy's beginning is written there; were it kept out of the log, nobody would know that all was read."""
+    with PrivateServer(FLAVOURS[server.flavour], options=["--binlog-ignore-db=apart"]) as own:
+        choosy = replace(
+            server, host="127.0.0.1", port=own.port, user=ACCOUNT, password="", socket=own.socket, own=own
+        )
+        rig = Apart(server=choosy, schema=choosy.fresh_database(), source="t", clauses=["MODIFY v BIGINT"])
+        rig.run(
+            "CREATE DATABASE apart",
+            "CREATE TABLE t (id INT PRIMARY KEY, v INT)",
+            "INSERT INTO t VALUES (1, 1)",
+        )
+        watcher = Watcher()
+        with rig.copying(rig.step()) as copy:
+            prepare(copy, watcher)
+            assert "schema apart are kept out of the binary log" in watcher.details()[-1]
+            assert copy.discard(watcher) is Signal.GO

@@ -12,9 +12,9 @@ from engine.errors import Refused
 from engine.mysql.address import parse_address
 from engine.mysql.copying import rows
 from engine.mysql.copying.applier import Applier
-from engine.mysql.copying.rows import changes_may_hide
 from engine.mysql.copying.turns import Turns
 from engine.mysql.flavour import flavour_of
+from engine.mysql.hiding import hiding
 from engine.mysql.link import Link
 from engine.mysql.shadow.names import names_of
 from tests.engine.mysql.copying.rig import Rig, Watcher, make_rig, prepare
@@ -197,7 +197,7 @@ def test_rows_that_were_prepared_before_the_copy_began_are_waited_for(server: Se
 
 
 def test_without_waiting_for_them_they_are_stale(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rows, "changes_may_hide", lambda *_: False)
+    monkeypatch.setattr(rows, "hiding", lambda *_: [])
     with pytest.raises(AssertionError, match="stale"):
         repairs_beside_a_prepared_transaction(make_rig(server, TABLE, CHANGE), "stale")
 
@@ -206,11 +206,11 @@ def test_changes_may_hide_behind_a_prepared_transaction(server: Server) -> None:
     rig = make_rig(server, TABLE, CHANGE)
     with rig.link() as link:
         flavour = flavour_of(link)
-        assert not changes_may_hide(link, flavour)
+        assert not hiding(link, flavour)
         prepared = Prepared(rig, "seen")
-        assert changes_may_hide(link, flavour)
+        assert hiding(link, flavour)
         prepared.end()
-        assert not changes_may_hide(link, flavour)
+        assert not hiding(link, flavour)
         with rig.link() as other:  # as if the statement took its time
             preparing = threading.Thread(target=other.run, args=("DO SLEEP(1) /* XA PREPARE 'x' */",))
             preparing.start()
@@ -218,7 +218,7 @@ def test_changes_may_hide_behind_a_prepared_transaction(server: Server) -> None:
                 "SELECT 1 FROM information_schema.PROCESSLIST WHERE ID = %s AND INFO LIKE 'DO %%'", other.id
             ):
                 pass
-            assert changes_may_hide(link, flavour)
+            assert hiding(link, flavour)
             preparing.join()
 
 
@@ -228,13 +228,13 @@ def test_changes_may_hide_where_commits_are_in_no_order_or_the_server_does_not_t
         flavour = flavour_of(link)
         link.run("SET GLOBAL binlog_order_commits = OFF")
         try:
-            assert changes_may_hide(link, flavour)
+            assert hiding(link, flavour)
         finally:
             link.run("SET GLOBAL binlog_order_commits = ON")
         link.run("CREATE USER without_recover@'127.0.0.1' IDENTIFIED BY 'p'")
         try:
             address = replace(parse_address(mysql.url("")), user="without_recover", password="p")
             with Link(address) as theirs:
-                assert changes_may_hide(theirs, flavour)
+                assert hiding(theirs, flavour)
         finally:
             link.run("DROP USER without_recover@'127.0.0.1'")

@@ -1,0 +1,56 @@
+"""Whether the binary log may tell of changes that a plain read does not see yet: then only a lock waits for them.
+
+They are those of a prepared transaction, or of any where the server does not commit in the order of the log. One that is just
+being prepared may be in the log before XA RECOVER tells of it; on a replica it is not seen either.
+"""
+
+from dataclasses import dataclass
+
+from engine.mysql.flavour import Flavour
+from engine.mysql.link import Link
+from engine.mysql.rights import Rights, rights_of
+from engine.mysql.trouble import ServerRefused
+
+_PREPARING = (
+    "SELECT 1 FROM information_schema.PROCESSLIST WHERE INFO LIKE '%XA%PREPARE%' AND ID <> CONNECTION_ID()"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hiding:
+    """One reason why there may be such changes."""
+
+    why: str
+    remedy: str = ""
+
+
+def hiding(link: Link, flavour: Flavour) -> list[Hiding]:
+    """The reasons; none: a plain read sees all that the log told of before. Privileges that are missing are reasons, too."""
+    rights = rights_of(link, flavour)
+    if rights.missing(("PROCESS",)):
+        return [_unknown(rights, "PROCESS")]
+    found: list[Hiding] = []
+    if _tells(link, "XA RECOVER", found, _unknown(rights, "XA_RECOVER_ADMIN")) or link.rows(_PREPARING):
+        found.append(Hiding(why="there are prepared transactions (XA RECOVER)"))
+    grant = "SLAVE MONITOR" if flavour.mariadb else "REPLICATION CLIENT"
+    if _tells(link, flavour.replica_status, found, _unknown(rights, grant)):
+        found.append(Hiding(why="it is a replica, where they cannot be seen"))
+    if not flavour.mariadb and not link.value("SELECT @@GLOBAL.binlog_order_commits"):
+        found.append(Hiding(why="binlog_order_commits is OFF", remedy="SET GLOBAL binlog_order_commits = ON"))
+    return found
+
+
+def _tells(link: Link, statement: str, found: list[Hiding], unknown: Hiding) -> bool:
+    """Whether *statement* gives rows; *unknown* is found when the server does not say."""
+    try:
+        return bool(link.rows(statement))
+    except ServerRefused:
+        found.append(unknown)
+        return False
+
+
+def _unknown(rights: Rights, privilege: str) -> Hiding:
+    return Hiding(
+        why=f"the server does not tell this user of all ({privilege} is missing)",
+        remedy=f"GRANT {privilege} ON *.* TO {rights.user}",
+    )
