@@ -287,8 +287,12 @@ class Drive:
         return session.cut_over([self._changes[task.seq] for task in tasks], self._control), False
 
     def _ahead(self, session: Session) -> list[Task]:
-        """What is not live yet."""
-        return [task for task in self._remaining() if self._fits(session, task)]
+        """What is not live yet. What an earlier driver made live is written down, unless that is all (see `_finished`)."""
+        remaining = self._remaining()
+        ahead = [task for task in remaining if self._fits(session, task)]
+        if ahead:
+            self._advance([task for task in remaining if task not in ahead], State.COMPLETED)
+        return ahead
 
     def _fits(self, session: Session, task: Task) -> bool:
         self._current = task.seq
@@ -366,13 +370,8 @@ class Drive:
         if session.discard(self._control) is Signal.HALT:
             return self._obey(Signal.HALT)
         self._control.finishing = False
-        if self._whole:
-            ahead = self._ahead(session)
-            if not ahead:
-                return self._complete("it was live before the cancel")  # CO-3
-            for task in self._remaining():
-                if task not in ahead:
-                    self._live(task.seq)
+        if self._whole and not self._ahead(session):
+            return self._complete("it was live before the cancel")  # CO-3
         return self._obey(Signal.CANCEL)
 
     def _obey(self, signal: Signal) -> Outcome:

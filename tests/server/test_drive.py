@@ -278,6 +278,30 @@ def test_a_parked_change_is_cut_over_in_one_step_when_told(rig: Rig) -> None:
     assert rig.store.control_request(request.id).state == "done"
 
 
+def test_a_cutover_that_was_stopped_half_way_is_parked_for_the_rest(rig: Rig) -> None:
+    apply = rig.enqueue("a", "b", defer_cutover="true")
+    rig.drive()
+    rig.store.request(apply.apply_uid, "cutover", "someone")
+
+    def half(control: Control) -> None:
+        rig.target.done.append(("main", "a"))
+        rig.store.request(apply.apply_uid, "stop", "someone")
+        raise TargetUnavailable("the connection was lost")
+
+    rig.target.on["cut_over b"] = half
+    assert rig.drive() is Outcome.RETRY
+    assert rig.now(apply).state is State.STOPPED
+    del rig.target.on["cut_over b"]
+    rig.store.request(apply.apply_uid, "start", "someone")
+
+    assert rig.drive() is Outcome.PARKED
+    assert rig.states(apply) == ["completed", "waiting_for_cutover"]
+
+    rig.store.request(apply.apply_uid, "cutover", "someone")
+    assert rig.drive() is Outcome.COMPLETED
+    assert rig.target.done == [("main", "a"), ("main", "b")]
+
+
 def test_a_parked_change_that_catches_up_parks_again_and_spends_nothing(rig: Rig) -> None:
     apply = rig.enqueue("a", defer_cutover="true")
     rig.drive()
