@@ -12,6 +12,8 @@ _WHOLE = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint", "year"}
 _TEXT = frozenset(
     {"char", "varchar", "tinytext", "text", "mediumtext", "longtext", "enum", "set", "uuid", "inet4", "inet6"}
 )
+_CODED = frozenset({"uuid", "inet4", "inet6"})
+"""An empty text cannot take the place of a NULL there."""
 _BYTES = frozenset({"binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"})
 _REAL = frozenset({"float", "double"})
 _MOMENTS = frozenset({"datetime", "timestamp"})
@@ -22,17 +24,24 @@ def row_numbers(shape: Shape) -> tuple[str, str]:
     old, new = [], []
     for after, before in shape.pairs:
         ours, theirs = _values(before, after)
+        if before.nullable or after.nullable:
+            ours, theirs = _with_null(ours, before), _with_null(theirs, after)
         if ours:
             old.append(ours)
             new.append(theirs)
-    nulls = [(quote_name(b.name), quote_name(a.name)) for a, b in shape.pairs if a.nullable or b.nullable]
-    return _number(old, [b for b, _ in nulls]), _number(new, [a for _, a in nulls])
+    return _number(old), _number(new)
 
 
-def _number(values: list[str], nulls: list[str]) -> str:
-    """CONCAT_WS leaves NULLs out; which they were comes behind. The separator keeps 'ab','c' and 'a','bc' apart."""
-    marks = [f"CONCAT({', '.join(f'ISNULL({name})' for name in nulls)})"] if nulls else []
-    return f"CRC32(CONCAT_WS('#', {', '.join([*values, *marks])}))"
+def _number(values: list[str]) -> str:
+    """The separator keeps 'ab','c' and 'a','bc' apart. What begins with bytes is made of bytes: no text is converted."""
+    parts = ", '#', ".join(["CAST('' AS BINARY)", *values])
+    return f"CRC32(CONCAT({parts}))"
+
+
+def _with_null(value: str, column: Column) -> str:
+    """A CONCAT with NULL is NULL."""
+    mark = f"ISNULL({quote_name(column.name)})"
+    return f"COALESCE({value}, ''), {mark}" if value else mark
 
 
 def _values(before: Column, after: Column) -> tuple[str, str]:
@@ -71,8 +80,8 @@ def _bare(column: Column) -> str:
 
 
 def _plain(column: Column, name: str) -> str:
-    if column.data_type in _TEXT and column.charset not in (None, "utf8mb4"):
-        return _text(name, pad=False)
+    if column.data_type in _CODED:
+        return f"CAST({name} AS BINARY)"
     if column.data_type in ("bit", "vector", "geometry") or column.data_type.endswith(
         ("point", "string", "polygon", "collection")
     ):

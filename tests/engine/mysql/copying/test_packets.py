@@ -109,7 +109,7 @@ def test_a_row_that_does_not_fit_is_named_by_its_long_key_in_small_packets(
     with small_packets(server), rig.copying(rig.step()) as copy:
         if late:
             prepare(copy, Watcher())
-            rig.run("UPDATE t SET n = n - 1 WHERE n <> 567")
+            rig.run("UPDATE t SET n = -n WHERE n <> 567")
         rig.run(too_large)
         with pytest.raises(Refused, match=r"row with k = _binary x'30353637.*nothing was changed"):
             prepare(copy, Watcher())
