@@ -138,7 +138,7 @@ class Altering:
         self, start: Table, wanted: Table, columns: Mapping[str, str], *, apart: bool, whole: bool
     ) -> tuple[Alters, Table]:
         key = (wanted.schema, wanted.name)
-        alters = self._rename_columns(key, start, columns)
+        alters = self._rename_columns(key, start, wanted, columns)
         for _ in range(_ROUNDS):
             now = self._tables.table(key)
             assert now is not None
@@ -153,16 +153,23 @@ class Altering:
         assert reached is not None
         return alters, reached
 
-    def _rename_columns(self, key: Key, start: Table, columns: Mapping[str, str]) -> Alters:
-        """Renames first; what computes with the columns goes before them where the server insists, and comes back later."""
-        wanted = [(old, new) for new, old in sorted(columns.items()) if start.column(old) is not None]
-        if not wanted:
+    def _rename_columns(self, key: Key, start: Table, wanted: Table, columns: Mapping[str, str]) -> Alters:
+        """Renames first; what computes with the columns goes before them where the server insists, and comes back later.
+
+        *wanted* may be something on the way, where a column has its old name still.
+        """
+        due = [
+            (old, new)
+            for new, old in sorted(columns.items())
+            if start.column(old) is not None and wanted.column(new) is not None
+        ]
+        if not due:
             return []
-        renames = [f"RENAME COLUMN {quote_name(old)} TO {quote_name(new)}" for old, new in wanted]
+        renames = [f"RENAME COLUMN {quote_name(old)} TO {quote_name(new)}" for old, new in due]
         try:
             self._run(key, renames)
         except ServerRefused:
-            drops = dependents_dropped(start, [old for old, _ in wanted])
+            drops = dependents_dropped(start, [old for old, _ in due])
             if not drops:
                 raise
             self._run(key, drops)

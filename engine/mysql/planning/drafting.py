@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from engine.base import Strategy
 from engine.errors import Refused
 from engine.mysql.planning.altering import Altering, Piece
+from engine.mysql.planning.columns import remade
 from engine.mysql.planning.drafts import Draft
 from engine.mysql.planning.lock_sentences import Size
 from engine.mysql.planning.order import Key, Ties, Unit, parent_of
@@ -90,7 +91,9 @@ class Drafting:
         assert now is not None
         if now.text == wanted.text:
             return None
-        return self._altering.piece(now, wanted, unit.columns, alone=alone)
+        piece = self._altering.piece(now, wanted, unit.columns, alone=alone)
+        _check_drops(unit, piece.parts)
+        return piece
 
     def _drop(self, unit: Unit) -> Piece:
         assert unit.now is not None
@@ -182,3 +185,20 @@ class Drafting:
                 [],
             )  # the table is as new and empty as it was above
         return piece
+
+
+def _check_drops(unit: Unit, parts: Sequence[str]) -> None:
+    """Whatever way was found, no column goes whose values stay. Refused."""
+    if unit.now is None:
+        return
+    staying = {old.lower() for old in unit.columns.values()} | set(unit.columns)
+    for column in unit.now.columns:
+        after = unit.wanted.column(column.name) if unit.wanted else None
+        if not column.generated and after is not None and not remade(column, after):
+            staying.add(column.name.lower())
+    drops = {f"DROP COLUMN {quote_name(name)}".lower() for name in staying}
+    if lost := [part for part in parts if part.lower() in drops]:
+        raise Refused(
+            f"{unit.now.name}: the way that was found to the desired table would lose a column that stays ({lost[0]}). This is "
+            "a bug of SchemaBot, nothing was planned: make the change in two steps, and tell us both definitions"
+        )

@@ -3,7 +3,8 @@
 import pytest
 
 from engine.base import Strategy
-from engine.errors import BadFiles
+from engine.errors import BadFiles, Refused
+from engine.mysql.planning.altering import Altering
 from tests.engine.mysql.planning.rig import ddl, ground
 from tests.servers.server import Server
 
@@ -121,3 +122,30 @@ def test_ends_of_a_foreign_key_are_renamed_while_they_change(server: Server, fil
         here.settle(files)
         tables = [name for (name,) in here.link.rows("SHOW TABLES")]
         assert [here.link.value(f"SELECT COUNT(*) FROM {name}") for name in tables] == [1, 1]
+
+
+@pytest.mark.parametrize("name", ["c", "c2"])
+def test_values_stay_under_a_new_name_where_a_foreign_key_goes_for_a_while(server: Server, name: str) -> None:
+    """The key that goes first leaves the column's name alone; once its old name was taken for one that has to go."""
+    columns = "(id INT PRIMARY KEY, pid INT NOT NULL, {}, FOREIGN KEY (pid) REFERENCES p (id));"
+    head = "" if name == "c" else "-- renamed from: c\n"
+    files = P.replace(
+        "INT", "BIGINT"
+    ) + f"\n{head}CREATE TABLE {name} {columns.replace('pid INT', 'pid BIGINT')}".format(
+        "remark TEXT -- renamed from: note\n"
+    )
+    with ground(server) as here:
+        here.settle(P + f"CREATE TABLE c {columns}".format("note TEXT"))
+        here.run("INSERT INTO p VALUES (1)", "INSERT INTO c VALUES (5, 1, 'kept')")
+        plan = here.settle(files)
+        assert here.link.rows(f"SELECT id, pid, remark FROM {name}") == [(5, 1, "kept")]
+        assert not any("DROP COLUMN" in statement for statement in ddl(plan))
+
+
+def test_a_way_that_would_lose_a_column_that_stays_is_refused(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is wrong with how ways are found."""
+    monkeypatch.setattr(Altering, "_rename_columns", lambda *_: [])
+    with ground(server, OLD) as here, pytest.raises(Refused, match=r"would lose a column that stays \(DROP"):
+        here.plan(OLD.replace("name VARCHAR(20)", "\nfull_name VARCHAR(20) -- renamed from: name\n"))
