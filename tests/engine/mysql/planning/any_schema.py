@@ -5,6 +5,7 @@ from random import Random
 
 TABLES = ("a", "b", "c", "d e")
 COLUMNS = ("id", "n", "m", "s", "t", "u", "v", "w")
+KEPT = "kept"
 TYPES = (
     "INT", "BIGINT", "BIGINT UNSIGNED", "SMALLINT", "DECIMAL(9,3)", "VARCHAR(20)", "VARCHAR(300)", "CHAR(8)", "TEXT", "DATE",
     "DATETIME", "DATETIME(3)", "TIMESTAMP NULL", "JSON", "VARBINARY(20)", "ENUM('x','y')", "ENUM('x','y','z')", "DOUBLE",
@@ -41,20 +42,21 @@ class AnyTable:
         return f"CREATE TABLE `{self.name}` (\n  " + ",\n  ".join(lines) + f"\n){self.tail}"
 
 
-def any_schema(choose: Random) -> str:
-    """Statements of a schema that a server takes."""
+def any_schema(choose: Random, number: int) -> str:
+    """Statements of a schema that a server takes; in each table a column `kept<number>`, renamed from the one before."""
     names = [name for name in TABLES if choose.random() < 0.75]
     tables = {name: AnyTable(name, choose.choice(("INT", "BIGINT", "BIGINT UNSIGNED"))) for name in names}
     for table in tables.values():
-        _fill(choose, table)
+        _fill(choose, table, f"{KEPT}{number}")
+        table.columns[f"{KEPT}{number}"] += f" -- renamed from: {KEPT}{number - 1}\n"
     for table in tables.values():
         if "PARTITION" not in table.tail:
             _refer(choose, table, tables)
     return ";\n".join(table.text for table in tables.values()) + (";\n" if tables else "")
 
 
-def _fill(choose: Random, table: AnyTable) -> None:
-    wanted = [name for name in COLUMNS[1:] if choose.random() < 0.55]
+def _fill(choose: Random, table: AnyTable, kept: str) -> None:
+    wanted = [kept, *(name for name in COLUMNS[1:] if choose.random() < 0.55)]
     choose.shuffle(wanted)
     for name in wanted:
         table.columns[name] = _column(choose)

@@ -5,11 +5,11 @@ from random import Random
 import pytest
 
 from engine.errors import BadFiles
-from tests.engine.mysql.planning.any_schema import any_schema
-from tests.engine.mysql.planning.rig import Ground, ground
+from tests.engine.mysql.planning.any_schema import KEPT, any_schema
+from tests.engine.mysql.planning.rig import Ground, ddl, ground
 from tests.servers.server import Server
 
-SEEDS = range(4)
+SEEDS = range(12, 16)
 STEPS = 4
 
 
@@ -17,16 +17,17 @@ STEPS = 4
 def test_random_schemas_are_reached_one_after_the_other(server: Server, seed: int) -> None:
     choose = Random(seed)
     with ground(server) as here:
-        for _ in range(STEPS):
-            settle_any(here, choose)
+        for number in range(STEPS):
+            settle_any(here, choose, number)
 
 
-def settle_any(here: Ground, choose: Random) -> None:
-    """A random schema that the server takes; some it does not, then another."""
+def settle_any(here: Ground, choose: Random, number: int) -> None:
+    """A random schema that the server takes; some it does not, then another. What has a new name is not made anew."""
     while True:
-        text = any_schema(choose)
+        text = any_schema(choose, number)
         try:
-            here.settle(text)
+            plan = here.settle(text)
         except BadFiles:
             continue
+        assert not any(f"DROP COLUMN `{KEPT}" in statement for statement in ddl(plan))
         return
