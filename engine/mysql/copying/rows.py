@@ -9,7 +9,6 @@ from engine.mysql.copying.crew import Crew
 from engine.mysql.copying.filling import Collision, fill_range
 from engine.mysql.copying.pace import MOST_THREADS, Pace, rhythm_of
 from engine.mysql.copying.tiles import Tile, Tiles
-from engine.mysql.copying.trail import Trail
 from engine.mysql.copying.underway import GATHER_SECONDS, Underway
 from engine.mysql.hiding import hiding
 from engine.mysql.link import Link
@@ -40,8 +39,7 @@ class RowCopy:
         crew = Crew("copy", tiles, self._copy_chunk, work.open_link, work.hold.close_link, MOST_THREADS)
         signal = Signal.GO
         self._steer(crew, control)
-        fresh = work.checkpoint.low is None and not before and not work.checkpoint.deferred
-        with Trail(work, tiles.low, wanted=fresh and not crew.rhythm.rest) as self._trail, crew:
+        with crew:
             try:
                 while signal is Signal.GO and not crew.finished:
                     said = self._steer(crew, control)
@@ -52,7 +50,6 @@ class RowCopy:
                 work.turns.give_up()
         state = replace(work.checkpoint, low=tiles.low, rows_copied=before + crew.rows)
         if signal is Signal.GO:
-            work.note_compared(self._trail.compared)
             state = replace(state, phase=Phase.INDEX, low=None, rows_total=state.rows_copied)
         work.move(state)
         return signal
@@ -70,12 +67,9 @@ class RowCopy:
         for _ in range(ROUNDS):
             try:
                 with work.turns.chunk(), work.hold.transaction(link, "chunk"):
-                    rows = fill_range(link, work.shape, where, locked=self._locked)
+                    return fill_range(link, work.shape, where, locked=self._locked)
             except Collision as collision:
                 found = collision
-            else:
-                self._trail.add(tile)
-                return rows
             while not work.capture.sync(link):
                 if self._closing.is_set():
                     raise Lost("the copy is being closed", 0)

@@ -5,7 +5,7 @@ The session's thread does all the applying; it writes the checkpoint, and report
 
 import time
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from engine.base import Change, Control, Progress, Signal
 from engine.errors import EngineError
@@ -41,14 +41,6 @@ PASSES = 3
 """So often rows are compared, all of them, when some had to be mended."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Compared:
-    """The keys behind *low*, or all where it is None, up to and with *high*."""
-
-    low: Literals | None
-    high: Literals
-
-
 class Underway:
     """What there is of the work on one table, and how it is kept in step. Used by the session's thread."""
 
@@ -65,9 +57,6 @@ class Underway:
         self.throttle = Throttle(self.hold)
         self.turns = Turns()
         self.passes = PASSES
-        self.applied = 0
-        """So many keys were brought over since it was opened."""
-        self._compared: Compared | None = None
         self.notice = ""
         """Something unusual that is told with every report."""
         self._shape: Shape | None = None
@@ -109,15 +98,6 @@ class Underway:
         """The connection that applies, once it is open."""
         assert self._link is not None
         return self._link
-
-    @property
-    def compared(self) -> Compared | None:
-        """What is left to trust of the comparing of chunks that were just copied: nothing once a change was applied."""
-        return None if self.applied else self._compared
-
-    def note_compared(self, rows: Compared | None) -> None:
-        """Those were the same in both tables when they had been copied."""
-        self._compared = rows
 
     @property
     def is_open(self) -> bool:
@@ -205,7 +185,6 @@ class Underway:
                 return 0
             began = time.monotonic()
             done = self.applier.step(self.link)
-        self.applied += done
         if not done:
             ended = time.monotonic()
             self._yields_until = ended + min(YIELD * (ended - began), LONGEST_YIELD_SECONDS)

@@ -49,8 +49,7 @@ class Verification:
         self._beside = beside
         self._shape = work.shape
         self._old_number, self._new_number = row_numbers(work.shape)
-        self.ordered = _same_order(work.shape)
-        """Whether a range of the source is a range of the shadow."""
+        self._ordered = _same_order(work.shape)
         self._lock = threading.Lock()
         self._doubtful: dict[Literals, None] = {}
 
@@ -81,14 +80,13 @@ class Verification:
 
     def _pass(self, control: Control) -> Signal:
         work, shape = self._work, self._shape
-        began_with, went_on_from, known = work.checkpoint.repairs, work.checkpoint.low, work.compared
-        start = went_on_from or (known.high if known else None)
-        tiles = Tiles(shape.source, shape.key, Pace(CHUNK_SECONDS), start)
-        if not self.ordered:
+        began_with, went_on_from = work.checkpoint.repairs, work.checkpoint.low
+        tiles = Tiles(shape.source, shape.key, Pace(CHUNK_SECONDS), work.checkpoint.low)
+        if not self._ordered:
             tiles.pace.most = AT_ONCE
         tiles.begin(work.link)
-        edges = (None if went_on_from else known.low if known else tiles.low, tiles.end)
-        crew = Crew("compare", tiles, self._compare, self.open, work.hold.close_link, MOST_THREADS)
+        edges = (None if went_on_from else tiles.low, tiles.end)
+        crew = Crew("compare", tiles, self._compare, self._open, work.hold.close_link, MOST_THREADS)
         self._steer(crew, control)
         with crew:
             outside = done = False
@@ -125,23 +123,12 @@ class Verification:
         crew.set(replace(rhythm, chunk_seconds=GENTLE_SECONDS if rhythm.rest else CHUNK_SECONDS))
         return said
 
-    def open(self) -> Link:
-        """A connection that compares."""
+    def _open(self) -> Link:
         link = self._work.open_link()
         link.run("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         return link
 
     # -- a chunk, in a thread of its own ------------------------------------------------------------------------
-
-    def same(self, link: Link, tile: Tile) -> bool:
-        """Whether the rows of *tile* are the same in both tables; where both keys sort alike."""
-        shape = self._shape
-        link.run("START TRANSACTION WITH CONSISTENT SNAPSHOT")
-        try:
-            ours = self._sum(link, shape.key.between(tile.low, tile.high), shadow=False)
-            return ours == self._sum(link, shape.new_key.between(tile.low, tile.high), shadow=True)
-        finally:
-            link.run("COMMIT")
 
     def _compare(self, link: Link, tile: Tile) -> int:
         shape = self._shape
@@ -150,13 +137,13 @@ class Verification:
             where = shape.key.between(tile.low, tile.high)
             there = shape.new_key.between(tile.low, tile.high)
             ours = self._sum(link, where, shadow=False)
-            if self.ordered:
+            if self._ordered:
                 theirs = self._sum(link, there, shadow=True)
             else:
                 theirs = self._sum_of(link, list(self._keys(link, where, shadow=False)), shadow=True)
             if ours != theirs:
                 found = self._keys(link, where, shadow=False)
-                if self.ordered:
+                if self._ordered:
                     found |= self._keys(link, there, shadow=True)
                 self._doubt(self._differing(link, list(found)))
         finally:
@@ -169,7 +156,7 @@ class Verification:
         *low* is None where the walk has no beginning of its own, or went on from where an earlier one had come.
         """
         key, link = self._shape.new_key, self._work.link
-        if not self.ordered:
+        if not self._ordered:
             return self._count(link)
         if low is not None:
             self._doubt(self._keys(link, key.upto(low), shadow=True))
