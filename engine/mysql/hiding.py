@@ -30,7 +30,9 @@ def hiding(link: Link, flavour: Flavour) -> list[Hiding]:
     if rights.missing(("PROCESS",)):
         return [_unknown(rights, "PROCESS")]
     found: list[Hiding] = []
-    if _tells(link, "XA RECOVER", found, _unknown(rights, "XA_RECOVER_ADMIN")) or link.rows(_PREPARING):
+    # In this order: what is prepared by now was being prepared then.
+    preparing = _tells(link, _PREPARING, found, _unknown(rights, "PROCESS"))
+    if _tells(link, "XA RECOVER", found, _unknown(rights, "XA_RECOVER_ADMIN")) or preparing:
         found.append(Hiding(why="there are prepared transactions (XA RECOVER)"))
     grant = "SLAVE MONITOR" if flavour.mariadb else "REPLICATION CLIENT"
     if _tells(link, flavour.replica_status, found, _unknown(rights, grant)):

@@ -23,6 +23,8 @@ from engine.mysql.tables import Column
 from engine.mysql.waiting.patience import Patience
 
 LOAD = 10_000
+MERGED = 1_000_000
+"""Rows of the delta table that are read at once where rows are in each other's way."""
 SYNC_SECONDS = 5.0
 LOOK_SECONDS = 0.05
 
@@ -99,10 +101,12 @@ class DeltaCapture(Capture):
 
     def turn(self, link: Link) -> None:
         if not self._begun:
-            self._load(link)
+            self._load(link, LOAD)
 
     def merge(self, link: Link) -> bool:
-        return self._load(link) < LOAD
+        """Of more than MERGED changes what is behind them is taken for duplicates, rather than waited for without an end."""
+        self._load(link, MERGED)
+        return True
 
     def take(self, limit: int) -> list[Literals]:
         return [key for key, _ in zip(self._begun, range(limit), strict=False)]
@@ -125,17 +129,15 @@ class DeltaCapture(Capture):
         for key in keys:
             self._begun.setdefault(key, [])
 
-    def _load(self, link: Link) -> int:
-        """Read the first of what waits; how many of its rows."""
+    def _load(self, link: Link, most: int) -> None:
         told = ", ".join(self._shape.key.told_of(self._places()))
-        rows = link.rows(f"SELECT id, {told} FROM {self._delta} ORDER BY id LIMIT {LOAD}")
+        rows = link.rows(f"SELECT id, {told} FROM {self._delta} ORDER BY id LIMIT {most}")
         found: dict[Literals, list[int]] = {}
         for one, *key in rows:
             found.setdefault(tuple(map(str, key)), []).append(int(one))
         # What was put off stays behind what is new.
         behind = {key: found.pop(key, []) for key in self._begun}
         self._begun = {**found, **behind}
-        return len(rows)
 
     # -- how far ------------------------------------------------------------------------------------------------
 

@@ -43,7 +43,8 @@ class LogCapture(Capture):
         self._changes.turn()
 
     def merge(self, link: Link) -> bool:
-        found = self._stream.wait_for(self._stream.end(link), LOOK_SECONDS)
+        with self._stream.unlimited():  # it may be just the keys that the reader holds back which have to go
+            found = self._stream.wait_for(self._stream.end(link), LOOK_SECONDS)
         self._changes.merge()
         return found
 

@@ -5,7 +5,8 @@ twice are applied twice, which changes nothing.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Protocol
 
 from engine.mysql.binlog.errors import PositionRewound
@@ -44,6 +45,7 @@ class Stream:
         self._changes: dict[TableName, Changes] = {}
         self._reader: KeyReader | None = None
         self._retry_at = 0.0
+        self._unlimited = False
 
     # -- the reader's side: its thread calls these ----------------------------------------------------------------
 
@@ -60,7 +62,7 @@ class Stream:
 
     def full(self) -> bool:
         """Whether enough keys wait."""
-        return sum(map(len, list(self._changes.values()))) > MOST_WAITING
+        return not self._unlimited and sum(map(len, list(self._changes.values()))) > MOST_WAITING
 
     # -- the session's side ---------------------------------------------------------------------------------------
 
@@ -119,6 +121,15 @@ class Stream:
         """Wait until all keys before *position* are there, at most so long; whether they are."""
         self.check()
         return self._came_to(position, seconds)
+
+    @contextmanager
+    def unlimited(self) -> Iterator[None]:
+        """Inside, the reader reads on however many keys wait."""
+        self._unlimited = True
+        try:
+            yield
+        finally:
+            self._unlimited = False
 
     def reach_end(self, link: Link, seconds: float) -> None:
         """Under the lock of a cutover: have every key that is in the log. Lost when that takes longer than *seconds*."""

@@ -118,6 +118,7 @@ class Applier:
             for some in self._shape.lots(waiting[at : at + self._most], link.list_bytes):
                 with self._transaction(link, locked=locked):
                     link.run(self._shape.take_out(some))
+        self._limit = max(1, self._limit // 4)  # so that in the end only the row in question is counted
         self._waiting.later(keys)
 
     def _unfit(self, link: Link, keys: Sequence[Literals], error: ServerRefused) -> Refused:

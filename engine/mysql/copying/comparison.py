@@ -53,7 +53,7 @@ def _values(before: Column, after: Column) -> tuple[str, str]:
     kinds = (before.data_type, after.data_type)
     if kinds[0] in _WHOLE and kinds[1] in _WHOLE:
         return f"{old} + 0", f"{new} + 0"  # one may be ZEROFILL
-    if kinds[0] in _TEXT | {"json"} and kinds[1] in _TEXT:
+    if kinds[0] in _TEXT | {"json"} and kinds[1] in _TEXT - _CODED:
         pad = "char" in kinds  # trailing spaces are not stored there
         return _text(old, pad=pad), _text(new, pad=pad)
     if kinds[0] in _BYTES and kinds[1] in _BYTES and "binary" not in kinds:
@@ -65,7 +65,7 @@ def _cast(before: Column, after: Column, old: str, new: str) -> tuple[str, str]:
     """Types that the server converts by CAST as it does when it stores."""
     numbers = _WHOLE | {"decimal"}
     if after.data_type == "decimal" and before.data_type in numbers:
-        return f"CAST({old} AS {_bare(after)})", new
+        return f"CAST({old} AS {_bare(after)}) + 0", f"{new} + 0"  # it may be ZEROFILL
     if after.data_type == "datetime" and before.data_type in _MOMENTS | {"date"}:
         return f"CAST({old} AS {_bare(after)})", new
     if after.data_type == "timestamp" and before.data_type in _MOMENTS:

@@ -8,8 +8,9 @@ import pytest
 from engine.base import Signal
 from engine.errors import Refused
 from engine.mysql.binlog.watched import Key, TableName
-from engine.mysql.capturing import log_capture
+from engine.mysql.capturing import delta_capture, log_capture, stream
 from engine.mysql.capturing.stream import Stream
+from engine.mysql.copying import opening
 from engine.mysql.copying.applier import MOST_COLLISIONS
 from engine.mysql.copying.online import OnlineCopy
 from engine.mysql.shadow.keys import Literals
@@ -91,4 +92,25 @@ def test_two_rows_that_have_the_same_value_are_found_while_changes_are_applied(s
         rig.run("UPDATE t SET n = 'b' WHERE id = 1")
         with pytest.raises(Refused, match="two rows have the same value under the new unique index"):
             copy.in_step(Watcher(), "catching up")
+        copy.discard(Watcher())
+
+
+@pytest.mark.parametrize("by_log", [True, False])
+def test_values_that_all_change_places_are_applied_however_few_are_read_at_once(
+    server: Server, monkeypatch: pytest.MonkeyPatch, by_log: bool
+) -> None:
+    """What is in the way of the first keys waits behind more than are read at once."""
+    monkeypatch.setattr(stream, "MOST_WAITING", 10)
+    monkeypatch.setattr(delta_capture, "LOAD", 10)
+    many = ", ".join(f"({n}, '{n}')" for n in range(60))
+    rig = make_rig(server, TABLE.split("VALUES")[0] + f"VALUES {many}", CHANGE)
+    if not by_log:
+        monkeypatch.setattr(opening, "obstacles", lambda *_: ["as if"])
+        rig.run("SET GLOBAL log_bin_trust_function_creators = 1")
+    with rig.copying(rig.step()) as copy:
+        prepare(copy, Watcher())
+        rig.run(*(f"UPDATE t SET n = '{(n + 30) % 60}' WHERE id = {n}" for n in range(60)))
+        assert copy.in_step(Watcher(limit=20), "catching up") is Signal.GO
+        with rig.locked(copy) as link:
+            assert rig.assert_same(link) == 60
         copy.discard(Watcher())

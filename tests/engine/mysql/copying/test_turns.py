@@ -1,9 +1,10 @@
 """Chunks are read without locks: the application waits for none of them, and none brings back what it has changed meanwhile."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -220,6 +221,28 @@ def test_changes_may_hide_behind_a_prepared_transaction(server: Server) -> None:
                 pass
             assert hiding(link, flavour)
             preparing.join()
+
+
+class Preparing(Link):
+    """Somebody prepares a transaction right after the first look."""
+
+    meanwhile: Callable[[], None] | None = None
+
+    def rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        found = super().rows(sql, *values)
+        if self.meanwhile and ("PROCESSLIST" in sql or "XA RECOVER" in sql):
+            meanwhile, self.meanwhile = self.meanwhile, None
+            meanwhile()
+        return found
+
+
+def test_a_transaction_that_is_prepared_between_two_looks_is_seen(server: Server) -> None:
+    rig = make_rig(server, TABLE, CHANGE)
+    prepared: list[Prepared] = []
+    with Preparing(parse_address(server.url(rig.schema))) as link:
+        link.meanwhile = lambda: prepared.append(Prepared(rig, "between"))
+        assert hiding(link, flavour_of(link))
+    prepared[0].end()
 
 
 def test_changes_may_hide_where_commits_are_in_no_order_or_the_server_does_not_tell(mysql: Server) -> None:

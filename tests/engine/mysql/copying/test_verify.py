@@ -40,6 +40,23 @@ def test_rows_that_all_differ_in_the_same_way_are_found(server: Server) -> None:
             assert rig.assert_same(link) == 1_000
 
 
+def test_values_that_the_new_type_shows_otherwise_are_no_difference(server: Server) -> None:
+    """Leading zeros, and on MariaDB addresses and UUIDs in the one way in which they are kept."""
+    columns = "a DECIMAL(9,2) NOT NULL, u CHAR(36), i VARCHAR(45)"
+    row = "(1, 1.5, '123E4567-E89B-12D3-A456-426655440000', '0:0:0:0:0:0:0:1'), (2, 2, NULL, NULL)"
+    changes = ["MODIFY a DECIMAL(9,2) ZEROFILL NOT NULL"]
+    if server.flavour == "mariadb":
+        changes += ["MODIFY u UUID", "MODIFY i INET6"]
+    rig = make_rig(
+        server, f"CREATE TABLE t (id INT PRIMARY KEY, {columns});; INSERT INTO t VALUES {row}", changes
+    )
+    with rig.copying(rig.step()) as copy:
+        prepare(copy, Watcher())
+        assert copy.checkpoint.repairs == 0
+        rig.assert_as_altered()
+        copy.discard(Watcher())
+
+
 def test_long_names_that_differ_at_their_ends_have_helpers_of_their_own() -> None:
     stem = "orders_of_all_customers_in_the_archive_of_the_year_two_t"
     sources = [stem, *(f"{stem}_{number:07}" for number in range(3)), *(f"{stem}{n}" for n in range(3))]
