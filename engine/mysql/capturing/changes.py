@@ -8,7 +8,6 @@ import threading
 from collections.abc import Sequence
 
 from engine.mysql.binlog.position import Position
-from engine.mysql.link import Link
 from engine.mysql.shadow.keys import Literals
 
 
@@ -63,9 +62,6 @@ class Changes:
         """Some keys of the generation that is being applied, in order; they stay until `applied`. Empty: it is through."""
         with self._lock:
             return [key for key, _ in zip(self._applying, range(limit), strict=False)]
-
-    def forget(self, link: Link, keys: Sequence[Literals]) -> None:
-        """Inside the transaction that applies *keys*: nothing to do, they are in the server's log only."""
 
     def among(self, keys: Sequence[Literals]) -> set[Literals]:
         """Which of *keys* wait."""

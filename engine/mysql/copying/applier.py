@@ -5,9 +5,9 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
-from typing import Protocol
 
 from engine.errors import EngineError, Refused
+from engine.mysql.capturing.capture import Capture
 from engine.mysql.copying.filling import Collision, first_unfit, lossy, refresh
 from engine.mysql.link import Link
 from engine.mysql.ownership.hold import Hold
@@ -25,29 +25,10 @@ MOST_COLLISIONS = 20
 """So often a row may meet another in a new unique index although every row that had changed until then had been taken out."""
 
 
-class Waiting(Protocol):
-    """Where changed keys wait: in memory, read from the binary log, or in a delta table."""
-
-    def merge(self, link: Link) -> bool:
-        """Begin with all that was committed before now; False: not all of it could be had in a moment."""
-
-    def forget(self, link: Link, keys: Sequence[Literals]) -> None:
-        """Inside the transaction that applies *keys*: note there that they are done."""
-
-    def take(self, limit: int) -> list[Literals]:
-        """Some of what was begun; empty: it is through."""
-
-    def applied(self, keys: Sequence[Literals]) -> None:
-        """Committed: these are done."""
-
-    def later(self, keys: Sequence[Literals]) -> None:
-        """These cannot be applied now."""
-
-
 class Applier:
     """Used by one thread."""
 
-    def __init__(self, hold: Hold, shape: Shape, waiting: Waiting) -> None:
+    def __init__(self, hold: Hold, shape: Shape, waiting: Capture) -> None:
         self._hold = hold
         self._shape = shape
         self._waiting = waiting
