@@ -26,7 +26,7 @@ from engine.mysql.address import Address
 from tests.engine.mysql.copying.rig import Rig, Watcher
 from tests.servers.flavours import ACCOUNT, FLAVOURS
 from tests.servers.private import PrivateServer
-from tests.servers.server import Server
+from tests.servers.server import Server, server_of
 
 COLUMNS = """
     id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
@@ -365,14 +365,8 @@ def main() -> None:
     options = parser.parse_args()
     flavour = FLAVOURS[options.server]
     with PrivateServer(flavour, options=(*COMMON, *OPTIONS[flavour.name], *options.option)) as own:
-        server = Server(
-            flavour=flavour.name, title=flavour.title, version="", host="127.0.0.1", port=own.port, user=ACCOUNT,
-            password="", socket=own.socket, own=own,
-        )  # fmt: skip
-        with server.connect() as connection, connection.cursor() as cursor:
-            cursor.execute("SELECT VERSION()")
-            version = cursor.fetchone()[0]
-        print(f"{describe()}\n{flavour.title} {version}")
+        server = server_of(own)
+        print(f"{describe()}\n{server.title} {server.version}")
         rig = Plain(server=server, schema=server.fresh_database(), source="t", clauses=[CHANGE])
         run(rig, options.rows, options)
 

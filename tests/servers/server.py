@@ -128,12 +128,17 @@ def open_server(flavour: Flavour) -> Server:
 def _own_server(flavour: Flavour) -> Server:
     own = PrivateServer(flavour)
     try:
-        return _introduced(
-            flavour, host="127.0.0.1", port=own.port, user=ACCOUNT, password="", socket=own.socket, own=own
-        )
+        return server_of(own)
     except BaseException:
         own.close()
         raise
+
+
+def server_of(own: PrivateServer) -> Server:
+    """A server that somebody else started, and closes."""
+    return _introduced(
+        own.flavour, host="127.0.0.1", port=own.port, user=ACCOUNT, password="", socket=own.socket, own=own
+    )
 
 
 def _named_server(flavour: Flavour, address: str) -> Server:

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.servers.flavours import ACCOUNT, FLAVOURS
 from tests.servers.private import PrivateServer
-from tests.servers.server import Server
+from tests.servers.server import Server, server_of
 
 LIMIT_SECONDS = 60.0
 _GTIDS = ("--gtid-mode=ON", "--enforce-gtid-consistency=ON")
@@ -88,11 +88,11 @@ class Pair:
 
 
 @contextmanager
-def replicating(flavour: str, version: str, *options: str, of_replica: Sequence[str] = ()) -> Iterator[Pair]:
+def replicating(flavour: str, *options: str, of_replica: Sequence[str] = ()) -> Iterator[Pair]:
     """Both of their own and new; *options* are given to both of them."""
     with (
-        _started(flavour, version, 1, *options) as primary,
-        _started(flavour, version, 2, *options, *of_replica) as replica,
+        _started(flavour, 1, *options) as primary,
+        _started(flavour, 2, *options, *of_replica) as replica,
     ):
         pair = Pair(primary, replica)
         pair.follow()
@@ -100,11 +100,8 @@ def replicating(flavour: str, version: str, *options: str, of_replica: Sequence[
 
 
 @contextmanager
-def _started(flavour: str, version: str, number: int, *options: str) -> Iterator[Server]:
+def _started(flavour: str, number: int, *options: str) -> Iterator[Server]:
     known = FLAVOURS[flavour]
     wanted = (f"--server-id={number}", *(() if flavour == "mariadb" else _GTIDS), *options)
     with PrivateServer(known, options=wanted) as own:
-        yield Server(
-            flavour=flavour, title=known.title, version=version, host="127.0.0.1", port=own.port, user=ACCOUNT, password="",
-            socket=own.socket, own=own,
-        )  # fmt: skip
+        yield server_of(own)

@@ -39,7 +39,7 @@ def promotable(server: Server) -> Iterator[Pair]:
     """A primary, and a replica that logs what it gets, as one does that may be promoted."""
     logs = "--log-slave-updates=ON" if server.flavour == "mariadb" else "--log-replica-updates=ON"
     trust = "--log-bin-trust-function-creators=1"
-    with replicating(server.flavour, server.version, logs, trust) as found:
+    with replicating(server.flavour, logs, trust) as found:
         yield found
 
 

@@ -29,7 +29,7 @@ CHANGE = [
 def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
     """A primary and a replica that tells where it is."""
     server: Server = request.getfixturevalue(request.param)
-    with replicating(server.flavour, server.version, of_replica=("--report-host=127.0.0.1",)) as found:
+    with replicating(server.flavour, of_replica=("--report-host=127.0.0.1",)) as found:
         yield found
 
 
@@ -193,7 +193,7 @@ def test_a_replica_that_is_in_step_holds_nothing_up(pair: Pair) -> None:
 
 
 def test_a_replica_that_tells_no_address_is_found_by_its_connection(server: Server) -> None:
-    with replicating(server.flavour, server.version) as pair:
+    with replicating(server.flavour) as pair:
         pair.catch_up()
         with looking(pair.primary) as first:
             assert first(lambda found: not found.wait) == Finding()

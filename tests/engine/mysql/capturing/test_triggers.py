@@ -12,9 +12,9 @@ from engine.mysql.address import Address
 from engine.mysql.shadow.names import names_of
 from tests.engine.mysql.copying.application import TABLE, Application, fill
 from tests.engine.mysql.copying.rig import Rig, Watcher, make_rig, prepare
-from tests.servers.flavours import ACCOUNT, FLAVOURS
+from tests.servers.flavours import FLAVOURS
 from tests.servers.private import PrivateServer
-from tests.servers.server import Server
+from tests.servers.server import Server, server_of
 
 ROWS = 4_000
 
@@ -202,9 +202,7 @@ class Apart(Rig):
 def test_the_log_must_tell_of_our_own_schema_too(server: Server) -> None:
     """The marker of the copy's beginning is written there; were it kept out of the log, nobody would know that all was read."""
     with PrivateServer(FLAVOURS[server.flavour], options=["--binlog-ignore-db=apart"]) as own:
-        choosy = replace(
-            server, host="127.0.0.1", port=own.port, user=ACCOUNT, password="", socket=own.socket, own=own
-        )
+        choosy = server_of(own)
         rig = Apart(server=choosy, schema=choosy.fresh_database(), source="t", clauses=["MODIFY v BIGINT"])
         rig.run(
             "CREATE DATABASE apart",

@@ -22,9 +22,9 @@ from engine.mysql.trouble import Lost, Trouble
 from tests.engine.driving import drive
 from tests.engine.mysql.changing.plans import Shop, address_of
 from tests.engine.mysql.changing.test_session import COLUMNS, NUMBERS, ORDERS, caller
-from tests.servers.flavours import ACCOUNT, FLAVOURS
+from tests.servers.flavours import FLAVOURS
 from tests.servers.private import PrivateServer
-from tests.servers.server import Server
+from tests.servers.server import Server, server_of
 
 ROWS = 40_000
 MEBIBYTE = 1 << 20
@@ -88,10 +88,7 @@ def disk() -> Iterator[Disk]:
 def cramped(known: Server, disk: Disk, *options: str) -> Iterator[Server]:
     """A server whose data lie on that disk."""
     with PrivateServer(FLAVOURS[known.flavour], options=options, place=disk.folder) as own:
-        yield Server(
-            flavour=known.flavour, title=known.title, version=known.version, host="127.0.0.1", port=own.port,
-            user=ACCOUNT, password="", socket=own.socket, own=own,
-        )  # fmt: skip
+        yield server_of(own)
 
 
 @pytest.fixture

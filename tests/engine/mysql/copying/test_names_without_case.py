@@ -6,19 +6,16 @@ import pytest
 
 from tests.engine.mysql.copying.application import TABLE, fill
 from tests.engine.mysql.copying.rig import Rig, Watcher, prepare
-from tests.servers.flavours import ACCOUNT, MARIADB
+from tests.servers.flavours import MARIADB
 from tests.servers.private import PrivateServer
-from tests.servers.server import Server
+from tests.servers.server import Server, server_of
 
 
 @pytest.fixture
 def without_case(mariadb: Server) -> Iterator[Server]:
     """A MariaDB of its own: the setting is one for the whole life of a server."""
     with PrivateServer(MARIADB, options=("--lower-case-table-names=1",)) as own:
-        yield Server(
-            flavour="mariadb", title="MariaDB", version=mariadb.version, host="127.0.0.1", port=own.port,
-            user=ACCOUNT, password="", socket=own.socket, own=own,
-        )  # fmt: skip
+        yield server_of(own)
 
 
 def test_changes_are_heard_however_the_database_is_spelled(without_case: Server) -> None:
