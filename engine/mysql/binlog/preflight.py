@@ -28,10 +28,10 @@ def obstacles(address: Address, schemas: Iterable[str]) -> list[str]:
         settings = {str(name): str(value).upper() for name, value in found}
         if settings.get("log_bin") != "ON":
             return ["log_bin is OFF: the server keeps no binary log; start it with log_bin"]
-        return _of_settings(link, settings) + _of_access(link, address, flavour, schemas)
+        return _of_settings(link, flavour, settings) + _of_access(link, address, flavour, schemas)
 
 
-def _of_settings(link: Link, settings: dict[str, str]) -> list[str]:
+def _of_settings(link: Link, flavour: Flavour, settings: dict[str, str]) -> list[str]:
     found = []
     if (wanted := settings.get("binlog_format", "ROW")) != "ROW":
         found.append(
@@ -40,7 +40,7 @@ def _of_settings(link: Link, settings: dict[str, str]) -> list[str]:
     if settings.get("encrypt_binlog") == "ON":
         found.append("encrypt_binlog is ON: encrypted binary logs are not read")
     passes_on = settings.get("log_replica_updates", settings.get("log_slave_updates", "ON"))
-    if passes_on != "ON" and _is_replica(link):
+    if passes_on != "ON" and _is_replica(link, flavour):
         found.append(
             "the server is a replica that does not log what it receives: switch log_replica_updates (log_slave_updates) on, "
             "or name the primary as the target"
@@ -48,9 +48,9 @@ def _of_settings(link: Link, settings: dict[str, str]) -> list[str]:
     return found
 
 
-def _is_replica(link: Link) -> bool:
+def _is_replica(link: Link, flavour: Flavour) -> bool:
     try:
-        return bool(link.rows("SHOW REPLICA STATUS"))
+        return bool(link.rows(flavour.replica_status))
     except ServerRefused:
         return False  # whoever may not see it is told of the missing privilege
 
