@@ -1,6 +1,7 @@
 """A sink that remembers, and a database with tables whose keys are read, for the tests of the key reader."""
 
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -118,3 +119,14 @@ class Reading:
         """All keys of *table* up to now."""
         self.catch_up()
         return self.sink.of(table)
+
+
+def purge(link: Link) -> None:
+    """Have none but a new file of the log left; the server keeps for a moment what is read, or what its recovery may need."""
+    deadline = time.monotonic() + 30
+    link.run("FLUSH BINARY LOGS")
+    last = link.rows("SHOW BINARY LOGS")[-1][0]
+    while len(link.rows("SHOW BINARY LOGS")) > 1:
+        assert time.monotonic() < deadline
+        link.run(f"PURGE BINARY LOGS TO '{last}'")
+        link.value("SELECT SLEEP(0.05)")

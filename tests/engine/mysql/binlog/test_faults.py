@@ -11,7 +11,7 @@ from engine.mysql.binlog.position import Position
 from engine.mysql.binlog.reader import KeyReader
 from engine.mysql.binlog.watched import Key, TableName
 from engine.mysql.trouble import Lost
-from tests.engine.mysql.binlog.rig import SECONDS, Collector, Ground
+from tests.engine.mysql.binlog.rig import SECONDS, Collector, Ground, purge
 
 TABLE = "CREATE TABLE item (id INT PRIMARY KEY, n INT)"
 
@@ -57,8 +57,7 @@ def test_a_purged_position_is_gone(ground: Ground) -> None:
     ground.run(TABLE)
     start = read_position(ground)
     eventually(lambda: dump_threads(ground) == [])  # the server keeps what it thinks is being read
-    ground.run("FLUSH LOGS")
-    ground.run(f"PURGE BINARY LOGS TO '{ground.end().file}'")
+    purge(ground.link)
     with pytest.raises(PositionGone, match=start.file), ground.reading("item", start=start):
         pass
 

@@ -12,6 +12,7 @@ from engine.errors import DriftFound, Fenced, Refused, TargetUnavailable
 from engine.mysql.binlog.errors import PositionRewound
 from engine.mysql.copying.beginning_anew import MOST
 from engine.mysql.shadow.checkpoints import Phase
+from tests.engine.mysql.binlog.rig import purge
 from tests.engine.mysql.copying.application import TABLE, Application, Killer, fill
 from tests.engine.mysql.copying.rig import Rig, Watcher, make_rig, prepare
 from tests.servers.server import Server
@@ -42,18 +43,6 @@ def striking(point: str, *, after: int = 0) -> Callable[[str], None]:
                     raise Crash(point)
 
     return hook
-
-
-def purge(rig: Rig) -> None:
-    """Have none but a new file of the log left; readers that have just gone may hold it up for a moment."""
-    deadline = time.monotonic() + 30
-    with rig.link() as link:
-        link.run("FLUSH BINARY LOGS")
-        last = link.rows("SHOW BINARY LOGS")[-1][0]
-        while len(link.rows("SHOW BINARY LOGS")) > 1:
-            assert time.monotonic() < deadline
-            link.run(f"PURGE BINARY LOGS TO '{last}'")
-            link.value("SELECT SLEEP(0.05)")
 
 
 def rig_with_rows(server: Server, rows: int = ROWS) -> Rig:
@@ -165,7 +154,8 @@ def test_a_copy_whose_place_in_the_log_is_gone_starts_over_and_says_so(server: S
     with rig.copying(step) as copy:
         prepare(copy, Watcher())
     rig.run("UPDATE t SET pad = 'unseen' WHERE id = 1")
-    purge(rig)
+    with rig.link() as link:
+        purge(link)
     watcher = Watcher()
     finish(rig, step, watcher)
     assert any("from the start again" in detail for detail in watcher.details())
@@ -185,7 +175,8 @@ def test_a_copy_whose_place_in_the_log_is_gone_each_time_is_given_up(server: Ser
             assert copy.open(watcher) is Signal.GO
             assert copy.checkpoint.begun_anew == times
             assert copy.fill(watcher) is Signal.STOP
-        purge(rig)
+        with rig.link() as link:
+            purge(link)
     with (
         rig.copying(step) as copy,
         pytest.raises(Refused, match=f"begun anew {MOST} times, .* how long the server keeps its log"),
