@@ -23,12 +23,13 @@ SECONDS = 20.0
 
 
 class Collector:
-    """Remembers every key by table, and every position; `hold` makes it full."""
+    """Remembers every key by table, and every position; `holding` makes it full, `refused` tells that the reader saw it."""
 
     def __init__(self) -> None:
         self.found: dict[TableName, list[Key]] = {}
         self.positions: list[Position] = []
         self.holding = threading.Event()
+        self.refused = threading.Event()
         self.most = 0  # keys that came in one call
 
     def keys(self, table: TableName, keys: Sequence[Key]) -> None:
@@ -39,6 +40,8 @@ class Collector:
         self.positions.append(position)
 
     def full(self) -> bool:
+        if self.holding.is_set():
+            self.refused.set()
         return self.holding.is_set()
 
     def of(self, table: str) -> set[Key]:

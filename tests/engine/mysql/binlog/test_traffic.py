@@ -389,7 +389,8 @@ def test_a_full_sink_holds_the_reader_back(ground: Ground) -> None:
     with ground.reading("item") as reading:
         reading.catch_up()
         reading.sink.holding.set()
-        ground.run("INSERT INTO item (id) VALUES (1)")  # the read that is under way takes it
+        ground.run("INSERT INTO item (id) VALUES (1)")  # ends the read that is under way
+        assert reading.sink.refused.wait(SECONDS)
         ground.run("INSERT INTO item (id) VALUES (2)")
         ground.run("INSERT INTO item (id) VALUES (3)")
         end = ground.end()
