@@ -20,8 +20,9 @@ _LIMIT_SECONDS = 300
 def unpack(package: str, folder: Path, *, suite: str | None) -> None:
     """Put *package* and everything it depends on below *folder*, which must not exist.
 
-    `suite` names a suite of Debian other than this machine's; it comes from the mirror that this machine
-    uses. Raises ServerMissing when there is no apt, no mirror or no such package.
+    `suite` names a suite of Debian other than this machine's, which comes from the mirror that this machine
+    uses, or is the lines of a sources.list ("deb …") for any other archive. Raises ServerMissing when there is no
+    apt, no mirror or no such package.
     """
     if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
         raise ServerMissing("this machine has no apt to install it with")
@@ -85,7 +86,9 @@ def _version_in(name: str) -> tuple[int, ...]:
 
 
 def _source(suite: str) -> str:
-    """A source for *suite* on the mirror from which this machine has its own Debian."""
+    """A source for *suite* on the mirror from which this machine has its own Debian, unless it is one itself."""
+    if suite.startswith("deb "):
+        return suite + "\n"
     listing = _run(["apt-get", "indextargets", "Created-By: Packages"], {**os.environ, "LC_ALL": "C"})
     for stanza in listing.split("\n\n"):
         fields = dict(line.split(": ", 1) for line in stanza.splitlines() if ": " in line)

@@ -1,9 +1,12 @@
 """What differs between MariaDB and MySQL as far as having one for tests is concerned."""
 
+import hashlib
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ACCOUNT = "schemabot"
 
@@ -48,9 +51,9 @@ class Flavour:
     programs: tuple[str, ...]
     oldest: tuple[int, int]
     package: str
-    suite: str | None  # of Debian; None for whichever this machine uses
+    suite: str | None  # of Debian, or lines of a sources.list; None for whichever this machine uses
     folder: str  # in the cache
-    only_cached: bool = False  # whatever else this machine has
+    only_cached: bool  # whatever else this machine has
     options: tuple[str, ...]
     empty_options: tuple[str, ...]
     empty_input: Callable[[Path], str]  # of the folder with the server's own SQL files
@@ -66,8 +69,12 @@ def _mariadb_system_tables(share: Path) -> str:
     return "\n".join([*parts, "FLUSH PRIVILEGES;", ACCOUNT_SQL])
 
 
-# Another suite of Debian has another version: trixie has 11.8.
-_MARIADB_SUITE = os.environ.get("SCHEMABOT_TEST_MARIADB_SUITE", "")
+def _suite(flavour: str, usual: str | None) -> dict[str, Any]:
+    """From where a flavour comes: SCHEMABOT_TEST_<FLAVOUR>_SUITE, since other suites have other versions, or *usual*."""
+    named = os.environ.get(f"SCHEMABOT_TEST_{flavour.upper()}_SUITE", "")
+    mark = named if re.fullmatch("[a-z]*", named) else hashlib.sha256(named.encode()).hexdigest()[:12]
+    return {"suite": named or usual, "folder": f"{flavour}-{mark}".strip("-"), "only_cached": bool(named)}
+
 
 MARIADB = Flavour(
     name="mariadb",
@@ -76,9 +83,7 @@ MARIADB = Flavour(
     programs=("mariadbd", "mysqld"),
     oldest=(10, 6),
     package="mariadb-server-core",
-    suite=_MARIADB_SUITE or None,
-    folder=f"mariadb-{_MARIADB_SUITE}" if _MARIADB_SUITE else "mariadb",
-    only_cached=bool(_MARIADB_SUITE),
+    **_suite("mariadb", None),
     options=("--innodb-log-file-size=32M",),
     empty_options=("--bootstrap",),
     empty_input=_mariadb_system_tables,
@@ -91,8 +96,7 @@ MYSQL = Flavour(
     programs=("mysqld",),
     oldest=(8, 4),
     package="mysql-server-core",
-    suite="sid",
-    folder="mysql",
+    **_suite("mysql", "sid"),
     options=("--mysqlx=OFF", "--innodb-redo-log-capacity=32M"),
     empty_options=("--initialize-insecure",),
     empty_input=lambda _share: "",

@@ -70,6 +70,12 @@ class Server:
             cursor.execute(f"DROP DATABASE IF EXISTS `{name}`")
         self.databases.remove(name)
 
+    def is_one(self, wanted: str) -> bool:
+        """Whether it is what *wanted* names: any server "", a flavour "mysql", or one from some version on, "mariadb 10.7"."""
+        flavour, _, least = wanted.partition(" ")
+        numbers = [int(number) for number in least.split(".") if number]
+        return flavour in ("", self.flavour) and [int(n) for n in self.version.split(".")] >= numbers
+
     @property
     def pid(self) -> int | None:
         """The server's process, None while it is down."""

@@ -209,7 +209,7 @@ TYPES = [
     KeyType("DATE", _dates),
     *(KeyType(f"TIME({scale})", _times(scale)) for scale in range(7)),
     *(KeyType(f"DATETIME({scale})", _moments(scale, stamps=False)) for scale in range(7)),
-    *(KeyType(f"TIMESTAMP({scale})", _moments(scale, stamps=True)) for scale in range(7)),
+    *(KeyType(f"TIMESTAMP({scale}) DEFAULT 0", _moments(scale, stamps=True)) for scale in range(7)),
     KeyType("YEAR", lambda _: ["1901", "2155", "2000", "'0000'", "1999", "2070", "1970"]),
     KeyType("ENUM('a', 'B b', 'it''s', 'back\\\\slash', 'ä€', 'c,d', 'new\\nline', '')", _enum),
     KeyType("ENUM('a', 'b', 'é') CHARACTER SET latin1", lambda _: ["'a'", "'b'", "'é'"]),
@@ -221,14 +221,14 @@ TYPES = [
         "SET('a', 'b', 'it''s', 'ö')", lambda _: ["''", "'a'", "'b'", "'a,b'", "'it''s,ö'", "'a,b,it''s,ö'"]
     ),
     KeyType(f"SET({_WIDE_SET})", lambda _: ["''", "'s0'", "'s63'", "'s0,s63'", "'s9,s40'"]),
-    KeyType("UUID", _uuids, "mariadb"),
+    KeyType("UUID", _uuids, "mariadb 10.7"),
     KeyType(
         "INET4",
         lambda source: (
             [f"'{source.randint(0, 255)}.0.0.{n}'" for n in range(9)]
             + ["'0.0.0.0'", "'255.255.255.255'", "'10.0.0.0'"]
         ),
-        "mariadb",
+        "mariadb 10.10",
     ),
     KeyType(
         "INET6",

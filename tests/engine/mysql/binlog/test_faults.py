@@ -77,6 +77,8 @@ def test_a_position_behind_the_end_is_of_another_history(ground: Ground) -> None
 
 def test_a_transaction_the_server_does_not_know_is_of_another_history(ground: Ground) -> None:
     ground.run(TABLE)
+    if ground.server.is_one("mysql") and ground.link.value("SELECT @@GLOBAL.gtid_mode") == "OFF":
+        pytest.skip("this MySQL gives transactions no names")
     position = read_position(ground)
     assert position.gtid
     unknown = "0-1-999999999" if ground.flavour.mariadb else f"{position.gtid.partition(':')[0]}:999999999"

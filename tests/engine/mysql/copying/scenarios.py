@@ -15,7 +15,7 @@ class Scenario:
     during: tuple[str, ...] = ()
     late: tuple[str, ...] = ()
     refused: str = ""
-    only: str = ""  # mariadb | mysql
+    only: str = ""  # mariadb | mysql, perhaps from some version on: mariadb 10.7
     renames: dict[str, str] = field(default_factory=dict)
     dropped: tuple[str, ...] = ()
     source: str = "t"
@@ -166,7 +166,7 @@ KEYS = (
             "UUID()",
             "UUID()",
         ),
-        only="mariadb",
+        only="mariadb 10.7",
     ),
     keyed(
         "inet6",
@@ -278,8 +278,8 @@ VALUES = (
     values("opaque_json", "a JSON", ("JSON_OBJECT('d', CAST('2024-01-01' AS DATE), 'n', CAST(1.500 AS DECIMAL(9,3)))", "CAST(1 AS JSON)"), only="mysql"),
     values("shapes", "a POINT; b GEOMETRY", ("NULL, NULL", "ST_GeomFromText('POINT(1 2)'), ST_GeomFromText('LINESTRING(0 0, 1 1)')")),
     values("shapes_with_srid", "a POINT SRID 4326", ("ST_GeomFromText('POINT(1 2)', 4326)",), only="mysql"),
-    values("vectors", "a VECTOR(3)", ("NULL", "TO_VECTOR('[1,2,3]')"), only="mysql"),
-    values("uuids", "a UUID; b INET6", ("NULL, NULL", "UUID(), '::1'"), only="mariadb"),
+    values("vectors", "a VECTOR(3)", ("NULL", "TO_VECTOR('[1,2,3]')"), only="mysql 9"),
+    values("uuids", "a UUID; b INET6", ("NULL, NULL", "UUID(), '::1'"), only="mariadb 10.7"),
     values("compressed", "a TEXT COMPRESSED; b BLOB COMPRESSED", ("NULL, NULL", "'', ''", "REPEAT('a', 5000), REPEAT('b', 5000)"), only="mariadb"),
     values("generated", "a INT", ("1", "2", "NULL"), more=", g INT AS (a + 1) VIRTUAL, s INT AS (a * 2) STORED, z INT NOT NULL DEFAULT 3"),
     values("invisible", "a INT", ("1", "NULL"), more=", i INT NOT NULL DEFAULT 4 INVISIBLE"),

@@ -159,26 +159,34 @@ def test_chunks_go_on_while_somebody_holds_a_row_that_is_to_be_applied(
 
 
 class Prepared:
-    """A transaction that was prepared before the copy began, and is committed while it runs."""
+    """A transaction that was prepared before the copy began, and is committed while it runs, or at the `end`."""
 
-    def __init__(self, rig: Rig, name: str) -> None:
+    def __init__(self, rig: Rig, name: str, seconds: float = 1.5) -> None:
         self.name = name
+        self._open = True
         self._link = rig.link()
         for statement in (
             f"XA START '{name}'", "UPDATE t SET v = 'xa' WHERE id = 30", f"XA END '{name}'", f"XA PREPARE '{name}'",
         ):  # fmt: skip
             self._link.run(statement)
-        self._timer = threading.Timer(1.5, lambda: self._link.run(f"XA COMMIT '{name}'"))
+        self._timer = threading.Timer(seconds, self._commit)
         self._timer.start()
 
+    def _commit(self) -> None:
+        if self._open:
+            self._open = False
+            self._link.run(f"XA COMMIT '{self.name}'")
+
     def end(self) -> None:
+        self._timer.cancel()
         self._timer.join()
+        self._commit()
         self._link.close()
 
 
-def repairs_beside_a_prepared_transaction(rig: Rig, name: str) -> int:
-    """How many rows had to be mended."""
-    prepared = Prepared(rig, name)
+def repairs_beside_a_prepared_transaction(rig: Rig, name: str, seconds: float = 1.5) -> int:
+    """How many rows had to be mended, when it is committed after so long, or as soon as all is copied."""
+    prepared = Prepared(rig, name, seconds)
     try:
         with rig.copying(rig.step()) as copy:
             watcher = Watcher()
@@ -200,7 +208,7 @@ def test_rows_that_were_prepared_before_the_copy_began_are_waited_for(server: Se
 def test_without_waiting_for_them_they_are_stale(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows, "hiding", lambda *_: [])
     with pytest.raises(AssertionError, match="stale"):
-        repairs_beside_a_prepared_transaction(make_rig(server, TABLE, CHANGE), "stale")
+        repairs_beside_a_prepared_transaction(make_rig(server, TABLE, CHANGE), "stale", seconds=30)
 
 
 def test_changes_may_hide_behind_a_prepared_transaction(server: Server) -> None:

@@ -47,7 +47,7 @@ ONLY = {
         "CHECK (a > 0) NOT ENFORCED) STATS_PERSISTENT=1"),
     ),
     "mariadb": (
-        ("CREATE TABLE periods (u UUID, i INET6, tt TEXT COMPRESSED, a INT, s DATE, e DATE, KEY k (a) IGNORED, PERIOD FOR "
+        ("CREATE TABLE periods (i INET6, tt TEXT COMPRESSED, a INT, s DATE, e DATE, KEY k (a) IGNORED, PERIOD FOR "
         "pp (s, e)) PAGE_COMPRESSED=1"),
         "CREATE TABLE slow (a INT) ENGINE=Aria TRANSACTIONAL=1",
     ),
@@ -184,7 +184,7 @@ def test_the_records_tell_columns_keys_and_parents(server: Server) -> None:
     assert key is not None
     assert unique is not None
     assert [(part.column, part.prefix, part.descending) for part in key.parts] == [
-        ("a", None, True),
+        ("a", None, not server.is_one("mariadb") or server.is_one("mariadb 10.8")),  # older ones forget DESC
         ("c", 3, False),
     ]
     assert (unique.unique, unique.columns) == (True, ("c",))

@@ -190,12 +190,13 @@ def test_redundant_indexes(desk: Desk) -> None:
     assert said("a INT, KEY k (a, id)") == [
         'Index "k" ends with the columns of the primary key, which every index has at its end'
     ]
-    assert (
-        said(
-            "a INT, b VARCHAR(9), UNIQUE KEY k (a), KEY l (b), KEY m (b(3)), FULLTEXT KEY f (b), KEY n (a DESC)"
-        )
-        == []
-    )
+    assert said("a INT, b VARCHAR(9), UNIQUE KEY k (a), KEY l (b), KEY m (b(3)), FULLTEXT KEY f (b)") == []
+
+
+def test_an_index_in_the_other_direction_is_not_redundant(desk: Desk, server: Server) -> None:
+    if server.is_one("mariadb") and not server.is_one("mariadb 10.8"):
+        pytest.skip("MariaDB knows descending indexes since 10.8")
+    assert desk.said(None, "a INT, UNIQUE KEY k (a), KEY n (a DESC)", "redundant_indexes") == []
 
 
 def test_primary_key(desk: Desk) -> None:
@@ -289,7 +290,8 @@ def test_names(desk: Desk) -> None:
 def test_the_reserved_words_are_those_of_the_server(mysql: Server) -> None:
     with schema_with(mysql) as (link, _):
         words = link.rows("SELECT word FROM information_schema.keywords WHERE reserved = 1")
-        assert {word for (word,) in words} == RESERVED
+    found = {word for (word,) in words}
+    assert found == RESERVED if mysql.is_one("mysql 9.7") else found <= RESERVED
 
 
 def test_allow_engine(desk: Desk) -> None:
