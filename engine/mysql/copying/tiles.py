@@ -35,6 +35,8 @@ class Tiles:
         self._source = source
         self._lock = threading.Lock()
         self._handed = low  # every range up to here was handed out
+        self.first: Literals | None = None
+        """Before the first row, once the walk has begun; None: there is no row, or the first range takes in all before it."""
         self.end: Literals | None = None
         """Where the walk ends, once it has begun; None: there is no row."""
         self._number = 0
@@ -45,10 +47,10 @@ class Tiles:
     def begin(self, link: Link) -> None:
         """Fix the end, and for whole numbers the beginning. Locking reads: they wait for what was written but is not visible."""
         self.end = self._edge(link, self.key.order_back)
-        if self.end is not None and self.low is None and self.key.whole:
-            first = self._edge(link, self.key.order)
-            if first is not None:
-                self._handed = self.low = (str(int(first[0]) - 1),)
+        if self.key.whole and (row := self._edge(link, self.key.order)) is not None:
+            self.first = (str(int(row[0]) - 1),)
+        if self.low is None and self.end is not None:
+            self._handed = self.low = self.first
 
     @property
     def exhausted(self) -> bool:

@@ -80,12 +80,11 @@ class Verification:
 
     def _pass(self, control: Control) -> Signal:
         work, shape = self._work, self._shape
-        began_with, went_on_from = work.checkpoint.repairs, work.checkpoint.low
+        began_with = work.checkpoint.repairs
         tiles = Tiles(shape.source, shape.key, Pace(CHUNK_SECONDS), work.checkpoint.low)
         if not self._ordered:
             tiles.pace.most = AT_ONCE
         tiles.begin(work.link)
-        edges = (None if went_on_from else tiles.low, tiles.end)
         crew = Crew("compare", tiles, self._compare, self._open, work.hold.close_link, MOST_THREADS)
         self._steer(crew, control)
         with crew:
@@ -94,7 +93,7 @@ class Verification:
                 finished, low = crew.finished, tiles.low
                 said = self._steer(crew, control)
                 if finished and not outside:
-                    self._look_outside(*edges)
+                    self._look_outside(tiles)
                     outside = True
                 signal = work.turn(control, said, gather=0.0)
                 if signal is Signal.GO:
@@ -150,17 +149,14 @@ class Verification:
             link.run("COMMIT")
         return ours[0]
 
-    def _look_outside(self, low: Literals | None, end: Literals | None) -> None:
-        """Doubt the copies that lie outside of the walk: rows that came since, or rows that are not in the source.
-
-        *low* is None where the walk has no beginning of its own, or went on from where an earlier one had come.
-        """
+    def _look_outside(self, tiles: Tiles) -> None:
+        """Doubt the copies that lie outside of the walk: rows that came since, or rows that are not in the source."""
         key, link = self._shape.new_key, self._work.link
         if not self._ordered:
             return self._count(link)
-        if low is not None:
-            self._doubt(self._keys(link, key.upto(low), shadow=True))
-        self._doubt(self._keys(link, key.after(end), shadow=True))
+        if tiles.first is not None:
+            self._doubt(self._keys(link, key.upto(tiles.first), shadow=True))
+        self._doubt(self._keys(link, key.after(tiles.end), shadow=True))
         return None
 
     def _count(self, link: Link) -> None:

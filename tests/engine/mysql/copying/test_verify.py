@@ -1,6 +1,7 @@
 """The comparison of a copy with its table: what it finds, and how much it reads for it."""
 
 from engine import faults
+from engine.base import Signal
 from engine.mysql.shadow.names import names_of
 from tests.engine.mysql.copying.application import TABLE, fill
 from tests.engine.mysql.copying.rig import Watcher, make_rig, prepare
@@ -19,6 +20,25 @@ def test_a_copy_of_no_row_before_the_first_key_is_found_however_long_the_table(s
         assert copy.checkpoint.repairs == 1
         with rig.locked(copy) as link:
             assert rig.assert_same(link) == 20_000
+
+
+def test_a_copy_of_no_row_before_the_first_key_is_found_by_a_comparison_that_went_on(server: Server) -> None:
+    rig = make_rig(server, f"{TABLE};;{fill(1_000)}", ["ADD extra INT NOT NULL DEFAULT 7"])
+    step = rig.step()
+
+    def interrupt(_: object) -> Signal | None:
+        return Signal.STOP if copy.checkpoint.phase != "copy" and copy.checkpoint.low is not None else None
+
+    with rig.copying(step) as copy:
+        assert copy.open(Watcher()) is Signal.GO
+        assert copy.fill(Watcher(interrupt)) is Signal.STOP
+        copy.save()
+    rig.run(f"REPLACE INTO {rig.shadow} (id, pad) VALUES (-5, 'phantom')")
+    with rig.copying(step) as copy:
+        prepare(copy, Watcher())
+        assert copy.checkpoint.repairs == 1
+        with rig.locked(copy) as link:
+            assert rig.assert_same(link) == 1_000
 
 
 def test_rows_that_all_differ_in_the_same_way_are_found(server: Server) -> None:
@@ -45,7 +65,7 @@ def test_values_that_the_new_type_shows_otherwise_are_no_difference(server: Serv
     columns = "a DECIMAL(9,2) NOT NULL, u CHAR(36), i VARCHAR(45)"
     row = "(1, 1.5, '123E4567-E89B-12D3-A456-426655440000', '0:0:0:0:0:0:0:1'), (2, 2, NULL, NULL)"
     changes = ["MODIFY a DECIMAL(9,2) ZEROFILL NOT NULL"]
-    if server.flavour == "mariadb":
+    if server.is_one("mariadb 10.7"):
         changes += ["MODIFY u UUID", "MODIFY i INET6"]
     rig = make_rig(
         server, f"CREATE TABLE t (id INT PRIMARY KEY, {columns});; INSERT INTO t VALUES {row}", changes
