@@ -3,7 +3,8 @@
 One server per run, started for it (`--server mariadb|mysql`), 1 GB of buffer pool, synced at every commit; a table of `--rows`
 rows with and without two secondary indexes, changed by MODIFY k BIGINT. Idle, then (`--load`) beside paced writers in a process
 of their own: single-row updates, inserts and deletes. The native change locks writers out for as long as it takes, which is the
-floor of the one and the ceiling of the other figure. Options: `--rounds`, `--volume`, `--without-pt`.
+floor of the one and the ceiling of the other figure; the floor of that is a connection that only computes as long and as often as
+the copy works. Options: `--rounds`, `--volume`, `--without-pt`.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from bench.machine import describe
 from bench.samples import quantile
 from engine.base import DEFAULT_VOLUME, Signal
 from engine.mysql.address import Address
+from engine.mysql.copying.pace import GENTLE_REST, GENTLE_SECONDS
 from tests.engine.mysql.copying.rig import Rig, Watcher
 from tests.servers.flavours import ACCOUNT, FLAVOURS
 from tests.servers.private import PrivateServer
@@ -47,6 +49,7 @@ WRITER_RATE = 25
 BEFORE_SECONDS = 30.0
 """So long the application is measured alone, before the change begins."""
 SETTLE_SECONDS = 120.0
+COMPUTING_SECONDS = 20.0
 OPTIONS = {
     "mariadb": ("--innodb-log-file-size=512M",),
     "mysql": ("--innodb-redo-log-capacity=1G",),
@@ -268,6 +271,20 @@ def percona(rig: Rig) -> Result:
     return Result(seconds)
 
 
+def computing(rig: Rig) -> Result:
+    """What any work of the gentle copy's rhythm costs the application: a connection that computes, without table or disk."""
+    began = time.monotonic()
+    with rig.link() as link:
+        rounds = 1_000
+        while time.monotonic() - began < COMPUTING_SECONDS:
+            at = time.monotonic()
+            link.value(f"SELECT BENCHMARK({rounds}, SHA2('x', 256))")
+            took = time.monotonic() - at
+            rounds = max(1_000, int(rounds * min(GENTLE_SECONDS / took, 2.0)))
+            time.sleep(took * GENTLE_REST)
+    return Result(time.monotonic() - began)
+
+
 def log_bytes(rig: Rig) -> int:
     """How much binary log there is."""
     with rig.link() as link:
@@ -339,6 +356,8 @@ def run(rig: Rig, rows: int, options: argparse.Namespace) -> None:
             ways["pt-online-schema-change"] = percona
         else:
             print("pt-online-schema-change is not installed (Debian: percona-toolkit): NOT COMPARED")
+    if options.load:
+        ways["computing only"] = computing
     chosen = {name: text for name, text in INDEXES.items() if not options.indexes or options.indexes in name}
     for name, indexes in chosen.items():
         for busy in [True] if options.load else [False]:
