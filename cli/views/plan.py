@@ -24,7 +24,8 @@ TYPE_NAMES = {"sqlite": "SQLite", "mysql": "MySQL", "vitess": "Vitess"}
 INDENT = "    "
 STRATEGY_WORDS = {
     "instant": "instant",
-    "direct": "direct (one transaction)",
+    "in_place": "in place",
+    "direct": "direct (writers wait)",
     "online": "online (copied in the background)",
 }
 
@@ -147,10 +148,12 @@ def _summary(plan: Plan) -> Text:
     strategies = Counter(change.strategy for change in plan.changes if change.strategy)
     text = Text.assemble(("Plan: ", "bold"), ", ".join(parts))
     if strategies:
-        runs = ", ".join(
-            f"{strategies[name]} {name}" for name in ("instant", "direct", "online") if strategies[name]
-        )
-        text.append(f" ({runs})" if runs else "")
+        runs = [
+            f"{strategies[name]} {words.split(' (')[0]}"
+            for name, words in STRATEGY_WORDS.items()
+            if strategies[name]
+        ]
+        text.append(f" ({', '.join(runs)})" if runs else "")
     unsafe = len(plan.unsafe)
     if unsafe:
         text.append(f" · {count(unsafe, 'unsafe change')}", f"bold {RED}")

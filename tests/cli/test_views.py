@@ -188,6 +188,7 @@ def test_a_plan_shows_ddl_strategy_lock_and_findings_with_their_place(width: int
             lock="A short write lock at the cutover.",
             ddl="ALTER TABLE orders ADD c;",
         ),
+        change("new", strategy="in_place", ddl="CREATE INDEX i ON new (c);"),
         change(
             "old",
             change_type="drop",
@@ -211,11 +212,15 @@ def test_a_plan_shows_ddl_strategy_lock_and_findings_with_their_place(width: int
     assert max(map(len, lines)) <= width
     assert "ALTER TABLE orders ADD c;" in text
     assert "online (copied in the background)" in text
+    assert "alter · in place" in text
     assert "A short write lock at the cutover." in text
     assert "shop.sql:7" in text
     assert "UNSAFE" in text
     assert text.index("Unsafe: data could be lost") < text.index("Warnings")
-    assert "Plan: 1 to alter, 1 to drop (1 direct, 1 online) · 1 unsafe change · 1 warning" in " ".join(lines)
+    assert (
+        "Plan: 2 to alter, 1 to drop (1 in place, 1 direct, 1 online) · 1 unsafe change · 1 warning"
+        in " ".join(lines)
+    )
 
 
 def test_a_plan_without_changes_says_so() -> None:
