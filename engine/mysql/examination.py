@@ -8,6 +8,7 @@ from engine.mysql.flavour import Flavour
 from engine.mysql.hiding import hiding
 from engine.mysql.lag import Finding, Replicas
 from engine.mysql.link import Link
+from engine.mysql.quoting import quote_name
 from engine.mysql.rights import ON_TABLES, SCRATCH, Rights, rights_of
 from engine.mysql.spec import OWN_PREFIX
 from engine.mysql.trouble import ServerRefused
@@ -21,11 +22,17 @@ _LARGEST = """
 """
 
 
+_SCHEMAS = """
+    SELECT schema_name FROM information_schema.schemata
+     WHERE schema_name NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema') ORDER BY 1
+"""
+
+
 def examine_server(address: Address, link: Link, flavour: Flavour) -> Iterator[Observation]:
     """One observation for each thing looked at."""
     yield _good("server", str(flavour))
     rights = rights_of(link, flavour)
-    yield _tables(address, rights)
+    yield _tables(address, link, rights)
     yield _scratch(rights)
     yield from _log(link, rights)
     yield _locks(link, flavour, rights.user)
@@ -35,17 +42,27 @@ def examine_server(address: Address, link: Link, flavour: Flavour) -> Iterator[O
     yield _largest(address, link)
 
 
-def _tables(address: Address, rights: Rights) -> Observation:
-    missing = rights.missing(ON_TABLES, address.database)
-    where = f"`{address.database}`.*" if address.database else "*.*"
-    if not missing:
-        return _good("privileges", f"all that changes of tables need on {where}")
+def _tables(address: Address, link: Link, rights: Rights) -> Observation:
+    """Of a target without a database of its own, in every schema that can be seen: any may be one of its namespaces."""
+    seen = [address.database] if address.database else [str(name) for (name,) in link.rows(_SCHEMAS)]
+    schemas = {f"{quote_name(name)}.*": rights.missing(ON_TABLES, name) for name in seen if _foreign(name)}
+    if not schemas:
+        schemas["*.*"] = rights.missing(ON_TABLES)
+    lacking = {where: missing for where, missing in schemas.items() if missing}
+    if not lacking:
+        return _good("privileges", f"all that changes of tables need on {', '.join(schemas)}")
     return Observation(
-        verdict=Verdict.BAD,
+        verdict=Verdict.DOUBTFUL if len(lacking) < len(schemas) else Verdict.BAD,
         subject="privileges",
-        text=f"missing on {where}: {', '.join(missing)}",
-        remedy=f"GRANT {', '.join(missing)} ON {where} TO {rights.user}",
+        text="; ".join(f"missing on {where}: {', '.join(missing)}" for where, missing in lacking.items()),
+        remedy="; ".join(
+            f"GRANT {', '.join(missing)} ON {where} TO {rights.user}" for where, missing in lacking.items()
+        ),
     )
+
+
+def _foreign(schema: str) -> bool:
+    return not schema.startswith(OWN_PREFIX)
 
 
 def _scratch(rights: Rights) -> Observation:

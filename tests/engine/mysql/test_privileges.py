@@ -45,8 +45,8 @@ class Account:
             if not any(text.startswith(f"GRANT {privilege} ON") for privilege in leave_out):
                 self.shop.run(text)
 
-    def engine(self) -> MysqlEngine:
-        here = f"{self.shop.server.host}:{self.shop.server.port}/{self.shop.database}"
+    def engine(self, *, whole_server: bool = False) -> MysqlEngine:
+        here = f"{self.shop.server.host}:{self.shop.server.port}/{'' if whole_server else self.shop.database}"
         dsn = f"mysql://{self.name}:{PASSWORD}@{here}"
         return MysqlEngine(Target(kind="mysql", database="shop", environment="test", dsn=dsn))
 
@@ -96,6 +96,18 @@ def test_the_examination_names_the_grant_that_is_missing(account: Account, privi
     account.grant(privilege)
     remedies = [seen.remedy for seen in account.engine().examine() if seen.verdict is not Verdict.GOOD]
     assert any(f"GRANT {privilege} ON" in remedy and account.name in remedy for remedy in remedies)
+
+
+def test_the_examination_of_a_whole_server_looks_at_the_schemas_that_can_be_seen(account: Account) -> None:
+    other = account.shop.server.fresh_database()
+    account.grant()
+    for rights, verdict in ((), Verdict.GOOD), (("SELECT", "UPDATE"), Verdict.DOUBTFUL):
+        for right in rights:
+            account.shop.run(f"GRANT {right} ON `{other}`.* TO {account.name}@'127.0.0.1'")
+        (seen,) = [one for one in account.engine(whole_server=True).examine() if one.subject == "privileges"]
+        assert seen.verdict is verdict
+        assert bool(rights) == (f"missing on `{other}`.*: INSERT, DELETE, CREATE" in seen.text)
+        assert f"`{account.shop.database}`.*: " not in seen.text
 
 
 def test_the_examination_names_the_grant_that_tells_of_prepared_transactions(account: Account) -> None:
