@@ -41,6 +41,7 @@ class TiedDown(Exception):
 class Piece:
     """What one table contributes to a change."""
 
+    table: str
     statements: list[Statement]
     ddl: list[str]
     strategy: Strategy
@@ -85,7 +86,7 @@ class Altering:
         before = self._tables.snapshot([key, *parents])
         alters = self._find(start, wanted, columns, before)
         if not alters:
-            return Piece(opening, ddl, Strategy.INSTANT, ["Only the name changes, at once."])
+            return Piece(wanted.name, opening, ddl, Strategy.INSTANT, ["Only the name changes, at once."])
         self._tables.again(before)
         how = self._how(
             start, wanted, columns, alters, parents, "" if alone else "it changes together with others"
@@ -96,6 +97,7 @@ class Altering:
         ]
         self._check(wanted)
         piece = Piece(
+            wanted.name,
             [*opening, *statements],
             [*ddl, *(f"ALTER TABLE {quote_name(wanted.name)} {clauses}" for clauses, _ in how.alters)],
             how.strategy,

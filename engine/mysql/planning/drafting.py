@@ -69,7 +69,7 @@ class Drafting:
             step=step,
             ddl=tuple(text for piece in pieces for text in piece.ddl),
             strategy=Strategy.ONLINE if step.copy else max(strategies, key=_ORDER.index),
-            lock=" ".join(dict.fromkeys(lock for piece in pieces for lock in piece.locks)),
+            lock=_lock(pieces),
             warnings=tuple(dict.fromkeys(warning for piece in pieces for warning in piece.warnings)),
             parts=tuple(part for piece in pieces for part in piece.parts),
         )
@@ -103,7 +103,7 @@ class Drafting:
         sql = f"DROP TABLE {quote_table(*key)}"
         lock = f"Removes {Size(rows=rows, bytes_=size)} at once; it waits for transactions that use the table to end."
         return Piece(
-            statements=[Statement(sql=sql, algorithm=Algorithm.PLAIN, after=((key[1], None),))],
+            table=key[1], statements=[Statement(sql=sql, algorithm=Algorithm.PLAIN, after=((key[1], None),))],
             ddl=[f"DROP TABLE {quote_name(key[1])}"], strategy=Strategy.INSTANT, locks=[lock], warnings=[], parts=[],
         )  # fmt: skip
 
@@ -123,7 +123,7 @@ class Drafting:
                     f"{wanted.name}: the server does not take it: {self._stage.said(refused)}"
                 ) from refused
         return Piece(
-            statements=[statement], ddl=[wanted.text], strategy=Strategy.INSTANT,
+            table=wanted.name, statements=[statement], ddl=[wanted.text], strategy=Strategy.INSTANT,
             locks=["A new, empty table: nothing waits for it."], warnings=[], parts=[],
         )  # fmt: skip
 
@@ -185,6 +185,13 @@ class Drafting:
                 [],
             )  # the table is as new and empty as it was above
         return piece
+
+
+def _lock(pieces: Sequence[Piece]) -> str:
+    """What the change locks; of several tables each sentence names its own."""
+    several = len({piece.table for piece in pieces}) > 1
+    said = (f"{piece.table}: {lock}" if several else lock for piece in pieces for lock in piece.locks)
+    return " ".join(dict.fromkeys(said))
 
 
 def _check_drops(unit: Unit, parts: Sequence[str]) -> None:
