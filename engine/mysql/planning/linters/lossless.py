@@ -80,9 +80,15 @@ def _integer(one: _Type, two: _Type) -> bool:
 
 
 def _decimal(one: _Type, two: _Type) -> bool:
-    if one.base != "decimal" or two.base != "decimal" or (two.unsigned and not one.unsigned):
+    if two.base != "decimal" or (two.unsigned and not one.unsigned):
         return False
-    (digits, scale), (new_digits, new_scale) = one.numbers, two.numbers
+    if one.base in INTEGER_BITS:
+        digits, scale = len(str(2 ** (INTEGER_BITS[one.base] - (not one.unsigned)))), 0
+    elif one.base == "decimal":
+        digits, scale = one.numbers
+    else:
+        return False
+    new_digits, new_scale = two.numbers
     return new_scale >= scale and new_digits - new_scale >= digits - scale
 
 

@@ -133,6 +133,7 @@ SAFE = [
     ("DATETIME(3)", "DATETIME(6)"), ("DATE", "DATETIME"), ("VARCHAR(9) CHARACTER SET latin1", "VARCHAR(9)"),
     ("VARCHAR(9) CHARACTER SET utf8mb3", "VARCHAR(9)"), ("VARCHAR(9) CHARACTER SET ucs2", "VARCHAR(9)"), ("JSON", "JSON"),
     ("INT(5)", "INT(3)"), ("DECIMAL(5,2) UNSIGNED", "DECIMAL(5,2)"), ("TINYINT(1)", "INT"),
+    ("BIGINT", "DECIMAL(19,0)"), ("BIGINT UNSIGNED", "DECIMAL(22,2) UNSIGNED"), ("TINYINT", "DECIMAL(3,0)"),
 ]  # fmt: skip
 UNPROVEN = [
     ("INT", "SMALLINT"), ("INT", "INT UNSIGNED"), ("INT UNSIGNED", "INT"), ("INT", "VARCHAR(20)"),
@@ -142,7 +143,9 @@ UNPROVEN = [
     ("VARBINARY(9)", "VARCHAR(9)"), ("ENUM('a','b')", "ENUM('b','a')"), ("ENUM('a','b')", "ENUM('a')"),
     ("ENUM('a')", "SET('a')"), ("ENUM('a')", "VARCHAR(9)"), ("BIT(9)", "BIT(3)"), ("DATETIME(6)", "DATETIME"),
     ("DATETIME", "DATE"), ("DATETIME", "TIMESTAMP"), ("VARCHAR(9)", "VARCHAR(9) CHARACTER SET latin1"), ("TEXT", "BLOB"),
-    ("BIGINT", "DOUBLE"), ("VARCHAR(9) CHARACTER SET gbk", "VARCHAR(9)"), ("TEXT CHARACTER SET latin1", "TEXT"),
+    ("BIGINT", "DOUBLE"), ("BIGINT UNSIGNED", "DECIMAL(19,0)"), ("INT", "DECIMAL(10,0) UNSIGNED"),
+
+    ("MEDIUMINT UNSIGNED", "DECIMAL(9,2)"), ("DECIMAL(5,0)", "BIGINT"), ("VARCHAR(9) CHARACTER SET gbk", "VARCHAR(9)"), ("TEXT CHARACTER SET latin1", "TEXT"),
 ]  # fmt: skip
 
 
