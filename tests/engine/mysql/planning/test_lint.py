@@ -144,7 +144,6 @@ UNPROVEN = [
     ("ENUM('a')", "SET('a')"), ("ENUM('a')", "VARCHAR(9)"), ("BIT(9)", "BIT(3)"), ("DATETIME(6)", "DATETIME"),
     ("DATETIME", "DATE"), ("DATETIME", "TIMESTAMP"), ("VARCHAR(9)", "VARCHAR(9) CHARACTER SET latin1"), ("TEXT", "BLOB"),
     ("BIGINT", "DOUBLE"), ("BIGINT UNSIGNED", "DECIMAL(19,0)"), ("INT", "DECIMAL(10,0) UNSIGNED"),
-
     ("MEDIUMINT UNSIGNED", "DECIMAL(9,2)"), ("DECIMAL(5,0)", "BIGINT"), ("VARCHAR(9) CHARACTER SET gbk", "VARCHAR(9)"),
     ("TEXT CHARACTER SET latin1", "TEXT"),
 ]  # fmt: skip

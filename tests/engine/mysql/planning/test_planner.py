@@ -59,6 +59,15 @@ def test_what_was_pulled_plans_as_no_change(server: Server) -> None:
         assert plan_mysql(here.address, files).original == files
 
 
+def test_a_change_of_two_tables_says_what_it_locks_of_each(server: Server) -> None:
+    child = "CREATE TABLE child (id INT PRIMARY KEY, p {0}, CONSTRAINT fk FOREIGN KEY (p) REFERENCES parent (id));"
+    parent = "CREATE TABLE parent (id {0} PRIMARY KEY);"
+    with ground(server, parent.format("INT")[:-1], child.format("INT")[:-1]) as here:
+        (change,) = here.plan(parent.format("BIGINT") + child.format("BIGINT")).changes
+        assert "child: Copies the table in one statement: writers of it wait" in change.lock
+        assert "parent: Copies the table in one statement: writers of it wait" in change.lock
+
+
 def test_a_pull_without_a_database_brings_every_schema_by_its_name(server: Server) -> None:
     with ground(server, "CREATE TABLE t (a INT)") as here, ground(server, "CREATE TABLE u (a INT)") as there:
         files = pull_mysql(address_of(server), "ignored")
