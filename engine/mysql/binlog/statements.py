@@ -55,6 +55,10 @@ _HARMLESS = frozenset(
 _DEFINITIONS = frozenset({"CREATE", "ALTER", "DROP", "RENAME", "TRUNCATE"})
 
 
+_BEFORE_TABLES = frozenset({"TABLE", "ON", "REFERENCES"})
+"""Of ALTER TABLE, CREATE INDEX and DROP INDEX."""
+
+
 class Statements:
     """Judges statements against the tables that are watched."""
 
@@ -91,7 +95,7 @@ class Statements:
 
     def _names(self, tokens: list[tuple[str, bool]], place: int, schema: str) -> bool:
         """Whether the word there names a watched table, alone or behind its schema: others have tables of that name, too."""
-        if place >= 2 and tokens[place - 1] == (".", False):
+        if place - _first(tokens, place) == 2:
             schema = tokens[place - 2][0]
         return (schema.lower(), tokens[place][0].lower()) in self._watched
 
@@ -106,9 +110,34 @@ class Statements:
         # A temporary table hides the watched one from its own session only.
         if kind in _HARMLESS_OBJECTS or kind == "TEMPORARY" or not named:
             return False
+        if verb == "RENAME" or (verb == "DROP" and kind != "INDEX"):
+            return True
         if verb == "CREATE" and kind == "TABLE":
-            return "REFERENCES" in words or _created(tokens, words) in named
-        return True
+            return (
+                any(_before(tokens, at) == "REFERENCES" for at in named) or _created(tokens, words) in named
+            )
+        # Columns, indexes and the like may be called as a table is.
+        return any(_before(tokens, at) in _BEFORE_TABLES for at in named)
+
+
+def _first(tokens: list[tuple[str, bool]], place: int) -> int:
+    """Where the name that ends at *place* begins: at its schema, or at the dot that MariaDB takes without one."""
+    if tokens[place - 1 : place] != [(".", False)]:
+        return place
+    word, plain = tokens[place - 2] if place >= 2 else (",", False)
+    alone = word == "," or (
+        plain and word.upper() in _BEFORE_TABLES | {"EXISTS", "TO", "TABLES", "TRUNCATE", "INTO", "FROM"}
+    )
+    return place - 1 if alone else place - 2
+
+
+def _before(tokens: list[tuple[str, bool]], place: int) -> str:
+    """The word before the name that ends at *place*, IF EXISTS left out."""
+    words = [word.upper() if plain else "" for word, plain in tokens[: _first(tokens, place)]]
+    for condition in (["IF", "NOT", "EXISTS"], ["IF", "EXISTS"]):
+        if words[-len(condition) :] == condition:
+            words = words[: -len(condition)]
+    return words[-1] if words else ""
 
 
 def _inner(tokens: list[tuple[str, bool]]) -> list[tuple[str, bool]]:

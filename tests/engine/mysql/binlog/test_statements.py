@@ -24,6 +24,13 @@ HARMLESS = [
     "CREATE TABLE item__osc_n LIKE item",
     "ALTER TABLE item__osc_n ADD c INT COMMENT 'item'",
     "ALTER TABLE other COMMENT 'about item' /* item */ -- item",
+    "ALTER TABLE item__osc_n ADD KEY item (item)",
+    "ALTER TABLE `other` ADD COLUMN IF NOT EXISTS `item` INT, ADD UNIQUE KEY `item` (`item`)",
+    "ALTER TABLE other ADD CONSTRAINT item CHECK (item > 0)",
+    "ALTER TABLE shop.other RENAME COLUMN a TO item, RENAME KEY b TO item, DROP COLUMN IF EXISTS item",
+    "CREATE INDEX item ON other (item)",
+    "DROP INDEX item ON other",
+    "CREATE TABLE other (id INT, item INT, KEY item (item), FOREIGN KEY item (item) REFERENCES parent (item))",
     "CREATE TABLE `copy` AS SELECT * FROM item",
     "CREATE TABLE IF NOT EXISTS shop.copy AS SELECT 1 FROM item",
     "CREATE TEMPORARY TABLE x LIKE item",
@@ -81,6 +88,12 @@ CHANGES = [
     "CREATE DEFINER=`a`@`b` TRIGGER t AFTER INSERT ON item FOR EACH ROW SET @x = 1",
     'ALTER TABLE "item" ADD c INT',
     "/*!40000 ALTER TABLE item DISABLE KEYS */",
+    "ALTER TABLE IF EXISTS item ADD c INT",
+    "ALTER TABLE other EXCHANGE PARTITION p WITH TABLE shop.item",
+    "ALTER TABLE other ADD FOREIGN KEY (i) REFERENCES item (id)",
+    "TRUNCATE TABLE .item",
+    "DROP TABLE other, .item",
+    "ALTER TABLE .item ADD c INT",
 ]
 
 TEXTS = [
