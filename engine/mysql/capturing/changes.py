@@ -63,10 +63,10 @@ class Changes:
         with self._lock:
             return [key for key, _ in zip(self._applying, range(limit), strict=False)]
 
-    def among(self, keys: Sequence[Literals]) -> set[Literals]:
-        """Which of *keys* wait."""
+    def waiting(self) -> list[Literals]:
+        """All that wait."""
         with self._lock:
-            return {key for key in keys if key in self._gathering or key in self._applying}
+            return [*self._gathering, *self._applying]
 
     def applied(self, keys: Sequence[Literals]) -> None:
         """The shadow has these rows as they are now."""

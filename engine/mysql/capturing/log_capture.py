@@ -22,6 +22,7 @@ class LogCapture(Capture):
 
     def __init__(self, stream: Stream, shape: Shape, start: Position | None) -> None:
         self._stream = stream
+        self._key = shape.key
         self._watched = watch(shape.old, shape.key.names)
         self._changes = stream.join(self._watched, start or stream.end())
         self._mark: Position | None = None
@@ -66,7 +67,8 @@ class LogCapture(Capture):
     def waiting(self, link: Link, keys: Sequence[Literals]) -> set[Literals] | None:
         if not self._stream.wait_for(self._stream.end(link), LOOK_SECONDS):
             return None
-        return self._changes.among(keys)
+        waiting = {self._key.spelled(key) for key in self._changes.waiting()}
+        return {key for key in keys if self._key.spelled(key) in waiting}
 
     def mark(self, link: Link) -> None:
         self._mark = self._stream.end(link)

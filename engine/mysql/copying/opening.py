@@ -109,8 +109,7 @@ class Opening:
     def _captured(self, shape: Shape) -> Capture:
         """The log, or, where it cannot be read, triggers that are still to be made."""
         work = self._work
-        # The marker of the beginning is written in our own tables' schema.
-        why_not = obstacles(work.hold.address, [work.step.schema, work.hold.home])
+        why_not = self._obstacles()
         if not why_not:
             return LogCapture(work.stream, shape, None)
         if work.hold.link.value("SELECT @@log_bin AND @@GLOBAL.binlog_format = 'STATEMENT'"):
@@ -120,6 +119,10 @@ class Opening:
             )
         work.notice = f"changes are captured by triggers: {'; '.join(why_not)}"
         return DeltaCapture(work.hold, shape, work.names)
+
+    def _obstacles(self) -> list[str]:
+        """Why the log does not tell. The marker of the beginning is written in our own tables' schema."""
+        return obstacles(self._work.hold.address, [self._work.step.schema, self._work.hold.home])
 
     # -- from the checkpoint ------------------------------------------------------------------------------------
 
@@ -132,8 +135,10 @@ class Opening:
         work.begin(shape, self._captured_as_before(shape, state), found_again(state))
 
     def _captured_as_before(self, shape: Shape, state: Checkpoint) -> Capture:
-        """What was begun with goes on."""
+        """What was begun with goes on. BeginAnew: the server's settings are others now, and its log does not tell."""
         if state.position is not None:
+            if why_not := self._obstacles():
+                raise BeginAnew("; ".join(why_not))
             return LogCapture(self._work.stream, shape, state.position)
         return DeltaCapture(self._work.hold, shape, self._work.names, state.witness)
 

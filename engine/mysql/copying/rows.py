@@ -9,7 +9,7 @@ from engine.mysql.copying.crew import Crew
 from engine.mysql.copying.filling import Collision, fill_range
 from engine.mysql.copying.pace import MOST_THREADS, Pace, rhythm_of
 from engine.mysql.copying.tiles import Tile, Tiles
-from engine.mysql.copying.underway import GATHER_SECONDS, Underway
+from engine.mysql.copying.underway import GATHER_SECONDS, OF_THE_EDGES, Underway
 from engine.mysql.hiding import hiding
 from engine.mysql.link import Link
 from engine.mysql.shadow.checkpoints import Phase
@@ -34,10 +34,11 @@ class RowCopy:
         rhythm = rhythm_of(control.volume())
         pace = Pace(rhythm.chunk_seconds, work.figure("AVG_ROW_LENGTH"))
         tiles = Tiles(shape.source, shape.key, pace, work.checkpoint.low)
-        tiles.begin(work.link)
+        signal = work.patiently(control, lambda: tiles.begin(work.link), OF_THE_EDGES)
+        if signal is not Signal.GO:
+            return signal
         before = work.checkpoint.rows_copied
         crew = Crew("copy", tiles, self._copy_chunk, work.open_link, work.hold.close_link, MOST_THREADS)
-        signal = Signal.GO
         self._steer(crew, control)
         with crew:
             try:

@@ -86,7 +86,7 @@ class Tiles:
         with self._lock:
             if self.key.whole and tile.low is not None:
                 span = int(tile.high[0]) - int(tile.low[0])
-                self._dense = rows >= span * SPARSE or span <= 10
+                self._dense = rows >= max(span * SPARSE, 1)
             self.pace.note(rows, seconds)
 
     def done(self, tile: Tile) -> None:

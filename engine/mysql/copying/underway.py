@@ -4,6 +4,7 @@ The session's thread does all the applying; it writes the checkpoint, and report
 """
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
@@ -26,7 +27,7 @@ from engine.mysql.shadow.names import names_of
 from engine.mysql.shadow.removal import Removal
 from engine.mysql.shadow.shape import FILLING, Shape
 from engine.mysql.spec import Copy, Step
-from engine.mysql.trouble import ServerRefused
+from engine.mysql.trouble import ServerRefused, Waited
 
 SAVE_SECONDS = 2.0
 """How often the checkpoint is written."""
@@ -37,6 +38,7 @@ IDLE_SECONDS = 0.02
 YIELD = 10.0
 LONGEST_YIELD_SECONDS = 10.0
 """After a turn in which nothing could be applied, as somebody holds the rows, chunks have so many times as long, at most this."""
+OF_THE_EDGES = "waiting for a transaction that holds the first or the last row"
 PASSES = 3
 """So often rows are compared, all of them, when some had to be mended."""
 
@@ -116,6 +118,7 @@ class Underway:
         self._capture = capture
         self._applier = Applier(self.hold, shape, capture)
         self.state = state
+        self._saved = self._place
         self.stream.copies.append(self)
 
     def open_link(self) -> Link:
@@ -221,6 +224,18 @@ class Underway:
                 return signal
         return Signal.GO
 
+    def patiently(self, control: Control, act: Callable[[], None], detail: str) -> Signal:
+        """Do *act*, again and again while somebody holds what it locks; the copies are kept in step, and *detail* is told."""
+        while True:
+            try:
+                act()
+            except Waited:
+                signal = self.turn(control, detail, gather=GATHER_SECONDS)
+                if signal is not Signal.GO:
+                    return signal
+            else:
+                return Signal.GO
+
     # -- saying and saving --------------------------------------------------------------------------------------
 
     def save_when_due(self) -> None:
@@ -246,9 +261,13 @@ class Underway:
         checkpoints.put(self.hold, self._link or self.hold.link, state)
         self.state = state
         self._saved_at = time.monotonic()
-        place = (state.phase, state.low, state.rows_copied)
-        self._durable = self._durable or place != self._saved
-        self._saved = place
+        self._durable = self._durable or self._place != self._saved
+        self._saved = self._place
+
+    @property
+    def _place(self) -> tuple[object, ...]:
+        """Whoever comes to another one has made progress."""
+        return (self.checkpoint.phase, self.checkpoint.low, self.checkpoint.rows_copied)
 
     def report(self, control: Control, detail: str) -> Signal:
         """Say how far the copy is."""

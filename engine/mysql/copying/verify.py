@@ -16,10 +16,10 @@ from engine.mysql.copying.comparison import row_numbers
 from engine.mysql.copying.crew import Crew
 from engine.mysql.copying.pace import MOST_THREADS, Pace, rhythm_of
 from engine.mysql.copying.tiles import Tile, Tiles
-from engine.mysql.copying.underway import Underway
+from engine.mysql.copying.underway import OF_THE_EDGES, Underway
 from engine.mysql.link import Link
 from engine.mysql.shadow.keys import Literals, RowKey
-from engine.mysql.shadow.shape import Shape
+from engine.mysql.shadow.shape import Shape, locked
 from engine.mysql.trouble import Waited
 
 CHUNK_SECONDS = 0.1
@@ -73,9 +73,12 @@ class Verification:
             work.move(replace(work.checkpoint, low=None))
             if work.checkpoint.repairs == before:
                 return Signal.GO
+        shape, why = self._shape, ""
+        if shape.new_key.index in shape.fresh_uniques:
+            why = f" (two rows may have the same value of {', '.join(shape.new_key.names)} afterwards)"
         raise Refused(
-            f"{self._shape.copy.table}: rows of the copy differ from the table although they were mended "
-            f"{work.passes} times; nothing was changed"
+            f"{shape.copy.table}: rows of the copy differ from the table although they were mended {work.passes} times"
+            f"{why}; nothing was changed"
         )
 
     def _pass(self, control: Control) -> Signal:
@@ -84,7 +87,9 @@ class Verification:
         tiles = Tiles(shape.source, shape.key, Pace(CHUNK_SECONDS), work.checkpoint.low)
         if not self._ordered:
             tiles.pace.most = AT_ONCE
-        tiles.begin(work.link)
+        signal = work.patiently(control, lambda: tiles.begin(work.link), OF_THE_EDGES)
+        if signal is not Signal.GO:
+            return signal
         crew = Crew("compare", tiles, self._compare, self._open, work.hold.close_link, MOST_THREADS)
         self._steer(crew, control)
         with crew:
@@ -209,7 +214,10 @@ class Verification:
         wrong = []
         try:
             with work.hold.transaction(link, "compare"):
-                ours = {key: self._one(link, key, shadow=False, lock=True) for key in keys}
+                ours = {
+                    key: self._one(link, key, shadow=False, lock=locked(at + 1))
+                    for at, key in enumerate(keys)
+                }
                 waiting = work.capture.waiting(work.link, keys)
                 for key, number in ours.items():
                     if (
@@ -221,6 +229,8 @@ class Verification:
                     ):
                         wrong.append(key)
         except Waited:
+            if len(keys) > 1:
+                return [key for one in keys for key in self._look_closely([one])]
             waiting = None
         if waiting is None:
             self._doubt(keys)
@@ -240,7 +250,7 @@ class Verification:
         middle = len(keys) // 2
         return [*self._differing(link, keys[:middle]), *self._differing(link, keys[middle:])]
 
-    def _one(self, link: Link, key: Literals, *, shadow: bool, lock: bool = False) -> tuple[int, int]:
+    def _one(self, link: Link, key: Literals, *, shadow: bool, lock: str = "") -> tuple[int, int]:
         found = self._shape.new_key if shadow else self._shape.key
         return self._sum(link, found.among([key]), shadow=shadow, lock=lock)
 
@@ -253,15 +263,14 @@ class Verification:
             rows, number = rows + found, number + sum_
         return rows, number
 
-    def _sum(self, link: Link, where: str, *, shadow: bool, lock: bool = False) -> tuple[int, int]:
+    def _sum(self, link: Link, where: str, *, shadow: bool, lock: str = "") -> tuple[int, int]:
         """How many rows, and the sum of their numbers.
 
         By BIT_XOR two rows that differ in the same way would hide each other: how a CRC differs depends on the difference only.
         """
         table, key, number = self._side(shadow=shadow)
         row = link.row(
-            f"SELECT COUNT(*), COALESCE(SUM({number}), 0) FROM {table} {key.hint} WHERE {where}"
-            f"{' LOCK IN SHARE MODE' if lock else ''}"
+            f"SELECT COUNT(*), COALESCE(SUM({number}), 0) FROM {table} {key.hint} WHERE {where}{lock}"
         )
         return (0, 0) if row is None else (int(row[0]), int(row[1]))
 

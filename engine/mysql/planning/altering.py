@@ -14,6 +14,7 @@ from engine.mysql.planning.order import Key, parent_of
 from engine.mysql.planning.rehearsal import Rehearsal, alter
 from engine.mysql.planning.scratch import Scratch, Stage
 from engine.mysql.quoting import quote_name, quote_table
+from engine.mysql.shadow.keys import WHOLE
 from engine.mysql.spec import Algorithm, Copy, Fingerprints, Statement
 from engine.mysql.tables import Table
 from engine.mysql.trouble import ServerRefused
@@ -274,13 +275,15 @@ def _no_copy(start: Table, wanted: Table, columns: Mapping[str, str], flavour: F
 def _bends(start: Table, old: str, wanted: Table, new: str) -> bool:
     """Whether a value of the key may not be found again in the copy by how it reads in the table.
 
-    ENUM and SET are told by number, binary ones are padded, fractions of seconds are cut; numbers, dates and text stay equal.
+    ENUM and SET are told by number, binary ones are padded, fractions of seconds are cut, and a text is compared with a number
+    as a float, which is the same for many; whole numbers and decimals, dates, and texts stay equal.
     """
     before, after = start.column(old), wanted.column(new)
     if before is None or after is None or before.column_type == after.column_type:
         return False
     kinds = {before.data_type, after.data_type}
-    return bool(kinds & BENDING) and kinds != {"date", "datetime"}
+    alike = kinds <= {*WHOLE, "decimal"} or kinds <= {"char", "varchar"} or len(kinds) == 1
+    return (bool(kinds & BENDING) or not alike) and kinds != {"date", "datetime"}
 
 
 def _checks_go_along(start: Table, wanted: Table) -> bool:

@@ -12,6 +12,7 @@ from engine.mysql.catalog import read_table
 from engine.mysql.link import Link
 from engine.mysql.ownership.hold import Hold
 from engine.mysql.quoting import quote_name, quote_table
+from engine.mysql.shadow.children import has_children
 from engine.mysql.shadow.names import names_of
 from engine.mysql.shown import create_text
 from engine.mysql.spec import Step
@@ -30,7 +31,8 @@ class Inspection:
         self._step = step
         self._source = step.copy.source
         self._source_print = source_print
-        self._shadow = names_of(step.copy.source).shadow
+        self._names = names_of(step.copy.source)
+        self._shadow = self._names.shadow
         self._seen: tuple[str, ...] = ()
 
     def look(self) -> None:
@@ -40,6 +42,13 @@ class Inspection:
         source = read_table(self._hold.link, self._step.schema, self._source)
         if source is None or source.fingerprint != self._source_print:
             raise DriftFound(f"{self._source} was changed while it was copied: plan again")
+        ours = {self._names.trigger(moment) for moment in "iud"}
+        if others := sorted(set(source.triggers) - ours):
+            raise DriftFound(
+                f"{self._source} got triggers while it was copied ({', '.join(others)}): plan again"
+            )
+        if has_children(self._hold.link, self._step.schema, self._source):
+            raise DriftFound(f"{self._source} got a foreign key to it while it was copied: plan again")
         read_shadow(self._hold.link, self._step)
 
     def look_again(self, link: Link) -> None:

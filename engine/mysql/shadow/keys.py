@@ -4,6 +4,7 @@ No value of a row is understood here. The server tells a key as literals which c
 does; they go back as they came.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -23,6 +24,7 @@ _BYTES = frozenset({"binary", "varbinary"})
 _CHARACTERS = frozenset({"char", "varchar"})
 _TIMES = frozenset({"date", "time", "datetime", "timestamp"})
 _CODED = frozenset({"enum", "set"})
+_LITERAL = re.compile(r"^(?:_\w+ x|DATE|TIMESTAMP|TIME)?'")
 _QUOTED = _TIMES | {"uuid", "inet4", "inet6"}
 
 
@@ -90,6 +92,10 @@ class RowKey:
             "(" + " AND ".join(f"{name} = {value}" for name, value in zip(names, key, strict=True)) + ")"
             for key in keys
         )
+
+    def spelled(self, key: Literals) -> Literals:
+        """*key* in a spelling that is the same whether the server told it or its log; an ENUM or SET is left out."""
+        return tuple(_spelled(column, value) for column, value in zip(self.columns, key, strict=True))
 
     def size(self, key: Literals) -> int:
         """About how many bytes `among` needs for it; not less."""
@@ -170,6 +176,14 @@ def _index_over(table: Table, names: Sequence[str]) -> Index:
             f"{table.name}: no unique index over just {', '.join(names)}, by which the rows of a copy could be found"
         )
     return index
+
+
+def _spelled(column: Column, literal: str) -> str:
+    """The log tells bytes in lower case, moments with their type in front, an ENUM as text, and no zeros of ZEROFILL."""
+    if column.data_type in _CODED:
+        return ""
+    text = _LITERAL.sub("", literal).rstrip("'").lower()
+    return text.lstrip("0") if column.data_type in _NUMBERS else text
 
 
 def _told(column: Column, called: str) -> str:

@@ -19,8 +19,16 @@ FILLING = {
     "innodb_lock_wait_timeout": 1,  # meanwhile the application waits for the rows that we have locked already
 }
 """Settings of the connections that write to a shadow."""
-LOCKED = " LOCK IN SHARE MODE"
+_LOCKED = " LOCK IN SHARE MODE"
 """Reads a row once nobody is changing it, and holds it; without it, rows are read as they were committed when reading began."""
+_AT_ONCE = " /*!80000 FOR SHARE NOWAIT */ /*M!100600 LOCK IN SHARE MODE NOWAIT */"
+"""The same without waiting for anybody: each vendor reads its own comment."""
+
+
+def locked(rows: int) -> str:
+    """The clause that locks so many rows. Whoever holds some must not wait for the next: others wait for those."""
+    return _LOCKED if rows == 1 else _AT_ONCE
+
 
 _IMPLICIT = {
     **dict.fromkeys(("char", "varchar", "tinytext", "text", "mediumtext", "longtext", "set"), "''"),
@@ -68,9 +76,9 @@ class Shape:
         """*keys* in lots that take at most so many bytes of a statement, on either side."""
         return lots(keys, lambda key: max(self.key.size(key), self.new_key.size(key)), most)
 
-    def copy_range(self, where: str, *, locked: bool) -> str:
-        """Copies rows that are not there yet. *locked*: waiting for those that are being changed, and holding them."""
-        return f"INSERT IGNORE {self._rows(where)}{LOCKED if locked else ''}"
+    def copy_range(self, where: str, *, holding: bool) -> str:
+        """Copies rows that are not there yet. *holding*: them, unless one of them is being changed."""
+        return f"INSERT IGNORE {self._rows(where)}{_AT_ONCE if holding else ''}"
 
     def take_out(self, keys: Sequence[Literals]) -> str:
         """Deletes the rows of *keys* from the shadow."""
@@ -83,7 +91,7 @@ class Shape:
         What is in the way in a unique index that the source has, too, is stale, and its own key waits: it may be replaced.
         """
         verb = "INSERT" if self.fresh_uniques else "REPLACE"
-        return f"{verb} {self._rows(self.key.among(keys))}{LOCKED}"
+        return f"{verb} {self._rows(self.key.among(keys))}{locked(len(keys))}"
 
     def _rows(self, where: str) -> str:
         given = [column for column in self.new.columns if self._needs_value(column)]
