@@ -7,6 +7,7 @@ does; they go back as they came.
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv6Address
 from typing import TypeVar
 
 from engine.errors import Refused
@@ -183,6 +184,8 @@ def _spelled(column: Column, literal: str) -> str:
     if column.data_type in _CODED:
         return ""
     text = _LITERAL.sub("", literal).rstrip("'").lower()
+    if column.data_type == "inet6":
+        return IPv6Address(text).exploded
     return text.lstrip("0") if column.data_type in _NUMBERS else text
 
 

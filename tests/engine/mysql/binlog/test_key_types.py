@@ -4,6 +4,8 @@ import random
 
 import pytest
 
+from engine.mysql.catalog import read_table
+from engine.mysql.shadow.keys import row_key
 from tests.engine.mysql.binlog.key_types import TYPES, KeyType
 from tests.engine.mysql.binlog.rig import Ground
 
@@ -28,6 +30,9 @@ def test_a_told_key_finds_its_row_and_no_other(ground: Ground, kind: KeyType) ->
         reading.catch_up()
         told = list(reading.sink.found[ground.schema, "t"])
         assert len(told) == len(kept)
+        known = row_key(read_table(ground.link, ground.schema, "t"), ["k"])  # type: ignore[arg-type]
+        asked: dict[int, str] = dict(ground.link.rows(f"SELECT n, {known.told} FROM t"))
+        assert [known.spelled((asked[n],)) for n in kept] == [known.spelled(key) for key in told]
         for n, key in zip(kept, told, strict=True):
             assert ground.rows_by("t", ["k"], {key}) == {(n,)}, key
             assert not ground.link.warnings, ground.link.rows("SHOW WARNINGS")

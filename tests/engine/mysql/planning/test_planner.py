@@ -323,6 +323,17 @@ def test_a_big_table_whose_key_reads_differently_afterwards_is_not_copied_online
     assert "the values of id, by which its rows are found, read differently" in plan.changes[0].lock
 
 
+def test_a_big_table_whose_key_of_numbers_becomes_text_is_not_copied_online(server: Server) -> None:
+    """A text is compared with a number as a float, which is the same for many keys above 2^53."""
+    plan, _ = big(
+        server,
+        "CREATE TABLE t (id BIGINT PRIMARY KEY, a INT)",
+        "CREATE TABLE t (id VARCHAR(30) PRIMARY KEY, a BIGINT)",
+    )
+    assert plan.changes[0].strategy is not Strategy.ONLINE
+    assert "read differently afterwards" in plan.changes[0].lock
+
+
 def test_a_big_table_that_gets_a_foreign_key_to_itself_is_not_copied_online(server: Server) -> None:
     plan, rows = big(
         server,
