@@ -110,6 +110,10 @@ class Link:
             for statement in _UNLIMITED:
                 self.run(statement)
             self._log_by_row()
+            with suppress(
+                ServerRefused
+            ):  # read-only before MariaDB 10.8: then everywhere as the server has it
+                self.run("SET SESSION explicit_defaults_for_timestamp = 1")
             self.id: int = self._connection.thread_id()  # type: ignore[no-untyped-call]
         except BaseException:
             self.hang_up()

@@ -161,16 +161,22 @@ class Head:
         if opening.text != "(":
             what = _ROWS.get(opening.word, "has no columns in parentheses")
             raise Misfit(f"CREATE TABLE that {what}: write the columns", opening.start)
-        if inner.word in ("LIKE", "SELECT", "WITH") and inner.kind is Kind.WORD:
-            raise Misfit(
-                f"CREATE TABLE that {_ROWS.get(inner.word, _ROWS['SELECT'])}: write the columns", inner.start
-            )
+        if inner.word == "LIKE" and inner.kind is Kind.WORD:
+            raise Misfit(f"CREATE TABLE that {_ROWS['LIKE']}: write the columns", inner.start)
         depth = 0
         for at in range(self._at, len(self._found)):
             token = self._found[at]
             depth += (token.text == "(") - (token.text == ")")
+            if depth == 1 and token.text == "(":
+                self._check_group(at)
             if depth == 0 and token.text != ")":
                 self._check_option(at)
+
+    def _check_group(self, at: int) -> None:
+        """What begins a group in parentheses of its own: a query may."""
+        first = self._found[at + 1] if at + 1 < len(self._found) else self._found[at]
+        if first.text == "(" or (first.kind is Kind.WORD and first.word in ("SELECT", "WITH", "VALUES")):
+            raise Misfit(f"CREATE TABLE that {_ROWS['SELECT']}: write the columns", first.start)
 
     def _check_option(self, at: int) -> None:
         token, following = self._found[at], self._found[at + 1] if at + 1 < len(self._found) else None

@@ -112,14 +112,18 @@ class _Questions:
                 yield from self._duplicates(index)
 
     def foreign_keys(self) -> Iterator[Finding]:
-        """Foreign keys that are new, over orphans."""
+        """Foreign keys that are new or made again, over orphans: there may be old ones, from a time without checks."""
         known = {
             (self.case.translated(key.columns), key.parent_schema, key.parent, key.parent_columns)
             for key in self.now.foreign_keys
         }
         for key in self.wanted.foreign_keys:
             columns = tuple(name.lower() for name in key.columns)
-            if (columns, key.parent_schema, key.parent, key.parent_columns) not in known:
+            again = any(
+                part.startswith("ADD") and f"{quote_name(key.name)} FOREIGN KEY" in part
+                for part in self.case.parts
+            )
+            if again or (columns, key.parent_schema, key.parent, key.parent_columns) not in known:
                 yield from self._orphans(key)
 
     def checks(self) -> Iterator[Finding]:
@@ -144,7 +148,11 @@ class _Questions:
     def counters(self) -> Iterator[Finding]:
         """AUTO_INCREMENT columns that will soon have counted to the end."""
         for old, column in self.case.pairs():
-            if old is None or not column.auto_increment or column.data_type not in INTEGER_BITS:
+            if (
+                old is None
+                or not column.auto_increment
+                or {old.data_type, column.data_type} - INTEGER_BITS.keys()
+            ):
                 continue
             limit = 2 ** (INTEGER_BITS[column.data_type] - (not column.unsigned)) - 1
             try:

@@ -54,7 +54,12 @@ class _Reading:
 
     def table(self, name: str) -> None:
         old = self._desired.renamed_from(name)
-        if not old or name in self._live:
+        if not old:
+            return
+        if name in self._live:
+            kept = old in self._desired.tables
+            if old in self._live and (not kept or self._desired.renamed_from(old)):
+                self.problems.append(f"{self._desired.where(name)}: {_both(name, old)}")
             return
         if old not in self._live:
             if self._live:  # an empty schema has nothing to rename
@@ -68,11 +73,15 @@ class _Reading:
         found: dict[str, str] = {}
         for column in wanted.columns:
             old = self._desired.column_renamed_from(wanted.name, column.name)
-            if not old or source.column(column.name) is not None:
+            if not old:
                 continue
             before = source.column(old)
             where = self._desired.where(wanted.name, column.name)
-            if before is None:
+            if source.column(column.name) is not None:
+                kept = wanted.column(old) is not None
+                if before is not None and (not kept or self._desired.column_renamed_from(wanted.name, old)):
+                    self.problems.append(f"{where}: {_both(column.name, old)}")
+            elif before is None:
                 self.findings.append(self._unknown(wanted.name, column.name, old))
             elif reason := _obstacle(old, kept=wanted.column(old) is not None, taken=found.values()):
                 self.problems.append(f"{where}: {column.name} {reason}")
@@ -96,6 +105,14 @@ class _Reading:
             file=file,
             line=line,
         )
+
+
+def _both(name: str, old: str) -> str:
+    """The old one would go, or get another's values. One that was renamed long ago may have come again: then it stays."""
+    return (
+        f"{name} cannot be renamed from {old}: the database has both; if {old} is to go, take the annotation away, "
+        "if two are to swap their names, do it in two plans by way of a third name"
+    )
 
 
 def _obstacle(old: str, *, kept: bool, taken: Iterable[str]) -> str:

@@ -185,6 +185,8 @@ class Clone:
         """Whether the rows got a new home. A table of another engine has no pieces: then the algorithm says it."""
         if algorithm is Algorithm.COPY:
             return True
+        if before is not None and after is not None and bool(before.tables) is not bool(after.tables):
+            return True  # into InnoDB, or out of it
         if before is None or after is None or not before.tables:
             return algorithm is Algorithm.PLAIN or (
                 algorithm

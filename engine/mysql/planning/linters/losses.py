@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from engine.base import Finding, Severity
+from engine.mysql.planning.columns import remade
 from engine.mysql.planning.linters.case import Case
 from engine.mysql.planning.linters.lossless import lossless
 from engine.mysql.quoting import quote_name
@@ -44,10 +45,24 @@ def altered_types(case: Case) -> Iterator[Finding]:
         if column.generated and not old.generated:
             what = f"column {quote_name(column.name)} becomes generated, its values are lost"
             yield _unsafe(case, what, column.name)
+        elif old.generated and remade(old, column):
+            if not column.generated:
+                what = f"column {quote_name(column.name)} is not computed any more, what it shows now is lost"
+                yield _unsafe(case, what, column.name)
         elif not column.generated and not lossless(old, column):
             yield _unsafe(
                 case, f"MODIFY COLUMN {quote_name(column.name)}: {_change(old, column)}", column.name
             )
+
+
+def forgetful_engines(case: Case) -> Iterator[Finding]:
+    """Storage engines that keep no rows, or not for long."""
+    if case.now is None or case.wanted is None:
+        return
+    before, after = (table.options.get("ENGINE", "").upper() for table in (case.now, case.wanted))
+    if before != after and after in ("BLACKHOLE", "MEMORY"):
+        fate = "all rows are lost" if after == "BLACKHOLE" else "all rows are lost when the server stops"
+        yield _unsafe(case, f"ENGINE={after}: {fate}")
 
 
 def unique_collations(case: Case) -> Iterator[Finding]:

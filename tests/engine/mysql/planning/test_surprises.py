@@ -1,0 +1,118 @@
+"""Plans that would have lost or falsified something without a word, or said a false thing about how they run."""
+
+import pytest
+
+from engine.base import Severity, Strategy
+from engine.errors import BadFiles
+from tests.engine.mysql.planning.rig import ground
+from tests.servers.server import Server
+
+
+def test_a_computed_column_that_is_to_keep_values_has_none_to_keep(server: Server) -> None:
+    with ground(server, "CREATE TABLE t (id INT PRIMARY KEY, a INT, g INT AS (a + 1) VIRTUAL)") as here:
+        (change,) = here.plan("CREATE TABLE t (id INT PRIMARY KEY, a INT, g INT);").changes
+        assert any("`g` is not computed any more" in reason for reason in change.unsafe)
+    with ground(server, "CREATE TABLE t (id INT PRIMARY KEY, a INT, g INT AS (a + 1) STORED)") as here:
+        (change,) = here.plan("CREATE TABLE t (id INT PRIMARY KEY, a INT, g INT);").changes
+        assert change.unsafe == ()
+
+
+def test_an_engine_that_keeps_no_rows_is_unsafe(server: Server) -> None:
+    with ground(server, "CREATE TABLE t (id INT PRIMARY KEY)") as here:
+        (change,) = here.plan("CREATE TABLE t (id INT PRIMARY KEY) ENGINE=MEMORY;").changes
+        assert any("rows are lost when the server stops" in reason for reason in change.unsafe)
+
+
+def test_a_change_into_another_engine_or_back_is_not_instant(server: Server) -> None:
+    with ground(
+        server, "CREATE TABLE t (id INT PRIMARY KEY) ENGINE=MyISAM", "CREATE TABLE u (id INT PRIMARY KEY)"
+    ) as here:
+        files = "CREATE TABLE t (id INT PRIMARY KEY) ENGINE=InnoDB; CREATE TABLE u (id INT PRIMARY KEY) ENGINE=MyISAM;"
+        assert {change.strategy for change in here.plan(files).changes} == {Strategy.DIRECT}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CREATE TABLE t (a INT) (SELECT 1 AS a);",
+        "CREATE TABLE t ((SELECT 1 AS a));",
+        "CREATE TABLE t (a INT) (WITH x AS (SELECT 1 AS a) SELECT * FROM x);",
+        "CREATE TABLE t (a INT) (VALUES (1));",
+    ],
+)
+def test_a_table_out_of_a_query_is_refused_in_parentheses_too(server: Server, text: str) -> None:
+    with ground(server) as here, pytest.raises(BadFiles, match=r"shop\.sql:1:\d+: .*columns from a query"):
+        here.plan(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CREATE TABLE t (e ENUM('😀', 'x'));",
+        "CREATE TABLE t (v VARCHAR(9) DEFAULT 'a😀');",
+        "CREATE TABLE t (v VARCHAR(9), CHECK (v <> '😀'));",
+        "CREATE TABLE t (`😀` INT);",
+    ],
+)
+def test_characters_that_the_server_does_not_tell_are_refused(server: Server, text: str) -> None:
+    with ground(server) as here, pytest.raises(BadFiles, match=r"U\+1F600.*could not be verified"):
+        here.plan(text)
+
+
+def test_such_characters_do_no_harm_in_comments(server: Server) -> None:
+    with ground(server) as here:
+        assert here.plan("-- 😀\nCREATE TABLE t (v INT COMMENT 'fine 😀') COMMENT='😀';").changes
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        "CREATE TABLE t (id INT PRIMARY KEY, b INT -- renamed from: a\n);",
+        "CREATE TABLE t (id INT PRIMARY KEY, b INT, -- renamed from: a\n a INT -- renamed from: b\n);",
+    ],
+)
+def test_a_column_cannot_be_renamed_onto_one_that_is_there(server: Server, wanted: str) -> None:
+    with (
+        ground(server, "CREATE TABLE t (id INT PRIMARY KEY, a INT, b INT)") as here,
+        pytest.raises(BadFiles, match="cannot be renamed from a: the database has both"),
+    ):
+        here.plan(wanted)
+
+
+def test_a_table_cannot_be_renamed_onto_one_that_is_there(server: Server) -> None:
+    with (
+        ground(server, "CREATE TABLE a (id INT PRIMARY KEY)", "CREATE TABLE b (id INT PRIMARY KEY)") as here,
+        pytest.raises(BadFiles, match="b cannot be renamed from a: the database has both"),
+    ):
+        here.plan("-- renamed from: a\nCREATE TABLE b (id INT PRIMARY KEY);")
+
+
+def test_a_rename_of_long_ago_whose_old_name_came_again_is_left_alone(server: Server) -> None:
+    with ground(server, "CREATE TABLE t (id INT PRIMARY KEY, a INT, b INT)") as here:
+        assert (
+            here.plan("CREATE TABLE t (id INT PRIMARY KEY, a INT, b INT -- renamed from: a\n);").changes == ()
+        )
+
+
+def test_a_foreign_key_that_is_made_again_is_held_against_the_rows(server: Server) -> None:
+    child = "CREATE TABLE c (id INT PRIMARY KEY, p {0}, CONSTRAINT f FOREIGN KEY (p) REFERENCES p (id)){1}"
+    with ground(server, "CREATE TABLE p (id INT PRIMARY KEY)", child.format("INT", "")) as here:
+        here.run("SET foreign_key_checks = 0", "INSERT INTO c VALUES (1, 7)", "SET foreign_key_checks = 1")
+        plan = here.plan("CREATE TABLE p (id BIGINT PRIMARY KEY);" + child.format("BIGINT", ";"))
+        (finding,) = [one for one in plan.findings if one.severity is Severity.BLOCKED]
+        assert "REFERENCES p would fail: 1 row (for example id 1)" in finding.message
+
+
+def test_a_key_of_text_that_is_to_count_is_no_riddle(server: Server) -> None:
+    with ground(server, "CREATE TABLE t (id VARCHAR(10) PRIMARY KEY)", "INSERT INTO t VALUES ('x9')") as here:
+        plan = here.plan("CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY);")
+        assert any(one.severity is Severity.BLOCKED for one in plan.findings)
+
+
+def test_a_timestamp_is_what_the_files_say_whatever_the_server_would_add(mysql: Server) -> None:
+    with ground(mysql, "CREATE TABLE t (id INT PRIMARY KEY)") as here:
+        here.run("SET GLOBAL explicit_defaults_for_timestamp = 0")
+        try:
+            here.settle("CREATE TABLE t (id INT PRIMARY KEY, ts TIMESTAMP NOT NULL);")
+        finally:
+            here.run("SET GLOBAL explicit_defaults_for_timestamp = 1")
