@@ -94,6 +94,7 @@ class Link:
                 connect_timeout=CONNECT_SECONDS,
                 read_timeout=answer_seconds,
                 write_timeout=answer_seconds or ANSWER_SECONDS,
+                auth_plugin_map={} if _sure_of(address) else {"mysql_clear_password": _Discreet},
                 **_tls_options(address),
             )
         except (pymysql.MySQLError, OSError) as error:
@@ -228,6 +229,25 @@ class Link:
 def _bindable(sql: str) -> str:
     """As the driver wants it, which knows nothing of names."""
     return _NAME.sub(lambda name: name[0].replace("%", "%%"), sql)
+
+
+class _Discreet:
+    """What the driver asks instead of sending the password as it is, because the server wants it so."""
+
+    def __init__(self, connection: object) -> None:
+        self._connection = connection
+
+    def authenticate(self, _packet: object) -> None:
+        """Whoever answers at the address may not be the server."""
+        raise pymysql.err.OperationalError(
+            1045,
+            "the server asks for the password in clear: say ssl_mode=verify_identity (or verify_ca) in the dsn, with ssl_ca",
+        )
+
+
+def _sure_of(address: Address) -> bool:
+    """Whether it is known who answers there."""
+    return bool(address.socket) or address.ssl_mode.startswith("verify")
 
 
 def _tls_options(address: Address) -> dict[str, Any]:

@@ -61,7 +61,7 @@ class Opening:
     def _stage(self, control: Control) -> Signal:
         work = self._work
         # So that by the first chunk it is known whether an application writes.
-        work.throttle.look(work.hold.link, "staging")
+        work.throttle.look(work.hold.link, "staging", control.volume())
         checkpoints.make_table(work.hold)
         staging = Staging(work.hold, work.step)
         source = staging.check_source()

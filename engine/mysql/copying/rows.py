@@ -58,7 +58,7 @@ class RowCopy:
     def _steer(self, crew: Crew, control: Control) -> str:
         """As hard as the target can take just now; what to tell people. Before the crew begins, too: it would begin with all."""
         work = self._work
-        crew.held, said = work.throttle.look(work.link, "copying rows")
+        crew.held, said = work.throttle.look(work.link, "copying rows", control.volume())
         crew.set(rhythm_of(control.volume(), busy=work.throttle.gentle))
         return said
 

@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+from engine.base import DEFAULT_VOLUME
 from engine.mysql.lag import Replicas
 from engine.mysql.link import Link
 from engine.mysql.ownership.hold import Hold
@@ -31,7 +32,7 @@ class Throttle:
         self.gentle = False
         """Whether it is to be gentle, as an application writes or nobody knows how far a replica is behind."""
 
-    def look(self, link: Link, doing: str) -> tuple[bool, str]:
+    def look(self, link: Link, doing: str, volume: int) -> tuple[bool, str]:
         """Whether to begin no further chunk of what one is *doing*, and what to tell people."""
         now = time.monotonic()
         if now - self._looked_at >= LOOK_SECONDS:
@@ -42,7 +43,7 @@ class Throttle:
             self._replicas.looked.wait(FIRST_SECONDS)
         found = self._replicas.finding
         self.gentle = self.busy or bool(found.doubt)
-        if why := self._full or found.wait:
+        if why := (self._full if volume <= DEFAULT_VOLUME else "") or found.wait:
             return True, why
         return False, f"{doing}, {found.doubt}" if found.doubt else doing
 
@@ -59,7 +60,10 @@ class Throttle:
         running = int(found["Threads_running"])
         if running <= BUSY_THREADS:
             return ""
-        return f"waiting: {running} threads run on the server, more than {BUSY_THREADS}"
+        return (
+            f"waiting: {running} threads run on the server, more than {BUSY_THREADS} "
+            f"(a volume above {DEFAULT_VOLUME} does not wait for that)"
+        )
 
     def _note(self, writes: int) -> None:
         """What we write by statements of these kinds is next to nothing."""

@@ -120,7 +120,7 @@ class Verification:
         """As hard as the server can take just now; what to tell people. Before the crew begins, too: it would begin with all."""
         work, alone = self._work, self._alone
         doing = "comparing rows" if alone else "building indexes and comparing rows"
-        crew.held, said = work.throttle.look(work.link, doing)
+        crew.held, said = work.throttle.look(work.link, doing, control.volume())
         if work.throttle.busy and not alone:
             crew.held, said = True, "building indexes"
         rhythm = rhythm_of(control.volume(), busy=work.throttle.busy)

@@ -13,11 +13,10 @@ from contextlib import ExitStack
 from engine import faults
 from engine.mysql.cutover.swap import LOCK_SECONDS, POLL_SECONDS, OutOfTime, Pair, Swap
 from engine.mysql.link import Link
-from engine.mysql.ownership.watch import Watch
+from engine.mysql.ownership.watch import WAITS_FOR_TABLE, Watch
 from engine.mysql.quoting import quote_table
 from engine.mysql.silence import TABLE_SECONDS, ended_when_silent
 from engine.mysql.trouble import Waited
-from engine.mysql.waiting.lock_budget import WAITS_FOR_TABLE
 from engine.mysql.waiting.running import Running
 
 APPLY_SECONDS = 0.75
@@ -77,6 +76,7 @@ class GroupSwap(Swap):
     def _let_go(self, links: Sequence[Link], renamer: Link, running: Running) -> None:
         for link, pair in zip(links, self._pairs, strict=True):
             self._see_queued(running, renamer, pair)
+            self._see_nobody_before(renamer, pair)
             faults.reached("before_rename")
             link.run(f"DROP TABLE {quote_table(pair.schema, pair.old)}")
             faults.reached("sentry_dropped")

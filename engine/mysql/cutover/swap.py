@@ -20,11 +20,10 @@ from engine import faults
 from engine.errors import EngineError, Refused
 from engine.mysql.link import Link
 from engine.mysql.ownership.hold import Hold
-from engine.mysql.ownership.watch import Watch
+from engine.mysql.ownership.watch import WAITS_FOR_TABLE, Watch
 from engine.mysql.quoting import quote_table
 from engine.mysql.silence import AWAKE_SECONDS, TABLE_SECONDS, ended_when_silent, let_be_silent, show_life
 from engine.mysql.trouble import Lost, ServerRefused, Trouble, Waited
-from engine.mysql.waiting.lock_budget import WAITS_FOR_TABLE
 from engine.mysql.waiting.running import INTERRUPTED, Running
 
 LOCK_SECONDS = 1.0
@@ -146,6 +145,7 @@ class Swap:
                     running = stack.enter_context(Running(other, f"RENAME TABLE {pair.renames}"))
                     faults.reached("rename_queued")
                     self._see_waiting(other, running)
+                    self._see_nobody_before(other, pair)
                     faults.reached("before_rename")
                     self._link.run(f"DROP TABLE {quote_table(pair.schema, pair.old)}")
                     faults.reached("sentry_dropped")
@@ -171,6 +171,11 @@ class Swap:
                 self._outcome(running)
                 raise OutOfTime("the RENAME did not wait for the locked table")
             self._check_time()
+
+    def _see_nobody_before(self, renamer: Link, pair: Pair) -> None:
+        """What came to change the table before our RENAME runs before it, on the table that goes: a TRUNCATE would be undone."""
+        if statement := self._watch.definition_waiting_for(pair.source, renamer.id):
+            raise OutOfTime(f"somebody else waits to change {pair.source} ({statement[:100]})")
 
     def _put_sentries(self) -> None:
         self.remove_sentries()

@@ -11,6 +11,8 @@ from engine.mysql.ownership.ending import end
 from engine.mysql.ownership.hold import Hold
 from engine.mysql.trouble import Lost, Waited
 
+WAITS_FOR_TABLE = "Waiting for table metadata lock"
+
 BEAT_SECONDS = 5.0
 
 T = TypeVar("T")
@@ -51,6 +53,22 @@ class Watch:
             )
         )
         return None if row is None else str(row[0])
+
+    def definition_waiting_for(self, table: str, ours: int) -> str:
+        """A definition of somebody else's that waits and names *table*, empty: none is seen. *ours* waits, too."""
+        row = self.ask(
+            lambda link: link.row(
+                """
+                SELECT info FROM information_schema.processlist
+                 WHERE state = %s AND id <> %s AND INSTR(LOWER(info), LOWER(%s))
+                   AND UPPER(info) REGEXP '(TRUNCATE|ALTER|DROP|RENAME|CREATE|OPTIMIZE)[[:space:]/]' LIMIT 1
+                """,
+                WAITS_FOR_TABLE,
+                ours,
+                table,
+            )
+        )
+        return "" if row is None else " ".join(str(row[0]).split())
 
     def close(self) -> None:
         """Close it; it opens again at the next use. Nothing is raised."""

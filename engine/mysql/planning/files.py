@@ -163,7 +163,7 @@ class _Reading:
         for token in shape.blanked:
             at = token.start - first.start
             text = text[:at] + " " * len(token.text) + text[at + len(token.text) :]
-        open_marks = text.count("/*!") + text.count("/*M!") > text.count("*/")
+        open_marks = _open_marks(text)
         return Statement(
             kind=shape.kind,
             name=shape.name,
@@ -173,6 +173,19 @@ class _Reading:
             source=self._source,
             comments=tuple(piece.comments),
         )
+
+
+def _open_marks(text: str) -> bool:
+    """Whether a version comment that began in *text* is not closed there."""
+    at = marks = 0
+    while at < len(text):
+        match = mysql_dialect(";").pattern.match(text, at)
+        assert match is not None
+        token = token_of(match)
+        at = token.end
+        if token.kind is Kind.SPACE:
+            marks += token.text.startswith(("/*!", "/*M!")) - (token.text == "*/")
+    return marks > 0
 
 
 def _check_characters(found: Sequence[Token]) -> None:

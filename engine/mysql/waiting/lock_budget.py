@@ -7,11 +7,10 @@ build is lost: there it waits on for whoever has the table, and is given up only
 
 import time
 
-from engine.mysql.ownership.watch import Watch
+from engine.mysql.ownership.watch import WAITS_FOR_TABLE, Watch
 from engine.mysql.rights import rights_of
 
 BUDGET_SECONDS = 1.0
-WAITS_FOR_TABLE = "Waiting for table metadata lock"
 _WAITS = "Waiting for"
 
 

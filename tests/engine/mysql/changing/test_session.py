@@ -2,12 +2,14 @@
 
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
 
+from engine import faults
 from engine.base import Change, Progress, Signal, Standing
-from engine.errors import DriftFound, Fenced, Refused, TargetHeld, TargetUnavailable
+from engine.errors import DriftFound, EngineError, Fenced, Refused, TargetHeld, TargetUnavailable
 from engine.mysql.copying.beginning_anew import MOST
 from tests.engine.driving import Caller, drive
 from tests.engine.mysql.changing.plans import Shop
@@ -149,6 +151,36 @@ def quantity_of(shop: Shop) -> str:
     return {
         str(name): str(kind).partition("(")[0] for name, kind, *_ in shop.rows("SHOW COLUMNS FROM orders")
     }["quantity"]
+
+
+@pytest.mark.parametrize("tables", [("orders",), ("orders", "parts")])
+def test_a_truncate_that_waits_while_the_tables_are_locked_is_not_undone(
+    server: Server, tables: tuple[str, ...]
+) -> None:
+    """MariaDB lets it run before our RENAME, on the table that goes."""
+    shop = filled(Shop(server), *tables)
+    changes = [widened(shop, table) for table in tables]
+    truncating = threading.Thread(target=shop.run, args=("TRUNCATE TABLE orders",))
+
+    def strike(point: str) -> None:
+        if point == "applied" and not truncating.ident:
+            truncating.start()
+            while not shop.rows(
+                "SELECT 1 FROM information_schema.PROCESSLIST WHERE INFO = 'TRUNCATE TABLE orders'"
+            ):
+                pass
+
+    with shop.session() as session:
+        assert session.prepare(changes, caller()) is Signal.GO
+        faults.install(strike)
+        try:
+            with suppress(EngineError):
+                session.cut_over(changes, caller())
+        finally:
+            faults.install(None)
+        truncating.join()
+        assert shop.rows("SELECT COUNT(*) FROM orders") == [(0,)]
+        session.discard(caller())
 
 
 def test_tables_of_a_group_become_live_together(server: Server) -> None:

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from engine.base import Progress, Signal
+from engine.base import DEFAULT_VOLUME, Progress, Signal
 from engine.errors import DriftFound
 from engine.mysql.address import parse_address
 from engine.mysql.capturing.delta_capture import DeltaCapture
-from engine.mysql.copying import opening
+from engine.mysql.copying import opening, throttle
 from engine.mysql.copying.filling import refresh
 from engine.mysql.link import Link
 from engine.mysql.shadow.checkpoints import Phase
@@ -164,6 +164,22 @@ def test_a_copy_that_goes_on_has_made_no_progress_by_that(server: Server) -> Non
         copy.report(Watcher(lambda progress: told.append(progress)), "copying")
     assert [progress.durable for progress in told] == [False] * len(told)
     assert told
+
+
+def test_a_server_at_its_limit_holds_the_copy_up_unless_people_want_it_quick(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(throttle, "BUSY_THREADS", -1)
+    rig = make_rig(server, TABLE, ADD)
+    with rig.copying(rig.step()) as copy:
+        held = Watcher(lambda progress: Signal.HALT if "threads run" in progress.detail else None)
+        assert copy.open(held) is Signal.GO
+        assert copy.fill(held) is Signal.HALT
+    with rig.copying(rig.step()) as copy:
+        watcher = Watcher(volume=DEFAULT_VOLUME + 1)
+        prepare(copy, watcher)
+        assert not any("threads run" in detail for detail in watcher.details())
+        copy.discard(watcher)
 
 
 def test_an_open_transaction_on_the_last_row_is_waited_for_with_words(server: Server) -> None:

@@ -116,3 +116,11 @@ def test_a_timestamp_is_what_the_files_say_whatever_the_server_would_add(mysql: 
             here.settle("CREATE TABLE t (id INT PRIMARY KEY, ts TIMESTAMP NOT NULL);")
         finally:
             here.run("SET GLOBAL explicit_defaults_for_timestamp = 1")
+
+
+def test_a_version_comment_is_closed_whatever_else_is_commented(server: Server) -> None:
+    text = """CREATE TABLE t (id INT NOT NULL COMMENT '*/ and /*! in a text', /* a */ PRIMARY KEY (id))
+/*!50100 PARTITION BY RANGE (id) (PARTITION p VALUES LESS THAN (5) /* b */) */;"""
+    with ground(server) as here:
+        (change,) = here.plan(text).changes
+        assert "PARTITION" in change.ddl
