@@ -98,6 +98,14 @@ class Drafting:
     def _drop(self, unit: Unit) -> Piece:
         assert unit.now is not None
         key = unit.key
+        for child in self._stage.relatives(key):
+            if child.schema not in self._namespaces and any(
+                parent_of(one) == key for one in child.foreign_keys
+            ):
+                raise Refused(
+                    f"{key[1]} cannot be dropped: {child.schema}.{child.name} refers to it by a foreign key, "
+                    "and is not in the plan: drop that key first"
+                )
         self._stage.gone(key)
         rows, size = self._altering.sizes(key)
         sql = f"DROP TABLE {quote_table(*key)}"

@@ -3,7 +3,7 @@
 The target's schemas are only read.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 
 from engine.base import Finding, PlanResult, SchemaFiles, Severity
@@ -20,7 +20,7 @@ from engine.mysql.planning.drafts import Draft
 from engine.mysql.planning.files import Group, parse_groups
 from engine.mysql.planning.lint import gone_and_new, judge
 from engine.mysql.planning.linters.case import Case
-from engine.mysql.planning.order import Key, Schemas, Ties, parent_of
+from engine.mysql.planning.order import Key, Schemas, Ties, Unit, parent_of
 from engine.mysql.planning.pull import tables_files
 from engine.mysql.planning.questions import ask_rows
 from engine.mysql.planning.rehearsal import Rehearsal
@@ -29,6 +29,7 @@ from engine.mysql.planning.rewriting import with_partitions_of
 from engine.mysql.planning.rows.asking import Asking
 from engine.mysql.planning.scratch import Scratch, Stage
 from engine.mysql.planning.targets import Live, read_live, schema_names, size_of
+from engine.mysql.shadow.children import children_elsewhere
 from engine.mysql.tables import Table
 from engine.mysql.trouble import LOG_BY_ROW
 
@@ -130,7 +131,7 @@ class _Planning:
         if not units:
             return []
         defaults = {schema: (one.place.charset, one.place.collation) for schema, one in self._live.items()}
-        live = self._with_parents_elsewhere()
+        live = self._with_relatives_elsewhere(units.values())
         defaults = {schema: defaults.get(schema, next(iter(defaults.values()))) for schema in live}
         clones = self._scratch.schema(*next(iter(defaults.values())))
         sizes = self._sizes()
@@ -148,8 +149,8 @@ class _Planning:
                     raise Refused(f"{tied.key[1]}: the server does not take the change: {tied}") from tied
                 forced.add(tied.key)
 
-    def _with_parents_elsewhere(self) -> dict[str, dict[str, Table]]:
-        """The live tables, and those that foreign keys refer to in schemas that are not in the plan."""
+    def _with_relatives_elsewhere(self, units: Iterable[Unit]) -> dict[str, dict[str, Table]]:
+        """The live tables, and their parents and children by foreign keys in schemas that are not in the plan."""
         found = dict(self._schemas.live)
         for tables in (*self._schemas.live.values(), *self._schemas.wanted.values()):
             for foreign in (key for table in tables.values() for key in table.foreign_keys):
@@ -162,6 +163,11 @@ class _Planning:
                         f"foreign key {foreign.name} refers to {schema}.{name}, which is not on the server"
                     )
                 found[schema] = {**found.get(schema, {}), name: parent}
+        changing = [(unit.key[0], unit.now.name) for unit in units if unit.now]
+        for schema, name in children_elsewhere(self._link, changing):
+            child = read_table(self._link, schema, name)
+            if child is not None:
+                found[schema] = {**found.get(schema, {}), name: child}
         return found
 
     def _sizes(self) -> Callable[[Key], tuple[int, int]]:

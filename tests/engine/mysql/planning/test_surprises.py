@@ -3,7 +3,7 @@
 import pytest
 
 from engine.base import Severity, Strategy
-from engine.errors import BadFiles
+from engine.errors import BadFiles, Refused
 from tests.engine.mysql.planning.rig import ground
 from tests.servers.server import Server
 
@@ -124,3 +124,19 @@ def test_a_version_comment_is_closed_whatever_else_is_commented(server: Server) 
     with ground(server) as here:
         (change,) = here.plan(text).changes
         assert "PARTITION" in change.ddl
+
+
+def test_a_child_in_a_schema_that_is_not_in_the_plan_is_seen(server: Server) -> None:
+    with ground(server, "CREATE TABLE p (id INT PRIMARY KEY)", "CREATE TABLE q (a INT)") as here:
+        other = server.fresh_database()
+        here.run(
+            f"CREATE TABLE `{other}`.c (id INT PRIMARY KEY, p INT, FOREIGN KEY (p) REFERENCES `{here.schema}`.p (id))"
+        )
+        with pytest.raises(Refused, match="p: the server does not take"):
+            here.plan("CREATE TABLE p (id BIGINT PRIMARY KEY); CREATE TABLE q (a INT);")
+        with pytest.raises(Refused, match=f"{other}.c refers to it by a foreign key"):
+            here.plan("CREATE TABLE q (a INT);")
+        (change,) = here.settle("CREATE TABLE p (id INT PRIMARY KEY, n INT); CREATE TABLE q (a INT);").changes
+        assert change.table == "p"
+        here.run(f"DROP DATABASE `{other}`")
+        server.databases.remove(other)
