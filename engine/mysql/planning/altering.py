@@ -10,11 +10,11 @@ from engine.mysql.link import Link
 from engine.mysql.planning.alters import Alters, dependents_dropped, parts_between
 from engine.mysql.planning.columns import remade
 from engine.mysql.planning.how import How, choose
+from engine.mysql.planning.linters.lossless import INTEGER_BITS
 from engine.mysql.planning.order import Key, parent_of
 from engine.mysql.planning.rehearsal import Rehearsal, alter
 from engine.mysql.planning.scratch import Scratch, Stage
 from engine.mysql.quoting import quote_name, quote_table
-from engine.mysql.shadow.keys import WHOLE
 from engine.mysql.spec import Algorithm, Copy, Fingerprints, Statement
 from engine.mysql.tables import Table
 from engine.mysql.trouble import ServerRefused
@@ -282,7 +282,7 @@ def _bends(start: Table, old: str, wanted: Table, new: str) -> bool:
     if before is None or after is None or before.column_type == after.column_type:
         return False
     kinds = {before.data_type, after.data_type}
-    alike = kinds <= {*WHOLE, "decimal"} or kinds <= {"char", "varchar"} or len(kinds) == 1
+    alike = kinds <= {*INTEGER_BITS, "decimal"} or kinds <= {"char", "varchar"} or len(kinds) == 1
     return (bool(kinds & BENDING) or not alike) and kinds != {"date", "datetime"}
 
 

@@ -1,6 +1,6 @@
 """Which schema of the target each namespace of the files is for, and what is there now."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.errors import BadFiles, Refused
@@ -64,3 +64,20 @@ def size_of(link: Link, schema: str, table: str) -> tuple[int, int]:
     )
     rows = int(counted) if int(counted) < _COUNTED else max(int(row[0] or 0), _COUNTED)
     return rows, int(row[1] or 0)
+
+
+def children_elsewhere(link: Link, tables: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Tables in schemas other than those of *tables* that refer to one of them by a foreign key, as (schema, name)."""
+    if not tables:
+        return []
+    schemas = sorted({schema for schema, _ in tables})
+    parents = " OR ".join("(UNIQUE_CONSTRAINT_SCHEMA = %s AND REFERENCED_TABLE_NAME = %s)" for _ in tables)
+    rows = link.rows(
+        f"""
+        SELECT DISTINCT CONSTRAINT_SCHEMA, TABLE_NAME FROM information_schema.REFERENTIAL_CONSTRAINTS
+         WHERE ({parents}) AND CONSTRAINT_SCHEMA NOT IN ({", ".join(["%s"] * len(schemas))})
+        """,  # noqa: S608
+        *(part for table in tables for part in table),
+        *schemas,
+    )
+    return [(str(schema), str(name)) for schema, name in rows]

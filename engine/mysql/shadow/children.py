@@ -1,7 +1,5 @@
 """Foreign keys that refer to a table: they go along when it is renamed, and would keep the replaced one alive."""
 
-from collections.abc import Sequence
-
 from engine.mysql.flavour import Flavour
 from engine.mysql.link import Link
 from engine.mysql.shadow.witness import name_in_innodb
@@ -20,23 +18,6 @@ def has_children(link: Link, schema: str, table: str) -> bool:
             table,
         )
     )
-
-
-def children_elsewhere(link: Link, tables: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Tables in schemas other than those of *tables* that refer to one of them by a foreign key, as (schema, name)."""
-    if not tables:
-        return []
-    schemas = sorted({schema for schema, _ in tables})
-    parents = " OR ".join("(UNIQUE_CONSTRAINT_SCHEMA = %s AND REFERENCED_TABLE_NAME = %s)" for _ in tables)
-    rows = link.rows(
-        f"""
-        SELECT DISTINCT CONSTRAINT_SCHEMA, TABLE_NAME FROM information_schema.REFERENTIAL_CONSTRAINTS
-         WHERE ({parents}) AND CONSTRAINT_SCHEMA NOT IN ({", ".join(["%s"] * len(schemas))})
-        """,
-        *(part for table in tables for part in table),
-        *schemas,
-    )
-    return [(str(schema), str(name)) for schema, name in rows]
 
 
 def has_children_now(link: Link, flavour: Flavour, schema: str, table: str) -> bool:
