@@ -183,6 +183,28 @@ def test_a_truncate_that_waits_while_the_tables_are_locked_is_not_undone(
         session.discard(caller())
 
 
+def test_only_a_definition_that_waits_is_taken_for_one(mariadb: Server) -> None:
+    """Rows may be about anything."""
+    shop = filled(Shop(mariadb), "orders")
+    for statement, found in (
+        ("INSERT INTO orders VALUES (0, 1, 'create what you truncate ')", ""),
+        ("/* nightly */ TRUNCATE TABLE orders", "/* nightly */ TRUNCATE TABLE orders"),
+    ):
+        with shop.session() as session, shop.link() as holder:
+            holder.run("LOCK TABLES orders WRITE")
+            waiting = threading.Thread(target=shop.run, args=(statement,))
+            waiting.start()
+            while not session._watch.ask(
+                lambda link: link.rows(
+                    "SELECT 1 FROM information_schema.PROCESSLIST WHERE STATE LIKE 'Waiting for table%'"
+                )
+            ):
+                pass
+            assert session._watch.definition_waiting_for("orders", 0) == found
+            holder.run("UNLOCK TABLES")
+            waiting.join()
+
+
 def test_tables_of_a_group_become_live_together(server: Server) -> None:
     """CO-5: prepared by one owner, parked, caught up by another, cut over by a third."""
     shop = filled(Shop(server), "orders", "parts", "a")
