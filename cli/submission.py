@@ -72,7 +72,7 @@ CHANGE_FILES = "change the schema files as the findings say, then plan again"
 
 
 def check(plan: Plan, output: Output, *, allow_unsafe: bool, remedy: str = CHANGE_FILES) -> None:
-    """The gates, after the plan was shown. Refused: it cannot be applied. UnsafeRefused: data could be lost."""
+    """The gates, after the plan was shown. Refused: it cannot be applied. UnsafeRefused: data could be lost, or writers would wait."""
     if plan.errors:
         raise Refused(
             f"this plan cannot be applied: {plan.errors[0]}"
@@ -85,7 +85,7 @@ def check(plan: Plan, output: Output, *, allow_unsafe: bool, remedy: str = CHANG
         listed = "\n".join(f"• {one_line(line)}" for line in plan.unsafe)
         raise UnsafeRefused(
             f"Unsafe Changes Detected:\n{listed}",
-            "if the data may go, repeat the command with --allow-unsafe",
+            "if all of that may happen, repeat the command with --allow-unsafe",
         )
     output.say(
         f"--allow-unsafe enabled: {count(len(plan.unsafe), 'unsafe change')} will be applied", f"bold {RED}"

@@ -16,7 +16,11 @@ from cli.views.plan import plan_view, type_name
 @schema_options
 @server_options
 @click.option("-y", "--auto-approve", "yes", is_flag=True, help="Do not ask.")
-@click.option("--allow-unsafe", is_flag=True, help="Apply also what may lose data.")
+@click.option(
+    "--allow-unsafe",
+    is_flag=True,
+    help="Apply also what may lose data, or makes writers of a big table wait.",
+)
 @click.option("--defer-cutover", is_flag=True, help="Prepare everything, then wait for `schemabot cutover`.")
 @click.option("--defer-deploy", is_flag=True, help="Vitess: prepare, then wait for `schemabot start`.")
 @click.option("--skip-revert", is_flag=True, help="Vitess: keep no revert window after the deploy.")

@@ -16,7 +16,7 @@ SIGNS = {"create": ("+", GREEN), "drop": ("-", RED), "alter": ("~", YELLOW)}
 SEVERITIES = {"blocked": RED, "error": RED, "warning": YELLOW, "info": "blue"}
 SEVERITY_TITLES = {
     "blocked": "Not possible",
-    "error": "Unsafe: data could be lost",
+    "error": "Unsafe: data could be lost, or writers wait",
     "warning": "Warnings",
     "info": "Good to know",
 }

@@ -216,7 +216,7 @@ def test_a_plan_shows_ddl_strategy_lock_and_findings_with_their_place(width: int
     assert "A short write lock at the cutover." in text
     assert "shop.sql:7" in text
     assert "UNSAFE" in text
-    assert text.index("Unsafe: data could be lost") < text.index("Warnings")
+    assert text.index("Unsafe: data could be lost, or writers wait") < text.index("Warnings")
     assert (
         "Plan: 2 to alter, 1 to drop (1 in place, 1 direct, 1 online) · 1 unsafe change · 1 warning"
         in " ".join(lines)

@@ -48,6 +48,7 @@ class Piece:
     strategy: Strategy
     locks: list[str]
     warnings: list[str] = field(default_factory=list)
+    blocking: list[str] = field(default_factory=list)  # why writers of a big table would wait
     parts: list[str] = field(default_factory=list)
     copy: Copy | None = None
     after: Fingerprints = ()  # of an online copy, which has no statements
@@ -103,9 +104,10 @@ class Altering:
             [*ddl, *(f"ALTER TABLE {quote_name(wanted.name)} {clauses}" for clauses, _ in how.alters)],
             how.strategy,
             [how.lock],
-            [how.warning] if how.warning else [],
-            [part for one in alters for part in one],
+            parts=[part for one in alters for part in one],
         )
+        if how.warning:
+            (piece.blocking if how.strategy is Strategy.DIRECT else piece.warnings).append(how.warning)
         if how.strategy is Strategy.ONLINE:
             piece.copy = self._copy(now.name, start, wanted, columns, how)
             piece.after = tuple(pair for statement in piece.statements for pair in statement.after)

@@ -71,6 +71,7 @@ class Drafting:
             strategy=Strategy.ONLINE if step.copy else max(strategies, key=_ORDER.index),
             lock=_lock(pieces),
             warnings=tuple(dict.fromkeys(warning for piece in pieces for warning in piece.warnings)),
+            blocking=tuple(dict.fromkeys(reason for piece in pieces for reason in piece.blocking)),
             parts=tuple(part for piece in pieces for part in piece.parts),
         )
 
@@ -112,7 +113,7 @@ class Drafting:
         lock = f"Removes {Size(rows=rows, bytes_=size)} at once; it waits for transactions that use the table to end."
         return Piece(
             table=key[1], statements=[Statement(sql=sql, algorithm=Algorithm.PLAIN, after=((key[1], None),))],
-            ddl=[f"DROP TABLE {quote_name(key[1])}"], strategy=Strategy.INSTANT, locks=[lock], warnings=[], parts=[],
+            ddl=[f"DROP TABLE {quote_name(key[1])}"], strategy=Strategy.INSTANT, locks=[lock],
         )  # fmt: skip
 
     def _create(self, wanted: Table) -> Piece:
@@ -132,7 +133,7 @@ class Drafting:
                 ) from refused
         return Piece(
             table=wanted.name, statements=[statement], ddl=[wanted.text], strategy=Strategy.INSTANT,
-            locks=["A new, empty table: nothing waits for it."], warnings=[], parts=[],
+            locks=["A new, empty table: nothing waits for it."],
         )  # fmt: skip
 
     def _sure_of_parents(self, table: Table) -> bool:

@@ -19,6 +19,7 @@ class Draft:
     strategy: Strategy
     lock: str
     warnings: tuple[str, ...] = ()
+    blocking: tuple[str, ...] = ()  # why writers of a big table would wait
     parts: tuple[str, ...] = ()  # of all its ALTERs
 
     @property

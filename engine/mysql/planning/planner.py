@@ -194,6 +194,8 @@ class _Planning:
         for draft in drafts:
             for warning in draft.warnings:
                 yield Finding(severity=Severity.WARNING, linter="online", message=warning, table=draft.name)
+            for reason in draft.blocking:
+                yield Finding(severity=Severity.ERROR, linter="online", message=reason, table=draft.name)
 
     def _cases(self, draft: Draft) -> Iterator[Case]:
         for unit in draft.units:

@@ -140,3 +140,23 @@ def test_a_child_in_a_schema_that_is_not_in_the_plan_is_seen(server: Server) -> 
         assert change.table == "p"
         here.run(f"DROP DATABASE `{other}`")
         server.databases.remove(other)
+
+
+def test_nobody_makes_writers_of_a_big_table_wait_unasked(server: Server) -> None:
+    ten = " UNION ALL ".join(f"SELECT {digit} AS d" for digit in range(10))
+    many = "a.d + 10*b.d + 100*c.d + 1000*e.d + 10000*f.d"
+    with ground(
+        server,
+        "CREATE TABLE users (id INT PRIMARY KEY)",
+        "CREATE TABLE posts (id INT PRIMARY KEY, a INT, u INT, CONSTRAINT f FOREIGN KEY (u) REFERENCES users (id))",
+        f"INSERT INTO posts SELECT {many}, 1, NULL FROM ({ten}) a, ({ten}) b, ({ten}) c, ({ten}) e, ({ten}) f",
+        "ANALYZE TABLE posts",
+    ) as here:
+        files = (
+            "CREATE TABLE users (id INT PRIMARY KEY, a INT);"
+            "CREATE TABLE posts (id INT PRIMARY KEY, a BIGINT, u INT, CONSTRAINT f FOREIGN KEY (u) REFERENCES users (id));"
+        )
+        changes = {change.table: change for change in here.plan(files).changes}
+        assert changes["posts"].strategy is Strategy.DIRECT
+        assert any("foreign key; its writers wait very roughly" in why for why in changes["posts"].unsafe)
+        assert changes["users"].unsafe == ()
