@@ -18,6 +18,8 @@ _TO_DEFAULT = {
     "AUTOEXTEND_SIZE": "0",
 }  # fmt: skip
 
+_CHARSET = "DEFAULT CHARSET"
+
 Alters = list[list[str]]
 """ALTERs in order, each as its parts."""
 
@@ -40,7 +42,8 @@ class Parts:
     visibility: list[str] = field(default_factory=list)
     periods: list[str] = field(default_factory=list)
     checks: list[str] = field(default_factory=list)
-    options: list[str] = field(default_factory=list)
+    charset: list[str] = field(default_factory=list)  # what columns without one of their own have
+    options: list[str] = field(default_factory=list)  # all others
     foreign_keys: list[str] = field(default_factory=list)
     unpartition: list[str] = field(default_factory=list)  # first: it lifts what partitions forbid
     partitions: Alters = field(default_factory=list)
@@ -53,7 +56,7 @@ class Parts:
         """
         first = [
             *self.foreign_key_drops, *self.check_drops, *self.index_drops, *self.key_drops, *self.column_drops, *self.columns,
-            *self.keys, *self.index_renames, *self.indexes, *self.periods, *self.checks, *self.options,
+            *self.keys, *self.index_renames, *self.indexes, *self.periods, *self.checks, *self.charset, *self.options,
         ]  # fmt: skip
         fulltexts = [[part] for part in self.fulltexts]
         leaving = [[part] for part in self.fulltext_drops]
@@ -75,12 +78,14 @@ class Parts:
         )
 
     def apart(self) -> Alters:
-        """One kind of thing after the other, what depends on columns before the columns."""
+        """One kind of thing after the other, what depends on columns before the columns. The table's character set goes with
+        these: a column that says none would have the old one in between, into which its values may not fit.
+        """
         return _filled(
             [
                 self.unpartition, self.foreign_key_drops, self.check_drops,
                 *[[part] for part in self.fulltext_drops], self.index_drops,
-                [*self.key_drops, *self.column_drops, *self.columns, *self.keys],
+                [*self.key_drops, *self.column_drops, *self.columns, *self.keys, *self.charset],
                 self.index_renames, self.indexes, *[[part] for part in self.fulltexts], self.visibility, self.periods,
                 self.checks, self.options, self.foreign_keys, *self.partitions,
             ]
@@ -238,7 +243,7 @@ def _options(now: Table, wanted: Table, found: Parts) -> None:
     before, after = _settable(now.options), _settable(wanted.options)
     for key, value in after.items():
         if before.get(key) != value:
-            found.options.append(f"{key}={value}")
+            (found.charset if key == _CHARSET else found.options).append(f"{key}={value}")
     for key in before:
         if key not in after:
             found.options.append(f"{key}={_TO_DEFAULT.get(key, 'DEFAULT')}")
@@ -250,5 +255,5 @@ def _settable(options: Mapping[str, str]) -> dict[str, str]:
     charset = found.pop("CHARSET", "")
     collation = found.pop("COLLATE", "")
     if charset:
-        found["DEFAULT CHARSET"] = charset + (f" COLLATE={collation}" if collation else "")
+        found[_CHARSET] = charset + (f" COLLATE={collation}" if collation else "")
     return found

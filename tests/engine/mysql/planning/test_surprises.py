@@ -160,3 +160,10 @@ def test_nobody_makes_writers_of_a_big_table_wait_unasked(server: Server) -> Non
         assert changes["posts"].strategy is Strategy.DIRECT
         assert any("foreign key; its writers wait very roughly" in why for why in changes["posts"].unsafe)
         assert changes["users"].unsafe == ()
+def test_no_column_is_narrowed_on_the_way_to_what_it_is(server: Server) -> None:
+    parent = "CREATE TABLE p (id INT PRIMARY KEY)"
+    table = "CREATE TABLE t (id INT PRIMARY KEY, p INT, c VARCHAR(9){0}, CONSTRAINT {1} FOREIGN KEY (p) REFERENCES p (id)){2}"
+    live = table.format(" CHARACTER SET utf8mb4", "f", " DEFAULT CHARSET=latin1")
+    with ground(server, parent, live, "INSERT INTO t VALUES (1, NULL, '日本')") as here:
+        here.settle(f"{parent}; {table.format('', 'F', ' DEFAULT CHARSET=utf8mb4')};")
+        assert here.link.row("SELECT c FROM t") == ("日本",)
