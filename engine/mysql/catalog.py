@@ -12,7 +12,7 @@ from engine.mysql.elements import foreign_key_of, index_of
 from engine.mysql.link import Link
 from engine.mysql.marks import is_helper_name
 from engine.mysql.quoting import quote_table
-from engine.mysql.shown import read_shown
+from engine.mysql.shown import read_shown, readable
 from engine.mysql.spec import HELPER_MARK
 from engine.mysql.tables import Check, Column, Table
 from engine.mysql.trouble import ServerRefused
@@ -87,15 +87,32 @@ def unmanaged(link: Link, schema: str) -> tuple[str, ...]:
 @contextmanager
 def plainly(link: Link) -> Iterator[None]:
     """The session as the texts here are read: backticks and backslashes mean what they usually do; an invisible primary key
-    that the server made by itself is out of sight, as it is in the files.
+    that the server made by itself is out of sight, as it is in the files. Texts come as the server has them: where MySQL
+    translates them for us, it makes a ? of each byte of what does not fit its own character set of three bytes.
     """
     mode = str(link.value("SELECT @@SESSION.sql_mode"))
     own_keys = link.row(f"SHOW VARIABLES LIKE '{_OWN_KEYS}'")  # none on MariaDB
-    link.run(f"SET sql_mode = 'NO_AUTO_VALUE_ON_ZERO'{f', {_OWN_KEYS} = 0' if own_keys else ''}")
+    told = "character_set_results"
+    link.run(
+        f"SET sql_mode = 'NO_AUTO_VALUE_ON_ZERO', {told} = NULL{f', {_OWN_KEYS} = 0' if own_keys else ''}"
+    )
     try:
         yield
     finally:
-        link.run(f"SET sql_mode = '{mode}'{f', {_OWN_KEYS} = {own_keys[1]}' if own_keys else ''}")
+        link.run(
+            f"SET sql_mode = '{mode}', {told} = utf8mb4{f', {_OWN_KEYS} = {own_keys[1]}' if own_keys else ''}"
+        )
+
+
+def show_create(link: Link, schema: str, name: str) -> str | None:
+    """The server's own text of a table, None when there is none."""
+    try:
+        rows = link.raw_rows(f"SHOW CREATE TABLE {quote_table(schema, name)}")
+    except ServerRefused as refused:
+        if refused.code in _GONE:
+            return None
+        raise
+    return readable(rows[0][1])
 
 
 def _read(link: Link, schema: str, stands_for: Mapping[str, str], only: str | None) -> dict[str, Table]:
@@ -114,8 +131,8 @@ def _read(link: Link, schema: str, stands_for: Mapping[str, str], only: str | No
             triggers.setdefault(table, []).append(trigger)
         found = {}
         for name, collation in shapes.items():
-            text = _show_create(link, schema, name)
-            if text is not None:
+            text = show_create(link, schema, name)
+            if text is not None:  # else dropped since it was listed
                 found[name] = _table(
                     schema, stands_for, text, columns[name], collation, tuple(triggers.get(name, ()))
                 )
@@ -136,16 +153,6 @@ def _triggers(link: Link, schema: str, only: str | None) -> list[tuple[str, str]
 def _kind(link: Link, schema: str, name: str) -> str | None:
     row = link.row(*_narrowed(_TABLES, schema, "TABLE_NAME", name))
     return str(row[1]).lower() if row else None
-
-
-def _show_create(link: Link, schema: str, name: str) -> str | None:
-    try:
-        row = link.row(f"SHOW CREATE TABLE {quote_table(schema, name)}")
-    except ServerRefused as refused:
-        if refused.code in _GONE:  # dropped since it was listed
-            return None
-        raise
-    return str(row[1]) if row else None
 
 
 def _table(

@@ -135,6 +135,14 @@ class Link:
         """The rows of a query."""
         return self._execute(sql, args)[1]
 
+    def raw_rows(self, sql: str, *args: object) -> list[Row]:
+        """The same with texts as bytes: not all that a server tells is UTF-8."""
+        self._connection.use_unicode = False
+        try:
+            return self.rows(sql, *args)
+        finally:
+            self._connection.use_unicode = True
+
     def row(self, sql: str, *args: object) -> Row | None:
         """The first row of a query, None when there is none."""
         found = self.rows(sql, *args)

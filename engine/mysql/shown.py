@@ -24,6 +24,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_QUOTED = re.compile(rb"`(?:[^`]|``)*`|'(?:[^'\\]|\\.|'')*'", re.DOTALL)
 _PARTITION = re.compile(r"\n\s*(?:/\*!\d+ )?\s*(?=PARTITION BY )")
 _INDEX_WORDS = ("PRIMARY KEY", "UNIQUE KEY", "KEY", "FULLTEXT KEY", "SPATIAL KEY", "VECTOR KEY")
 
@@ -104,6 +105,13 @@ def read_shown(text: str, stands_for: Mapping[str, str], home: str, plain: Conta
     )
 
 
+def readable(raw: bytes) -> str:
+    """What SHOW CREATE TABLE tells, as text. A string literal that is no UTF-8 (binary, or one with a character set in front that
+    the server does not translate) becomes the hexadecimal number that means the same.
+    """
+    return _QUOTED.sub(_in_utf8, raw).decode()
+
+
 def pieces(text: str) -> Iterator[Piece]:
     """The tokens of *text*, version comments opened up."""
     for match in _TOKEN.finditer(text):
@@ -144,6 +152,15 @@ def string_value(text: str) -> str:
     return re.sub(
         r"\\(.)|''", lambda m: escapes.get(m[1], m[1]) if m[1] else "'", text[1:-1], flags=re.DOTALL
     )
+
+
+def _in_utf8(quoted: re.Match[bytes]) -> bytes:
+    try:
+        quoted[0].decode()
+    except UnicodeDecodeError:
+        value = string_value(quoted[0].decode("latin-1")).encode("latin-1")
+        return f" 0x{value.hex()}".encode()
+    return quoted[0]
 
 
 def _trimmed(found: list[Piece]) -> list[Piece]:

@@ -8,10 +8,10 @@ import re
 from dataclasses import replace
 
 from engine.errors import DriftFound
-from engine.mysql.catalog import read_table
+from engine.mysql.catalog import read_table, show_create
 from engine.mysql.link import Link
 from engine.mysql.ownership.hold import Hold
-from engine.mysql.quoting import quote_name, quote_table
+from engine.mysql.quoting import quote_name
 from engine.mysql.shadow.children import has_children
 from engine.mysql.shadow.names import names_of
 from engine.mysql.shown import create_text
@@ -58,11 +58,8 @@ class Inspection:
 
     def _texts(self, link: Link) -> tuple[str, ...]:
         """As the server tells them, but for the counters, which go on."""
-        rows = [
-            link.row(f"SHOW CREATE TABLE {quote_table(self._step.schema, name)}")
-            for name in (self._source, self._shadow)
-        ]
-        return tuple(_COUNTER.sub("", str(row[1])) for row in rows if row is not None)
+        texts = [show_create(link, self._step.schema, name) for name in (self._source, self._shadow)]
+        return tuple(_COUNTER.sub("", text) for text in texts if text is not None)
 
 
 def read_shadow(link: Link, step: Step) -> Table:

@@ -3,7 +3,7 @@
 import re
 
 from engine.errors import DriftFound, Refused
-from engine.mysql.catalog import read_table
+from engine.mysql.catalog import read_table, show_create
 from engine.mysql.link import Link
 from engine.mysql.ownership.hold import Hold
 from engine.mysql.quoting import quote_name, quote_table
@@ -16,6 +16,7 @@ from engine.mysql.tables import Table
 from engine.mysql.trouble import ServerRefused
 
 _COUNTER = re.compile(r"\) .*?\bAUTO_INCREMENT=(\d+)", re.DOTALL)
+_COUNTING = re.compile(r"\bAUTO_INCREMENT\b(?!=)")
 _STRINGS = re.compile(r"'(?:[^'\\]|\\.|'')*'", re.DOTALL)
 
 
@@ -67,8 +68,9 @@ class Staging:
     def carry_counter(self, link: Link | None = None) -> None:
         """Have the shadow's AUTO_INCREMENT not behind the source's: an id that was given once is never given again."""
         link = link or self._link
-        wanted, has = self._counter(link, self._source), self._counter(link, self._shadow)
-        if wanted > has and self._counts(link):
+        wanted = _counter(self._text(link, self._copy.source))
+        shadow = self._text(link, self._names.shadow)
+        if wanted > _counter(shadow) and _COUNTING.search(shadow):
             link.run(f"ALTER TABLE {self._shadow} AUTO_INCREMENT = {wanted}")
 
     def put_off_indexes(self, table: Table) -> tuple[str, ...]:
@@ -105,18 +107,15 @@ class Staging:
             )
         )
 
-    def _counter(self, link: Link, table: str) -> int:
-        """The next id; 0: it has none yet, or no such column."""
-        row = link.row(f"SHOW CREATE TABLE {table}")
-        found = _COUNTER.search(_STRINGS.sub("''", str(row[1]))) if row else None
-        return int(found[1]) if found else 0
+    def _text(self, link: Link, table: str) -> str:
+        """What the server tells of it, strings left out."""
+        return _STRINGS.sub("''", show_create(link, self._step.schema, table) or "")
 
-    def _counts(self, link: Link) -> bool:
-        row = link.row(f"SHOW CREATE TABLE {self._shadow}")
-        return (
-            row is not None
-            and re.search(r"\bAUTO_INCREMENT\b(?!=)", _STRINGS.sub("''", str(row[1]))) is not None
-        )
+
+def _counter(text: str) -> int:
+    """The next id; 0: it has none yet, or no such column."""
+    found = _COUNTER.search(text)
+    return int(found[1]) if found else 0
 
 
 def _counted_by(table: Table, names: set[str]) -> bool:

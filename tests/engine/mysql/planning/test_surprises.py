@@ -160,6 +160,31 @@ def test_nobody_makes_writers_of_a_big_table_wait_unasked(server: Server) -> Non
         assert changes["posts"].strategy is Strategy.DIRECT
         assert any("foreign key; its writers wait very roughly" in why for why in changes["posts"].unsafe)
         assert changes["users"].unsafe == ()
+def test_a_default_of_bytes_that_are_no_text_is_read_and_kept(server: Server) -> None:
+    table = "CREATE TABLE t (id INT PRIMARY KEY, v VARBINARY({0}) DEFAULT x'ff00', b BINARY(2) DEFAULT x'fe27', n {1});"
+    with ground(server, table.format(4, "INT"), "INSERT INTO t (id) VALUES (1)") as here:
+        files = here.plan(table.format(4, "INT"))
+        assert files.changes == here.plan(files.original["shop"]).changes == ()
+        here.settle(table.format(5, "BIGINT"))
+        here.run("INSERT INTO t (id) VALUES (2)")
+        assert set(here.link.rows("SELECT v, b FROM t")) == {(b"\xff\x00", b"\xfe'")}
+
+
+def test_a_definition_in_another_character_set_is_read_and_kept(mysql: Server) -> None:
+    table = (
+        "CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR({0}) DEFAULT (CONCAT(_latin1 0xe4, 'b')), "
+        "CONSTRAINT k CHECK (v <> _latin1 0xe4), CONSTRAINT l CHECK (v <> _latin1'é'));"
+    )
+    with ground(mysql, table.format(9)) as here:
+        files = here.plan(table.format(9))
+        assert files.changes == here.plan(files.original["shop"]).changes == ()
+        here.settle(table.format(300))
+        here.run("INSERT INTO t (id) VALUES (1)")
+        assert here.link.row("SELECT v FROM t") == ("äb",)
+        with pytest.raises(Refused, match="Check constraint 'k'"):
+            here.run("INSERT INTO t VALUES (2, 'ä')")
+
+
 def test_no_column_is_narrowed_on_the_way_to_what_it_is(server: Server) -> None:
     parent = "CREATE TABLE p (id INT PRIMARY KEY)"
     table = "CREATE TABLE t (id INT PRIMARY KEY, p INT, c VARCHAR(9){0}, CONSTRAINT {1} FOREIGN KEY (p) REFERENCES p (id)){2}"
