@@ -17,6 +17,7 @@ from engine.files import Statement
 from engine.lexer import MYSQL, Token, significant
 from engine.mysql.planning.files import Group
 from engine.mysql.planning.scratch import Scratch, Stage
+from engine.mysql.planning.untold import lost_character
 from engine.mysql.tables import Table
 from engine.mysql.trouble import ServerRefused
 from engine.table_text import read_table_text
@@ -178,9 +179,10 @@ def _make(
             problems.append(
                 f"{group.table.where()}: this makes no ordinary table, which is all that can be managed"
             )
-        elif group.table.text.upper().count("REFERENCES") > 0 and (
-            lost := _lost_references(group.table, table)
-        ):
+        elif (
+            group.table.text.upper().count("REFERENCES") > 0
+            and (lost := _lost_references(group.table, table))
+        ) or (lost := lost_character(group.statements, table)):
             problems.append(lost)
         else:
             made[group.table.name] = table

@@ -13,9 +13,6 @@ from engine.lexer import Kind, Token, mysql_dialect, token_of
 from engine.mysql.flavour import Flavour
 from engine.mysql.planning.heads import Head, Misfit, harmless_setting, refusal
 
-_LAST_TOLD = 0xFFFF
-"""The last character that fits into three bytes of UTF-8."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
@@ -156,7 +153,6 @@ class _Reading:
         first = found[0]
         if first.word != "CREATE":
             raise Misfit(refusal(first), first.start)
-        _check_characters(found)
         head = Head(found, self._names)
         shape = head.read()
         text = self._source.text[first.start : found[-1].end]
@@ -186,19 +182,6 @@ def _open_marks(text: str) -> bool:
         if token.kind is Kind.SPACE:
             marks += token.text.startswith(("/*!", "/*M!")) - (token.text == "*/")
     return marks > 0
-
-
-def _check_characters(found: Sequence[Token]) -> None:
-    """Both servers tell definitions in three bytes a character, with ? for what takes four: nobody could see what was made."""
-    for at, token in enumerate(found):
-        far = next((sign for sign in token.text if ord(sign) > _LAST_TOLD), "")
-        before = next((other.word for other in reversed(found[:at]) if other.text != "="), "")
-        if far and before != "COMMENT":
-            raise Misfit(
-                f"{far} (U+{ord(far):X}) in a definition: the server tells it as ?, so that the outcome could not be verified; "
-                "write it another way (in an expression: CONVERT(x'F09F9880' USING utf8mb4))",
-                token.start,
-            )
 
 
 def _is_run(mark: str, flavour: Flavour) -> bool:

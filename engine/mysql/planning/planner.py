@@ -29,6 +29,7 @@ from engine.mysql.planning.rewriting import with_partitions_of
 from engine.mysql.planning.rows.asking import Asking
 from engine.mysql.planning.scratch import Scratch, Stage
 from engine.mysql.planning.targets import Live, children_elsewhere, read_live, schema_names, size_of
+from engine.mysql.planning.untold import refuse_untold
 from engine.mysql.tables import Table
 from engine.mysql.trouble import LOG_BY_ROW
 
@@ -102,6 +103,7 @@ class _Planning:
         drafts = self._drafts()
         if drafts:
             self._check_log()
+            self._check_told(drafts)
         findings = sorted(self._findings(drafts), key=_order) if drafts else []
         return PlanResult(
             changes=tuple(draft.change(_unsafe(draft, findings)) for draft in drafts),
@@ -115,6 +117,12 @@ class _Planning:
         """Refused: what a change writes the server would not take."""
         if self._link.value("SELECT @@log_bin AND @@SESSION.binlog_format = 'STATEMENT'"):
             raise Refused(LOG_BY_ROW)
+
+    def _check_told(self, drafts: Sequence[Draft]) -> None:
+        """Refused: what the server does not tell of a live table would be lost."""
+        for draft in drafts:
+            for unit in draft.units:
+                refuse_untold(self._link, self._scratch, unit, draft.parts)
 
     def _wanted(self, schema: str) -> dict[str, Table]:
         """The desired tables; of one whose partitions somebody else looks after, with those that it has."""

@@ -46,17 +46,64 @@ def test_a_table_out_of_a_query_is_refused_in_parentheses_too(server: Server, te
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "of"),
     [
-        "CREATE TABLE t (e ENUM('😀', 'x'));",
-        "CREATE TABLE t (v VARCHAR(9) DEFAULT 'a😀');",
-        "CREATE TABLE t (v VARCHAR(9), CHECK (v <> '😀'));",
-        "CREATE TABLE t (`😀` INT);",
+        ("CREATE TABLE t (e ENUM('😀', 'x'));", ""),
+        ("CREATE TABLE t (e ENUM('😀', 'x'), v VARCHAR(9), CHECK (v <> '😀'));", ""),
+        ("CREATE TABLE t (v VARCHAR(9) DEFAULT 'a😀');", "mariadb"),
+        ("CREATE TABLE t (`😀` INT);", "mysql"),
     ],
 )
-def test_characters_that_the_server_does_not_tell_are_refused(server: Server, text: str) -> None:
-    with ground(server) as here, pytest.raises(BadFiles, match=r"U\+1F600.*could not be verified"):
-        here.plan(text)
+def test_characters_that_the_server_does_not_tell_are_refused(server: Server, text: str, of: str) -> None:
+    if server.is_one(of):
+        with ground(server) as here, pytest.raises(BadFiles, match=r"U\+1F600.*could not be verified"):
+            here.plan(text)
+
+
+FAR = {
+    "check": "CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(9), CONSTRAINT far CHECK (v <> '😀'), n {0});",
+    "generated": "CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(9), g VARCHAR(20) AS (CONCAT(v, '😀')) STORED, n {0});",
+    "expression": "CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(9) DEFAULT (CONCAT('😀', 'a')), n {0});",
+    "partition": (
+        "CREATE TABLE t (id INT, v VARCHAR(9), n {0}) PARTITION BY LIST COLUMNS (v) (PARTITION a VALUES IN ('😀'));"
+    ),
+}
+
+
+@pytest.mark.parametrize("text", FAR.values(), ids=FAR)
+def test_characters_that_the_server_tells_in_its_way_are_kept(server: Server, text: str) -> None:
+    with ground(server, text.format("INT")) as here:
+        assert here.plan(text.format("INT")).changes == ()
+        assert here.plan(here.plan(text.format("INT")).original["shop"]).changes == ()
+        here.settle(text.format("BIGINT").replace("VARCHAR(9)", "VARCHAR(8)"))
+        here.run("DROP TABLE t")
+        here.settle(text.format("INT"))
+
+
+def test_a_definition_that_is_not_all_told_is_never_written_again(server: Server) -> None:
+    told = "CREATE TABLE {0} (id INT PRIMARY KEY, e ENUM('{1}', 'x'), s SET('{1}', 'x'), d VARCHAR(9) DEFAULT '{1}', n INT);"
+    with ground(server, told.format("t", "😀"), told.format("u", "?")) as here:
+        there = here.plan({"t.sql": told.format("t", "?"), "u.sql": told.format("u", "?")}).original["shop"]
+        assert here.plan(there).changes == ()
+        for column in ("e", "s", *(["d"] if here.mariadb else [])):
+            again = {file: _wider(text, column) for file, text in there.items()}
+            with pytest.raises(Refused, match=f"t: {column} has characters beyond U"):
+                here.plan(again)
+            (change,) = here.plan({**again, "t.sql": there["t.sql"]}).changes  # a ? that is one
+            assert change.table == "u"
+        here.settle({file: _wider(text, "n") for file, text in there.items()})
+        here.run("INSERT INTO t (id, e) VALUES (1, 1)")
+        assert here.link.row("SELECT e, d FROM t") == ("😀", "😀")
+
+
+def _wider(text: str, column: str) -> str:
+    """A table's text with another type of one column."""
+    return "\n".join(
+        line.replace("'x')", "'x','y')").replace("(9)", "(10)").replace(" int", " bigint")
+        if line.strip().startswith(f"`{column}`")
+        else line
+        for line in text.split("\n")
+    )
 
 
 def test_such_characters_do_no_harm_in_comments(server: Server) -> None:
