@@ -16,6 +16,7 @@ from engine.errors import BadFiles
 from engine.files import Statement
 from engine.lexer import MYSQL, Token, significant
 from engine.mysql.planning.files import Group
+from engine.mysql.planning.insistence import remedy
 from engine.mysql.planning.scratch import Scratch, Stage
 from engine.mysql.planning.untold import lost_character
 from engine.mysql.tables import Table
@@ -170,7 +171,7 @@ def _make(
                     scratch.link.run(_referring(statement.text, place, stage))
                 tried.append(group)
             except ServerRefused as refused:
-                problems.append(_problem(statement, stage.said(refused)))
+                problems.append(_problem(statement, stage.said(refused) + remedy(refused.code)))
     there = stage.read_all(place.schema)
     made: dict[str, Table] = {}
     for group in tried:

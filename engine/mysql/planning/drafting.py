@@ -121,7 +121,7 @@ class Drafting:
         key = (wanted.schema, wanted.name)
         sql = created(wanted.schema, wanted.text)
         statement = Statement(sql=sql, algorithm=Algorithm.PLAIN, after=((wanted.name, wanted.fingerprint),))
-        if self._sure_of_parents(wanted):
+        if self._stage.surely_takes(wanted) and self._sure_of_parents(wanted):
             self._stage.put(wanted)
         else:
             self._stage.need(parent_of(foreign) for foreign in wanted.foreign_keys)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from engine.base import Strategy
 from engine.mysql.flavour import Flavour
 from engine.mysql.link import Link
+from engine.mysql.planning.insistence import insists_on_a_key
 from engine.mysql.planning.lock_sentences import Size, lock_sentence
 from engine.mysql.planning.trial import Clone, Trial
 from engine.mysql.quoting import quote_name
@@ -177,6 +178,8 @@ class _Choice:
             return f"it has triggers ({', '.join(sorted(self._table.triggers))})"
         if not self._table.row_key:
             return "it has no primary key and no unique key of NOT NULL columns"
+        if self._table.index("PRIMARY") is None and insists_on_a_key(self._target):
+            return "the server makes no copy without a primary key"
         if foreign:
             return f"{foreign[0]} does not lock rows"
         if "WITH SYSTEM VERSIONING" in self._table.text.upper():

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from engine.errors import Refused
+from engine.mysql.planning.insistence import remedy
 from engine.mysql.planning.order import Key, parent_of
 from engine.mysql.planning.scratch import Stage
 from engine.mysql.quoting import quote_table
@@ -45,6 +46,10 @@ class Rehearsal:
     def said(self, error: Exception) -> str:
         """What the server said, in the names of the real schemas."""
         return self._stage.said(error)
+
+    def surely_takes(self, table: Table) -> bool:
+        """Whether a table of the files can be made live untried; foreign keys aside."""
+        return self._stage.surely_takes(table)
 
     def need(self, keys: Iterable[Key]) -> None:
         """Have these tables and their relatives on the stage."""
@@ -118,6 +123,7 @@ class Rehearsal:
         except ServerRefused as refused:
             raise Refused(
                 f"{table.name}: the live definition, made again in a scratch schema, is refused: {self.said(refused)}"
+                f"{remedy(refused.code)}"
             ) from refused
         made = self._stage.read(table.schema, table.name)
         if _text(made) != table.text:

@@ -14,6 +14,7 @@ from engine.mysql.address import Address
 from engine.mysql.catalog import read_table, read_tables
 from engine.mysql.flavour import Flavour, flavour_of
 from engine.mysql.link import DDL_SETTINGS, Link
+from engine.mysql.planning.insistence import Insistence
 from engine.mysql.quoting import quote_name, quote_table
 from engine.mysql.shown import unquoted
 from engine.mysql.spec import OWN_PREFIX
@@ -45,6 +46,7 @@ class Scratch:
             self.default_engine = str(target.value("SELECT @@GLOBAL.default_storage_engine"))
             self.link.run("SET default_storage_engine = %s", self.default_engine)
             self.files_mode = _pin(self.link, self.flavour, target)
+            self.insistence = Insistence(self.link, target)
             self._token = secrets.token_hex(5)
             self._made: list[str] = []
             self._owned()
@@ -78,13 +80,13 @@ class Scratch:
         return name
 
     @contextmanager
-    def checks(self, *, on: bool) -> Iterator[None]:
-        """With or without foreign keys looked at; without is how a scratch session starts."""
-        self.link.run(f"SET foreign_key_checks = {int(on)}")
+    def for_good(self) -> Iterator[None]:
+        """With foreign keys looked at, and all that the target insists on; without is how a scratch session starts."""
+        self.link.run(f"SET foreign_key_checks = 1{self.insistence.settings(on=True)}")
         try:
             yield
         finally:
-            self.link.run("SET foreign_key_checks = 0")
+            self.link.run(f"SET foreign_key_checks = 0{self.insistence.settings(on=False)}")
 
     @contextmanager
     def reading_files(self) -> Iterator[None]:
@@ -133,9 +135,13 @@ class Stage:
         self._link.run(f"DROP TABLE IF EXISTS {quote_table(self._schemas[schema], name)}")
 
     def run(self, sql: str) -> None:
-        """Run a statement about tables of the real schemas, foreign keys looked at as when it will run for good."""
-        with self._scratch.checks(on=True):
+        """Run a statement about tables of the real schemas as it will run for good."""
+        with self._scratch.for_good():
             self._link.run(self.placed(sql))
+
+    def surely_takes(self, table: Table) -> bool:
+        """Whether the target takes a new table that a scratch session has taken; foreign keys aside."""
+        return table.index("PRIMARY") is not None or not self._scratch.insistence.on_a_key
 
     def read(self, schema: str, name: str) -> Table | None:
         """A table as it is here, read as if it were in the real schema."""

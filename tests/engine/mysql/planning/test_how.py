@@ -313,6 +313,20 @@ def test_where_the_server_logs_by_statement_no_table_is_copied_online(users: Pla
     )
 
 
+def test_where_the_server_insists_on_primary_keys_a_table_without_is_not_copied_online(
+    server: Server,
+) -> None:
+    setting = "innodb_force_primary_key" if server.flavour == "mariadb" else "sql_require_primary_key"
+    with place(server, "CREATE TABLE users (id INT NOT NULL UNIQUE, a INT)") as found:
+        assert found.how("MODIFY a BIGINT").strategy is Strategy.ONLINE
+        found.link.run(f"SET GLOBAL {setting} = ON")
+        try:
+            how = found.how("MODIFY a BIGINT")
+        finally:
+            found.link.run(f"SET GLOBAL {setting} = OFF")
+        assert "can not be copied online: the server makes no copy without a primary key" in how.lock
+
+
 def test_triggers_and_the_planner_s_own_reasons_stand_against_an_online_copy(users: Place) -> None:
     assert (
         "can not be copied online: its key goes" in users.how("MODIFY a BIGINT", no_copy="its key goes").lock

@@ -197,6 +197,57 @@ def test_a_missing_right_is_named_with_the_grant_that_gives_it(server: Server) -
             assert ddl(plan)[0].startswith("ALTER TABLE `t` ADD COLUMN `b` int")
 
 
+@contextmanager
+def insisting(server: Server, setting: str) -> Iterator[None]:
+    """With all new sessions, and all servers' tables, held to *setting*."""
+    with Link(address_of(server)) as link:
+        link.run(f"SET GLOBAL {setting} = ON")
+        try:
+            yield
+        finally:
+            link.run(f"SET GLOBAL {setting} = OFF")
+
+
+def test_tables_of_before_the_server_insisted_can_be_changed(mysql: Server) -> None:
+    bare, parent = (
+        "CREATE TABLE bare (a INT NOT NULL{0})",
+        "CREATE TABLE p (id INT PRIMARY KEY, b INT, KEY (b))",
+    )
+    child = "CREATE TABLE {0} (id INT PRIMARY KEY, b INT{1}, CONSTRAINT {0} FOREIGN KEY (b) REFERENCES p (b))"
+    with ground(mysql, "SET restrict_fk_on_non_standard_key = 0", bare.format(""), parent) as here:
+        here.run(child.format("c", ""), "SET restrict_fk_on_non_standard_key = 1")
+        with insisting(mysql, "sql_require_primary_key"):
+            here.run("SET sql_require_primary_key = 1")
+            rest = f"{parent}; {child.format('c', ', n INT')};"
+            with account(mysql, f"ALL ON {here.schema}.*", r"ALL ON `\_schemabot\_scratch\_%`.*") as user:
+                files = {"shop": {"shop.sql": f"{rest} {bare.format(', PRIMARY KEY (a)')};"}}
+                with pytest.raises(Refused, match=r"made again .*GRANT SESSION_VARIABLES_ADMIN"):
+                    plan_mysql(as_user(here.address, *user), files)
+            for wanted, missing in (
+                (bare.format(", b INT"), "bare: the server does not take .*primary key"),
+                (
+                    f"{bare.format('')}; CREATE TABLE new (a INT)",
+                    "new: the server does not take .*primary key",
+                ),
+                (
+                    f"{bare.format('')}; {child.format('d', '')}",
+                    "d: the server does not take .*Missing unique key",
+                ),
+            ):
+                with pytest.raises(Refused, match=missing):
+                    here.plan(f"{rest} {wanted};")
+            here.settle(f"{rest} {bare.format(', PRIMARY KEY (a)')};")
+
+
+def test_a_key_that_no_session_can_do_without_is_refused_with_what_to_do(mariadb: Server) -> None:
+    with (
+        ground(mariadb, "CREATE TABLE t (a INT NOT NULL)") as here,
+        insisting(mariadb, "innodb_force_primary_key"),
+        pytest.raises(Refused, match=r"made again .* plan on a workspace server"),
+    ):
+        here.plan("CREATE TABLE t (a INT NOT NULL PRIMARY KEY);")
+
+
 def test_leftovers_are_dropped_unless_rows_are_in_them_or_somebody_plans_there(server: Server) -> None:
     dead, used, held = (f"{PREFIX}{secrets.token_hex(5)}" for _ in range(3))
     with ground(server) as here:

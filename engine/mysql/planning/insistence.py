@@ -1,0 +1,48 @@
+"""What a server may insist on of every table that is made or changed, while those that are there may be older than that."""
+
+from engine.mysql.link import Link
+from engine.mysql.trouble import ServerRefused, Trouble
+
+_OF_SESSIONS = "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('sql_require_primary_key', 'restrict_fk_on_non_standard_key')"
+"""Those that a session may lift, with the right to; MariaDB has neither."""
+_ON_A_KEY = (
+    "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('sql_require_primary_key', 'innodb_force_primary_key')"
+    " AND Value = 'ON'"
+)
+_GRANT = "GRANT SESSION_VARIABLES_ADMIN ON *.* to the user of this dsn, so that such a table can be tried out"
+_ELSEWHERE = (
+    "plan on a workspace server that does not insist on a primary key (innodb_force_primary_key = OFF)"
+)
+_REMEDIES = {3750: _GRANT, 6125: _GRANT, 1173: _ELSEWHERE}
+
+
+class Insistence:
+    """Lifted in a scratch session, but for the statements that run as they will for good."""
+
+    def __init__(self, link: Link, target: Link) -> None:
+        """*link* is the scratch session."""
+        self.on_a_key = insists_on_a_key(target)
+        self._lifted = {name: value for name, value in target.rows(_OF_SESSIONS) if _lift(link, name)}
+
+    def settings(self, *, on: bool) -> str:
+        """What follows in a SET; *on*: as the target has it."""
+        return "".join(f", {name} = {value if on else 'OFF'}" for name, value in self._lifted.items())
+
+
+def insists_on_a_key(link: Link) -> bool:
+    """Whether a table must have a primary key."""
+    return link.row(_ON_A_KEY) is not None
+
+
+def remedy(code: int) -> str:
+    """What helps where the scratch session could not lift what the server insists on."""
+    return f"; {_REMEDIES[code]}" if code in _REMEDIES else ""
+
+
+def _lift(link: Link, name: str) -> bool:
+    """Whether this user may; if not, what is refused comes with a remedy."""
+    try:
+        link.run(f"SET SESSION {name} = OFF")
+    except (ServerRefused, Trouble):
+        return False
+    return True
