@@ -174,7 +174,7 @@ class Altering:
         try:
             self._run(key, renames)
         except ServerRefused:
-            drops = dependents_dropped(start, [old for old, _ in due])
+            drops = dependents_dropped(start, [old for old, _ in due], self._flavour)
             if not drops:
                 raise
             self._run(key, drops)

@@ -104,7 +104,7 @@ def parts_between(
     columns = column_parts(now, wanted)
     found.column_drops, found.columns = columns.drops, columns.rest
     _indexes(now, wanted, flavour, found)
-    _checks(now, wanted, found)
+    _checks(now, wanted, flavour, found)
     _foreign_keys(now, wanted, found)
     _options(now, wanted, found)
     found.periods = [
@@ -119,7 +119,7 @@ def parts_between(
     return found
 
 
-def dependents_dropped(now: Table, renamed: Collection[str]) -> list[str]:
+def dependents_dropped(now: Table, renamed: Collection[str], flavour: Flavour) -> list[str]:
     """What has to go before the columns *renamed* can have another name: whatever computes with them."""
     names = [quote_name(name) for name in renamed]
 
@@ -127,7 +127,7 @@ def dependents_dropped(now: Table, renamed: Collection[str]) -> list[str]:
         return any(name in text for name in names)
 
     return [
-        *(f"DROP CONSTRAINT {quote_name(check.name)}" for check in now.checks if uses(check.line)),
+        *(_check_drop(check.name, flavour) for check in now.checks if uses(check.line)),
         *(
             f"DROP INDEX {quote_name(index.name)}"
             for index in now.indexes
@@ -221,10 +221,15 @@ def _visibility(index: Index, flavour: Flavour) -> str:
     return f"ALTER INDEX {quote_name(index.name)} {shown if index.visible else hidden}"
 
 
-def _checks(now: Table, wanted: Table, found: Parts) -> None:
+def _check_drop(name: str, flavour: Flavour) -> str:
+    """MySQL wants to know which of all constraints of a name is meant; MariaDB has no two of one."""
+    return f"DROP {'CONSTRAINT' if flavour.mariadb else 'CHECK'} {quote_name(name)}"
+
+
+def _checks(now: Table, wanted: Table, flavour: Flavour, found: Parts) -> None:
     before, after = {c.name: c.line for c in now.checks}, {c.name: c.line for c in wanted.checks}
     found.check_drops = [
-        f"DROP CONSTRAINT {quote_name(name)}" for name, line in before.items() if after.get(name) != line
+        _check_drop(name, flavour) for name, line in before.items() if after.get(name) != line
     ]
     found.checks = [f"ADD {line}" for name, line in after.items() if before.get(name) != line]
 

@@ -239,3 +239,17 @@ def test_no_column_is_narrowed_on_the_way_to_what_it_is(server: Server) -> None:
     with ground(server, parent, live, "INSERT INTO t VALUES (1, NULL, '日本')") as here:
         here.settle(f"{parent}; {table.format('', 'F', ' DEFAULT CHARSET=utf8mb4')};")
         assert here.link.row("SELECT c FROM t") == ("日本",)
+
+
+def test_a_check_goes_by_the_name_of_a_key_without_the_key(mysql: Server) -> None:
+    parent = "CREATE TABLE p (id INT PRIMARY KEY)"
+    table = (
+        "CREATE TABLE t (id INT PRIMARY KEY, {0} INT{1}, CONSTRAINT u UNIQUE ({0}), "
+        "CONSTRAINT f FOREIGN KEY ({0}) REFERENCES p (id){2});"
+    )
+    with ground(
+        mysql, parent, table.format("a", "", ", CONSTRAINT u CHECK (a > 0), CONSTRAINT f CHECK (a > 1)")
+    ) as here:
+        here.settle(
+            f"{parent}; {table.format('b', ' /* renamed from: a */', ', CONSTRAINT u CHECK (b > 0)')}"
+        )
