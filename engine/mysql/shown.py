@@ -89,7 +89,7 @@ def read_shown(text: str, stands_for: Mapping[str, str], home: str, plain: Conta
         kind, element_name = _kind(element)
         if kind == "column":
             element = _without_charset(element, whole=element_name in plain)
-        line = joined(element)
+        line = _sequence(joined(element), stands_for)
         groups[kind][element_name] = _reference(line, stands_for, home) if kind == "foreign key" else line
     tail = "".join(piece.text for piece in found[end + 1 :])
     options, partitions = _tail(tail)
@@ -190,6 +190,13 @@ def _by_name(lines: Mapping[str, str]) -> dict[str, str]:
     return {
         name: lines[name] for name in sorted(lines, key=lambda name: (name != "PRIMARY", name.lower(), name))
     }
+
+
+def _sequence(line: str, stands_for: Mapping[str, str]) -> str:
+    """The schema of a sequence stays in front of its name: nextval(`shop`.`numbers`)."""
+    for schema, meant in stands_for.items():
+        line = line.replace(f"({quote_name(schema)}.", f"({quote_name(meant)}.")
+    return line
 
 
 def _reference(line: str, stands_for: Mapping[str, str], home: str) -> str:

@@ -19,7 +19,7 @@ from engine.mysql.planning.files import Group
 from engine.mysql.planning.insistence import remedy
 from engine.mysql.planning.scratch import Scratch, Stage
 from engine.mysql.planning.untold import lost_character
-from engine.mysql.tables import Table
+from engine.mysql.tables import ForeignKey, Table
 from engine.mysql.trouble import ServerRefused
 from engine.table_text import read_table_text
 
@@ -140,7 +140,7 @@ def load_desired(
     if problems:
         raise BadFiles(problems)
     desired = {schema: Desired(places[schema], groups[schema], found[schema]) for schema in sorted(places)}
-    _refuse_orphans(desired)
+    _refuse_orphans(desired, live)
     return desired
 
 
@@ -225,14 +225,16 @@ def _lost_references(statement: Statement, table: Table) -> str:
     )
 
 
-def _refuse_orphans(desired: Mapping[str, Desired]) -> None:
-    """A foreign key must refer to a table and columns that the files have too."""
+def _refuse_orphans(desired: Mapping[str, Desired], live: Mapping[str, Mapping[str, Table]]) -> None:
+    """A foreign key must refer to a table and columns that the files have too; or be there, to one that is not managed."""
     problems = []
     for files in desired.values():
         for table in files.tables.values():
             for key in table.foreign_keys:
                 if key.parent_schema not in desired:
                     continue  # of a schema that is none of ours; the server will tell
+                if _is_there(live, table, key):
+                    continue
                 parent = desired[key.parent_schema].tables.get(key.parent)
                 lost = [c for c in key.parent_columns if parent is None or parent.column(c) is None]
                 if parent is None:
@@ -246,6 +248,12 @@ def _refuse_orphans(desired: Mapping[str, Desired]) -> None:
                 )
     if problems:
         raise BadFiles(problems)
+
+
+def _is_there(live: Mapping[str, Mapping[str, Table]], table: Table, key: ForeignKey) -> bool:
+    """Whether the very foreign key is live, and no plan would drop what it refers to: a system-versioned table."""
+    now = live[table.schema].get(table.name)
+    return now is not None and key in now.foreign_keys and key.parent not in live[key.parent_schema]
 
 
 def _comments(text: str) -> list[Token]:

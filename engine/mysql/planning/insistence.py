@@ -13,7 +13,8 @@ _GRANT = "GRANT SESSION_VARIABLES_ADMIN ON *.* to the user of this dsn, so that 
 _ELSEWHERE = (
     "plan on a workspace server that does not insist on a primary key (innodb_force_primary_key = OFF)"
 )
-_REMEDIES = {3750: _GRANT, 6125: _GRANT, 1173: _ELSEWHERE}
+_SEQUENCE = "a sequence that a default names has to be there first, in a schema of the plan: CREATE SEQUENCE is left to you"
+_REMEDIES = {3750: _GRANT, 6125: _GRANT, 1173: _ELSEWHERE, 1146: _SEQUENCE}
 
 
 class Insistence:
@@ -35,7 +36,7 @@ def insists_on_a_key(link: Link) -> bool:
 
 
 def remedy(code: int) -> str:
-    """What helps where the scratch session could not lift what the server insists on."""
+    """What helps where a scratch schema does not take a table, as what to put behind the server's words."""
     return f"; {_REMEDIES[code]}" if code in _REMEDIES else ""
 
 

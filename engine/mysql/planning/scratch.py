@@ -25,6 +25,9 @@ PREFIX = f"{OWN_PREFIX}scratch_"
 _FORBIDDEN = (1044, 1142, 1227, 1370)
 SQL_MODE = str(DDL_SETTINGS["sql_mode"])
 _QUALIFIER = re.compile(r"'(?:[^'\\]|\\.|'')*'|(`(?:[^`]|``)+`)\.(?=`)", re.DOTALL)
+_SEQUENCES = (
+    "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s AND TABLE_TYPE = 'SEQUENCE'"
+)
 _READ_OTHERWISE = {
     "ANSI_QUOTES",
     "PIPES_AS_CONCAT",
@@ -41,6 +44,7 @@ class Scratch:
     def __init__(self, address: Address, target: Link) -> None:
         """A session at *address*, where SQL is read as on the *target*. Refused for another kind of server, or too few rights."""
         self.link = Link(address, schema="", answer_seconds=120.0)
+        self._target = target
         try:
             self.flavour = _same_kind(self.link, target)
             self.default_engine = str(target.value("SELECT @@GLOBAL.default_storage_engine"))
@@ -79,6 +83,11 @@ class Scratch:
         self._made.append(name)
         return name
 
+    def make_sequences(self, real: str, place: str) -> None:
+        """Have MariaDB's sequences of *real* in *place* too: defaults name them."""
+        for (name,) in self._target.rows(_SEQUENCES, real):
+            self.link.run(f"CREATE SEQUENCE {quote_table(place, name)}")
+
     @contextmanager
     def for_good(self) -> Iterator[None]:
         """With foreign keys looked at, and all that the target insists on; without is how a scratch session starts."""
@@ -106,6 +115,8 @@ class Stage:
         self._scratch = scratch
         self._link = scratch.link
         self._schemas = {real: scratch.schema(*of) for real, of in sorted(defaults.items())}
+        for real, place in self._schemas.items():
+            scratch.make_sequences(real, place)
         self._meant = {scratch: real for real, scratch in self._schemas.items()}
 
     @contextmanager

@@ -222,9 +222,9 @@ def _made_of(table: Table, index: Index) -> tuple[object, ...]:
 
 
 def _at_home(text: str) -> str:
-    """*text* with references to tables of other schemas pointing nowhere: nothing live gets tied to a clone."""
+    """*text* with foreign keys to other schemas pointing nowhere: nothing live gets tied to a clone."""
     return re.sub(
-        r"'(?:[^'\\]|\\.|'')*'|`(?:[^`]|``)+`\.(?=`)",
+        r"'(?:[^'\\]|\\.|'')*'|(?<= REFERENCES )`(?:[^`]|``)+`\.(?=`)",
         lambda found: found[0] if found[0].startswith("'") else f"`{OWN_PREFIX}nowhere`.",
         text,
         flags=re.DOTALL,

@@ -253,3 +253,27 @@ def test_a_check_goes_by_the_name_of_a_key_without_the_key(mysql: Server) -> Non
         here.settle(
             f"{parent}; {table.format('b', ' /* renamed from: a */', ', CONSTRAINT u CHECK (b > 0)')}"
         )
+
+
+def test_a_default_out_of_a_sequence_is_tried_with_one(mariadb: Server) -> None:
+    table = "CREATE TABLE t (id INT PRIMARY KEY DEFAULT nextval(numbers), n {0}{1});"
+    with ground(mariadb, "CREATE SEQUENCE numbers", table.format("INT", "")) as here:
+        (change,) = here.settle(table.format("BIGINT", ", m INT DEFAULT nextval(numbers)")).changes
+        assert f"nextval(`{here.schema}`.`numbers`)" in change.ddl
+        assert here.plan(here.plan("").original["shop"]).changes == ()
+        with pytest.raises(BadFiles, match=r"others' doesn't exist .*CREATE SEQUENCE is left to you"):
+            here.plan("CREATE TABLE t (id INT PRIMARY KEY DEFAULT nextval(others));")
+
+
+def test_a_child_of_a_system_versioned_table_can_be_changed(mariadb: Server) -> None:
+    table = (
+        "CREATE TABLE c (id INT PRIMARY KEY, p {0}, n {1}, CONSTRAINT {2} FOREIGN KEY (p) REFERENCES p (id));"
+    )
+    parent = "CREATE TABLE p (id INT PRIMARY KEY) WITH SYSTEM VERSIONING"
+    with ground(mariadb, parent, table.format("INT", "INT", "f")) as here:
+        assert here.plan(table.format("INT", "INT", "f")).changes == ()
+        here.settle(table.format("INT", "BIGINT", "f"))
+        with pytest.raises(BadFiles, match="g refers to table p, which is not in the files"):
+            here.plan(table.format("INT", "BIGINT", "g"))
+        with pytest.raises(Refused, match="c: "):
+            here.plan(table.format("BIGINT", "BIGINT", "f"))
