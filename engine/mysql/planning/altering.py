@@ -77,12 +77,11 @@ class Altering:
         key = (wanted.schema, wanted.name)
         old = (wanted.schema, now.name)
         parents = [parent_of(foreign) for foreign in wanted.foreign_keys]
-        self._tables.need([old, *parents])
+        self._tables.need([old, *parents, *self._tables.rivals(wanted, was=now.name)])
         opening, ddl = [], []
         if now.name != wanted.name:
             ddl.append(f"RENAME TABLE {quote_name(now.name)} TO {quote_name(wanted.name)}")
-            sql = f"RENAME TABLE {quote_table(*old)} TO {quote_table(*key)}"
-            opening.append(self._tables.run(sql, Algorithm.PLAIN, [old, key]))
+            opening.append(self._rename(old, wanted))
         start = self._tables.table(key)
         assert start is not None
         before = self._tables.snapshot([key, *parents])
@@ -114,6 +113,15 @@ class Altering:
             piece.statements = []
         return piece
 
+    def _rename(self, old: Key, wanted: Table) -> Statement:
+        key = (wanted.schema, wanted.name)
+        sql = f"RENAME TABLE {quote_table(*old)} TO {quote_table(*key)}"
+        try:
+            return self._tables.run(sql, Algorithm.PLAIN, [old, key])
+        except ServerRefused as refused:
+            said = self._tables.clash(wanted) or f": {self._stage.said(refused)}"
+            raise Refused(f"{old[1]} cannot be renamed to {wanted.name}{said}") from refused
+
     # -- finding -------------------------------------------------------------------------------------------------
 
     def _find(
@@ -131,6 +139,9 @@ class Altering:
                 continue
             if reached.text == wanted.text:
                 return alters
+        clash = self._tables.clash(wanted)
+        if refusals and clash:
+            raise Refused(f"{wanted.name}: the server does not take the change{clash}") from refusals[-1]
         tied = next((refused for refused in refusals if refused.code in _TIED), None)
         if tied is not None:
             raise TiedDown((wanted.schema, wanted.name), self._stage.said(tied))

@@ -8,9 +8,10 @@ from engine.mysql.planning.altering import Altering, Piece
 from engine.mysql.planning.columns import remade
 from engine.mysql.planning.drafts import Draft
 from engine.mysql.planning.lock_sentences import Size
+from engine.mysql.planning.naming import CHECK, FOREIGN_KEY
 from engine.mysql.planning.order import Key, Ties, Unit, parent_of
 from engine.mysql.planning.rehearsal import Rehearsal
-from engine.mysql.planning.rewriting import same_type, without_foreign_keys
+from engine.mysql.planning.rewriting import same_type, without_checks, without_foreign_keys
 from engine.mysql.planning.scratch import created
 from engine.mysql.quoting import quote_name, quote_table
 from engine.mysql.spec import Algorithm, Statement, Step
@@ -121,16 +122,16 @@ class Drafting:
         key = (wanted.schema, wanted.name)
         sql = created(wanted.schema, wanted.text)
         statement = Statement(sql=sql, algorithm=Algorithm.PLAIN, after=((wanted.name, wanted.fingerprint),))
-        if self._stage.surely_takes(wanted) and self._sure_of_parents(wanted):
+        rivals = self._stage.rivals(wanted)
+        if self._stage.surely_takes(wanted) and self._sure_of_parents(wanted) and not rivals:
             self._stage.put(wanted)
         else:
-            self._stage.need(parent_of(foreign) for foreign in wanted.foreign_keys)
+            self._stage.need([*(parent_of(foreign) for foreign in wanted.foreign_keys), *rivals])
             try:
                 statement = self._stage.run(sql, Algorithm.PLAIN, [key])
             except ServerRefused as refused:
-                raise Refused(
-                    f"{wanted.name}: the server does not take it: {self._stage.said(refused)}"
-                ) from refused
+                said = self._stage.clash(wanted) or f": {self._stage.said(refused)}"
+                raise Refused(f"{wanted.name}: the server does not take it{said}") from refused
         return Piece(
             table=wanted.name, statements=[statement], ddl=[wanted.text], strategy=Strategy.INSTANT,
             locks=["A new, empty table: nothing waits for it."],
@@ -158,7 +159,7 @@ class Drafting:
     # -- several -------------------------------------------------------------------------------------------------
 
     def _ring(self, units: Sequence[Unit]) -> list[Piece | None]:
-        """Foreign keys that go first, then all else, then foreign keys that come."""
+        """Foreign keys that go first, and names that others are to have, then all else, then foreign keys that come."""
         members = {unit.key for unit in units}
         there = [unit for unit in units if unit.now is not None]
         pieces = [self._loosened(unit) for unit in there]
@@ -176,14 +177,15 @@ class Drafting:
         return [*pieces, *(self._drop(unit) for unit in units if unit.wanted is None)]
 
     def _loosened(self, unit: Unit) -> Piece | None:
-        """Without the foreign keys that have to go."""
-        going = self._ties.going(unit)
+        """Without the foreign keys that have to go, and without constraints whose names others are to have."""
         current = self._stage.table((unit.key[0], unit.now.name)) if unit.now else None
-        return (
-            self._alter(unit, without_foreign_keys(current, going), alone=False)
-            if going and current
-            else None
-        )
+        if current is None:
+            return None
+        moving = self._ties.moving(unit)
+        keys = {key.name for key in current.foreign_keys if (FOREIGN_KEY, key.name.lower()) in moving}
+        checks = {check.name for check in current.checks if (CHECK, check.name.lower()) in moving}
+        loose = without_foreign_keys(current, keys | self._ties.going(unit))
+        return self._alter(unit, without_checks(loose, checks), alone=False)
 
     def _tightened(self, unit: Unit, wanted: Table) -> Piece | None:
         """With all of its foreign keys."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from engine.mysql.planning.naming import Name, Naming
 from engine.mysql.planning.rewriting import same_type
 from engine.mysql.tables import ForeignKey, Table
 
@@ -80,13 +81,16 @@ def parent_of(key: ForeignKey) -> Key:
 
 
 class Ties:
-    """How foreign keys tie the units of a plan."""
+    """How foreign keys, and the names of constraints, tie the units of a plan."""
 
-    def __init__(self, schemas: Schemas, units: Mapping[Key, Unit], forced: Iterable[Key]) -> None:
+    def __init__(
+        self, schemas: Schemas, units: Mapping[Key, Unit], forced: Iterable[Key], naming: Naming
+    ) -> None:
         """*forced*: live or desired tables whose foreign keys, on either end, have to be made again."""
         self._schemas = schemas
         self._units = units
         self._forced = set(forced)
+        self._heirs = _heirs(units, naming)
         self.again = {key: self._again(unit) for key, unit in units.items()}
 
     def going(self, unit: Unit) -> set[str]:
@@ -104,6 +108,10 @@ class Ties:
         }
         keys = unit.wanted.foreign_keys if unit.wanted else ()
         return {key.name for key in keys if _shape(key, parent_of(key)) not in staying}
+
+    def moving(self, unit: Unit) -> set[Name]:
+        """The names of live constraints of a unit that another one is to have."""
+        return set(self._heirs[unit.key])
 
     def groups(self) -> list[list[Unit]]:
         """The units in the order in which they change; those of one list change together."""
@@ -139,6 +147,7 @@ class Ties:
                 parent = parent_of(foreign)
                 if parent in self._units and parent != key and foreign.name in coming:
                     found.add((parent, key))
+            found |= {(key, heir) for heir in self._heirs[key].values()}
             for other in self._units.values():
                 if other.kind == "rename" and other.now and (unit.key == (other.key[0], other.now.name)):
                     found.add((other.key, key))  # the name has to be free first
@@ -178,6 +187,16 @@ class Ties:
             tuple(after(unit.key, column) for column in foreign.columns), parent,
             tuple(after(parent, column) for column in foreign.parent_columns), _actions(foreign),
         )  # fmt: skip
+
+
+def _heirs(units: Mapping[Key, Unit], naming: Naming) -> dict[Key, dict[Name, Key]]:
+    """Of each unit: the names of constraints that it loses and another one gets, and which."""
+    names = {key: (naming.names(unit.now), naming.names(unit.wanted)) for key, unit in units.items()}
+    getting = {(key[0], name): key for key, (now, wanted) in names.items() for name in wanted - now}
+    return {
+        key: {name: getting[key[0], name] for name in now - wanted if (key[0], name) in getting}
+        for key, (now, wanted) in names.items()
+    }
 
 
 def _shape(foreign: ForeignKey, parent: Key) -> tuple[object, ...]:

@@ -20,6 +20,7 @@ from engine.mysql.planning.drafts import Draft
 from engine.mysql.planning.files import Group, parse_groups
 from engine.mysql.planning.lint import gone_and_new, judge
 from engine.mysql.planning.linters.case import Case
+from engine.mysql.planning.naming import Naming
 from engine.mysql.planning.order import Key, Schemas, Ties, Unit, parent_of
 from engine.mysql.planning.pull import tables_files
 from engine.mysql.planning.questions import ask_rows
@@ -143,11 +144,12 @@ class _Planning:
         clones = self._scratch.schema(*next(iter(defaults.values())))
         sizes = self._sizes()
         forced: set[Key] = set()
+        naming = Naming(self._scratch.flavour)
         while True:
             stage = Stage(self._scratch, defaults)
-            rehearsal = Rehearsal(stage, live)
+            rehearsal = Rehearsal(stage, live, naming)
             altering = Altering(self._link, self._scratch, stage, rehearsal, clones, sizes)
-            ties = Ties(self._schemas, units, forced)
+            ties = Ties(self._schemas, units, forced, naming)
             namespaces = {schema: one.place.namespace for schema, one in self._live.items()}
             try:
                 return Drafting(rehearsal, ties, altering, namespaces).drafts()

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from engine.errors import Refused
 from engine.mysql.planning.insistence import remedy
+from engine.mysql.planning.naming import Naming
 from engine.mysql.planning.order import Key, parent_of
 from engine.mysql.planning.scratch import Stage
 from engine.mysql.quoting import quote_table
@@ -15,8 +16,9 @@ from engine.mysql.trouble import ServerRefused
 class Rehearsal:
     """What the stage holds. Tables are put there when first needed; the statements of a plan run on them in its order."""
 
-    def __init__(self, stage: Stage, live: Mapping[str, Mapping[str, Table]]) -> None:
+    def __init__(self, stage: Stage, live: Mapping[str, Mapping[str, Table]], naming: Naming) -> None:
         self._stage = stage
+        self._naming = naming
         self._state = {(schema, name): table for schema in live for name, table in live[schema].items()}
         self._staged: set[Key] = set()
 
@@ -42,6 +44,30 @@ class Rehearsal:
             for other in sorted(parents | children)
             if other != key and other in self._state
         ]
+
+    def rivals(self, table: Table, *, was: str = "") -> list[Key]:
+        """Other tables of the schema with a constraint of the name of one of *table*, or of one that *table* is given when it
+        gets its name. *was*: the name that it has by now.
+        """
+        names, given = self._naming.names(table), self._naming.given(table)
+        return [
+            key
+            for key, other in sorted(self._state.items())
+            if key[0] == table.schema
+            and key[1] not in (table.name, was)
+            and any(name in names or name[1].startswith(given) for name in self._naming.names(other))
+        ]
+
+    def clash(self, table: Table) -> str:
+        """Which name of a constraint of *table* is another table's by now, and what to do about it; empty: none is."""
+        names = self._naming.names(table)
+        for schema, other in self.rivals(table):
+            for kind, name in sorted(names & self._naming.names(self._state[schema, other])):
+                return (
+                    f": the name {name} of its {kind} is taken by one of {other}; give it another name, "
+                    f"or take it from {other} in a plan before"
+                )
+        return ""
 
     def said(self, error: Exception) -> str:
         """What the server said, in the names of the real schemas."""

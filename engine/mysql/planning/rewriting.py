@@ -4,12 +4,17 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from engine.mysql.shown import create_text
-from engine.mysql.tables import Column, ForeignKey, Table
+from engine.mysql.tables import Check, Column, ForeignKey, Table
 
 
 def without_foreign_keys(table: Table, names: Collection[str]) -> Table:
     """*table* without the foreign keys of those *names*."""
     return _rewritten(table, foreign_keys=[key for key in table.foreign_keys if key.name not in names])
+
+
+def without_checks(table: Table, names: Collection[str]) -> Table:
+    """*table* without the CHECKs of those *names*."""
+    return _rewritten(table, checks=[check for check in table.checks if check.name not in names])
 
 
 def with_partitions_of(table: Table, other: Table) -> Table:
@@ -27,12 +32,14 @@ def _rewritten(
     *,
     name: str | None = None,
     foreign_keys: Sequence[ForeignKey] | None = None,
+    checks: Sequence[Check] | None = None,
     partitions: str | None = None,
 ) -> Table:
     table = replace(
         table,
         name=table.name if name is None else name,
         foreign_keys=table.foreign_keys if foreign_keys is None else tuple(foreign_keys),
+        checks=table.checks if checks is None else tuple(checks),
         partitions=table.partitions if partitions is None else partitions,
     )
     lines = [

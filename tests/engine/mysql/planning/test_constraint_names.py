@@ -1,0 +1,55 @@
+"""Names of constraints that a schema has only once go from table to table, or the plan says that they do not."""
+
+import pytest
+
+from engine.errors import Refused
+from tests.engine.mysql.planning.rig import ground
+from tests.servers.server import Server
+
+P = "CREATE TABLE p (id INT PRIMARY KEY)"
+TIED = "CREATE TABLE z (id INT PRIMARY KEY, b INT, FOREIGN KEY (b) REFERENCES b (id))"
+
+
+def child(table: str, *names: str) -> str:
+    """With a foreign key and a CHECK of each of *names*; without a name the server gives them some."""
+    parts = ["id INT PRIMARY KEY", *(f"p{at} INT" for at in range(len(names)))]
+    for at, name in enumerate(names):
+        parts.append(f"CONSTRAINT {name} FOREIGN KEY (p{at}) REFERENCES p (id)")
+        parts.append(f"CONSTRAINT {name}_k CHECK (p{at} < 9)" if name else f"CHECK (p{at} < 9)")
+    return f"CREATE TABLE {table} ({', '.join(parts)})"
+
+
+MOVES = {
+    "to a table that is there": ([child("b"), child("z", "c")], [child("b", "c"), child("z")]),
+    "to a new table": ([child("z", "c")], [child("b", "C"), child("z", "d")]),
+    "from a table that goes": ([child("z", "c")], [child("b", "C")]),
+    "both ways": ([child("b", "d"), child("z", "c")], [child("b", "c"), child("z", "D")]),
+    "to the parent of the one that had it": ([child("z", "c")], [child("b", "c"), TIED]),
+    "to a table that is renamed": (
+        [child("b", ""), child("z", "y_ibfk_1")],
+        ["-- renamed from: b\n" + child("y", ""), child("z", "c")],
+    ),
+    "from a table that is renamed": ([child("z", "")], ["-- renamed from: z\n" + child("y", ""), child("b", "z_ibfk_1")]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("now", "wanted"), MOVES.values(), ids=MOVES)
+def test_a_name_is_free_before_another_table_gets_it(
+    server: Server, now: list[str], wanted: list[str]
+) -> None:
+    with ground(server, P, *now) as here:
+        here.settle(";\n".join([P, *wanted]) + ";")
+
+
+@pytest.mark.parametrize("there", [[], [child("b")]], ids=["new", "there"])
+@pytest.mark.parametrize(("taken", "name"), [("c", "C"), ("b_ibfk_1", "")])
+def test_a_name_that_stays_taken_is_refused_by_the_plan(
+    server: Server, taken: str, name: str, there: list[str]
+) -> None:
+    with ground(server, *there) as here:
+        here.settle(
+            ";\n".join([P, child("z", taken), *there]) + ";"
+        )  # not made again, nothing else would tell
+        words = r"b: the server does not take .*is taken by one of z; give it another name"
+        with pytest.raises(Refused, match=words):
+            here.plan(";\n".join([P, child("z", taken), child("b", name)]) + ";")
