@@ -7,19 +7,20 @@ from engine.base import Strategy
 from engine.errors import Refused
 from engine.mysql.flavour import Flavour
 from engine.mysql.link import Link
-from engine.mysql.planning.alters import Alters, dependents_dropped, parts_between
+from engine.mysql.planning.alters import Alters, parts_between
 from engine.mysql.planning.columns import remade
 from engine.mysql.planning.how import How, choose
 from engine.mysql.planning.linters.lossless import INTEGER_BITS
 from engine.mysql.planning.order import Key, parent_of
 from engine.mysql.planning.rehearsal import Rehearsal, alter
+from engine.mysql.planning.renaming import ways
 from engine.mysql.planning.scratch import Scratch, Stage
 from engine.mysql.quoting import quote_name, quote_table
 from engine.mysql.spec import Algorithm, Copy, Fingerprints, Statement
 from engine.mysql.tables import Table
 from engine.mysql.trouble import ServerRefused
 
-_TIED = frozenset({150, 1005, 1215, 1553, 1822, 1832, 1833, 1834, 3780})
+_TIED = frozenset({150, 1005, 1215, 1553, 1822, 1828, 1829, 1832, 1833, 1834, 3780})
 """What the server says when a foreign key is in the way."""
 _ROUNDS = 3  # what one ALTER leaves undone the next may do
 
@@ -147,6 +148,7 @@ class Altering:
             raise TiedDown((wanted.schema, wanted.name), self._stage.said(tied))
         if refusals:
             said = self._stage.said(refusals[-1])
+            said += "; new names of columns may go in a plan of their own, before the rest" if columns else ""
             raise Refused(f"{wanted.name}: the server does not take the change: {said}") from refusals[-1]
         raise Refused(_unequal(wanted, reached))
 
@@ -154,7 +156,8 @@ class Altering:
         self, start: Table, wanted: Table, columns: Mapping[str, str], *, apart: bool, whole: bool
     ) -> tuple[Alters, Table]:
         key = (wanted.schema, wanted.name)
-        alters = self._rename_columns(key, start, wanted, columns)
+        before = self._tables.snapshot([key])
+        alters = renaming = self._rename_columns(key, start, wanted, columns)
         for _ in range(_ROUNDS):
             now = self._tables.table(key)
             assert now is not None
@@ -162,15 +165,30 @@ class Altering:
             steps = parts.apart() if apart else parts.together()
             for step in steps:
                 self._run(key, step)
-            alters += steps
+            alters = [*alters, *steps]
             if not steps:
                 break
         reached = self._tables.table(key)
         assert reached is not None
+        if len(renaming) == 2 and reached.text == wanted.text:
+            alters = self._at_once(alters, wanted, before)
         return alters, reached
 
+    def _at_once(self, alters: Alters, wanted: Table, before: Mapping[Key, Table | None]) -> Alters:
+        """The first three in one where the server takes it: then what made way for new names is missing at no time."""
+        key = (wanted.schema, wanted.name)
+        joined = [[part for parts in alters[:3] for part in parts], *alters[3:]]
+        self._tables.again(before)
+        try:
+            for step in joined:
+                self._run(key, step)
+        except ServerRefused:
+            return alters
+        reached = self._tables.table(key)
+        return joined if reached is not None and reached.text == wanted.text else alters
+
     def _rename_columns(self, key: Key, start: Table, wanted: Table, columns: Mapping[str, str]) -> Alters:
-        """Renames first; what computes with the columns goes before them where the server insists, and comes back later.
+        """The ALTERs that do it; more than one where something had to make way.
 
         *wanted* may be something on the way, where a column has its old name still.
         """
@@ -181,17 +199,18 @@ class Altering:
         ]
         if not due:
             return []
-        renames = [f"RENAME COLUMN {quote_name(old)} TO {quote_name(new)}" for old, new in due]
-        try:
-            self._run(key, renames)
-        except ServerRefused:
-            drops = dependents_dropped(start, [old for old, _ in due], self._flavour)
-            if not drops:
-                raise
-            self._run(key, drops)
-            self._run(key, renames)
-            return [drops, renames]
-        return [renames]
+        before = self._tables.snapshot([key])
+        refusals: list[ServerRefused] = []
+        for way in ways(start, due, self._flavour):
+            try:
+                for step in way:
+                    self._run(key, step)
+            except ServerRefused as refused:
+                refusals.append(refused)
+                self._tables.again(before)
+                continue
+            return way
+        raise refusals[-1]
 
     def _run(self, key: Key, parts: Sequence[str]) -> None:
         self._tables.run(alter(key, ", ".join(parts)), Algorithm.PLAIN, [key])

@@ -3,7 +3,7 @@
 Which of them work is not known here: the drafting tries them and reads back what came of them.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from engine.mysql.flavour import Flavour
@@ -119,28 +119,6 @@ def parts_between(
     return found
 
 
-def dependents_dropped(now: Table, renamed: Collection[str], flavour: Flavour) -> list[str]:
-    """What has to go before the columns *renamed* can have another name: whatever computes with them."""
-    names = [quote_name(name) for name in renamed]
-
-    def uses(text: str) -> bool:
-        return any(name in text for name in names)
-
-    return [
-        *(_check_drop(check.name, flavour) for check in now.checks if uses(check.line)),
-        *(
-            f"DROP INDEX {quote_name(index.name)}"
-            for index in now.indexes
-            if any(part.expression and uses(part.expression) for part in index.parts)
-        ),
-        *(
-            f"DROP COLUMN {quote_name(column.name)}"
-            for column in now.columns
-            if column.generated and uses(column.line.split(" ", 1)[1])
-        ),
-    ]
-
-
 def _filled(alters: Sequence[Sequence[str]]) -> Alters:
     return [list(parts) for parts in alters if parts]
 
@@ -221,7 +199,7 @@ def _visibility(index: Index, flavour: Flavour) -> str:
     return f"ALTER INDEX {quote_name(index.name)} {shown if index.visible else hidden}"
 
 
-def _check_drop(name: str, flavour: Flavour) -> str:
+def check_drop(name: str, flavour: Flavour) -> str:
     """MySQL wants to know which of all constraints of a name is meant; MariaDB has no two of one."""
     return f"DROP {'CONSTRAINT' if flavour.mariadb else 'CHECK'} {quote_name(name)}"
 
@@ -229,7 +207,7 @@ def _check_drop(name: str, flavour: Flavour) -> str:
 def _checks(now: Table, wanted: Table, flavour: Flavour, found: Parts) -> None:
     before, after = {c.name: c.line for c in now.checks}, {c.name: c.line for c in wanted.checks}
     found.check_drops = [
-        _check_drop(name, flavour) for name, line in before.items() if after.get(name) != line
+        check_drop(name, flavour) for name, line in before.items() if after.get(name) != line
     ]
     found.checks = [f"ADD {line}" for name, line in after.items() if before.get(name) != line]
 

@@ -209,7 +209,8 @@ def _check_drops(unit: Unit, parts: Sequence[str]) -> None:
     """Whatever way was found, no column goes whose values stay. Refused."""
     if unit.now is None:
         return
-    staying = {old.lower() for old in unit.columns.values()} | set(unit.columns)
+    computed = {column.name.lower() for column in unit.now.columns if column.generated}
+    staying = ({old.lower() for old in unit.columns.values()} - computed) | set(unit.columns)
     for column in unit.now.columns:
         after = unit.wanted.column(column.name) if unit.wanted else None
         if not column.generated and after is not None and not remade(column, after):

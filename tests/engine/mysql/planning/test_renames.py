@@ -66,6 +66,54 @@ def test_what_computes_with_a_renamed_column_goes_along(server: Server) -> None:
         assert here.link.rows("SELECT b, g, h FROM t") == [(7, 8, 9)]
 
 
+USERS_OF_A = {
+    "a unique key": "x INT, g INT AS ({0} + 1) VIRTUAL, UNIQUE KEY u (x, g)",
+    "the primary key": "x INT, g INT AS ({0} + 1) STORED, PRIMARY KEY (x, g)",
+    "a chain": "x INT, g INT AS ({0} + 1) VIRTUAL, h INT AS (g + 1) STORED, UNIQUE KEY u (x, h)",
+    "a default": "x INT, e INT NOT NULL DEFAULT ({0} + 1)",
+    "a check in other case": "x INT, CONSTRAINT ck CHECK ({1} < 100)",
+    "a check of what it computes": "x INT, g INT AS ({0} + 1), CONSTRAINT ck CHECK (g < 100)",
+    "full texts": "x INT, g TEXT AS (CONCAT({0}, 'x')) STORED, FULLTEXT f (g), FULLTEXT k (g), KEY (x)",
+    "its partitions": "x INT, PRIMARY KEY (x, {0})) PARTITION BY RANGE ({1}) (PARTITION k VALUES LESS THAN (9)",
+    "partitions over lists of columns": (
+        "x INT, KEY ({0})) PARTITION BY LIST COLUMNS ({0}) (PARTITION k VALUES IN (7, 8)"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", USERS_OF_A.values(), ids=USERS_OF_A)
+def test_what_uses_a_renamed_column_goes_along_over_rows(server: Server, text: str) -> None:
+    if "PRIMARY KEY (x, g)" in text and server.flavour == "mariadb":
+        pytest.skip("MariaDB has no such keys")
+    with ground(server) as here:
+        here.settle(f"CREATE TABLE t (a INT, {text.format('a', 'A')});")
+        here.run("INSERT INTO t (a, x) VALUES (7, 1), (8, 1)")
+        here.settle(f"CREATE TABLE t (\nb INT, -- renamed from: a\n {text.format('b', 'B')});")
+        assert here.link.rows("SELECT b, x FROM t ORDER BY b") == [(7, 1), (8, 1)]
+
+
+def test_what_is_computed_gets_another_name_with_what_it_is_computed_from(server: Server) -> None:
+    with ground(server) as here:
+        here.settle("CREATE TABLE t (id INT PRIMARY KEY, a INT, g INT AS (a + 1) VIRTUAL, UNIQUE KEY u (g));")
+        here.run("INSERT INTO t (id, a) VALUES (1, 7)")
+        here.settle(
+            "CREATE TABLE t (id INT PRIMARY KEY,\n b INT, -- renamed from: a\n"
+            " h INT AS (b + 1) VIRTUAL, -- renamed from: g\n UNIQUE KEY u (h));"
+        )
+        assert here.link.rows("SELECT b, h FROM t") == [(7, 8)]
+
+
+def test_what_is_computed_may_refer_to_a_parent(server: Server) -> None:
+    child = (
+        "id INT PRIMARY KEY, {0}, g INT AS ({1} + 1) STORED, CONSTRAINT f FOREIGN KEY (g) REFERENCES p (id)"
+    )
+    with ground(server) as here:
+        here.settle(P + f"CREATE TABLE c ({child.format('a INT', 'a')});")
+        here.run("INSERT INTO p VALUES (8)", "INSERT INTO c (id, a) VALUES (1, 7)")
+        here.settle(P + f"CREATE TABLE c ({child.format('b INT -- renamed from: a' + chr(10), 'b')});")
+        assert here.link.rows("SELECT b, g FROM c") == [(7, 8)]
+
+
 def test_a_rename_that_is_done_tells_nothing_and_one_of_the_unknown_is_said(server: Server) -> None:
     files = "CREATE TABLE users (id INT PRIMARY KEY, name VARCHAR(20), -- renamed from: nick\n age INT)"
     with ground(server, OLD) as here:

@@ -1,0 +1,94 @@
+"""The ALTERs that give columns other names: at once where the server takes it, else what uses them makes way.
+
+Which of them work is not known here, as in `alters`. What makes way is missing afterwards; the ALTERs to the desired table make
+it again.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+
+from engine.mysql.flavour import Flavour
+from engine.mysql.planning.alters import Alters, check_drop
+from engine.mysql.quoting import quote_name
+from engine.mysql.shown import pieces, unquoted
+from engine.mysql.tables import Column, Index, Table
+
+Names = Sequence[tuple[str, str]]
+"""(old, new)."""
+
+
+def ways(now: Table, due: Names, flavour: Flavour) -> Iterator[Alters]:
+    """The gentlest first. The last step of each renames."""
+    yield [_renames(due)]
+    computed = _computed(now, {old.lower() for old, _ in due})
+    names = {old.lower() for old, _ in due} | computed
+    steps = _making_way(now, names, computed, flavour)
+    left = [(old, new) for old, new in due if old.lower() not in computed]
+    if steps:
+        yield [*steps, _renames(left)]
+    if _mentions(now.partitions, names, bare=True):
+        yield [["REMOVE PARTITIONING"], *steps, _renames(left)]
+
+
+def _renames(due: Names) -> list[str]:
+    return [f"RENAME COLUMN {quote_name(old)} TO {quote_name(new)}" for old, new in due]
+
+
+def _computed(now: Table, names: Collection[str]) -> set[str]:
+    """The generated columns that use *names*, or use each other: those behind in the table may use those before."""
+    found: set[str] = set()
+    for column in now.columns:
+        if column.generated and _mentions(_definition(column), {*names, *found}):
+            found.add(column.name.lower())
+    return found
+
+
+def _making_way(
+    now: Table, names: Collection[str], computed: Collection[str], flavour: Flavour
+) -> Alters:
+    """Drops of all that uses *names*. An index goes with the column: what was left of a unique one would forbid more than it did.
+
+    FULLTEXT indexes go one by one, as in `alters`.
+    """
+    indexes = [index for index in now.indexes if _uses(index, names, computed)]
+    drops = [
+        *(check_drop(check.name, flavour) for check in now.checks if _mentions(check.line, names)),
+        *(_drop(index) for index in indexes if index.kind != "FULLTEXT"),
+        *(
+            f"ALTER COLUMN {quote_name(column.name)} DROP DEFAULT"
+            for column in now.columns
+            if not column.generated and _mentions(_definition(column), names)
+        ),
+        *(
+            f"DROP COLUMN {quote_name(column.name)}"
+            for column in reversed(now.columns)
+            if column.name.lower() in computed
+        ),
+    ]
+    texts = [[_drop(index)] for index in indexes if index.kind == "FULLTEXT"]
+    return [*texts, *([drops] if drops else [])]
+
+
+def _uses(index: Index, names: Collection[str], computed: Collection[str]) -> bool:
+    return any(
+        _mentions(part.expression, names) if part.expression else (part.column or "").lower() in computed
+        for part in index.parts
+    )
+
+
+def _drop(index: Index) -> str:
+    return "DROP PRIMARY KEY" if index.name == "PRIMARY" else f"DROP INDEX {quote_name(index.name)}"
+
+
+def _definition(column: Column) -> str:
+    """All of its line but its name."""
+    return column.line.removeprefix(quote_name(column.name))
+
+
+def _mentions(text: str, names: Collection[str], *, bare: bool = False) -> bool:
+    """Whether one of *names* (lower case) is in it. *bare*: also where it is not quoted, as in lists of columns of partitions."""
+    return any(
+        unquoted(piece.text).lower() in names
+        if piece.kind == "name"
+        else bare and piece.text.lower() in names
+        for piece in pieces(text)
+    )
