@@ -202,13 +202,13 @@ class _Choice:
         """How many row versions the live table has already; 0 where that may not be asked, and on MariaDB, which has no limit."""
         if self._flavour.mariadb:
             return 0
-        name = f"{_file_name(self._table.schema)}/{_file_name(self._table.name)}"
+        name = f"^{_file_name(self._table.schema)}/{_file_name(self._table.name)}(#p#.*)?$"
         try:
             used = self._target.value(
                 "SELECT MAX(total_row_versions) FROM information_schema.innodb_tables"
-                " WHERE name = %s OR LEFT(name, %s) = %s",
-                name, len(name) + 3, f"{name}#p#",
-            )  # fmt: skip
+                " WHERE REGEXP_LIKE(name, %s, 'c')",
+                name,
+            )
         except ServerRefused:
             return 0
         return int(used or 0)
@@ -218,8 +218,11 @@ class _Choice:
 
 
 def _file_name(name: str) -> str:
-    """A name as InnoDB's dictionary has it: what is neither ASCII letter, digit nor _ in hexadecimal.
-
-    Letters beyond ASCII have shorter codes of their own there; such a table is not found, and taken for one without versions.
+    """A pattern for a name as InnoDB's dictionary has it: what is neither ASCII letter, digit nor _ in hexadecimal, most letters
+    beyond ASCII by codes of their own. Two names that differ in those alone are taken for one, and the worse of them counts.
     """
-    return re.sub(r"[^0-9A-Za-z_]", lambda found: f"@{ord(found[0]):04x}", name)
+    return re.sub(
+        r"[^0-9A-Za-z_]",
+        lambda found: f"@{ord(found[0]):04x}" if found[0].isascii() else "@(?:[0-9a-f]{4}|[0-9A-Za-z]{2})",
+        name,
+    )

@@ -371,6 +371,8 @@ def test_a_table_without_row_versions_left_is_not_planned_as_instant(mysql: Serv
             use_up_row_versions(users.link)
         assert users.how("ADD COLUMN z INT").strategy is Strategy.ONLINE
         assert users.how("ALTER a SET DEFAULT 7").strategy is Strategy.INSTANT
+        users.link.run("RENAME TABLE users TO `büchér ℵ-1`")
+        assert users.how("ADD COLUMN z INT", table="büchér ℵ-1").strategy is Strategy.ONLINE
 
 
 def test_what_the_server_takes_in_no_way_is_refused_with_its_words(users: Place) -> None:
