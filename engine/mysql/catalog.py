@@ -63,14 +63,22 @@ def fingerprints(link: Link, schema: str, names: Iterable[str]) -> dict[str, str
     return found
 
 
-def unmanaged(link: Link, schema: str) -> tuple[str, ...]:
-    """What a plan leaves alone in *schema*, as `kind name`: all that is not a base table, and helper tables that stand about."""
-    found = []
+def others(link: Link, schema: str) -> dict[str, str]:
+    """What is named like a table in *schema* and is none that a plan changes, as kind by name: all that is not a base table, and
+    helper tables that stand about.
+    """
+    found = {}
     for name, kind, _ in link.rows(_TABLES.format(only=""), schema):
         if kind != "BASE TABLE":
-            found.append(f"{kind.lower().replace('system versioned', 'system-versioned table')} {name}")
+            found[name] = kind.lower().replace("system versioned", "system-versioned table")
         elif is_helper_name(name):
-            found.append(f"helper table {name}")
+            found[name] = "helper table"
+    return found
+
+
+def unmanaged(link: Link, schema: str) -> tuple[str, ...]:
+    """What a plan leaves alone in *schema*, as `kind name`."""
+    found = [f"{kind} {name}" for name, kind in others(link, schema).items()]
     found += [f"trigger {name}" for _, name in _triggers(link, schema, None)]
     for kind, name in link.rows(
         "SELECT LOWER(ROUTINE_TYPE), ROUTINE_NAME FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = %s",

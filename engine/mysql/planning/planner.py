@@ -101,6 +101,7 @@ class _Planning:
 
     def result(self) -> PlanResult:
         """The plan."""
+        self._check_names()
         drafts = self._drafts()
         if drafts:
             self._check_log()
@@ -113,6 +114,18 @@ class _Planning:
             original={one.place.namespace: tables_files(one.tables) for one in self._live.values()},
             unmanaged=self._unmanaged(),
         )
+
+    def _check_names(self) -> None:
+        """Refused: something else has the name of a desired table."""
+        taken = [
+            f"{desired.where(name)}: there is a {kind} {name} on the server, which is not managed here: drop or rename it there, "
+            "or take the table out of the files"
+            for schema, desired in self._desired.items()
+            for name, kind in self._live[schema].others.items()
+            if name in desired.tables
+        ]
+        if taken:
+            raise Refused("\n".join(taken))
 
     def _check_log(self) -> None:
         """Refused: what a change writes the server would not take."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from engine.errors import BadFiles, Refused
 from engine.mysql.address import Address
-from engine.mysql.catalog import read_tables, unmanaged
+from engine.mysql.catalog import others, read_tables, unmanaged
 from engine.mysql.link import Link
 from engine.mysql.planning.desired import Place
 from engine.mysql.quoting import quote_table
@@ -21,7 +21,8 @@ class Live:
 
     place: Place
     tables: Mapping[str, Table]
-    unmanaged: tuple[str, ...]
+    others: Mapping[str, str]  # what else has the name of a table: kind by name
+    unmanaged: tuple[str, ...]  # all that a plan leaves alone, as `kind name`
 
 
 def schema_names(address: Address, namespaces: Iterable[str]) -> dict[str, str]:
@@ -47,7 +48,12 @@ def read_live(link: Link, namespace: str, schema: str) -> Live:
             f"the server has no schema {schema} (or this user may not see it): make it first, empty"
         )
     place = Place(namespace=namespace, schema=schema, charset=str(row[0]), collation=str(row[1]))
-    return Live(place=place, tables=read_tables(link, schema), unmanaged=unmanaged(link, schema))
+    return Live(
+        place=place,
+        tables=read_tables(link, schema),
+        others=others(link, schema),
+        unmanaged=unmanaged(link, schema),
+    )
 
 
 def size_of(link: Link, schema: str, table: str) -> tuple[int, int]:

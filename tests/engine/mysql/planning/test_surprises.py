@@ -277,3 +277,26 @@ def test_a_child_of_a_system_versioned_table_can_be_changed(mariadb: Server) -> 
             here.plan(table.format("INT", "BIGINT", "g"))
         with pytest.raises(Refused, match="c: "):
             here.plan(table.format("BIGINT", "BIGINT", "f"))
+@pytest.mark.parametrize(
+    ("thing", "made", "unmade"),
+    [
+        ("view", "CREATE VIEW v AS SELECT 1 AS id", "DROP VIEW v"),
+        ("sequence", "CREATE SEQUENCE v", "DROP SEQUENCE v"),
+        ("system-versioned table", "CREATE TABLE v (id INT) WITH SYSTEM VERSIONING", "DROP TABLE v"),
+    ],
+)
+def test_what_is_no_table_and_has_the_name_of_one_is_in_the_way(
+    server: Server, thing: str, made: str, unmade: str
+) -> None:
+    with ground(server, "CREATE TABLE t (id INT)") as here:
+        if thing != "view" and not here.mariadb:
+            pytest.skip("MySQL has none")
+        here.run(made)
+        for files in (
+            "CREATE TABLE t (id INT); CREATE TABLE v (id INT);",
+            "-- renamed from: t\nCREATE TABLE v (id INT);",
+        ):
+            with pytest.raises(Refused, match=rf"shop\.sql:\d:\d+: there is a {thing} v on the server"):
+                here.plan(files)
+        here.run(unmade)
+        here.settle(files)
