@@ -106,10 +106,10 @@ class _Planning:
         if drafts:
             self._check_log()
             self._check_told(drafts)
-        findings = sorted(self._findings(drafts), key=_order) if drafts else []
+        findings = self._findings(drafts) if drafts else {}
         return PlanResult(
-            changes=tuple(draft.change(_unsafe(draft, findings)) for draft in drafts),
-            findings=tuple(findings),
+            changes=tuple(draft.change(_unsafe(draft, findings[draft.step.schema])) for draft in drafts),
+            findings=tuple(sorted((one for some in findings.values() for one in some), key=_order)),
             fingerprints=self._fingerprints(),
             original={one.place.namespace: tables_files(one.tables) for one in self._live.values()},
             unmanaged=self._unmanaged(),
@@ -201,19 +201,23 @@ class _Planning:
 
     # -- findings ------------------------------------------------------------------------------------------------
 
-    def _findings(self, drafts: Sequence[Draft]) -> Iterator[Finding]:
-        for renames in self._renames.values():
-            yield from renames.findings
+    def _findings(self, drafts: Sequence[Draft]) -> dict[str, list[Finding]]:
+        """By schema: two may have tables of one name."""
+        asking = Asking(link=self._link, flavour=self._scratch.flavour)
+        return {
+            schema: list(self._findings_in(schema, [d for d in drafts if d.step.schema == schema], asking))
+            for schema in self._live
+        }
+
+    def _findings_in(self, schema: str, drafts: Sequence[Draft], asking: Asking) -> Iterator[Finding]:
+        yield from self._renames[schema].findings
         cases = [case for draft in drafts for case in self._cases(draft)]
         for case in cases:
             yield from judge(case)
         yield from gone_and_new(cases)
-        asking = Asking(link=self._link, flavour=self._scratch.flavour)
         for case in cases:
             yield from ask_rows(asking, case, self._case)
-        units = [unit for draft in drafts for unit in draft.units]
-        for schema in self._live:
-            yield from dependents(self._link, schema, units)
+        yield from dependents(self._link, schema, [unit for draft in drafts for unit in draft.units])
         for draft in drafts:
             for warning in draft.warnings:
                 yield Finding(severity=Severity.WARNING, linter="online", message=warning, table=draft.name)

@@ -4,6 +4,8 @@ import pytest
 
 from engine.base import Severity, Strategy
 from engine.errors import BadFiles, Refused
+from engine.mysql.planning.planner import plan_mysql
+from tests.engine.mysql.planning.places import address_of
 from tests.engine.mysql.planning.rig import ground
 from tests.servers.server import Server
 
@@ -300,3 +302,17 @@ def test_what_is_no_table_and_has_the_name_of_one_is_in_the_way(
                 here.plan(files)
         here.run(unmade)
         here.settle(files)
+
+
+def test_what_is_unsafe_is_so_in_its_own_schema(server: Server) -> None:
+    with (
+        ground(server, "CREATE TABLE t (id INT, a INT)") as one,
+        ground(server, "CREATE TABLE t (id INT)") as other,
+    ):
+        files = {
+            one.schema: {"a.sql": "CREATE TABLE t (id INT)"},
+            other.schema: {"a.sql": "CREATE TABLE t (id INT, a INT)"},
+        }
+        changes = {change.namespace: change for change in plan_mysql(address_of(server), files).changes}
+        assert changes[one.schema].unsafe
+        assert changes[other.schema].unsafe == ()
