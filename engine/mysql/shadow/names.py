@@ -45,7 +45,8 @@ class Names:
 
 def names_of(source: str) -> Names:
     """The names for the table *source*."""
-    kept = LONGEST - len(SHADOW_SUFFIX) - 1  # names of triggers are one longer
+    # MySQL names CHECKs after their table, and anew whenever it is renamed; those need more room than the triggers.
+    kept = LONGEST - len(SHADOW_SUFFIX) - len("_chk_999")
     digest = hashlib.sha256(source.encode()).hexdigest()[:16]
     # Cut off alone, names that differ at their ends only would have the same helpers.
     own = source if len(source) <= kept else f"{source[: kept - 9]}~{digest[:8]}"

@@ -3,6 +3,8 @@
 import pytest
 
 from engine.errors import Refused
+from engine.mysql.catalog import fingerprints
+from engine.mysql.shadow.names import names_of
 from tests.engine.mysql.copying.rig import Watcher, make_rig, prepare
 from tests.servers.server import Server
 
@@ -55,3 +57,19 @@ def test_a_row_that_the_new_definition_does_not_take_is_told_by_its_chunk(server
     ):
         prepare(copy, watcher)
     assert not any("comparing" in detail for detail in watcher.details())
+
+
+def test_a_copy_of_a_table_with_a_long_name_has_room_for_the_names_of_its_checks(mysql: Server) -> None:
+    """MySQL makes them out of the table's name, and anew whenever it gets another one."""
+    name = "t" * 58  # a longer one can have no CHECK without a name
+    rig = make_rig(
+        mysql,
+        f"CREATE TABLE {name} (id INT PRIMARY KEY, n INT, CHECK (n < 9));;INSERT INTO {name} VALUES (1, 5)",
+        ["MODIFY n BIGINT"],
+        source=name,
+    )
+    step = rig.step()
+    with rig.copying(step) as copy:
+        prepare(copy, Watcher())
+        rig.run(f"RENAME TABLE {name} TO `{names_of(name).old}`, {rig.shadow} TO {name}")
+        assert fingerprints(copy.hold.link, rig.schema, [name]) == dict(step.after)
