@@ -22,6 +22,7 @@ from engine.mysql.trouble import ServerRefused
 
 _TIED = frozenset({150, 1005, 1215, 1553, 1822, 1828, 1829, 1832, 1833, 1834, 3780})
 """What the server says when a foreign key is in the way."""
+_DIRECTORY = "DATA DIRECTORY"
 _ROUNDS = 3  # what one ALTER leaves undone the next may do
 
 Sizes = Callable[[Key], tuple[int, int]]
@@ -140,6 +141,8 @@ class Altering:
                 continue
             if reached.text == wanted.text:
                 return alters
+        if moved := _moved(start, wanted):
+            raise Refused(moved)
         clash = self._tables.clash(wanted)
         if refusals and clash:
             raise Refused(f"{wanted.name}: the server does not take the change{clash}") from refusals[-1]
@@ -289,6 +292,8 @@ def _no_copy(start: Table, wanted: Table, columns: Mapping[str, str], flavour: F
     """Why the table cannot be copied online, as far as its key and its constraints tell; empty: it can."""
     if start.foreign_keys or wanted.foreign_keys:
         return "it is in a foreign key"
+    if _DIRECTORY in start.options or _DIRECTORY in start.partitions:
+        return "its file is in a directory of its own, which a copy would leave"
     after = {old.lower(): new.lower() for new, old in _pairs(start, wanted, columns)}
     key = [name for name in (after.get(name.lower()) for name in start.row_key) if name is not None]
     if len(key) < len(start.row_key):
@@ -324,6 +329,17 @@ def _checks_go_along(start: Table, wanted: Table) -> bool:
     """
     given = [f"{wanted.name}_chk_{number}" for number in range(1, len(wanted.checks) + 1)]
     return start.checks == wanted.checks and [check.name for check in wanted.checks] == given
+
+
+def _moved(start: Table, wanted: Table) -> str:
+    """The refusal of another directory, which the server takes in an ALTER TABLE and passes over; empty: it is the same."""
+    before, after = (table.options.get(_DIRECTORY) for table in (start, wanted))
+    if before == after:
+        return ""
+    return (
+        f"{wanted.name}: the directory of its file cannot be changed by ALTER TABLE ({_DIRECTORY} is {before or 'the default'}, "
+        f"{after or 'the default'} in the files): have the files say what it is"
+    )
 
 
 def _unequal(wanted: Table, reached: Table | None) -> str:

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -405,6 +406,19 @@ def test_a_big_table_with_checks_is_copied_only_where_their_names_survive(server
     )
     assert plan.changes[0].strategy is Strategy.ONLINE
     assert rows == 30_000
+
+
+def test_a_table_whose_file_is_elsewhere_stays_there(mariadb: Server, tmp_path: Path) -> None:
+    """MySQL takes only directories that it was started with."""
+    mariadb.needs_control()  # of its files
+    text = f"CREATE TABLE t (id INT PRIMARY KEY, a INT) DATA DIRECTORY='{tmp_path}/'"
+    plan, rows = big(mariadb, text, text.replace("a INT", "a BIGINT"))
+    assert "its file is in a directory of its own" in plan.changes[0].lock
+    assert rows == 30_000
+    plain = "CREATE TABLE t (id INT PRIMARY KEY, a INT)"
+    for now, wanted in ((text, plain), (plain, text)):
+        with ground(mariadb, now) as here, pytest.raises(Refused, match="the directory of its file cannot"):
+            here.plan(wanted)
 
 
 def test_views_and_triggers_that_would_break_are_named(server: Server) -> None:
