@@ -72,7 +72,7 @@ CHANGE_FILES = "change the schema files as the findings say, then plan again"
 
 
 def check(plan: Plan, output: Output, *, allow_unsafe: bool, remedy: str = CHANGE_FILES) -> None:
-    """The gates, after the plan was shown. Refused: it cannot be applied. UnsafeRefused: data could be lost, or writers would wait."""
+    """The gates, after the plan was shown. Refused: it cannot be applied. UnsafeRefused: data may be lost, or writers wait."""
     if plan.errors:
         raise Refused(
             f"this plan cannot be applied: {plan.errors[0]}"
