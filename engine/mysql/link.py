@@ -159,6 +159,11 @@ class Link:
             names = [str(column[0]).lower() for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
+    def kinds(self, sql: str) -> list[tuple[int, int]]:
+        """The type of each column of a query, and its character set, as the protocol numbers them."""
+        with self._cursor(sql, ()) as cursor:
+            return [(field.type_code, field.charsetnr) for field in cursor._result.fields]  # type: ignore[attr-defined]
+
     @cached_property
     def list_bytes(self) -> int:
         """How many bytes of a statement a list in it may have: half of what the server takes at once (max_allowed_packet)."""

@@ -28,6 +28,11 @@ class Draft:
         return self.units[0].key[1]
 
     @property
+    def copies(self) -> bool:
+        """Whether all rows go through the server's hands one by one, into a new table."""
+        return self.strategy in (Strategy.DIRECT, Strategy.ONLINE)
+
+    @property
     def change_type(self) -> str:
         """create | alter | drop | other."""
         kinds = {"alter" if unit.kind == "rename" else unit.kind for unit in self.units}

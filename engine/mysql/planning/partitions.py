@@ -51,7 +51,7 @@ def partition_alters(now: str, wanted: str) -> list[list[str]]:
         return [[_plain(wanted)]]
     one, other = read_partitioning(now), read_partitioning(wanted)
     if one.head == other.head and one.definitions and other.definitions:
-        return _lists(one, other) or [[_plain(wanted)]]
+        return _lists(one, other, [_plain(wanted)]) or [[_plain(wanted)]]
     if one.head == other.head and one.count and other.count and "SUBPARTITION" not in one.head:
         more = other.count - one.count
         return [[f"ADD PARTITION PARTITIONS {more}" if more > 0 else f"COALESCE PARTITION {-more}"]]
@@ -68,8 +68,21 @@ def dropped_partitions(now: str, wanted: str) -> tuple[str, ...]:
     )
 
 
-def _lists(now: Partitioning, wanted: Partitioning) -> list[list[str]]:
-    """Partitions that are gone with nothing in their place are dropped, new ones behind the last added, others reorganised.
+def values_of(definition: str) -> tuple[str, ...] | None:
+    """What a partition says behind VALUES, as the server writes it; None: MAXVALUE, or whatever no other takes (DEFAULT)."""
+    found = list(pieces(definition))
+    at = next((at for at, piece in enumerate(found) if piece.word == "VALUES"), len(found))
+    start = next(
+        (at for at in range(at, len(found)) if found[at].text == "(" or found[at].word == "MAXVALUE"), None
+    )
+    if start is None or found[start].text != "(":
+        return None
+    return tuple(joined(value) for value in split_list(found, start)[0])
+
+
+def _lists(now: Partitioning, wanted: Partitioning, anew: list[str]) -> list[list[str]]:
+    """Partitions that are gone with nothing in their place are dropped, new ones behind the last added, others reorganised, or
+    all made *anew* where that would lose rows.
 
     Empty when those that stay would change their order.
     """
@@ -78,6 +91,7 @@ def _lists(now: Partitioning, wanted: Partitioning) -> list[list[str]]:
         return []
     drops: list[str] = []
     changes: list[list[str]] = []
+    loses = False
     for gone, new, following in _gaps(list(now.definitions), list(wanted.definitions), same):
         definitions = [wanted.definitions[name] for name in new]
         if gone and not new:
@@ -88,7 +102,21 @@ def _lists(now: Partitioning, wanted: Partitioning) -> list[list[str]]:
             if not gone and following is not None:
                 gone, definitions = [following], [*definitions, wanted.definitions[following]]
             changes.append([f"REORGANIZE PARTITION {quote_names(gone)} INTO ({', '.join(definitions)})"])
+            loses = loses or not _keeps_rows([now.definitions[name] for name in gone], definitions)
+    if now.head.startswith("PARTITION BY LIST") and (loses or _has_default(now) or _has_default(wanted)):
+        changes = [anew] if changes else []
     return [*([[f"DROP PARTITION {quote_names(drops)}"]] if drops else []), *changes]
+
+
+def _keeps_rows(gone: Sequence[str], new: Sequence[str]) -> bool:
+    """Whether lists can be reorganised: the rows of a value that none of the *new* ones has the servers drop without a word."""
+    before, after = ({value for text in some for value in values_of(text) or ()} for some in (gone, new))
+    return before <= after
+
+
+def _has_default(lists: Partitioning) -> bool:
+    """MariaDB leaves the rows of DEFAULT where they are, and finds them no more, when another partition takes their values."""
+    return any(values_of(text) is None for text in lists.definitions.values())
 
 
 def _gaps(

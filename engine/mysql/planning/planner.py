@@ -4,6 +4,7 @@ The target's schemas are only read.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 
 from engine.base import Finding, PlanResult, SchemaFiles, Severity
@@ -226,7 +227,9 @@ class _Planning:
 
     def _cases(self, draft: Draft) -> Iterator[Case]:
         for unit in draft.units:
-            yield self._case_of(unit.key, unit.now, unit.wanted, draft.parts)
+            yield replace(
+                self._case_of(unit.key, unit.now, unit.wanted), parts=draft.parts, copied=draft.copies
+            )
 
     def _case(self, schema: str, name: str) -> Case | None:
         """A table that goes on to exist or comes, whether it differs or not."""
@@ -235,10 +238,10 @@ class _Planning:
             return None
         return self._case_of((schema, name), self._schemas.source(schema, name), wanted)
 
-    def _case_of(self, key: Key, now: Table | None, wanted: Table | None, parts: Sequence[str] = ()) -> Case:
+    def _case_of(self, key: Key, now: Table | None, wanted: Table | None) -> Case:
         schema, name = key
         locate, renamed = self._desired[schema].locate, self._renames[schema].of(name)
-        return Case(now=now, wanted=wanted, locate=locate, renamed=renamed, parts=parts)
+        return Case(now=now, wanted=wanted, locate=locate, renamed=renamed)
 
     def _fingerprints(self) -> dict[str, str]:
         """Of every live table; with its schema in front where the plan has several."""

@@ -7,17 +7,20 @@ from engine.base import Finding, Severity
 from engine.mysql.catalog import plainly
 from engine.mysql.planning.linters.case import Case
 from engine.mysql.planning.linters.lossless import INTEGER_BITS, lossless
+from engine.mysql.planning.partitions import read_partitioning
 from engine.mysql.planning.rows.after import (
     DATES,
-    KEY_ALIAS,
     has_default,
     implicit_default,
     live_rows,
     live_value,
     rows_after,
 )
+from engine.mysql.planning.rows.answers import Answers, shown
 from engine.mysql.planning.rows.asking import Asking, Unanswered
+from engine.mysql.planning.rows.computed import computed
 from engine.mysql.planning.rows.fits import fit
+from engine.mysql.planning.rows.partitioned import homeless
 from engine.mysql.quoting import quote_name, quote_table
 from engine.mysql.shown import joined, pieces, split_list
 from engine.mysql.tables import Column, ForeignKey, Index, Table
@@ -37,7 +40,7 @@ def ask_rows(asking: Asking, case: Case, parents: Parents) -> list[Finding]:
     """
     if case.now is None or case.wanted is None:
         return []
-    questions = _Questions(asking, case, case.now, case.wanted, parents)
+    questions = _Questions(Answers(asking, case, case.now), case.now, case.wanted, parents)
     with plainly(asking.link):
         return list(questions.all())
 
@@ -46,22 +49,29 @@ def ask_rows(asking: Asking, case: Case, parents: Parents) -> list[Finding]:
 class _Questions:
     """The questions about one table."""
 
-    asking: Asking
-    case: Case
+    answers: Answers
     now: Table
     wanted: Table
     parents: Parents
+
+    @property
+    def case(self) -> Case:
+        return self.answers.case
+
+    @property
+    def asking(self) -> Asking:
+        return self.answers.asking
 
     def all(self) -> Iterator[Finding]:
         try:
             if not self.asking.rows(f"1 FROM {live_rows(self.now)} LIMIT 1"):
                 return
         except Unanswered as reason:
-            yield self.unchecked("the rows", str(reason))
+            yield self.answers.unchecked("the rows", str(reason))
             return
         for question in (
-            self.null_columns, self.new_columns, self.types, self.unique_keys, self.foreign_keys, self.checks,
-            self.zero_dates, self.counters,
+            self.null_columns, self.new_columns, self.types, self.reference_systems, self.partitions, self.computed,
+            self.unique_keys, self.foreign_keys, self.checks, self.zero_dates, self.counters,
         ):  # fmt: skip
             yield from question()
 
@@ -72,7 +82,7 @@ class _Questions:
         for old, column in self.case.pairs():
             if old is not None and old.nullable and not column.nullable and not column.generated:
                 what = f'column "{column.name}" becomes NOT NULL'
-                yield from self._live(
+                yield from self.answers.live(
                     f"{live_value(old)} IS NULL", Severity.BLOCKED, "not_null", what, column.name
                 )
 
@@ -84,19 +94,39 @@ class _Questions:
                 continue
             what = f'column "{column.name}" is new, NOT NULL and without a default'
             if column.data_type in (*_SPATIAL, *_SPATIAL_TOO) and not self.asking.flavour.mariadb:
-                yield self._finding(
+                yield self.answers.finding(
                     Severity.BLOCKED, "not_null", f"{what}: every row would fail", column.name
                 )
             else:
                 value = "a zero date" if column.data_type in DATES else implicit_default(column)
                 message = f"{what}: the rows that are there get {value}"
-                yield self._finding(Severity.WARNING, "not_null", message, column.name)
+                yield self.answers.finding(Severity.WARNING, "not_null", message, column.name)
 
     def types(self) -> Iterator[Finding]:
         """Values that the new type refuses or alters."""
         for old, column in self.case.pairs():
             if old is not None and not column.generated and not lossless(old, column):
                 yield from self._type(old, column)
+
+    def reference_systems(self) -> Iterator[Finding]:
+        """Spatial columns that take values of one reference system only."""
+        for old, column in self.case.pairs():
+            system = _system(column)
+            if old is not None and system and system != _system(old):
+                what = f'column "{column.name}" takes values of SRID {system} only'
+                yield from self.answers.live(
+                    f"ST_SRID({live_value(old)}) <> {system}", Severity.BLOCKED, "srid", what, column.name
+                )
+
+    def partitions(self) -> Iterator[Finding]:
+        """Rows for which there is no partition afterwards."""
+        if condition := homeless(self.now.partitions, self.wanted.partitions, self.case.parts):
+            what = f"{read_partitioning(self.wanted.partitions).head} with no partition for some rows"
+            yield from self.answers.after(condition, Severity.BLOCKED, "partitions", what)
+
+    def computed(self) -> Iterator[Finding]:
+        """Values that the server computes for the rows that are there."""
+        yield from computed(self.answers, self.wanted)
 
     def unique_keys(self) -> Iterator[Finding]:
         """Unique keys that are new, or compare their columns in another way, over duplicates."""
@@ -131,7 +161,9 @@ class _Questions:
         known = set(_check_expressions(self.now))
         for expression in _check_expressions(self.wanted):
             if expression not in known:
-                yield from self._after(f"NOT {expression}", Severity.BLOCKED, "check", f"CHECK {expression}")
+                yield from self.answers.after(
+                    f"NOT {expression}", Severity.BLOCKED, "check", f"CHECK {expression}"
+                )
 
     def zero_dates(self) -> Iterator[Finding]:
         """Dates that are none, where a column of dates changes: they stay, and a strict server takes no new ones."""
@@ -141,7 +173,7 @@ class _Questions:
                 continue
             value = live_value(old)
             what = f'column "{column.name}" has dates without a month or a day, which stay as they are'
-            yield from self._live(
+            yield from self.answers.live(
                 f"(MONTH({value}) = 0 OR DAYOFMONTH({value}) = 0)", Severity.INFO, "zero_date", what, column.name, fails=False
             )  # fmt: skip
 
@@ -158,14 +190,14 @@ class _Questions:
             try:
                 ((last,),) = self.asking.rows(f"MAX({live_value(old)}) FROM {live_rows(self.now)}")
             except Unanswered as reason:
-                yield self.unchecked(f'how far column "{column.name}" has counted', str(reason))
+                yield self.answers.unchecked(f'how far column "{column.name}" has counted', str(reason))
                 continue
             if last is not None and int(last) >= FULL * limit:
                 message = (
                     f'Column "{column.name}" is AUTO_INCREMENT and at {int(last):,}: '
                     f"{100 * int(last) // limit} % of what {column.column_type} can count to"
                 )
-                yield self._finding(Severity.WARNING, "auto_inc_capacity", message, column.name)
+                yield self.answers.finding(Severity.WARNING, "auto_inc_capacity", message, column.name)
 
     # -- how they are asked --------------------------------------------------------------------------------------
 
@@ -175,22 +207,22 @@ class _Questions:
             what += f" ({old.charset} to {column.charset})"
         found = fit(old, column, live_value(old), mariadb=self.asking.flavour.mariadb)
         if found is None:
-            yield self.unchecked(
+            yield self.answers.unchecked(
                 what, "no question is known that tells what becomes of the values", column.name
             )
             return
         said: list[Finding] = []
         if found.refused:
-            said += self._live(found.refused, Severity.BLOCKED, "type_change", what, column.name)
+            said += self.answers.live(found.refused, Severity.BLOCKED, "type_change", what, column.name)
         if found.changed:
             taken = f" AND NOT COALESCE({found.refused}, 0)" if found.refused else ""
             alters = f"Unsafe operation detected: {what} and alters values"
-            said += self._live(
+            said += self.answers.live(
                 f"{found.changed}{taken}", Severity.ERROR, "unsafe", alters, column.name, fails=False
             )
         if not said:
             message = f"{what}: all rows were read, no value is lost"
-            said.append(self._finding(Severity.INFO, "type_change", message, column.name))
+            said.append(self.answers.finding(Severity.INFO, "type_change", message, column.name))
         yield from said
 
     def _duplicates(self, index: Index) -> Iterator[Finding]:
@@ -205,12 +237,12 @@ class _Questions:
         )
         try:
             example = self.asking.rows(f"{grouped} LIMIT 1")
-            count = self._number(f"(SELECT {grouped}) AS groups_") if example else 0
+            count = self.answers.number(f"(SELECT {grouped}) AS groups_") if example else 0
         except Unanswered as reason:
-            yield self.unchecked(what, str(reason))
+            yield self.answers.unchecked(what, str(reason))
             return
         if example:
-            values = ", ".join(map(_shown, example[0]))
+            values = ", ".join(map(shown, example[0]))
             times = f"{count:,} value{'' if count == 1 else 's'}" if count else "some values"
             message = f"{what} would fail: {times} twice or more (for example {values})"
             file, line = self.case.locate(self.case.name, index.name)
@@ -232,7 +264,7 @@ class _Questions:
         if parent is None or parent.now is not None:
             columns = self._sources(parent, key)
             if columns is None:
-                yield self.unchecked(what, "the columns it refers to are new", key.columns[0])
+                yield self.answers.unchecked(what, "the columns it refers to are new", key.columns[0])
                 return
             rows = f"{quote_table(key.parent_schema, key.parent)} AS r"
             if parent is not None and parent.now is not None:
@@ -242,7 +274,9 @@ class _Questions:
                 for there, here in zip(columns, key.columns, strict=True)
             )
             given.append(f"NOT EXISTS (SELECT 1 FROM {rows} WHERE {same})")  # noqa: S608
-        yield from self._after(" AND ".join(given), Severity.BLOCKED, "has_foreign_key", what, key.columns[0])
+        yield from self.answers.after(
+            " AND ".join(given), Severity.BLOCKED, "has_foreign_key", what, key.columns[0]
+        )
 
     def _sources(self, parent: Case | None, key: ForeignKey) -> Sequence[str] | None:
         """The live names of the columns that *key* refers to; None when one of them is new."""
@@ -252,61 +286,17 @@ class _Questions:
         found = [source.name for column in columns if column and (source := parent.source(column))]
         return found if len(found) == len(columns) else None
 
-    def _after(
-        self, condition: str, severity: Severity, linter: str, what: str, column: str = ""
-    ) -> Iterator[Finding]:
-        """About the rows as they will be."""
-        keys = [f"{KEY_ALIAS}{at}" for at in range(len(self.now.row_key))]
-        yield from self._count(rows_after(self.case), keys, condition, severity, linter, what, column)
-
-    def _live(
-        self, condition: str, severity: Severity, linter: str, what: str, column: str, *, fails: bool = True
-    ) -> Iterator[Finding]:
-        """About the rows as they are."""
-        keys = [f"r.{quote_name(name)}" for name in self.now.row_key]
-        yield from self._count(
-            live_rows(self.now), keys, condition, severity, linter, what, column, fails=fails
-        )
-
-    def _count(
-        self, rows: str, keys: Sequence[str], condition: str, severity: Severity, linter: str, what: str, column: str,
-        *, fails: bool = True,
-    ) -> Iterator[Finding]:  # fmt: skip
-        """First one of them, which is quick where there are many, then how many."""
-        try:
-            example = self.asking.rows(f"{', '.join(keys) or '1'} FROM {rows} WHERE {condition} LIMIT 1")
-            count = self._number(f"{rows} WHERE {condition}") if example else 0
-        except Unanswered as reason:
-            yield self.unchecked(what, str(reason), column)
-            return
-        if example:
-            named = ", ".join(
-                f"{name} {_shown(value)}" for name, value in zip(self.now.row_key, example[0], strict=False)
-            )
-            many = f"{count:,} row{'' if count == 1 else 's'}" if count else "some rows"
-            would = " would fail" if fails else ""
-            shown = f" (for example {named})" if named else ""
-            yield self._finding(severity, linter, f"{what}{would}: {many}{shown}", column)
-
-    def _number(self, rows: str) -> int:
-        """How many; 0 when counting took too long."""
-        try:
-            return int(self.asking.rows(f"COUNT(*) FROM {rows}")[0][0])
-        except Unanswered:
-            return 0
-
-    def unchecked(self, what: str, why: str, column: str = "") -> Finding:
-        """That something was not looked at."""
-        return self._finding(Severity.INFO, "data", f"{what}: not checked: {why}", column)
-
-    def _finding(self, severity: Severity, linter: str, message: str, column: str = "") -> Finding:
-        return self.case.finding(severity, linter, message, column=column)
-
 
 def _term(column: str | None, expression: str | None, prefix: int | None) -> str:
     if column is None:
         return str(expression)
     return f"LEFT({quote_name(column)}, {prefix})" if prefix else quote_name(column)
+
+
+def _system(column: Column) -> str:
+    """The SRID that the definition says; empty where it says none, and on MariaDB, which minds none."""
+    found = [piece for piece in pieces(column.line) if piece.kind != "space"]
+    return next((found[at + 1].text for at, piece in enumerate(found[:-1]) if piece.word == "SRID"), "")
 
 
 def _check_expressions(table: Table) -> list[str]:
@@ -322,14 +312,3 @@ def _check_expressions(table: Table) -> list[str]:
             if "ENFORCED" not in [part.word for part in parts[end:]]:
                 found.append(joined(parts[start : end + 1]))
     return found
-
-
-def _shown(value: object) -> str:
-    text = (
-        f"x'{value.hex()}'"
-        if isinstance(value, bytes)
-        else repr(value)
-        if isinstance(value, str)
-        else str(value)
-    )
-    return text if len(text) <= 60 else text[:57] + "…"

@@ -23,6 +23,7 @@ class Case:
     parts: Sequence[
         str
     ] = ()  # of the ALTERs that were made for it: ["ADD COLUMN a int", "DROP PARTITION p0"]
+    copied: bool = False  # every row is written into a new table, by the server or by us
 
     @property
     def name(self) -> str:

@@ -1,10 +1,11 @@
 """Ask the target within a time: a question about all rows of a table must not become a load of its own."""
 
+import re
 import time
 from dataclasses import dataclass, field
 
 from engine.mysql.flavour import Flavour
-from engine.mysql.link import Link, Row
+from engine.mysql.link import DDL_SETTINGS, Link, Row
 from engine.mysql.trouble import ServerRefused, Trouble
 
 QUESTION_SECONDS = 2.0
@@ -14,6 +15,10 @@ _TIME_IS_UP = frozenset({1317, 1969, 3024})
 
 class Unanswered(Exception):
     """The question has no answer; the text says why."""
+
+
+class NotTaken(Unanswered):
+    """The server refused it, in these words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,4 +46,27 @@ class Asking:
                 raise Unanswered("table too large: it took too long") from error
             if isinstance(error, Trouble):
                 raise
-            raise Unanswered(str(error)) from error
+            raise NotTaken(said_by(error)) from error
+
+    def kind(self, query: str) -> tuple[int, int]:
+        """Type and character set of the one column of `SELECT <query>`, as the protocol numbers them. NotTaken."""
+        try:
+            return self.link.kinds(f"SELECT {query}")[0]
+        except ServerRefused as error:
+            raise NotTaken(said_by(error)) from error
+
+    def complaint(self, query: str) -> str:
+        """What `SELECT <query>` is warned of in the sql_mode of a session that changes tables; empty: nothing. As `rows`."""
+        mode = self.link.value("SELECT @@SESSION.sql_mode")
+        self.link.set({"sql_mode": DDL_SETTINGS["sql_mode"]})
+        try:
+            self.rows(query)
+            told = self.link.rows("SHOW WARNINGS") if self.link.warnings else []
+        finally:
+            self.link.set({"sql_mode": mode})
+        return next((str(text) for level, _, text in told if level != "Note"), "")
+
+
+def said_by(error: Exception) -> str:
+    """The server's words, without where it is."""
+    return re.sub(r"\A\S+: ", "", str(error))

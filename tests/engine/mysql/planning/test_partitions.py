@@ -2,7 +2,9 @@
 
 import pytest
 
+from engine.base import Severity
 from engine.mysql.planning.partitions import dropped_partitions, partition_alters
+from engine.mysql.trouble import ServerRefused
 from tests.engine.mysql.planning.rig import ddl, ground
 from tests.servers.server import Server
 
@@ -36,6 +38,8 @@ CASES = {
     "one in the middle is split": (ranges(10, 30), ranges(10, 20, 30), "REORGANIZE PARTITION `p30` INTO"),
     "a list with one more": (lists(a="1, 2", b="3"), lists(a="1, 2", b="3", c="4"), "ADD PARTITION"),
     "a list with other values": (lists(a="1, 2", b="3"), lists(a="1, 2, 5", b="3"), "REORGANIZE PARTITION `a`"),
+    "a list that gives a value to another": (lists(a="1, 3", b="2"), lists(a="1", b="2, 3"), "REORGANIZE PARTITION `a`, `b`"),
+    "a list gives to one further on": (lists(a="1, 3", b="2", c="4"), lists(a="1", b="2", c="3, 4"), "PARTITION BY LIST"),
     "more by hash": (counted("HASH", 3), counted("HASH", 5), "ADD PARTITION PARTITIONS 2"),
     "fewer by key": (counted("KEY", 5), counted("KEY", 3), "COALESCE PARTITION 2"),
     "another way": (counted("HASH", 3), ranges(10, more=True), "PARTITION BY RANGE"),
@@ -57,6 +61,25 @@ def test_partitions_change_and_rows_stay_where_they_may(server: Server, name: st
         lost = any("DROP PARTITION" in statement for statement in ddl(plan))
         assert bool(here.link.rows("SELECT * FROM t")) is not lost
         assert bool(plan.changes[0].unsafe) is lost or "COALESCE" in clause
+
+
+def test_a_list_that_loses_a_value_with_rows_is_not_reorganised_which_would_lose_them(server: Server) -> None:
+    with ground(server, lists(a="1, 3", b="2"), "INSERT INTO t (id, a) VALUES (3, 1)") as here:
+        plan = here.plan(lists(a="1", b="2"))
+        assert [f.message for f in plan.findings if f.severity is Severity.BLOCKED] == [
+            "PARTITION BY LIST (`id`) with no partition for some rows would fail: 1 row (for example id 3)"
+        ]
+        with pytest.raises(ServerRefused, match="no partition for value 3"):
+            here.carry_out(plan)
+        here.run("UPDATE t SET id = 2")
+        here.carry_out(plan)
+
+
+def test_a_value_that_the_default_list_took_moves_with_its_rows(mariadb: Server) -> None:
+    listed = lists(a="1").removesuffix(")")
+    with ground(mariadb, f"{listed}, PARTITION d DEFAULT)", "INSERT INTO t (id, a) VALUES (3, 1)") as here:
+        here.settle(f"{listed}, PARTITION d DEFAULT, PARTITION c VALUES IN (3))")
+        assert here.link.rows("SELECT a FROM t WHERE id = 3") == [(1,)]
 
 
 def test_partitions_that_are_managed_elsewhere_are_left_alone(server: Server) -> None:

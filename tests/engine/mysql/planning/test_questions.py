@@ -1,7 +1,7 @@
 """What the rows are asked before a change is approved, and that the answer is what the change then meets."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pytest
@@ -44,12 +44,15 @@ class Desk:
                     link.run(statement)
             link.run("SET foreign_key_checks = 1")
 
-    def case(self, name: str, *, renamed: dict[str, str] | None = None) -> Case | None:
+    def case(
+        self, name: str, *, renamed: dict[str, str] | None = None, parts: Sequence[str] = ()
+    ) -> Case | None:
         now, wanted = read_tables(self.link, self.live), self.wanted()
         if name not in wanted:
             return None
         return Case(
-            now=now.get(name), wanted=wanted.get(name), renamed=renamed or {}, locate=lambda table, name: (f"{table}.sql", 7)
+            now=now.get(name), wanted=wanted.get(name), renamed=renamed or {}, parts=parts,
+            locate=lambda table, name: (f"{table}.sql", 7),
         )  # fmt: skip
 
     def wanted(self) -> dict[str, Table]:
@@ -61,7 +64,7 @@ class Desk:
         """The findings about what the rows of `t` would meet if it were altered so."""
         for alter in alters:
             self.after.run(alter if alter.startswith("CREATE") else f"ALTER TABLE t {alter}")
-        case = self.case("t", renamed=renamed)
+        case = self.case("t", renamed=renamed, parts=alters)
         assert case is not None
         return ask_rows(
             asking or Asking(link=self.link, flavour=flavour_of(self.link)), case, lambda _schema, name: self.case(name)
@@ -180,6 +183,137 @@ def test_values_that_a_new_type_refuses_or_alters_are_told_before_and_no_others(
         assert desk.link.value("SELECT HEX(CONCAT(c)) FROM t") != was or after in ("DOUBLE", "FLOAT")
     if (before, value, after) in FITTING and "JSON" not in after:
         assert "all rows were read, no value is lost" in found[0][2]
+
+
+COMPUTED = [
+    ("VARCHAR(40)", "'abc'", "INT AS (v + 1)", "error"), ("VARCHAR(40)", "'2020-02-40'", "DATE AS (CAST(v AS DATE))", "error"),
+    ("VARCHAR(40)", "'abcdef'", "VARCHAR(3) AS (v)", "blocked"), ("INT", "300", "TINYINT AS (v + 1)", "blocked"),
+    ("DOUBLE", "1.7e308", "DOUBLE AS (v * 10)", "blocked"), ("VARCHAR(40)", "'zz'", "ENUM('a') AS (v)", "blocked"),
+    ("VARCHAR(40)", "'{\"a\": 1.5}'", "INT AS (JSON_UNQUOTE(JSON_EXTRACT(v, '$.a')))", ""), ("INT", "0", "INT AS (10 / v)", ""),
+    ("VARCHAR(40)", "'{\"a\": \"q\"}'", "INT AS (JSON_UNQUOTE(JSON_EXTRACT(v, '$.a')))", "blocked"),
+    ("DATE", "'2020-01-01'", "DATETIME AS (v)", ""), ("DECIMAL(8,4)", "1.55555", "DECIMAL(5,2) AS (v)", ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("column", "value", "computed", "severity"), COMPUTED)
+def test_a_column_that_cannot_be_computed_for_a_row_is_told_before(
+    desk: Desk, column: str, value: str, computed: str, severity: str
+) -> None:
+    desk.prepare(
+        f"CREATE TABLE t (id BIGINT NOT NULL PRIMARY KEY, v {column})", f"INSERT INTO t VALUES (5, {value})"
+    )
+    alter = f"ADD g {computed} STORED"
+
+    found = desk.said(alter)
+
+    assert [said for said, _, _ in found] == ([severity] if severity else []), found
+    assert desk.fails(alter) == bool(severity)
+
+
+@pytest.mark.parametrize(("index", "severity"), [("", "warning"), (", ADD KEY g (g)", "error")])
+def test_what_is_computed_when_it_is_read_fails_only_in_an_index(
+    desk: Desk, index: str, severity: str
+) -> None:
+    desk.prepare(T, ROWS)
+    alter = f"ADD g INT AS (CAST(v AS SIGNED)) VIRTUAL{index}"
+    ((said, linter, message),) = desk.said(alter)
+    assert (said, linter) == (severity, "computed")
+    assert "Truncated incorrect INTEGER value: 'a'" in message
+    assert desk.fails(alter) == bool(index)
+
+
+def test_a_computed_column_that_is_null_where_it_must_not_be(mysql: Server) -> None:
+    with schema_with(mysql) as (link, live), schema_with(mysql) as (after, after_schema):
+        desk = Desk(link, live, after, after_schema)
+        desk.prepare(T, ROWS)
+        alter = "ADD g INT AS (n + 1) STORED NOT NULL"
+        ((severity, linter, message),) = desk.said(alter)
+        assert (severity, linter) == ("blocked", "not_null")
+        assert message.endswith("and NOT NULL would fail: 2 rows (for example id 2)")
+        assert desk.fails(alter)
+
+
+def test_an_index_of_what_cannot_be_computed(mysql: Server) -> None:
+    with schema_with(mysql) as (link, live), schema_with(mysql) as (after, after_schema):
+        desk = Desk(link, live, after, after_schema)
+        desk.prepare(T, ROWS)
+        alter = "ADD KEY k ((CAST(v AS SIGNED)))"
+        ((severity, linter, message),) = desk.said(alter)
+        assert (severity, linter) == ("error", "computed")
+        assert "Truncated incorrect INTEGER value: 'a'" in message
+        assert desk.fails(alter)
+
+
+def test_what_cannot_be_asked_of_a_computed_column_is_said_to_be_unchecked(desk: Desk) -> None:
+    desk.prepare(T, ROWS)
+    found = desk.said("ADD g INT AS (n + 1) STORED, ADD h INT AS (g + 1) STORED")
+    assert [(severity, linter) for severity, linter, _ in found] == [("info", "data")]
+    assert "not checked: Unknown column" in found[0][2]
+
+
+PARTITIONED = [
+    ("PARTITION BY RANGE (id) (PARTITION a VALUES LESS THAN (10), PARTITION b VALUES LESS THAN (20))", 2),
+    ("PARTITION BY RANGE (id) (PARTITION a VALUES LESS THAN (10), PARTITION b VALUES LESS THAN MAXVALUE)", 0),
+    ("PARTITION BY RANGE COLUMNS (id, d) (PARTITION a VALUES LESS THAN (30, '2020-01-01'))", 1),
+    ("PARTITION BY RANGE COLUMNS (id, d) (PARTITION a VALUES LESS THAN (30, MAXVALUE))", 0),
+    ("PARTITION BY RANGE (YEAR(d)) (PARTITION a VALUES LESS THAN (2020))", 1),
+    ("PARTITION BY LIST (id) (PARTITION a VALUES IN (1, 2), PARTITION b VALUES IN (20))", 1),
+    ("PARTITION BY LIST COLUMNS (d) (PARTITION a VALUES IN ('2019-01-01', NULL), PARTITION b VALUES IN ('2020-05-05'))", 1),
+    ("PARTITION BY LIST COLUMNS (id, d) (PARTITION a VALUES IN ((1, '2019-01-01'), (20, NULL)))", 1),
+    ("PARTITION BY HASH (id) PARTITIONS 3", 0),
+]  # fmt: skip
+DATED = "CREATE TABLE t (id INT NOT NULL, d DATE) CHARSET utf8mb4"
+
+
+@pytest.mark.parametrize(("alter", "homeless"), PARTITIONED)
+def test_rows_without_a_partition_are_told_before(desk: Desk, alter: str, homeless: int) -> None:
+    desk.prepare(DATED, "INSERT INTO t VALUES (1, '2019-01-01'), (20, NULL), (30, '2020-01-01')")
+
+    found = desk.said(alter)
+
+    told = [message for _, linter, message in found if linter == "partitions"]
+    assert len(told) == bool(homeless)
+    assert all(f"with no partition for some rows would fail: {homeless} row" in message for message in told)
+    assert desk.fails(alter) == bool(homeless)
+
+
+@pytest.mark.parametrize(
+    ("rows", "homeless"), [("(1, NULL), (2, NULL), (3, NULL)", 1), ("(1, NULL), (2, NULL)", 0)]
+)
+def test_rows_of_dropped_partitions_need_no_other(desk: Desk, rows: str, homeless: int) -> None:
+    lists = f"{DATED} PARTITION BY LIST (id) (PARTITION a VALUES IN (1), PARTITION b VALUES IN (2, 3), PARTITION c VALUES IN (4))"
+    desk.prepare(lists, f"INSERT INTO t VALUES {rows}")
+    parts = (
+        "DROP PARTITION `a`",
+        "PARTITION BY LIST (id) (PARTITION b VALUES IN (2), PARTITION c VALUES IN (4), PARTITION d VALUES IN (5))",
+    )
+
+    found = desk.said(*parts)
+
+    assert [(severity, linter) for severity, linter, _ in found] == [("blocked", "partitions")] * homeless
+    assert all(message.endswith("would fail: 1 row") for _, _, message in found)
+    assert [desk.fails(part) for part in parts] == [False, bool(homeless)]
+
+
+def test_a_spatial_column_that_takes_another_reference_system_only(mysql: Server) -> None:
+    with schema_with(mysql) as (link, live), schema_with(mysql) as (after, after_schema):
+        desk = Desk(link, live, after, after_schema)
+        desk.prepare(
+            "CREATE TABLE t (id BIGINT PRIMARY KEY, p POINT)",
+            "INSERT INTO t VALUES (1, ST_SRID(POINT(1, 1), 4326)), (2, POINT(1, 1)), (3, NULL)",
+        )
+        alter = "MODIFY p POINT SRID 4326"
+        assert desk.said(alter) == [
+            (
+                "blocked",
+                "srid",
+                'column "p" takes values of SRID 4326 only would fail: 1 row (for example id 2)',
+            )
+        ]
+        assert desk.fails(alter)
+        link.run("DELETE FROM t WHERE id = 2")
+        assert desk.said() == []
+        assert not desk.fails(alter)
 
 
 def test_a_conversion_that_nobody_knows_a_question_for_is_said_to_be_unchecked(desk: Desk) -> None:

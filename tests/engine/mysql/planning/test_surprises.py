@@ -6,6 +6,7 @@ from engine.base import Severity, Strategy
 from engine.errors import BadFiles, Refused
 from engine.mysql.planning.planner import plan_mysql
 from tests.engine.mysql.planning.places import address_of
+from engine.mysql.trouble import ServerRefused
 from tests.engine.mysql.planning.rig import ground
 from tests.servers.server import Server
 
@@ -316,3 +317,17 @@ def test_what_is_unsafe_is_so_in_its_own_schema(server: Server) -> None:
         changes = {change.namespace: change for change in plan_mysql(address_of(server), files).changes}
         assert changes[one.schema].unsafe
         assert changes[other.schema].unsafe == ()
+@pytest.mark.parametrize(("kind", "severity"), [("INT", Severity.WARNING), ("BIGINT", Severity.ERROR)])
+def test_a_column_that_is_computed_when_read_is_computed_too_when_the_table_is_copied(
+    server: Server, kind: str, severity: Severity
+) -> None:
+    table = "CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(9), n {0}{1})"
+    with ground(server, table.format("INT", ""), "INSERT INTO t VALUES (1, 'x', 1)") as here:
+        plan = here.plan(table.format(kind, ", g INT AS (CAST(v AS SIGNED)) VIRTUAL") + ";")
+        (finding,) = [one for one in plan.findings if one.linter == "computed"]
+        assert finding.severity is severity
+        if severity is Severity.ERROR:
+            with pytest.raises(ServerRefused, match="Truncated incorrect INTEGER value: 'x'"):
+                here.carry_out(plan)
+        else:
+            here.carry_out(plan)

@@ -1,0 +1,83 @@
+"""Count the rows of a case that meet a condition, and say it as a finding: how many, and the key of one of them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from engine.base import Finding, Severity
+from engine.mysql.planning.linters.case import Case
+from engine.mysql.planning.rows.after import KEY_ALIAS, live_rows, rows_after
+from engine.mysql.planning.rows.asking import Asking, Unanswered
+from engine.mysql.quoting import quote_name
+from engine.mysql.tables import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """The answers about one table, which is there (`now`) and goes on to exist."""
+
+    asking: Asking
+    case: Case
+    now: Table
+
+    def after(
+        self, condition: str, severity: Severity, linter: str, what: str, column: str = ""
+    ) -> Iterator[Finding]:
+        """About the rows as they will be."""
+        keys = [f"{KEY_ALIAS}{at}" for at in range(len(self.now.row_key))]
+        yield from self._count(rows_after(self.case), keys, condition, severity, linter, what, column)
+
+    def live(
+        self, condition: str, severity: Severity, linter: str, what: str, column: str, *, fails: bool = True
+    ) -> Iterator[Finding]:
+        """About the rows as they are."""
+        keys = [f"r.{quote_name(name)}" for name in self.now.row_key]
+        yield from self._count(
+            live_rows(self.now), keys, condition, severity, linter, what, column, fails=fails
+        )
+
+    def number(self, rows: str) -> int:
+        """How many; 0 when counting took too long."""
+        try:
+            return int(self.asking.rows(f"COUNT(*) FROM {rows}")[0][0])
+        except Unanswered:
+            return 0
+
+    def unchecked(self, what: str, why: str, column: str = "") -> Finding:
+        """That something was not looked at."""
+        return self.finding(Severity.INFO, "data", f"{what}: not checked: {why}", column)
+
+    def finding(self, severity: Severity, linter: str, message: str, column: str = "") -> Finding:
+        """One about the table, or one of its columns."""
+        return self.case.finding(severity, linter, message, column=column)
+
+    def _count(
+        self, rows: str, keys: Sequence[str], condition: str, severity: Severity, linter: str, what: str, column: str,
+        *, fails: bool = True,
+    ) -> Iterator[Finding]:  # fmt: skip
+        """First one of them, which is quick where there are many, then how many."""
+        try:
+            example = self.asking.rows(f"{', '.join(keys) or '1'} FROM {rows} WHERE {condition} LIMIT 1")
+            count = self.number(f"{rows} WHERE {condition}") if example else 0
+        except Unanswered as reason:
+            yield self.unchecked(what, str(reason), column)
+            return
+        if example:
+            named = ", ".join(
+                f"{name} {shown(value)}" for name, value in zip(self.now.row_key, example[0], strict=False)
+            )
+            many = f"{count:,} row{'' if count == 1 else 's'}" if count else "some rows"
+            would = " would fail" if fails else ""
+            such = f" (for example {named})" if named else ""
+            yield self.finding(severity, linter, f"{what}{would}: {many}{such}", column)
+
+
+def shown(value: object) -> str:
+    """A value for people, cut where it is long."""
+    text = (
+        f"x'{value.hex()}'"
+        if isinstance(value, bytes)
+        else repr(value)
+        if isinstance(value, str)
+        else str(value)
+    )
+    return text if len(text) <= 60 else text[:57] + "…"

@@ -1,0 +1,146 @@
+"""Ask whether the server can compute, for the rows that are there, a new generated column or the key of a new index.
+
+It computes strictly when it writes rows, where a SELECT only warns, and nothing tells which of the warnings it will mind then:
+JSON_VALUE makes NULL of what is no JSON, with a warning and without failing.
+"""
+
+from collections.abc import Iterator
+
+from pymysql.constants import FIELD_TYPE
+
+from engine.base import Finding, Severity
+from engine.mysql.planning.linters.lossless import lossless
+from engine.mysql.planning.rows.after import rows_after
+from engine.mysql.planning.rows.answers import Answers
+from engine.mysql.planning.rows.asking import NotTaken, Unanswered
+from engine.mysql.planning.rows.fits import fit
+from engine.mysql.shown import joined, pieces, split_list
+from engine.mysql.tables import Column, Table
+
+_BINARY = 63
+_KINDS = {
+    **dict.fromkeys(
+        (FIELD_TYPE.TINY, FIELD_TYPE.SHORT, FIELD_TYPE.INT24, FIELD_TYPE.LONG, FIELD_TYPE.LONGLONG, FIELD_TYPE.NEWDECIMAL),
+        "decimal(65,30)",
+    ),
+    FIELD_TYPE.DOUBLE: "double",
+    FIELD_TYPE.FLOAT: "float",
+    FIELD_TYPE.DATE: "date",
+    FIELD_TYPE.DATETIME: "datetime",
+    FIELD_TYPE.TIMESTAMP: "timestamp",
+    FIELD_TYPE.TIME: "time",
+}  # fmt: skip
+_STRINGS = (
+    FIELD_TYPE.VAR_STRING, FIELD_TYPE.STRING, FIELD_TYPE.VARCHAR, FIELD_TYPE.TINY_BLOB, FIELD_TYPE.BLOB,
+    FIELD_TYPE.MEDIUM_BLOB, FIELD_TYPE.LONG_BLOB,
+)  # fmt: skip
+
+
+def computed(answers: Answers, wanted: Table) -> Iterator[Finding]:
+    """What would fail, or was not looked at."""
+    keys = {name.lower() for index in wanted.indexes for name in index.columns}
+    for old, column in answers.case.pairs():
+        if column.generated and (old is None or old.line != column.line):
+            written = column.generated == "STORED" or column.name.lower() in keys or answers.case.copied
+            yield from _Computing(answers, column, written=written).findings()
+    for index in wanted.indexes:
+        for part in index.parts if answers.case.is_new(index) else ():
+            if part.expression:
+                yield from _failing(answers, part.expression, f"index on {part.expression}", "", written=True)
+
+
+class _Computing:
+    """The questions about one column. *written*: its values are stored, or in an index; else they are computed when read."""
+
+    def __init__(self, answers: Answers, column: Column, *, written: bool) -> None:
+        self._answers = answers
+        self._column = column
+        self._written = written
+        self._severity = Severity.BLOCKED if written else Severity.WARNING
+        self._expression = _expression(column)
+        self._what = f'column "{column.name}" is computed as {self._expression}'
+
+    def findings(self) -> Iterator[Finding]:
+        failing = list(
+            _failing(self._answers, self._expression, self._what, self._column.name, written=self._written)
+        )
+        yield from failing or (*self._nulls(), *self._misfits())
+
+    def _nulls(self) -> Iterator[Finding]:
+        if not self._column.nullable:
+            yield from self._told(f"{self._expression} IS NULL", "not_null", f"{self._what} and NOT NULL")
+
+    def _misfits(self) -> Iterator[Finding]:
+        column, what = self._column, f"{self._what} into {self._column.column_type}"
+        source = _source(self._answers, self._expression)
+        if source is not None and lossless(source, column):
+            return
+        # What is computed is stored as by an INSERT, whose ways with text are the same on both servers.
+        found = fit(source, column, self._expression, mariadb=False) if source else None
+        if found is None:
+            yield self._answers.unchecked(
+                what, "no question is known that tells whether the values fit", column.name
+            )
+        elif found.refused:
+            yield from self._told(found.refused, "type_change", what)
+
+    def _told(self, condition: str, linter: str, what: str) -> Iterator[Finding]:
+        if not self._written:
+            what = f"{what}: whatever writes all rows anew, or an index of it,"
+        yield from self._answers.after(condition, self._severity, linter, what, self._column.name)
+
+
+def _failing(
+    answers: Answers, expression: str, what: str, column: str, *, written: bool
+) -> Iterator[Finding]:
+    """What the server says against computing it."""
+    rows = rows_after(answers.case)
+    try:
+        answers.asking.kind(f"{expression} FROM {rows} LIMIT 0")
+        said, severity = _complaint(answers, f"BIT_XOR(CRC32({expression})) FROM {rows}")
+    except Unanswered as reason:
+        yield answers.unchecked(what, str(reason), column)
+        return
+    if not said:
+        return
+    if not written:
+        severity, message = Severity.WARNING, f"{what}: for some rows that fails when it is read: {said}"
+    elif severity is Severity.BLOCKED:
+        message = f"{what} would fail: {said}"
+    else:
+        message = (
+            f"Unsafe operation detected: {what}, of which the server says for some rows: {said}: "
+            "the change fails on them, or they get what it makes of them"
+        )
+    yield answers.finding(severity, "computed", message, column)
+
+
+def _complaint(answers: Answers, query: str) -> tuple[str, Severity]:
+    """What the server says of a query that it can make sense of; empty: nothing."""
+    try:
+        return answers.asking.complaint(query), Severity.ERROR
+    except NotTaken as refused:
+        return str(refused), Severity.BLOCKED
+
+
+def _source(answers: Answers, expression: str) -> Column | None:
+    """What is computed, as if it were a column of its own; None where that is of no type known here."""
+    kind, charset = answers.asking.kind(f"{expression} FROM {rows_after(answers.case)} LIMIT 0")
+    name = _KINDS.get(kind, "")
+    if kind in _STRINGS:
+        name = "varbinary" if charset == _BINARY else "varchar"
+    if not name:
+        return None
+    return Column(
+        name="", line="", data_type=name.partition("(")[0], column_type=name, nullable=True, default=None,
+        charset="utf8mb4" if name == "varchar" else None, collation=None, generated="", expression="", invisible=False,
+        auto_increment=False,
+    )  # fmt: skip
+
+
+def _expression(column: Column) -> str:
+    """With its parentheses."""
+    found = list(pieces(column.line))
+    at = next(at for at, piece in enumerate(found) if piece.word == "AS")
+    start = next(at for at in range(at, len(found)) if found[at].text == "(")
+    return joined(found[start : split_list(found, start)[1] + 1])
