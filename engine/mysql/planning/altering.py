@@ -12,6 +12,7 @@ from engine.mysql.planning.columns import remade
 from engine.mysql.planning.how import How, choose
 from engine.mysql.planning.linters.lossless import INTEGER_BITS
 from engine.mysql.planning.order import Key, parent_of
+from engine.mysql.planning.parents import why_refused
 from engine.mysql.planning.rehearsal import Rehearsal, alter
 from engine.mysql.planning.renaming import ways
 from engine.mysql.planning.scratch import Scratch, Stage
@@ -146,11 +147,12 @@ class Altering:
         clash = self._tables.clash(wanted)
         if refusals and clash:
             raise Refused(f"{wanted.name}: the server does not take the change{clash}") from refusals[-1]
+        why = why_refused(wanted, self._tables.table)
         tied = next((refused for refused in refusals if refused.code in _TIED), None)
         if tied is not None:
-            raise TiedDown((wanted.schema, wanted.name), self._stage.said(tied))
+            raise TiedDown((wanted.schema, wanted.name), self._stage.said(tied) + why)
         if refusals:
-            said = self._stage.said(refusals[-1])
+            said = self._stage.said(refusals[-1]) + why
             said += "; new names of columns may go in a plan of their own, before the rest" if columns else ""
             raise Refused(f"{wanted.name}: the server does not take the change: {said}") from refusals[-1]
         raise Refused(_unequal(wanted, reached))

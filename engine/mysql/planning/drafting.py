@@ -10,6 +10,7 @@ from engine.mysql.planning.drafts import Draft
 from engine.mysql.planning.lock_sentences import Size
 from engine.mysql.planning.naming import CHECK, FOREIGN_KEY
 from engine.mysql.planning.order import Key, Ties, Unit, parent_of
+from engine.mysql.planning.parents import takes_foreign_keys, why_refused
 from engine.mysql.planning.rehearsal import Rehearsal
 from engine.mysql.planning.rewriting import same_type, without_checks, without_foreign_keys
 from engine.mysql.planning.scratch import created
@@ -130,7 +131,8 @@ class Drafting:
             try:
                 statement = self._stage.run(sql, Algorithm.PLAIN, [key])
             except ServerRefused as refused:
-                said = self._stage.clash(wanted) or f": {self._stage.said(refused)}"
+                why = f"{self._stage.said(refused)}{why_refused(wanted, self._stage.table)}"
+                said = self._stage.clash(wanted) or f": {why}"
                 raise Refused(f"{wanted.name}: the server does not take it{said}") from refused
         return Piece(
             table=wanted.name, statements=[statement], ddl=[wanted.text], strategy=Strategy.INSTANT,
@@ -138,10 +140,11 @@ class Drafting:
         )  # fmt: skip
 
     def _sure_of_parents(self, table: Table) -> bool:
-        """Whether the server is bound to take its foreign keys: columns of the same types, and a key on them."""
+        """Whether the server is bound to take its foreign keys: columns of the same types, a key on them, InnoDB throughout."""
         for foreign in table.foreign_keys:
-            parent = table if foreign.parent == table.name else self._stage.table(parent_of(foreign))
-            if parent is None:
+            mine = parent_of(foreign) == (table.schema, table.name)
+            parent = table if mine else self._stage.table(parent_of(foreign))
+            if parent is None or not (takes_foreign_keys(table) and takes_foreign_keys(parent)):
                 return False
             ends = [
                 (table.column(one), parent.column(other))

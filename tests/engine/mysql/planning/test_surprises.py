@@ -331,3 +331,24 @@ def test_a_column_that_is_computed_when_read_is_computed_too_when_the_table_is_c
                 here.carry_out(plan)
         else:
             here.carry_out(plan)
+
+
+@pytest.mark.parametrize(
+    ("live", "parent", "why"),
+    [
+        ([], "ENGINE=MyISAM", "its storage engine is MyISAM"),
+        (["p"], "ENGINE=MyISAM", "its storage engine is MyISAM"),
+        (["p", "c"], "ENGINE=MyISAM", "its storage engine is MyISAM"),
+        ([], "PARTITION BY HASH (id) PARTITIONS 2", "it is partitioned|conjunction with partitioning"),
+    ],
+)
+def test_a_parent_that_can_have_no_children_is_refused_by_the_plan(
+    server: Server, live: list[str], parent: str, why: str
+) -> None:
+    child = "CREATE TABLE c (id INT PRIMARY KEY, p INT, KEY p (p)"
+    now = {"p": f"CREATE TABLE p (id INT PRIMARY KEY) {parent}", "c": f"{child})"}
+    with (
+        ground(server, *(now[name] for name in live)) as here,
+        pytest.raises((Refused, BadFiles), match=why),
+    ):
+        here.plan(f"{now['p']}; {child}, CONSTRAINT f FOREIGN KEY (p) REFERENCES p (id));")
