@@ -185,6 +185,7 @@ def _table(
         options=shown.options,
         partitions=shown.partitions,
         periods=shown.periods,
+        counter=shown.counter,
         triggers=triggers,
     )
 

@@ -54,6 +54,7 @@ class Shown:
     checks: Mapping[str, str]
     options: Mapping[str, str]
     partitions: str = field(default="")
+    counter: int = 0  # AUTO_INCREMENT, which the text leaves out
 
     @property
     def text(self) -> str:
@@ -93,6 +94,7 @@ def read_shown(text: str, stands_for: Mapping[str, str], home: str, plain: Conta
         groups[kind][element_name] = _reference(line, stands_for, home) if kind == "foreign key" else line
     tail = "".join(piece.text for piece in found[end + 1 :])
     options, partitions = _tail(tail)
+    counter = int(options.pop("AUTO_INCREMENT", 0))
     return Shown(
         name=name,
         columns=groups["column"],
@@ -102,6 +104,7 @@ def read_shown(text: str, stands_for: Mapping[str, str], home: str, plain: Conta
         checks=_by_name(groups["check"]),
         options=options,
         partitions=partitions,
+        counter=counter,
     )
 
 
@@ -230,7 +233,6 @@ def _tail(text: str) -> tuple[dict[str, str], str]:
         partitions = partitions.removesuffix("*/").rstrip()
     found = [piece for piece in pieces(text[: cut.start()] if cut else text) if piece.kind != "space"]
     options = dict(_options(found))
-    options.pop("AUTO_INCREMENT", None)
     if "COMMENT" in options and (comment := string_value(options["COMMENT"])) != without_mark(comment):
         options["COMMENT"] = literal(without_mark(comment))
         if not without_mark(comment):

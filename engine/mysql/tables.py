@@ -93,6 +93,7 @@ class Table:
     partitions: str  # the text from PARTITION BY on, without the version comment; "" when there is none
     periods: tuple[str, ...] = ()  # lines PERIOD FOR … of MariaDB's application-time tables
     triggers: tuple[str, ...] = ()  # names of triggers on it that are not ours
+    counter: int = field(default=0, compare=False)  # where AUTO_INCREMENT stands; the text is silent about it
 
     @property
     def fingerprint(self) -> str:

@@ -12,7 +12,7 @@ from engine.mysql.planning.naming import CHECK, FOREIGN_KEY
 from engine.mysql.planning.order import Key, Ties, Unit, parent_of
 from engine.mysql.planning.parents import takes_foreign_keys, why_refused
 from engine.mysql.planning.rehearsal import Rehearsal
-from engine.mysql.planning.rewriting import same_type, without_checks, without_foreign_keys
+from engine.mysql.planning.rewriting import counting, same_type, without_checks, without_foreign_keys
 from engine.mysql.planning.scratch import created
 from engine.mysql.quoting import quote_name, quote_table
 from engine.mysql.spec import Algorithm, Statement, Step
@@ -121,7 +121,7 @@ class Drafting:
     def _create(self, wanted: Table) -> Piece:
         """Its text is the server's own; that it can be run again was seen when it was read from the files."""
         key = (wanted.schema, wanted.name)
-        sql = created(wanted.schema, wanted.text)
+        sql = created(wanted.schema, counting(wanted))
         statement = Statement(sql=sql, algorithm=Algorithm.PLAIN, after=((wanted.name, wanted.fingerprint),))
         rivals = self._stage.rivals(wanted)
         if self._stage.surely_takes(wanted) and self._sure_of_parents(wanted) and not rivals:
@@ -135,7 +135,7 @@ class Drafting:
                 said = self._stage.clash(wanted) or f": {why}"
                 raise Refused(f"{wanted.name}: the server does not take it{said}") from refused
         return Piece(
-            table=wanted.name, statements=[statement], ddl=[wanted.text], strategy=Strategy.INSTANT,
+            table=wanted.name, statements=[statement], ddl=[counting(wanted)], strategy=Strategy.INSTANT,
             locks=["A new, empty table: nothing waits for it."],
         )  # fmt: skip
 

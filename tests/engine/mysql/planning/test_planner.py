@@ -440,3 +440,13 @@ def test_views_and_triggers_that_would_break_are_named(server: Server) -> None:
         "view on_u uses table u, which will not be there by that name",
         "view uses_b seems to use column b of t, which will not be there by that name",
     ]
+
+
+def test_a_new_table_begins_to_count_where_its_file_says_and_goes_on_as_it_likes(server: Server) -> None:
+    files = "CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY) AUTO_INCREMENT={0};"
+    with ground(server) as here:
+        (change,) = here.settle(files.format(1000)).changes
+        assert "AUTO_INCREMENT=1000" in change.ddl
+        here.run("INSERT INTO t VALUES (), ()")
+        assert here.link.rows("SELECT id FROM t") == [(1000,), (1001,)]
+        assert here.plan(files.format(5000)).changes == ()
