@@ -1,6 +1,7 @@
 """What a table is made of, as the server tells it: the records. `engine.mysql.catalog` reads them."""
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -26,6 +27,13 @@ class Column:
     def unsigned(self) -> bool:
         """A number without a sign."""
         return "unsigned" in self.column_type
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Of an ENUM or SET, in order."""
+        if self.data_type not in ("enum", "set"):
+            return ()
+        return tuple(text.replace("''", "'") for text in re.findall(r"'((?:[^']|'')*)'", self.column_type))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

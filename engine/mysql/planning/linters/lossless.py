@@ -43,7 +43,7 @@ class _Type:
     @classmethod
     def of(cls, column: Column) -> "_Type":
         charset = column.charset or ""
-        return cls(column.data_type, numbers_of(column), members_of(column), column.unsigned, charset)
+        return cls(column.data_type, numbers_of(column), column.members, column.unsigned, charset)
 
     @property
     def number(self) -> int:
@@ -55,13 +55,6 @@ def numbers_of(column: Column) -> tuple[int, ...]:
     if column.data_type in ("enum", "set", "year", *INTEGER_BITS):
         return ()
     return tuple(int(digits) for digits in re.findall(r"\d+", column.column_type.partition("(")[2]))
-
-
-def members_of(column: Column) -> tuple[str, ...]:
-    """The members of an ENUM or SET, in order."""
-    if column.data_type not in ("enum", "set"):
-        return ()
-    return tuple(text.replace("''", "'") for text in re.findall(r"'((?:[^']|'')*)'", column.column_type))
 
 
 def _same_characters(old: Column, new: Column) -> bool:

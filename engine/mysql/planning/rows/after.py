@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from engine.mysql.planning.linters.case import Case
-from engine.mysql.planning.linters.lossless import INTEGER_BITS, lossless, members_of, numbers_of
+from engine.mysql.planning.linters.lossless import INTEGER_BITS, lossless, numbers_of
 from engine.mysql.quoting import quote_name, quote_table
 from engine.mysql.shown import Piece, joined, literal, pieces, split_list
 from engine.mysql.tables import Column, Table
@@ -94,5 +94,4 @@ def implicit_default(column: Column) -> str:
     """What a NOT NULL column without a default has in rows that were there before it."""
     if column.data_type in (*NUMBERS, *DATES):
         return "0"
-    members = members_of(column)
-    return literal(members[0]) if members and column.data_type == "enum" else "''"
+    return literal(column.members[0]) if column.data_type == "enum" else "''"

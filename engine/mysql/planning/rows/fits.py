@@ -3,16 +3,17 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from engine.mysql.planning.linters.lossless import INTEGER_BITS, TEXT_BYTES, members_of, numbers_of
-from engine.mysql.shown import literal
+from engine.mysql.members import in_members, reads_alike
+from engine.mysql.planning.linters.lossless import INTEGER_BITS, TEXT_BYTES, numbers_of
 from engine.mysql.tables import Column
 
 _NUMBERS = (*INTEGER_BITS, "decimal", "float", "double")
 _TEXTS = ("char", "varchar", "tinytext", "text", "mediumtext", "longtext")
 _BINARIES = ("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob")
 _MOMENTS = ("datetime", "timestamp")
-_WHOLE = "^[-+]?[0-9]+$"
-_NUMBER = "^[-+]?([0-9]+[.]?[0-9]*|[.][0-9]+)$"
+_SPACE = "[[:space:]]*"  # around a number none of the servers minds it
+_WHOLE = f"^{_SPACE}[-+]?[0-9]+{_SPACE}$"
+_NUMBER = f"^{_SPACE}[-+]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][-+]?[0-9]+)?{_SPACE}$"
 _FLOAT_MAX = "3.402823466e38"
 
 
@@ -60,7 +61,7 @@ def _to_integer(c: _Conversion) -> Fit | None:
         number = f"CAST({value} AS DECIMAL(65,0))"
         return Fit(
             f"({value} NOT REGEXP '{pattern}' OR {number} NOT BETWEEN {low} AND {high})",
-            f"{value} <> CAST({number} AS CHAR)",
+            f"CAST(CONVERT({value} USING utf8mb4) AS BINARY) <> CAST({number} AS BINARY)",
         )
     return None
 
@@ -130,15 +131,23 @@ def _to_binary(c: _Conversion) -> Fit | None:
 def _to_members(c: _Conversion) -> Fit | None:
     """ENUM and SET go by the text of the members, whatever their order."""
     old, new, value = c.old, c.new, c.value
-    members = members_of(new)
-    if not members or (new.data_type, old.data_type) not in {
+    if (new.data_type, old.data_type) not in {
         ("enum", "enum"), ("enum", "set"), ("enum", "char"), ("enum", "varchar"), ("set", "set"), ("set", "enum"),
     }:  # fmt: skip
         return None
-    if old.data_type == "set" == new.data_type:
-        lost = [member for member in members_of(old) if member not in members]
-        return Fit(_any([f"FIND_IN_SET({literal(member)}, {value}) > 0" for member in lost]))
-    return Fit(f"{value} NOT IN ({', '.join(map(literal, members))})")
+    after = in_members(value, old, new)
+    same = (
+        f"CAST(CONVERT({after} USING utf8mb4) AS BINARY) <=> CAST(CONVERT({value} USING utf8mb4) AS BINARY)"
+    )
+    altered = "" if reads_alike(old, new) else f"NOT ({same})"
+    if new.data_type == "enum":
+        return Fit(f"({value} IS NOT NULL AND {after} IS NULL)", altered)
+    return Fit(f"({_count(after)} < {_count(value)})", altered)
+
+
+def _count(members: str) -> str:
+    """How many members a value of a SET has."""
+    return f"CHAR_LENGTH({members}) - CHAR_LENGTH(REPLACE({members}, ',', '')) + ({members} <> '')"
 
 
 def _to_bits(c: _Conversion) -> Fit | None:

@@ -139,7 +139,8 @@ REFUSED = [
     ("SET('a','b')", "'a,b'", "SET('a')"), ("SET('a','b')", "'a,b'", "ENUM('a','b')"), ("VARCHAR(9)", "'zz'", "ENUM('a')"),
     ("ENUM('a','b')", "'b'", "VARCHAR(0)"), ("BIT(9)", "256", "BIT(3)"), ("INT", "9", "BIT(3)"),
     ("DATETIME", "'1900-01-01 10:00:00'", "TIMESTAMP NULL"), ("VARCHAR(9)", "'x'", "DECIMAL(5,2)"),
-    ("VARCHAR(9)", "'é'", "VARBINARY(1)"),
+    ("VARCHAR(9)", "'é'", "VARBINARY(1)"), ("VARCHAR(9)", "' '", "INT"), ("VARCHAR(9)", "'3'", "ENUM('a','b')"),
+    ("ENUM('a','c')", "'c'", "SET('a','b')"),
 ]  # fmt: skip
 ALTERED = [
     ("DECIMAL(5,2)", "1.55", "DECIMAL(5,1)"), ("DECIMAL(5,2)", "1.5", "INT"), ("DOUBLE", "1.5", "INT"),
@@ -147,6 +148,8 @@ ALTERED = [
     ("VARCHAR(9)", "'1.55'", "DECIMAL(5,1)"), ("VARCHAR(9)", "'ab '", "CHAR(9)"), ("VARBINARY(9)", "'ab'", "BINARY(5)"),
     ("TIME(6)", "'10:00:00.6'", "TIME"), ("DATETIME(6)", "'2020-01-01 10:00:00.6'", "DATETIME(0)"),
     ("DATETIME", "'2020-01-01 10:00:00'", "DATE"), ("DATETIME", "'2020-01-01 10:00:00'", "TIME"),
+    ("VARCHAR(9)", "'12 '", "INT"), ("ENUM('a','b')", "'a'", "ENUM('A','B')"), ("SET('a','b')", "'a'", "SET('b','A')"),
+    ("SET('a','b')", "'a,b'", "SET('b','a')"), ("VARCHAR(9)", "'a '", "ENUM('a')"), ("VARCHAR(9)", "'2'", "ENUM('a','b')"),
 ]  # fmt: skip
 FITTING = [
     ("VARCHAR(20)", "'abc'", "VARCHAR(3)"), ("VARCHAR(20)", "'é'", "VARCHAR(20) CHARACTER SET latin1"),
@@ -158,6 +161,7 @@ FITTING = [
     ("BIT(9)", "7", "BIT(3)"), ("DATETIME(6)", "'2020-01-01 10:00:00'", "DATETIME"), ("DATETIME", "'2020-01-01'", "DATE"),
     ("DATETIME", "'2020-01-01 10:00:00'", "TIMESTAMP NULL"), ("DATETIME", "'0000-00-00'", "TIMESTAMP NULL"),
     ("VARBINARY(9)", "'ab'", "BINARY(2)"), ("VARBINARY(9)", "'ab'", "VARCHAR(9)"), ("BIGINT", "9007199254740992", "DOUBLE"),
+    ("VARCHAR(9)", "' 1e2 '", "DECIMAL(5,1)"), ("SET('a','b')", "'b'", "SET('b','a')"),
     ("TEXT CHARACTER SET latin1", "'é'", "TEXT"), ("VARCHAR(9)", "'{}'", "JSON"), ("VARCHAR(9)", "NULL", "INT"),
 ]  # fmt: skip
 
