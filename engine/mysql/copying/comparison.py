@@ -4,6 +4,7 @@ The source's value is first turned into what storing it in the new column gives.
 the strict mode under which rows are copied: of such a column only NULL is compared.
 """
 
+from engine.mysql.members import in_members, reads_alike
 from engine.mysql.quoting import quote_name
 from engine.mysql.shadow.shape import Shape
 from engine.mysql.tables import Column
@@ -51,6 +52,8 @@ def _with_null(value: str, column: Column) -> str:
 def _values(before: Column, after: Column) -> tuple[str, str]:
     """The value of the source, as the shadow should have it, and that of the shadow; empty: not known to be comparable."""
     old, new = quote_name(before.name), quote_name(after.name)
+    if after.members and before.data_type in _TEXT and not reads_alike(before, after):
+        return _text(in_members(old, before, after), pad=False), _text(new, pad=False)
     alike = before.data_type == after.data_type and before.charset == after.charset
     if alike and (before.column_type == after.column_type or before.data_type in _TEXT - {"char"}):
         return _plain(before, old), _plain(after, new)

@@ -10,7 +10,7 @@ from engine.mysql.link import Link
 from engine.mysql.planning.alters import Alters, parts_between
 from engine.mysql.planning.columns import remade
 from engine.mysql.planning.how import How, choose
-from engine.mysql.planning.linters.lossless import INTEGER_BITS
+from engine.mysql.planning.linters.lossless import INTEGER_BITS, numbers_of
 from engine.mysql.planning.order import Key, parent_of
 from engine.mysql.planning.parents import why_refused
 from engine.mysql.planning.rehearsal import Rehearsal, alter
@@ -18,7 +18,7 @@ from engine.mysql.planning.renaming import ways
 from engine.mysql.planning.scratch import Scratch, Stage
 from engine.mysql.quoting import quote_name, quote_table
 from engine.mysql.spec import Algorithm, Copy, Fingerprints, Statement
-from engine.mysql.tables import Table
+from engine.mysql.tables import Column, Table
 from engine.mysql.trouble import ServerRefused
 
 _TIED = frozenset({150, 1005, 1215, 1553, 1822, 1828, 1829, 1832, 1833, 1834, 3780})
@@ -314,15 +314,21 @@ def _no_copy(start: Table, wanted: Table, columns: Mapping[str, str], flavour: F
 def _bends(start: Table, old: str, wanted: Table, new: str) -> bool:
     """Whether a value of the key may not be found again in the copy by how it reads in the table.
 
-    ENUM and SET are told by number, binary ones are padded, fractions of seconds are cut, and a text is compared with a number
-    as a float, which is the same for many; whole numbers and decimals, dates, and texts stay equal.
+    ENUM and SET are told by number, binary ones are padded, fractions are cut, and a text is compared with a number as a float,
+    which is the same for many; whole numbers, dates, and texts stay equal.
     """
     before, after = start.column(old), wanted.column(new)
     if before is None or after is None or before.column_type == after.column_type:
         return False
     kinds = {before.data_type, after.data_type}
-    alike = kinds <= {*INTEGER_BITS, "decimal"} or kinds <= {"char", "varchar"} or len(kinds) == 1
+    numbers = kinds <= {*INTEGER_BITS, "decimal"} and _scale(before) <= _scale(after)
+    alike = numbers or kinds <= {"char", "varchar"} or (len(kinds) == 1 and kinds != {"decimal"})
     return (bool(kinds & BENDING) or not alike) and kinds != {"date", "datetime"}
+
+
+def _scale(column: Column) -> int:
+    """Digits of a number behind the point."""
+    return numbers_of(column)[1] if column.data_type == "decimal" else 0
 
 
 def _checks_go_along(start: Table, wanted: Table) -> bool:
