@@ -42,9 +42,7 @@ def _computed(now: Table, names: Collection[str]) -> set[str]:
     return found
 
 
-def _making_way(
-    now: Table, names: Collection[str], computed: Collection[str], flavour: Flavour
-) -> Alters:
+def _making_way(now: Table, names: Collection[str], computed: Collection[str], flavour: Flavour) -> Alters:
     """Drops of all that uses *names*. An index goes with the column: what was left of a unique one would forbid more than it did.
 
     FULLTEXT indexes go one by one, as in `alters`.

@@ -11,7 +11,6 @@ from engine.errors import Refused
 from engine.files import Statement
 from engine.lexer import MYSQL, Token, significant
 from engine.mysql.link import Link
-from engine.mysql.planning.linters.lossless import members_of
 from engine.mysql.planning.order import Unit
 from engine.mysql.planning.scratch import Scratch
 from engine.mysql.quoting import quote_name, quote_table
@@ -71,8 +70,8 @@ def _column_of(part: str) -> str:
 def _all_told(target: Link, scratch: Scratch, table: Table, column: Column) -> bool:
     """Whether what is told of a column is what it is; no where that cannot be found out."""
     try:
-        if any("?" in member for member in members_of(column)):
-            return _members(target, scratch, table, column) == members_of(column)
+        if any("?" in member for member in column.members):
+            return _members(target, scratch, table, column) == column.members
         default = _default(column)
         return "?" not in default or _text(_true_default(target, table, column)) == default
     except ServerRefused:
@@ -103,7 +102,7 @@ def _members(target: Link, scratch: Scratch, table: Table, column: Column) -> tu
     copy, name = quote_table(place, "members"), quote_name(column.name)
     source = quote_table(table.schema, table.name)
     link.run(f"CREATE TABLE {copy} ENGINE = InnoDB SELECT {name} FROM {source} LIMIT 0")  # noqa: S608
-    numbers = range(len(members_of(column)))
+    numbers = range(len(column.members))
     values = ", ".join(f"({1 << at if column.data_type == 'set' else at + 1})" for at in numbers)
     link.run("START TRANSACTION")  # rows that stay would keep the schema of a plan that died
     try:

@@ -5,8 +5,8 @@ import pytest
 from engine.base import Severity, Strategy
 from engine.errors import BadFiles, Refused
 from engine.mysql.planning.planner import plan_mysql
-from tests.engine.mysql.planning.places import address_of
 from engine.mysql.trouble import ServerRefused
+from tests.engine.mysql.planning.places import address_of
 from tests.engine.mysql.planning.rig import ground
 from tests.servers.server import Server
 
@@ -210,6 +210,8 @@ def test_nobody_makes_writers_of_a_big_table_wait_unasked(server: Server) -> Non
         assert changes["posts"].strategy is Strategy.DIRECT
         assert any("foreign key; its writers wait very roughly" in why for why in changes["posts"].unsafe)
         assert changes["users"].unsafe == ()
+
+
 def test_a_default_of_bytes_that_are_no_text_is_read_and_kept(server: Server) -> None:
     table = "CREATE TABLE t (id INT PRIMARY KEY, v VARBINARY({0}) DEFAULT x'ff00', b BINARY(2) DEFAULT x'fe27', n {1});"
     with ground(server, table.format(4, "INT"), "INSERT INTO t (id) VALUES (1)") as here:
@@ -280,6 +282,8 @@ def test_a_child_of_a_system_versioned_table_can_be_changed(mariadb: Server) -> 
             here.plan(table.format("INT", "BIGINT", "g"))
         with pytest.raises(Refused, match="c: "):
             here.plan(table.format("BIGINT", "BIGINT", "f"))
+
+
 @pytest.mark.parametrize(
     ("thing", "made", "unmade"),
     [
@@ -317,6 +321,8 @@ def test_what_is_unsafe_is_so_in_its_own_schema(server: Server) -> None:
         changes = {change.namespace: change for change in plan_mysql(address_of(server), files).changes}
         assert changes[one.schema].unsafe
         assert changes[other.schema].unsafe == ()
+
+
 @pytest.mark.parametrize(("kind", "severity"), [("INT", Severity.WARNING), ("BIGINT", Severity.ERROR)])
 def test_a_column_that_is_computed_when_read_is_computed_too_when_the_table_is_copied(
     server: Server, kind: str, severity: Severity
