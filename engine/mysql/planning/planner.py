@@ -49,8 +49,10 @@ def plan_mysql(
     schemas = schema_names(address, files)
     with Link(address, schema="") as link:
         flavour = flavour_of(link)
-        groups = _groups(link, flavour, files, schemas)
+        case = int(link.value("SELECT @@lower_case_table_names")) == 0
+        groups = _groups(flavour, files, schemas, case=case)
         live = {schema: read_live(link, namespace, schema) for namespace, schema in schemas.items()}
+        _check_names(groups, live, case=case)
         with Scratch(workspace or address, link) as scratch:
             places = {schema: one.place for schema, one in live.items()}
             tables = {schema: one.tables for schema, one in live.items()}
@@ -59,9 +61,8 @@ def plan_mysql(
 
 
 def _groups(
-    link: Link, flavour: Flavour, files: SchemaFiles, schemas: Mapping[str, str]
+    flavour: Flavour, files: SchemaFiles, schemas: Mapping[str, str], *, case: bool
 ) -> dict[str, list[Group]]:
-    case = int(link.value("SELECT @@lower_case_table_names")) == 0
     found: dict[str, list[Group]] = {}
     problems: list[str] = []
     for namespace, schema in schemas.items():
@@ -80,6 +81,20 @@ def _groups(
     if problems:
         raise BadFiles(problems)
     return found
+
+
+def _check_names(groups: Mapping[str, Sequence[Group]], live: Mapping[str, Live], *, case: bool) -> None:
+    """Refused: something else has the name of a table of the files."""
+    taken = [
+        f"{group.table.where()}: there is a {kind} {name} on the server, which is not managed here: drop or rename it there, "
+        "or take the table out of the files"
+        for schema, one in live.items()
+        for name, kind in one.others.items()
+        for group in groups[schema]
+        if name == (group.table.name if case else group.table.name.lower())
+    ]
+    if taken:
+        raise Refused("\n".join(taken))
 
 
 class _Planning:
@@ -102,7 +117,6 @@ class _Planning:
 
     def result(self) -> PlanResult:
         """The plan."""
-        self._check_names()
         drafts = self._drafts()
         if drafts:
             self._check_log()
@@ -115,18 +129,6 @@ class _Planning:
             original={one.place.namespace: tables_files(one.tables) for one in self._live.values()},
             unmanaged=self._unmanaged(),
         )
-
-    def _check_names(self) -> None:
-        """Refused: something else has the name of a desired table."""
-        taken = [
-            f"{desired.where(name)}: there is a {kind} {name} on the server, which is not managed here: drop or rename it there, "
-            "or take the table out of the files"
-            for schema, desired in self._desired.items()
-            for name, kind in self._live[schema].others.items()
-            if name in desired.tables
-        ]
-        if taken:
-            raise Refused("\n".join(taken))
 
     def _check_log(self) -> None:
         """Refused: what a change writes the server would not take."""
