@@ -171,7 +171,7 @@ def _make(
                     scratch.link.run(_referring(statement.text, place, stage))
                 tried.append(group)
             except ServerRefused as refused:
-                problems.append(_problem(statement, stage.said(refused) + remedy(refused.code)))
+                problems.append(_problem(statement, stage.said(refused) + remedy(refused)))
     there = stage.read_all(place.schema)
     made: dict[str, Table] = {}
     for group in tried:

@@ -14,7 +14,9 @@ _ELSEWHERE = (
     "plan on a workspace server that does not insist on a primary key (innodb_force_primary_key = OFF)"
 )
 _SEQUENCE = "a sequence that a default names has to be there first, in a schema of the plan: CREATE SEQUENCE is left to you"
-_REMEDIES = {3750: _GRANT, 6125: _GRANT, 1173: _ELSEWHERE, 1146: _SEQUENCE}
+_TWICE = 1291
+_ALIKE = "characters beyond U+FFFF are all told as ?: change such a table by an ALTER TABLE of your own"
+_REMEDIES = {3750: _GRANT, 6125: _GRANT, 1173: _ELSEWHERE, 1146: _SEQUENCE, _TWICE: _ALIKE}
 
 
 class Insistence:
@@ -35,9 +37,11 @@ def insists_on_a_key(link: Link) -> bool:
     return link.row(_ON_A_KEY) is not None
 
 
-def remedy(code: int) -> str:
+def remedy(refused: ServerRefused) -> str:
     """What helps where a scratch schema does not take a table, as what to put behind the server's words."""
-    return f"; {_REMEDIES[code]}" if code in _REMEDIES else ""
+    if refused.code == _TWICE and "?" not in str(refused):
+        return ""
+    return f"; {_REMEDIES[refused.code]}" if refused.code in _REMEDIES else ""
 
 
 def _lift(link: Link, name: str) -> bool:

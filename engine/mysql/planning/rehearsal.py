@@ -149,7 +149,7 @@ class Rehearsal:
         except ServerRefused as refused:
             raise Refused(
                 f"{table.name}: the live definition, made again in a scratch schema, is refused: {self.said(refused)}"
-                f"{remedy(refused.code)}"
+                f"{remedy(refused)}"
             ) from refused
         made = self._stage.read(table.schema, table.name)
         if _text(made) != table.text:

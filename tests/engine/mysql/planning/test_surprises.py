@@ -99,6 +99,14 @@ def test_a_definition_that_is_not_all_told_is_never_written_again(server: Server
         assert here.link.row("SELECT e, d FROM t") == ("😀", "😀")
 
 
+def test_members_that_are_told_alike_are_said_to_be(server: Server) -> None:
+    with ground(server, "CREATE TABLE t (id INT PRIMARY KEY, e ENUM('😀', '?'), n INT)") as here:
+        text = here.plan("").original["shop"]["t.sql"]
+        assert here.plan(text).changes == ()
+        with pytest.raises(BadFiles, match=r"duplicated value .* an ALTER TABLE of your own"):
+            here.plan(_wider(text, "n"))
+
+
 def _wider(text: str, column: str) -> str:
     """A table's text with another type of one column."""
     return "\n".join(
