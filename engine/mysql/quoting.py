@@ -2,6 +2,9 @@
 
 from collections.abc import Iterable
 
+LONGEST = 64
+"""Characters in a name."""
+
 
 def quote_name(name: str) -> str:
     """*name* as an identifier in backticks, which mean a name in every sql_mode."""

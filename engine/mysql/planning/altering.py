@@ -24,6 +24,7 @@ from engine.mysql.trouble import ServerRefused
 _TIED = frozenset({150, 1005, 1215, 1553, 1822, 1828, 1829, 1832, 1833, 1834, 3780})
 """What the server says when a foreign key is in the way."""
 _DIRECTORY = "DATA DIRECTORY"
+_RENAME_APART = "columns can be renamed in a plan of their own, what uses them dropped in one before and made again in one after"
 _ROUNDS = 3  # what one ALTER leaves undone the next may do
 
 Sizes = Callable[[Key], tuple[int, int]]
@@ -80,11 +81,11 @@ class Altering:
         key = (wanted.schema, wanted.name)
         old = (wanted.schema, now.name)
         parents = [parent_of(foreign) for foreign in wanted.foreign_keys]
-        self._tables.need([old, *parents, *self._tables.rivals(wanted, was=now.name)])
+        self._tables.need([old, *parents, *self._tables.rivals(wanted)])
         opening, ddl = [], []
         if now.name != wanted.name:
             ddl.append(f"RENAME TABLE {quote_name(now.name)} TO {quote_name(wanted.name)}")
-            opening.append(self._rename(old, wanted))
+            opening.append(self._rename(now, wanted.name))
         start = self._tables.table(key)
         assert start is not None
         before = self._tables.snapshot([key, *parents])
@@ -116,14 +117,15 @@ class Altering:
             piece.statements = []
         return piece
 
-    def _rename(self, old: Key, wanted: Table) -> Statement:
-        key = (wanted.schema, wanted.name)
-        sql = f"RENAME TABLE {quote_table(*old)} TO {quote_table(*key)}"
+    def _rename(self, now: Table, name: str) -> Statement:
+        if clash := self._tables.clash_of_rename(now, name):
+            raise Refused(f"{now.name} cannot be renamed to {name}{clash}")
+        old, new = (now.schema, now.name), (now.schema, name)
+        sql = f"RENAME TABLE {quote_table(*old)} TO {quote_table(*new)}"
         try:
-            return self._tables.run(sql, Algorithm.PLAIN, [old, key])
+            return self._tables.run(sql, Algorithm.PLAIN, [old, new])
         except ServerRefused as refused:
-            said = self._tables.clash(wanted) or f": {self._stage.said(refused)}"
-            raise Refused(f"{old[1]} cannot be renamed to {wanted.name}{said}") from refused
+            raise Refused(f"{now.name} cannot be renamed to {name}: {self._stage.said(refused)}") from refused
 
     # -- finding -------------------------------------------------------------------------------------------------
 
@@ -153,8 +155,10 @@ class Altering:
             raise TiedDown((wanted.schema, wanted.name), self._stage.said(tied) + why)
         if refusals:
             said = self._stage.said(refusals[-1]) + why
-            said += "; new names of columns may go in a plan of their own, before the rest" if columns else ""
-            raise Refused(f"{wanted.name}: the server does not take the change: {said}") from refusals[-1]
+            remedy = f"; {_RENAME_APART}" if columns else ""
+            raise Refused(
+                f"{wanted.name}: the server does not take the change: {said}{remedy}"
+            ) from refusals[-1]
         raise Refused(_unequal(wanted, reached))
 
     def _tried(

@@ -26,6 +26,13 @@ class Naming:
             *((CHECK, check.name.lower()) for check in checks),
         }
 
-    def given(self, table: Table) -> tuple[str, str]:
-        """How names begin that the server itself gives to the constraints of a table; a rename of it takes them along."""
-        return f"{table.name}_ibfk_".lower(), f"{table.name}_chk_".lower()
+    def carried(self, table: Table, name: str) -> set[Name]:
+        """The names that the server gives, when *table* gets another name, to those constraints that it had named itself."""
+        if name.lower() == table.name.lower():
+            return set()
+        before = {FOREIGN_KEY: f"{table.name}_ibfk_".lower(), CHECK: f"{table.name}_chk_".lower()}
+        return {
+            (kind, name.lower() + given.removeprefix(table.name.lower()))
+            for kind, given in self.names(table)
+            if given.startswith(before[kind])
+        }

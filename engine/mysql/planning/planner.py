@@ -171,7 +171,10 @@ class _Planning:
                 return Drafting(rehearsal, ties, altering, namespaces).drafts()
             except TiedDown as tied:
                 if tied.key in forced:
-                    raise Refused(f"{tied.key[1]}: the server does not take the change: {tied}") from tied
+                    raise Refused(
+                        f"{tied.key[1]}: the server does not take the change: {tied}; where a foreign key is in the way, "
+                        "it can be dropped in a plan before and made again in one after"
+                    ) from tied
                 forced.add(tied.key)
 
     def _with_relatives_elsewhere(self, units: Iterable[Unit]) -> dict[str, dict[str, Table]]:

@@ -1,13 +1,13 @@
 """The tables of a plan on the stage, as they are at each moment: statements are tried here, and what they did is read back."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 
 from engine.errors import Refused
 from engine.mysql.planning.insistence import remedy
-from engine.mysql.planning.naming import Naming
+from engine.mysql.planning.naming import Name, Naming
 from engine.mysql.planning.order import Key, parent_of
 from engine.mysql.planning.scratch import Stage
-from engine.mysql.quoting import quote_table
+from engine.mysql.quoting import LONGEST, quote_table
 from engine.mysql.spec import Algorithm, Fingerprints, Statement
 from engine.mysql.tables import Table
 from engine.mysql.trouble import ServerRefused
@@ -45,27 +45,36 @@ class Rehearsal:
             if other != key and other in self._state
         ]
 
-    def rivals(self, table: Table, *, was: str = "") -> list[Key]:
-        """Other tables of the schema with a constraint of the name of one of *table*, or of one that *table* is given when it
-        gets its name. *was*: the name that it has by now.
-        """
-        names, given = self._naming.names(table), self._naming.given(table)
-        return [
-            key
-            for key, other in sorted(self._state.items())
-            if key[0] == table.schema
-            and key[1] not in (table.name, was)
-            and any(name in names or name[1].startswith(given) for name in self._naming.names(other))
-        ]
+    def rivals(self, table: Table) -> list[Key]:
+        """Other tables of the schema with a constraint of the name of one of *table*."""
+        names = self._naming.names(table)
+        return [key for key in self._neighbours(table) if names & self._naming.names(self._state[key])]
 
     def clash(self, table: Table) -> str:
         """Which name of a constraint of *table* is another table's by now, and what to do about it; empty: none is."""
-        names = self._naming.names(table)
-        for schema, other in self.rivals(table):
-            for kind, name in sorted(names & self._naming.names(self._state[schema, other])):
+        return self._clash(self._naming.names(table), self._neighbours(table))
+
+    def clash_of_rename(self, table: Table, name: str) -> str:
+        """The same of the constraints that are renamed with *table*, or that a name would be too long.
+
+        Never tried: MySQL 9.7 refuses such a RENAME, and dies later of what it left, in a DROP DATABASE for example; MariaDB
+        takes names that are too long, and then no ALTER.
+        """
+        names = self._naming.carried(table, name)
+        for kind, long in sorted(names):
+            if len(long) > LONGEST:
+                return f": its {kind} would be named {long}, which is too long; give it another name in a plan before"
+        return self._clash(names, [(table.schema, table.name), *self._neighbours(table)])
+
+    def _neighbours(self, table: Table) -> list[Key]:
+        return [key for key in sorted(self._state) if key[0] == table.schema and key[1] != table.name]
+
+    def _clash(self, names: Set[Name], others: Iterable[Key]) -> str:
+        for key in others:
+            for kind, name in sorted(names & self._naming.names(self._state.get(key))):
                 return (
-                    f": the name {name} of its {kind} is taken by one of {other}; give it another name, "
-                    f"or take it from {other} in a plan before"
+                    f": the name {name} of its {kind} is taken by one of {key[1]}; give it another name, "
+                    f"or take it from {key[1]} in a plan before"
                 )
         return ""
 

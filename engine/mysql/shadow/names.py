@@ -8,10 +8,9 @@ import hashlib
 from dataclasses import dataclass
 
 from engine.errors import Refused
+from engine.mysql.quoting import LONGEST
 from engine.mysql.spec import DELTA_SUFFIX, HELPER_MARK, OLD_SUFFIX, SHADOW_SUFFIX
 
-LONGEST = 64
-"""Characters in a name."""
 LATE = ("~", "\uffe6")
 """What names begin with that sort after nearly all others, after all others."""
 

@@ -53,3 +53,21 @@ def test_a_name_that_stays_taken_is_refused_by_the_plan(
         words = r"b: the server does not take .*is taken by one of z; give it another name"
         with pytest.raises(Refused, match=words):
             here.plan(";\n".join([P, child("z", taken), child("b", name)]) + ";")
+
+
+@pytest.mark.parametrize(
+    ("others", "name", "words"),
+    [
+        ([child("z", ""), child("x", "y_ibfk_1")], "y", "the name y_ibfk_1 of its foreign key is taken by one of x"),
+        ([child("z", "", "y_ibfk_1")], "y", "the name y_ibfk_1 of its foreign key is taken by one of z"),
+        ([child("z", "")], "y" * 60, "its (check|foreign key) would be named y*_[a-z]*_1, which is too long"),
+    ],
+)  # fmt: skip
+def test_a_name_that_a_renamed_table_cannot_bring_along_is_not_tried(
+    server: Server, others: list[str], name: str, words: str
+) -> None:
+    """MySQL would refuse it, and die when it drops what it was tried on."""
+    with ground(server, P, *others) as here:
+        files = [P, *others[1:], f"-- renamed from: z\n{child(name, 'f')}"]
+        with pytest.raises(Refused, match=f"z cannot be renamed to {name}: {words}"):
+            here.plan(";\n".join(files) + ";")
