@@ -14,7 +14,7 @@ from engine.mysql.planning.linters.lossless import INTEGER_BITS, numbers_of
 from engine.mysql.planning.order import Key, parent_of
 from engine.mysql.planning.parents import why_refused
 from engine.mysql.planning.rehearsal import Rehearsal, alter
-from engine.mysql.planning.renaming import ways
+from engine.mysql.planning.renaming import rename_columns, with_nothing_missing
 from engine.mysql.planning.scratch import Scratch, Stage
 from engine.mysql.quoting import quote_name, quote_table
 from engine.mysql.spec import Algorithm, Copy, Fingerprints, Statement
@@ -166,63 +166,22 @@ class Altering:
     ) -> tuple[Alters, Table]:
         key = (wanted.schema, wanted.name)
         before = self._tables.snapshot([key])
-        alters = renaming = self._rename_columns(key, start, wanted, columns)
+        alters = renaming = rename_columns(self._tables, start, wanted, columns, self._flavour)
         for _ in range(_ROUNDS):
             now = self._tables.table(key)
             assert now is not None
             parts = parts_between(now, wanted, self._flavour, whole_partitions=whole)
             steps = parts.apart() if apart else parts.together()
             for step in steps:
-                self._run(key, step)
+                self._tables.alter(key, step)
             alters = [*alters, *steps]
             if not steps:
                 break
         reached = self._tables.table(key)
         assert reached is not None
         if len(renaming) == 2 and reached.text == wanted.text:
-            alters = self._at_once(alters, wanted, before)
+            alters = with_nothing_missing(self._tables, alters, wanted, columns, before)
         return alters, reached
-
-    def _at_once(self, alters: Alters, wanted: Table, before: Mapping[Key, Table | None]) -> Alters:
-        """The first three in one where the server takes it: then what made way for new names is missing at no time."""
-        key = (wanted.schema, wanted.name)
-        joined = [[part for parts in alters[:3] for part in parts], *alters[3:]]
-        self._tables.again(before)
-        try:
-            for step in joined:
-                self._run(key, step)
-        except ServerRefused:
-            return alters
-        reached = self._tables.table(key)
-        return joined if reached is not None and reached.text == wanted.text else alters
-
-    def _rename_columns(self, key: Key, start: Table, wanted: Table, columns: Mapping[str, str]) -> Alters:
-        """The ALTERs that do it; more than one where something had to make way.
-
-        *wanted* may be something on the way, where a column has its old name still.
-        """
-        due = [
-            (old, new)
-            for new, old in sorted(columns.items())
-            if start.column(old) is not None and wanted.column(new) is not None
-        ]
-        if not due:
-            return []
-        before = self._tables.snapshot([key])
-        refusals: list[ServerRefused] = []
-        for way in ways(start, due, self._flavour):
-            try:
-                for step in way:
-                    self._run(key, step)
-            except ServerRefused as refused:
-                refusals.append(refused)
-                self._tables.again(before)
-                continue
-            return way
-        raise refusals[-1]
-
-    def _run(self, key: Key, parts: Sequence[str]) -> None:
-        self._tables.run(alter(key, ", ".join(parts)), Algorithm.PLAIN, [key])
 
     # -- choosing ------------------------------------------------------------------------------------------------
 

@@ -1,6 +1,6 @@
 """The tables of a plan on the stage, as they are at each moment: statements are tried here, and what they did is read back."""
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 
 from engine.errors import Refused
 from engine.mysql.planning.insistence import remedy
@@ -128,6 +128,10 @@ class Rehearsal:
             (key[1], table.fingerprint if table else None) for key, table in after
         )
         return Statement(sql=sql, algorithm=algorithm, after=fingerprints)
+
+    def alter(self, key: Key, parts: Sequence[str]) -> None:
+        """Run one ALTER TABLE to see what comes of it. ServerRefused."""
+        self.run(alter(key, ", ".join(parts)), Algorithm.PLAIN, [key])
 
     def again(self, snapshot: Mapping[Key, Table | None]) -> None:
         """Have these tables as they were."""

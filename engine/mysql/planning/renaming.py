@@ -1,22 +1,75 @@
 """The ALTERs that give columns other names: at once where the server takes it, else what uses them makes way.
 
-Which of them work is not known here, as in `alters`. What makes way is missing afterwards; the ALTERs to the desired table make
-it again.
+Which of them work, the stage tells. What makes way is missing afterwards; the ALTERs to the desired table make it again.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from engine.mysql.flavour import Flavour
 from engine.mysql.planning.alters import Alters, check_drop
+from engine.mysql.planning.order import Key
+from engine.mysql.planning.rehearsal import Rehearsal
 from engine.mysql.quoting import quote_name
 from engine.mysql.shown import pieces, unquoted
 from engine.mysql.tables import Column, Index, Table
+from engine.mysql.trouble import ServerRefused
 
 Names = Sequence[tuple[str, str]]
 """(old, new)."""
 
 
-def ways(now: Table, due: Names, flavour: Flavour) -> Iterator[Alters]:
+def rename_columns(
+    tables: Rehearsal, start: Table, wanted: Table, columns: Mapping[str, str], flavour: Flavour
+) -> Alters:
+    """The ALTERs that do it, run on the stage; more than one where something had to make way. ServerRefused.
+
+    *columns*: by new name. *wanted* may be something on the way, where a column has its old name still.
+    """
+    due = [
+        (old, new)
+        for new, old in sorted(columns.items())
+        if start.column(old) is not None and wanted.column(new) is not None
+    ]
+    if not due:
+        return []
+    key = (wanted.schema, wanted.name)
+    before = tables.snapshot([key])
+    refusals: list[ServerRefused] = []
+    for way in _ways(start, due, flavour):
+        try:
+            for step in way:
+                tables.alter(key, step)
+        except ServerRefused as refused:
+            refusals.append(refused)
+            tables.again(before)
+            continue
+        return way
+    raise refusals[-1]
+
+
+def with_nothing_missing(
+    tables: Rehearsal,
+    alters: Alters,
+    wanted: Table,
+    columns: Mapping[str, str],
+    before: Mapping[Key, Table | None],
+) -> Alters:
+    """*alters*, of which the first makes way and the second renames, with the first three in one where the server takes it: then
+    what makes way is missing at no time. *before*: the tables as they are before.
+    """
+    key = (wanted.schema, wanted.name)
+    joined = _joined(alters, [(old, new) for new, old in columns.items()])
+    tables.again(before)
+    try:
+        for step in joined:
+            tables.alter(key, step)
+    except ServerRefused:
+        return alters
+    reached = tables.table(key)
+    return joined if reached is not None and reached.text == wanted.text else alters
+
+
+def _ways(now: Table, due: Names, flavour: Flavour) -> Iterator[Alters]:
     """The gentlest first. The last step of each renames."""
     yield [_renames(due)]
     computed = _computed(now, {old.lower() for old, _ in due})
@@ -27,6 +80,18 @@ def ways(now: Table, due: Names, flavour: Flavour) -> Iterator[Alters]:
         yield [*steps, _renames(left)]
     if _mentions(now.partitions, names, bare=True):
         yield [["REMOVE PARTITIONING"], *steps, _renames(left)]
+
+
+def _joined(alters: Alters, names: Names) -> Alters:
+    """What gets another name and another type in the first three, in the one clause for both."""
+    first = [part for parts in alters[:3] for part in parts]
+    for old, new in names:
+        rename, modify = _renames([(old, new)])[0], f"MODIFY COLUMN {quote_name(new)} "
+        if rename in first and any(part.startswith(modify) for part in first):
+            first.remove(rename)
+            change = f"CHANGE COLUMN {quote_name(old)} {quote_name(new)} "
+            first = [part.replace(modify, change, 1) if part.startswith(modify) else part for part in first]
+    return [first, *alters[3:]]
 
 
 def _renames(due: Names) -> list[str]:

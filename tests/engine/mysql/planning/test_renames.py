@@ -4,7 +4,7 @@ import pytest
 
 from engine.base import Strategy
 from engine.errors import BadFiles, Refused
-from engine.mysql.planning.altering import Altering
+from engine.mysql.planning import altering
 from tests.engine.mysql.planning.rig import ddl, ground
 from tests.servers.server import Server
 
@@ -90,6 +90,17 @@ def test_what_uses_a_renamed_column_goes_along_over_rows(server: Server, text: s
         here.run("INSERT INTO t (a, x) VALUES (7, 1), (8, 1)")
         here.settle(f"CREATE TABLE t (\nb INT, -- renamed from: a\n {text.format('b', 'B')});")
         assert here.link.rows("SELECT b, x FROM t ORDER BY b") == [(7, 1), (8, 1)]
+
+
+def test_a_unique_key_over_what_is_computed_is_missing_at_no_time(mysql: Server) -> None:
+    text = "id INT PRIMARY KEY, {0}, x INT, g INT AS ({1} + 1) VIRTUAL, UNIQUE KEY u (x, g)"
+    with ground(mysql, f"CREATE TABLE t ({text.format('a INT', 'a')})") as here:
+        here.run("INSERT INTO t (id, a, x) VALUES (1, 7, 1), (2, 8, 1)")
+        plan = here.settle(
+            f"CREATE TABLE t ({text.format(chr(10) + 'b BIGINT -- renamed from: a' + chr(10), 'b')});"
+        )
+        assert len(ddl(plan)) == 1
+        assert here.link.rows("SELECT id, b, g FROM t") == [(1, 7, 8), (2, 8, 9)]
 
 
 def test_what_is_computed_gets_another_name_with_what_it_is_computed_from(server: Server) -> None:
@@ -194,6 +205,6 @@ def test_a_way_that_would_lose_a_column_that_stays_is_refused(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever is wrong with how ways are found."""
-    monkeypatch.setattr(Altering, "_rename_columns", lambda *_: [])
+    monkeypatch.setattr(altering, "rename_columns", lambda *_: [])
     with ground(server, OLD) as here, pytest.raises(Refused, match=r"would lose a column that stays \(DROP"):
         here.plan(OLD.replace("name VARCHAR(20)", "\nfull_name VARCHAR(20) -- renamed from: name\n"))
