@@ -39,6 +39,7 @@ class Tiles:
         """Before the first row, once the walk has begun; None: there is no row, or the first range takes in all before it."""
         self.end: Literals | None = None
         """Where the walk ends, once it has begun; None: there is no row."""
+        self._whole = key.whole
         self._number = 0
         self._lowest = 0  # of the ranges that are not done
         self._done: dict[int, Literals] = {}
@@ -47,10 +48,23 @@ class Tiles:
     def begin(self, link: Link) -> None:
         """Fix the end, and for whole numbers the beginning. Locking reads: they wait for what was written but is not visible."""
         self.end = self._edge(link, self.key.order_back)
-        if self.key.whole and (row := self._edge(link, self.key.order)) is not None:
+        if self._whole and (row := self._edge(link, self.key.order)) is not None:
             self.first = (str(int(row[0]) - 1),)
         if self.low is None and self.end is not None:
             self._handed = self.low = self.first
+
+    def begin_outside(self, link: Link, high: Literals | None) -> None:
+        """Walk the rows behind `low`, up to *high* if it is given, which are in another table than these keys were read from.
+
+        By asking only: what is a whole number there need not be one here.
+        """
+        self._whole = False
+        where = f"{self.key.after(self.low)} AND {self.key.upto(high) if high else 'TRUE'}"
+        found = link.row(
+            f"SELECT {self.key.told} FROM {self._source} {self.key.hint} WHERE {where} "
+            f"ORDER BY {self.key.order_back} LIMIT 1"
+        )
+        self.end = None if found is None else tuple(map(str, found))
 
     @property
     def exhausted(self) -> bool:
@@ -62,7 +76,7 @@ class Tiles:
         with self._lock:
             if self.exhausted or self.end is None:
                 return None
-            high = self._count_on() if self.key.whole and self._dense else self._ask(link)
+            high = self._count_on() if self._whole and self._dense else self._ask(link)
             tile = Tile(number=self._number, low=self._handed, high=high or self.end)
             self._number += 1
             self._handed = tile.high
@@ -84,7 +98,7 @@ class Tiles:
     def note(self, tile: Tile, rows: int, seconds: float) -> None:
         """A range, or a part of one, of *rows* took *seconds*."""
         with self._lock:
-            if self.key.whole and tile.low is not None:
+            if self._whole and tile.low is not None:
                 span = int(tile.high[0]) - int(tile.low[0])
                 self._dense = rows >= max(span * SPARSE, 1)
             self.pace.note(rows, seconds)

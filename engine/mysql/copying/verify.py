@@ -6,15 +6,16 @@ wrong: it is copied again, and the whole comparison begins anew.
 """
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Protocol
 
 from engine.base import Control, Signal
 from engine.errors import Refused
-from engine.mysql.copying.comparison import row_numbers
+from engine.mysql.copying.counting import Count
 from engine.mysql.copying.crew import Crew
 from engine.mysql.copying.pace import MOST_THREADS, Pace, rhythm_of
+from engine.mysql.copying.sums import Sums
 from engine.mysql.copying.tiles import Tile, Tiles
 from engine.mysql.copying.underway import OF_THE_EDGES, Underway
 from engine.mysql.link import Link
@@ -32,6 +33,8 @@ AT_ONCE = 200
 FEW = 20
 """Rows that are locked together."""
 
+Sieve = Callable[[Sequence[Literals]], list[Literals]]
+
 
 class Beside(Protocol):
     """Work that goes on meanwhile, in a thread of its own."""
@@ -48,7 +51,7 @@ class Verification:
         self._work = work
         self._beside = beside
         self._shape = work.shape
-        self._old_number, self._new_number = row_numbers(work.shape)
+        self._sums = Sums(work.shape)
         self._ordered = _same_order(work.shape)
         self._lock = threading.Lock()
         self._doubtful: dict[Literals, None] = {}
@@ -83,30 +86,56 @@ class Verification:
 
     def _pass(self, control: Control) -> Signal:
         work, shape = self._work, self._shape
-        began_with = work.checkpoint.repairs
-        tiles = Tiles(shape.source, shape.key, Pace(CHUNK_SECONDS), work.checkpoint.low)
+        tiles = self._tiles(shape.source, shape.key, work.checkpoint.low)
+        signal = work.patiently(control, lambda: tiles.begin(work.link), OF_THE_EDGES)
+        if signal is Signal.GO:
+            signal = self._walk(tiles, control, keeps=True)
+        if signal is Signal.GO:
+            signal = self._outside(tiles, control) if self._ordered else self._count(control)
+        return signal
+
+    def _outside(self, walked: Tiles, control: Control) -> Signal:
+        """Compare the copies that lie outside of the walk: rows that came since, or rows that are not in the source."""
+        shape, signal = self._shape, Signal.GO
+        before = [(None, walked.first)] if walked.first is not None else []
+        for low, high in (*before, (walked.end, None)):
+            tiles = self._tiles(shape.shadow, shape.new_key, low)
+            tiles.begin_outside(self._work.link, high)
+            if signal is Signal.GO:
+                signal = self._walk(tiles, control, keeps=False)
+        return signal
+
+    def _count(self, control: Control) -> Signal:
+        """Where the two keys sort differently, copies without an original show only in the number of rows."""
+        while not self._alone:
+            signal = self._work.turn(control, "building indexes", gather=0.0)
+            if signal is not Signal.GO:
+                return signal
+        return Count(self._work).run(control)
+
+    def _tiles(self, table: str, key: RowKey, low: Literals | None) -> Tiles:
+        tiles = Tiles(table, key, Pace(CHUNK_SECONDS), low)
         if not self._ordered:
             tiles.pace.most = AT_ONCE
-        signal = work.patiently(control, lambda: tiles.begin(work.link), OF_THE_EDGES)
-        if signal is not Signal.GO:
-            return signal
+        return tiles
+
+    def _walk(self, tiles: Tiles, control: Control, *, keeps: bool) -> Signal:
+        """Compare the rows of all *tiles*; *keeps*: whoever goes on later may go on from where it is."""
+        work = self._work
+        began_with = work.checkpoint.repairs
         crew = Crew("compare", tiles, self._compare, self._open, work.hold.close_link, MOST_THREADS)
         self._steer(crew, control)
         with crew:
-            outside = done = False
+            done = False
             while not done:
                 finished, low = crew.finished, tiles.low
-                said = self._steer(crew, control)
-                if finished and not outside:
-                    self._look_outside(tiles)
-                    outside = True
-                signal = work.turn(control, said, gather=0.0)
+                signal = work.turn(control, self._steer(crew, control), gather=0.0)
                 if signal is Signal.GO:
                     signal = self._clear_up(control)
                 if signal is not Signal.GO:
                     return signal
                 done = finished and not self._doubtful
-                if work.checkpoint.repairs == began_with and not self._doubtful:
+                if keeps and work.checkpoint.repairs == began_with and not self._doubtful:
                     # A place from a pass that mended something would let the next one skip what it has not seen.
                     work.keep(low)
         return Signal.GO
@@ -140,45 +169,21 @@ class Verification:
         try:
             where = shape.key.between(tile.low, tile.high)
             there = shape.new_key.between(tile.low, tile.high)
-            ours = self._sum(link, where, shadow=False)
+            ours = self._sums.where(link, where, shadow=False)
             if self._ordered:
-                theirs = self._sum(link, there, shadow=True)
+                theirs = self._sums.where(link, there, shadow=True)
             else:
-                theirs = self._sum_of(link, list(self._keys(link, where, shadow=False)), shadow=True)
+                theirs = self._sums.of_keys(
+                    link, list(self._sums.keys(link, where, shadow=False)), shadow=True
+                )
             if ours != theirs:
-                found = self._keys(link, where, shadow=False)
+                found = self._sums.keys(link, where, shadow=False)
                 if self._ordered:
-                    found |= self._keys(link, there, shadow=True)
-                self._doubt(self._differing(link, list(found)))
+                    found |= self._sums.keys(link, there, shadow=True)
+                self._doubt(self._sums.differing(link, list(found)))
         finally:
             link.run("COMMIT")
-        return ours[0]
-
-    def _look_outside(self, tiles: Tiles) -> None:
-        """Doubt the copies that lie outside of the walk: rows that came since, or rows that are not in the source."""
-        key, link = self._shape.new_key, self._work.link
-        if not self._ordered:
-            return self._count(link)
-        if tiles.first is not None:
-            self._doubt(self._keys(link, key.upto(tiles.first), shadow=True))
-        self._doubt(self._keys(link, key.after(tiles.end), shadow=True))
-        return None
-
-    def _count(self, link: Link) -> None:
-        """Where the two keys sort differently, copies without an original show only in the number of rows."""
-        for _ in range(LOOKS):
-            link.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-            link.run("START TRANSACTION WITH CONSISTENT SNAPSHOT")
-            ours, theirs = (
-                link.value(f"SELECT COUNT(*) FROM {table}")
-                for table in (self._shape.source, self._shape.shadow)
-            )
-            link.run("COMMIT")
-            if ours == theirs or self._work.capture.backlog(link):
-                return
-        raise Refused(
-            f"{self._shape.copy.table}: {ours} rows became {theirs}; nothing was changed: plan again"
-        )
+        return max(ours[0], theirs[0])
 
     # -- what is doubtful ---------------------------------------------------------------------------------------
 
@@ -194,16 +199,27 @@ class Verification:
         for _ in range(LOOKS):
             if keys and signal is Signal.GO:
                 signal = self._work.in_step(control, "comparing rows")
-                keys = [key for some in _lots(keys, AT_ONCE) for key in self._differing(self._link, some)]
-        wrong: list[Literals] = []
-        for some in _lots(keys, FEW):
-            if signal is Signal.GO:
-                wrong += self._look_closely(some)
+                keys, signal = self._sifted(keys, AT_ONCE, self._still_differing, control, signal)
+        wrong, signal = self._sifted(keys, FEW, self._look_closely, control, signal)
         if wrong and signal is Signal.GO:
             work = self._work
             work.move(replace(work.checkpoint, repairs=work.checkpoint.repairs + len(wrong)))
             work.capture.again(wrong)
         return signal
+
+    def _still_differing(self, keys: Sequence[Literals]) -> list[Literals]:
+        return self._sums.differing(self._link, keys)
+
+    def _sifted(
+        self, keys: Sequence[Literals], size: int, sieve: Sieve, control: Control, signal: Signal
+    ) -> tuple[list[Literals], Signal]:
+        """What *sieve* leaves of *keys*, so many at a time; there may be very many, so it is told in between."""
+        left: list[Literals] = []
+        for some in _lots(keys, size):
+            if signal is Signal.GO:
+                left += sieve(some)
+                signal = self._work.report(control, "comparing rows")
+        return left, signal
 
     def _look_closely(self, keys: Sequence[Literals]) -> list[Literals]:
         """Which of *keys* are wrong: differ although their rows are held and no change of them waits to be applied.
@@ -215,7 +231,7 @@ class Verification:
         try:
             with work.hold.transaction(link, "compare"):
                 ours = {
-                    key: self._one(link, key, shadow=False, lock=locked(at + 1))
+                    key: self._sums.of_key(link, key, shadow=False, lock=locked(at + 1))
                     for at, key in enumerate(keys)
                 }
                 waiting = work.capture.waiting(work.link, keys)
@@ -223,9 +239,9 @@ class Verification:
                     if (
                         waiting is not None
                         and key not in waiting
-                        and self._one(link, key, shadow=True) != number
+                        and self._sums.of_key(link, key, shadow=True) != number
                         # A row that is not there cannot be held: it may have come by now.
-                        and self._one(link, key, shadow=False) == number
+                        and self._sums.of_key(link, key, shadow=False) == number
                     ):
                         wrong.append(key)
         except Waited:
@@ -236,56 +252,6 @@ class Verification:
             self._doubt(keys)
             return []
         return wrong
-
-    # -- asking the server --------------------------------------------------------------------------------------
-
-    def _differing(self, link: Link, keys: Sequence[Literals]) -> list[Literals]:
-        """Which of *keys* differ. On the comparing threads both tables are seen in one moment; else a change between shows."""
-        if not keys:
-            return []
-        if self._sum_of(link, keys, shadow=False) == self._sum_of(link, keys, shadow=True):
-            return []
-        if len(keys) == 1:
-            return list(keys)
-        middle = len(keys) // 2
-        return [*self._differing(link, keys[:middle]), *self._differing(link, keys[middle:])]
-
-    def _one(self, link: Link, key: Literals, *, shadow: bool, lock: str = "") -> tuple[int, int]:
-        found = self._shape.new_key if shadow else self._shape.key
-        return self._sum(link, found.among([key]), shadow=shadow, lock=lock)
-
-    def _sum_of(self, link: Link, keys: Sequence[Literals], *, shadow: bool) -> tuple[int, int]:
-        """As `_sum`, of these keys, in as many statements as it takes."""
-        _, key, _ = self._side(shadow=shadow)
-        rows = number = 0
-        for some in self._shape.lots(keys, link.list_bytes):
-            found, sum_ = self._sum(link, key.among(some), shadow=shadow)
-            rows, number = rows + found, number + sum_
-        return rows, number
-
-    def _sum(self, link: Link, where: str, *, shadow: bool, lock: str = "") -> tuple[int, int]:
-        """How many rows, and the sum of their numbers.
-
-        By BIT_XOR two rows that differ in the same way would hide each other: how a CRC differs depends on the difference only.
-        """
-        table, key, number = self._side(shadow=shadow)
-        row = link.row(
-            f"SELECT COUNT(*), COALESCE(SUM({number}), 0) FROM {table} {key.hint} WHERE {where}{lock}"
-        )
-        return (0, 0) if row is None else (int(row[0]), int(row[1]))
-
-    def _keys(self, link: Link, where: str, *, shadow: bool) -> set[Literals]:
-        table, key, _ = self._side(shadow=shadow)
-        return {
-            tuple(map(str, row))
-            for row in link.rows(f"SELECT {key.told} FROM {table} {key.hint} WHERE {where}")
-        }
-
-    def _side(self, *, shadow: bool) -> tuple[str, RowKey, str]:
-        shape = self._shape
-        if shadow:
-            return shape.shadow, shape.new_key, self._new_number
-        return shape.source, shape.key, self._old_number
 
 
 def _lots(keys: Sequence[Literals], size: int) -> Iterator[Sequence[Literals]]:

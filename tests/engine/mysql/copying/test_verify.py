@@ -1,7 +1,12 @@
 """The comparison of a copy with its table: what it finds, and how much it reads for it."""
 
+import pytest
+
 from engine import faults
-from engine.base import Signal
+from engine.base import Progress, Signal
+from engine.errors import Refused
+from engine.mysql.copying import counting
+from engine.mysql.link import Link, Row
 from engine.mysql.shadow.names import names_of
 from tests.engine.mysql.copying.application import TABLE, fill
 from tests.engine.mysql.copying.rig import Watcher, make_rig, prepare
@@ -39,6 +44,59 @@ def test_a_copy_of_no_row_before_the_first_key_is_found_by_a_comparison_that_wen
         assert copy.checkpoint.repairs == 1
         with rig.locked(copy) as link:
             assert rig.assert_same(link) == 1_000
+
+
+def test_rows_that_came_behind_the_end_are_compared_in_pieces(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = make_rig(server, f"{TABLE};;{fill(1_000)}", ["ADD extra INT NOT NULL DEFAULT 7"])
+    lengths: list[int] = []
+    rows = Link.rows
+
+    def counted(link: Link, sql: str, *args: object) -> list[Row]:
+        found = rows(link, sql, *args)
+        lengths.append(len(found))
+        return found
+
+    def strike(progress: Progress) -> None:
+        if "comparing rows" in progress.detail and not lengths:
+            monkeypatch.setattr(Link, "rows", counted)
+            rig.run(
+                "INSERT INTO t (pad) SELECT a.pad FROM t AS a JOIN t AS b ON b.id < 12",
+                f"INSERT INTO {rig.shadow} SELECT *, 7 FROM t WHERE id > 1000",
+                f"INSERT INTO {rig.shadow} (id, pad) VALUES (500000, 'phantom'), (-7, 'phantom')",
+            )
+
+    with rig.copying(rig.step()) as copy:
+        prepare(copy, Watcher(strike))
+        assert copy.checkpoint.repairs == 2
+        with rig.locked(copy) as link:
+            monkeypatch.undo()
+            assert rig.assert_same(link) == 12_000
+    assert 0 < max(lengths) < 10_000
+
+
+@pytest.mark.parametrize("phantoms", [0, 1])
+def test_rows_are_counted_in_pieces_where_keys_sort_differently(
+    server: Server, monkeypatch: pytest.MonkeyPatch, phantoms: int
+) -> None:
+    monkeypatch.setattr(counting, "PIECE", 10)
+    create = "CREATE TABLE t (id VARCHAR(20) COLLATE utf8mb4_bin PRIMARY KEY, v INT)"
+    numbers = ", ".join(f"('{number}', {number})" for number in range(100))
+    clause = "MODIFY id VARCHAR(30) COLLATE utf8mb4_unicode_ci NOT NULL"
+    rig = make_rig(server, f"{create};; INSERT INTO t VALUES {numbers}", [clause])
+
+    def strike(progress: Progress) -> None:
+        if phantoms and progress.detail == "comparing rows":
+            rig.run(f"REPLACE INTO {rig.shadow} VALUES ('phantom', 1)")
+
+    with rig.copying(rig.step()) as copy:
+        if phantoms:
+            with pytest.raises(Refused, match="100 rows became 101"):
+                prepare(copy, Watcher(strike))
+        else:
+            prepare(copy, Watcher(strike))
+        copy.discard(Watcher())
 
 
 def test_rows_that_all_differ_in_the_same_way_are_found(server: Server) -> None:
