@@ -48,14 +48,15 @@ class StoppedElsewhere(EngineError):
         self.who = who
 
 
-class RetriesElsewhere(EngineError):
-    """Retryable: the work is done elsewhere and waits there for its own next try; look again in `delay` seconds.
-
-    It spends none of our attempts: whoever does the work counts his own and gives up by himself.
-    """
+class HeldUp(EngineError):
+    """Retryable: the work waits for others; look again in `delay` seconds. It spends none of our attempts."""
 
     retryable = True
 
     def __init__(self, text: str, delay: float) -> None:
         super().__init__(text)
         self.delay = delay
+
+
+class RetriesElsewhere(HeldUp):
+    """The work is done elsewhere and waits there for its own next try: whoever does it counts, and gives up by himself."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 
 from engine.base import Change, Engine, Handover, Job, Session, Signal, Standing
-from engine.errors import EngineError, Fenced, RetriesElsewhere, StoppedElsewhere
+from engine.errors import EngineError, Fenced, HeldUp, StoppedElsewhere
 from server.app import App
 from server.backoff import retry_delay
 from server.changes import to_engine
@@ -99,8 +99,8 @@ class Drive:
     def _troubled(self, error: EngineError) -> Outcome:
         if isinstance(error, StoppedElsewhere):
             return self._stopped_elsewhere(error)
-        if isinstance(error, RetriesElsewhere):
-            # Not our attempt: whoever does the work counts his own, and ends it when they are spent.
+        if isinstance(error, HeldUp):
+            # Not our attempt: it goes on when others let it, or when whoever does the work elsewhere tries again.
             self._write(lambda: self._store.record(self._claim, [], durable=True))
             return self._retry(str(error), error.delay)
         return self._retry(str(error)) if error.retryable else self._fail(str(error))

@@ -19,7 +19,7 @@ from engine.mysql.ownership.hold import Hold
 from engine.mysql.ownership.watch import BeatingControl, Watch
 from engine.mysql.shadow.checkpoints import Checkpoint, Phase
 from engine.mysql.spec import Step
-from engine.mysql.trouble import Trouble
+from engine.mysql.trouble import Trouble, Waited
 
 
 class MysqlSession(Session):
@@ -110,13 +110,13 @@ class MysqlSession(Session):
 
     def tidy(self, control: Control) -> Signal:
         """Remove replaced tables, then our own tables when nothing is left to do."""
-        return self._clean(control, lambda found: found.phase is Phase.OLD)
+        return self._told(lambda: self._clean(control, lambda found: found.phase is Phase.OLD))
 
     def discard(self, control: Control) -> Signal:
         """Remove everything of this apply but the live tables."""
         self._ahead.clear()
         self._copies.close()
-        return self._clean(control, lambda _: True)
+        return self._told(lambda: self._clean(control, lambda _: True))
 
     def _clean(self, control: Control, wanted: Callable[[Checkpoint], bool]) -> Signal:
         if not self._hold.taken:
@@ -142,10 +142,7 @@ class MysqlSession(Session):
         HALT while cleaning wins: the apply is handed back, and its next driver meets the same refusal and goes on.
         """
         try:
-            return call()
-        except Trouble as error:
-            self._room.check(error)
-            raise
+            return self._told(call)
         except (Refused, DriftFound) as error:
             reason = self._explain(error)
             if isinstance(error, BeginAnew) and not isinstance(reason, DriftFound):
@@ -155,6 +152,16 @@ class MysqlSession(Session):
             if self.discard(Undeterred(control)) is Signal.HALT:
                 return Signal.HALT
             raise reason from error
+
+    def _told(self, call: Callable[[], Signal]) -> Signal:
+        """Run *call*; passing trouble says what people can do about it."""
+        try:
+            return call()
+        except Trouble as error:
+            if isinstance(error, Waited):
+                self._hold.check_server_lock()
+            self._room.check(error)
+            raise
 
     def _begin_anew(self, error: BeginAnew) -> EngineError:
         """Nothing is wrong with the change: the next driver begins from the start, unless that was so too often."""

@@ -8,12 +8,12 @@ from functools import partial
 from engine import faults
 from engine.base import Change, Control, Progress, Signal
 from engine.errors import DriftFound, Refused, TargetUnavailable
+from engine.mysql.blockers import blockers
 from engine.mysql.changing.stages import Stage, stage_of
 from engine.mysql.changing.standing import differs, statements_run
 from engine.mysql.ownership.watch import Watch
 from engine.mysql.spec import Algorithm, Statement, Step
 from engine.mysql.trouble import NOT_THAT_WAY, Lost, ServerRefused, Trouble, Waited
-from engine.mysql.waiting.blockers import blockers
 from engine.mysql.waiting.lock_budget import LockBudget
 from engine.mysql.waiting.patience import Patience
 from engine.mysql.waiting.running import INTERRUPTED, Running

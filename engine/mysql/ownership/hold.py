@@ -10,15 +10,18 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 
 from engine import faults
 from engine.base import Job
-from engine.errors import EngineError, Refused, TargetUnavailable
+from engine.errors import EngineError, HeldUp, Refused, TargetUnavailable
 from engine.mysql.address import Address
 from engine.mysql.flavour import Flavour, flavour_of, identity_of
 from engine.mysql.link import ANSWER_SECONDS, SETTINGS, Link
 from engine.mysql.ownership.locks import NamedLocks, mark
 from engine.mysql.ownership.records import NO_SUCH_TABLE, Gone, Recorded, Records
+from engine.mysql.ownership.server_lock import server_lock
 from engine.mysql.silence import IN_TRANSACTION, ROW_SECONDS, ended_when_silent
 from engine.mysql.trouble import ServerRefused, Trouble, Waited
 
+HELD_UP_SECONDS = 5.0
+"""So soon it is looked again whether the server may be written to."""
 TAKES = 5
 """A predecessor that leaves just now takes our tables along: then from the beginning."""
 
@@ -88,6 +91,7 @@ class Hold:
             except Gone:
                 pass
             except Waited:
+                self.check_server_lock()
                 self._end(self._records.superseded(self.link))
             else:
                 self.taken = True
@@ -122,6 +126,15 @@ class Hold:
         self._records.drop(self.link)
         faults.reached("released")
         return True
+
+    def server_lock(self) -> str:
+        """Who keeps everybody from writing on the server, in words; empty: nobody. For the thread of `link`."""
+        return server_lock(self.link, self._records, self.connections)
+
+    def check_server_lock(self) -> None:
+        """After a wait in vain: HeldUp when somebody keeps everybody from writing on the server. For the thread of `link`."""
+        if who := self.server_lock():
+            raise HeldUp(f"{self.address}: waiting for {who}", HELD_UP_SECONDS)
 
     def settle_link(self) -> None:
         """Give `link` back the settings it began with."""

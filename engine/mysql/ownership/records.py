@@ -10,7 +10,7 @@ from engine.mysql.address import Address
 from engine.mysql.link import Link
 from engine.mysql.quoting import quote_table
 from engine.mysql.spec import OWN_PREFIX
-from engine.mysql.trouble import ServerRefused
+from engine.mysql.trouble import ServerRefused, Waited
 
 OWNER_TABLE = f"{OWN_PREFIX}owner"
 CONNECTION_TABLE = f"{OWN_PREFIX}connection"
@@ -43,6 +43,7 @@ class Records:
         self._owner = quote_table(home, OWNER_TABLE)
         self._connection = quote_table(home, CONNECTION_TABLE)
         self._copy = quote_table(home, COPY_TABLE)
+        self._nothing = quote_table(home, f"{OWN_PREFIX}nothing")  # never there
 
     # -- the tables ---------------------------------------------------------------------------------------------
 
@@ -74,6 +75,19 @@ class Records:
         )
         # A row that is there can be locked: two that come at once go one after the other.
         link.run(f"INSERT IGNORE INTO {self._owner} (one, apply_uid, fence, owner) VALUES (1, '', 0, '')")
+
+    def writable(self, link: Link) -> bool:
+        """Whether anybody may write on the server: tried by what changes nothing and waits for no lock but one of the server."""
+        try:
+            try:
+                link.run(f"UPDATE {self._owner} SET fence = fence WHERE FALSE")
+            except ServerRefused as error:
+                if error.code != NO_SUCH_TABLE:
+                    raise
+                link.run(f"DROP TABLE IF EXISTS {self._nothing}")
+        except Waited:
+            return False
+        return True
 
     def left(self, link: Link) -> int:
         """How many tables any apply still has work or helpers of here."""

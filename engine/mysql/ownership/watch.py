@@ -84,8 +84,7 @@ class Watch:
 
     def _opened(self) -> Link:
         if self._link is None:
-            # The server tells when transactions began in its own time zone.
-            self._link = self.hold.open_link(settings={"time_zone": "SYSTEM"})
+            self._link = self.hold.open_link()
         return self._link
 
 

@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable, Sequence
 
 from engine.base import Control, Signal
+from engine.mysql.blockers import Blockers, blockers
 from engine.mysql.ownership.watch import Watch
 from engine.mysql.trouble import Waited
-from engine.mysql.waiting.blockers import Blockers, blockers
 
 FIRST_REST_SECONDS = 1.0
 LONGEST_REST_SECONDS = 60.0
@@ -64,7 +64,8 @@ class Patience:
         return Signal.GO
 
     def _look(self) -> Blockers:
+        hold = self._watch.hold
         try:
-            return self._watch.ask(lambda link: blockers(link, self._tables, self._watch.hold.connections))
+            return self._watch.ask(lambda link: blockers(link, self._tables, hold.connections))
         except Waited:  # somebody holds the whole server; a connection cannot be put on record now
-            return Blockers(found=(), sure=False)
+            return blockers(hold.link, self._tables, hold.connections)

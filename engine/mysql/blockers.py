@@ -1,4 +1,4 @@
-"""Who is in the way of a lock on a table: found in the server's own tables as far as the account may read them."""
+"""Who is in the way of a lock on a table, a row or all: found in the server's own tables as far as the account may read them."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -15,12 +15,14 @@ TOLD = 3
 class Blocker:
     """A connection that holds what we wait for."""
 
-    connection: int
+    connection: int  # 0: none has it any more, it is of a prepared XA transaction
     user: str
     seconds: int  # since its transaction began, or its statement
     doing: str  # "idle in a transaction", "SELECT", …
 
     def __str__(self) -> str:
+        if not self.connection:
+            return f"a prepared XA transaction (XA RECOVER tells them) for {self.seconds} s"
         return f"connection {self.connection} of {self.user}, {self.doing} for {self.seconds} s"
 
 
@@ -43,7 +45,7 @@ class Blockers:
 # Locks of one row, one statement, or of a whole server (FLUSH TABLES WITH READ LOCK, a backup).
 _HOLDERS = """
     SELECT t.processlist_id, COALESCE(t.processlist_user, ''), COALESCE(t.processlist_command, ''),
-           MAX(COALESCE(TIMESTAMPDIFF(SECOND, x.trx_started, NOW()), t.processlist_time, 0))
+           MAX(COALESCE(TIMESTAMPDIFF(SECOND, x.trx_started, {now}), t.processlist_time, 0))
       FROM performance_schema.metadata_locks AS m
       JOIN performance_schema.threads AS t ON t.thread_id = m.owner_thread_id
       LEFT JOIN information_schema.innodb_trx AS x ON x.trx_mysql_thread_id = t.processlist_id
@@ -54,15 +56,24 @@ _HOLDERS = """
             OR (m.object_type = 'BACKUP' AND m.lock_type LIKE 'BACKUP_FTWRL%%'))
      GROUP BY 1, 2, 3
 """
+# A prepared transaction may have no connection any more; one that only reads holds no row.
 _SUSPECTS = """
-    SELECT p.id, COALESCE(p.user, ''), COALESCE(p.command, ''), TIMESTAMPDIFF(SECOND, x.trx_started, NOW())
+    SELECT COALESCE(p.id, 0), COALESCE(p.user, ''), COALESCE(p.command, ''),
+           TIMESTAMPDIFF(SECOND, x.trx_started, {now})
       FROM information_schema.innodb_trx AS x
-      JOIN information_schema.processlist AS p ON p.id = x.trx_mysql_thread_id
+      LEFT JOIN information_schema.processlist AS p ON p.id = x.trx_mysql_thread_id
+     WHERE (p.id IS NOT NULL OR x.trx_mysql_thread_id = 0)
 """
+_OF_ROWS = f"{_SUSPECTS} AND (p.id IS NULL OR x.trx_rows_locked > 0)"
+_NOW = "CONVERT_TZ(NOW(), @@SESSION.time_zone, 'SYSTEM')"
+"""The server tells in its own time zone when a transaction began."""
 
 
 def blockers(link: Link, tables: Sequence[tuple[str, str]], ours: Collection[int]) -> Blockers:
-    """Who has held locks on these (schema, table) for a second or more, the longest first. *ours* are not counted."""
+    """Who has held locks on these (schema, table), or on the whole server, for a second or more, the longest first.
+
+    *ours* are not counted. Without tables only what the server tells for sure is of use.
+    """
     try:
         sure = bool(
             link.value(
@@ -75,11 +86,21 @@ def blockers(link: Link, tables: Sequence[tuple[str, str]], ours: Collection[int
                 "(m.object_type = 'TABLE' AND m.object_schema = %s AND m.object_name = %s)" for _ in tables
             )
             names = [name for table in tables for name in table]
-            return _found(link.rows(_HOLDERS.format(objects=objects), *names), ours, sure=True)
+            holders = _HOLDERS.format(objects=objects or "FALSE", now=_NOW)
+            return _found(link.rows(holders, *names), ours, sure=True)
     except ServerRefused:
         pass  # the account may not read it
+    return _suspects(link, _SUSPECTS, ours)
+
+
+def row_blockers(link: Link, ours: Collection[int]) -> Blockers:
+    """Who has had rows of whatever table locked for a second or more."""
+    return _suspects(link, _OF_ROWS, ours)
+
+
+def _suspects(link: Link, query: str, ours: Collection[int]) -> Blockers:
     try:
-        return _found(link.rows(_SUSPECTS), ours, sure=False)
+        return _found(link.rows(query.format(now=_NOW)), ours, sure=False)
     except ServerRefused:
         return Blockers(found=(), sure=False)
 
