@@ -25,7 +25,7 @@ class Capture(ABC):
 
     @abstractmethod
     def turn(self, link: Link) -> None:
-        """Begin with what has come, if what was begun before is through."""
+        """Begin with what has come, if what was begun before is through, or what is left of it cannot be applied just now."""
 
     @abstractmethod
     def merge(self, link: Link) -> bool:

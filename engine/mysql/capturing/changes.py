@@ -1,13 +1,15 @@
 """The keys that changed on one table and wait to be applied, in generations, with the position that each stands for.
 
 Keys gather while an earlier generation is applied. When that one is through, everything before its boundary is applied, which
-is a place between two transactions that was read before any key of the next generation. No key is ever discarded.
+is a place between two transactions that was read before any key of the next generation. Where nothing is left of a generation
+but keys whose rows somebody holds, the next one is joined to it, before them. No key is ever discarded.
 """
 
 import threading
 from collections.abc import Sequence
 
 from engine.mysql.binlog.position import Position
+from engine.mysql.capturing.late import Late
 from engine.mysql.shadow.keys import Literals
 
 
@@ -20,6 +22,7 @@ class Changes:
         self._lock = threading.Condition()
         self._gathering: dict[Literals, None] = {}
         self._applying: dict[Literals, None] = {}
+        self._late = Late()
         self._committed = start
         self._boundary = start
 
@@ -47,9 +50,9 @@ class Changes:
             self._committed = position
 
     def turn(self) -> None:
-        """Begin to apply what has gathered, if what was begun before is through."""
+        """Begin to apply what has gathered, if what was begun before is through, or as far as it can be just now."""
         with self._lock:
-            if not self._applying:
+            if self._late.gives_way(self._applying):
                 self._join()
                 self._settle()
 
@@ -73,6 +76,7 @@ class Changes:
         with self._lock:
             for key in keys:
                 self._applying.pop(key, None)
+            self._late.applied(keys)
             self._settle()
 
     def later(self, keys: Sequence[Literals]) -> None:
@@ -81,9 +85,13 @@ class Changes:
             for key in keys:
                 self._applying.pop(key, None)
             self._applying.update(dict.fromkeys(keys))
+            self._late.put_off(keys)
 
     def _join(self) -> None:
-        self._applying.update(dict.fromkeys(sorted(self._gathering, key=_rough_order)))
+        begun = list(self._applying)
+        first = [key for key in begun if key not in self._late]
+        fresh = [key for key in sorted(self._gathering, key=_rough_order) if key not in self._late]
+        self._applying = dict.fromkeys([*first, *fresh, *begun])
         self._gathering = {}
         self._boundary = self._committed
 

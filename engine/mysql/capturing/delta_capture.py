@@ -11,6 +11,7 @@ from functools import partial
 from engine.base import Signal
 from engine.errors import DriftFound
 from engine.mysql.capturing.capture import Capture
+from engine.mysql.capturing.late import Late
 from engine.mysql.link import Link
 from engine.mysql.ownership.hold import Hold
 from engine.mysql.quoting import quote_name, quote_table
@@ -41,6 +42,7 @@ class DeltaCapture(Capture):
         self._names = names
         self._delta = quote_table(shape.schema, names.delta)
         self._begun: dict[Literals, list[int]] = {}
+        self._late = Late()
         self._mark = 0
         self.witness = witness
         self.tables = (names.delta,)
@@ -100,8 +102,8 @@ class DeltaCapture(Capture):
         """The triggers are there: nothing to wait for."""
 
     def turn(self, link: Link) -> None:
-        if not self._begun:
-            self._load(link, LOAD)
+        if self._late.gives_way(self._begun):
+            self._load(link, LOAD + sum(map(len, self._begun.values())))
 
     def merge(self, link: Link) -> bool:
         """Of more than MERGED changes what is behind them is taken for duplicates, rather than waited for without an end."""
@@ -119,11 +121,13 @@ class DeltaCapture(Capture):
     def applied(self, keys: Sequence[Literals]) -> None:
         for key in keys:
             self._begun.pop(key, None)
+        self._late.applied(keys)
 
     def later(self, keys: Sequence[Literals]) -> None:
         for key in keys:
             if key in self._begun:
                 self._begun[key] = self._begun.pop(key)
+                self._late.put_off([key])
 
     def again(self, keys: Sequence[Literals]) -> None:
         for key in keys:
@@ -178,7 +182,7 @@ class DeltaCapture(Capture):
             raise self._drifted(happened)
         if has_children_now(link, self._hold.flavour, self._shape.schema, self._names.source):
             raise self._drifted("got a foreign key to it")
-        self._begun = {}
+        self._begun, self._late = {}, Late()
 
     def backlog(self, link: Link) -> int:
         first, last = link.rows(f"SELECT MIN(id), MAX(id) FROM {self._delta}")[0]
@@ -186,7 +190,7 @@ class DeltaCapture(Capture):
 
     def close(self) -> None:
         """The triggers stay: they are the capture."""
-        self._begun = {}
+        self._begun, self._late = {}, Late()
 
     def _check(self, link: Link) -> None:
         """DriftFound when the triggers are not there any more."""

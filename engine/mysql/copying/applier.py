@@ -35,6 +35,21 @@ class Applier:
         self._most = BATCH if len(shape.key.columns) == 1 else COMPOSITE_BATCH
         self._limit = self._most
         self._collisions: Counter[Literals] = Counter()
+        self._held: dict[Literals, float] = {}
+
+    @property
+    def held_since(self) -> float | None:
+        """Since when the row that has waited longest could not be applied, as others hold it."""
+        return next(iter(self._held.values()), None)
+
+    @property
+    def held(self) -> str:
+        """Which row that is."""
+        key = next(iter(self._held), None)
+        if key is None:
+            return ""
+        more = f" and {len(self._held) - 1:,} more" if len(self._held) > 1 else ""
+        return f"the row {self._shape.key.shown(key)}{more} of {self._shape.copy.source}"
 
     def step(self, link: Link, *, locked: bool = False) -> int:
         """One transaction: how many keys were applied; 0 when nothing is left of the generation, or nothing could be.
@@ -56,9 +71,9 @@ class Applier:
                 raise
             raise self._unfit(link, keys, error) from error
         self._waiting.applied(keys)
-        if self._collisions:
-            for key in keys:
-                self._collisions.pop(key, None)
+        for key in keys if self._collisions or self._held else ():
+            self._collisions.pop(key, None)
+            self._held.pop(key, None)
         self._pace(time.monotonic() - began)
         return len(keys)
 
@@ -87,6 +102,8 @@ class Applier:
         """Somebody holds one of the rows, perhaps for long (a prepared XA transaction): the others go on, in smaller lots."""
         self._limit = max(1, self._limit // 4)
         self._waiting.later(keys)
+        if len(keys) == 1:  # else nobody knows which it was
+            self._held.setdefault(keys[0], time.monotonic())
 
     def _collided(self, link: Link, keys: Sequence[Literals], collision: Collision, *, locked: bool) -> None:
         """Take all that waits out of the shadow: no stale row is in the way then, when all that was committed waits here."""

@@ -13,7 +13,10 @@ from engine.mysql.trouble import Lost, Waited
 
 IDLE_SECONDS = 0.05
 GIVE_UP_SECONDS = 120.0
-"""So long a range may meet locks before the apply is tried again later."""
+"""So long a range may be in vain before the apply is tried again later; for rows that somebody holds it waits without an end."""
+HELD = frozenset({1205, 1213, 3572})
+PATIENT_SECONDS = 10.0
+"""After so long it is tried once a second only."""
 RECONNECTS = 3
 
 Work = Callable[[Link, Tile], int]
@@ -47,6 +50,7 @@ class Crew:
         self.rhythm = Rhythm(threads=threads, chunk_seconds=tiles.pace.chunk_seconds, rest=0.0)
         self.held = False
         """While true no new range is begun."""
+        self._waiting: dict[int, float] = {}
 
     @property
     def finished(self) -> bool:
@@ -59,6 +63,12 @@ class Crew:
         """Raises what ended a thread."""
         if self._error is not None:
             raise self._error
+
+    @property
+    def waiting_since(self) -> float | None:
+        """Since when a range has met locks of others; None: none does."""
+        with self._lock:
+            return min(self._waiting.values(), default=None)
 
     def set(self, rhythm: Rhythm) -> None:
         """Work like this from now on."""
@@ -113,11 +123,14 @@ class Crew:
             at = time.monotonic()
             try:
                 rows = self._work(link, part)
-            except Waited:
-                if time.monotonic() - began > GIVE_UP_SECONDS:
+            except Waited as error:
+                waited = time.monotonic() - began
+                if waited > GIVE_UP_SECONDS and error.code not in HELD:
                     raise
+                with self._lock:
+                    self._waiting.setdefault(tile.number, began)
                 parts += reversed(self._tiles.halves(link, part))
-                self._stop.wait(IDLE_SECONDS)
+                self._stop.wait(IDLE_SECONDS if waited < PATIENT_SECONDS else 1.0)
                 continue
             except Lost:
                 breaks += 1
@@ -127,6 +140,8 @@ class Crew:
                 parts.append(part)
                 continue
             self._note(part, rows, time.monotonic() - at)
+        with self._lock:
+            self._waiting.pop(tile.number, None)
         if not parts:
             self._tiles.done(tile)
         return link

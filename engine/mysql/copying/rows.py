@@ -7,6 +7,7 @@ from engine.base import Control, Signal
 from engine.mysql.copying.applier import duplicate
 from engine.mysql.copying.crew import Crew
 from engine.mysql.copying.filling import Collision, fill_range
+from engine.mysql.copying.obstruction import Obstruction
 from engine.mysql.copying.pace import MOST_THREADS, Pace, rhythm_of
 from engine.mysql.copying.tiles import Tile, Tiles
 from engine.mysql.copying.underway import GATHER_SECONDS, OF_THE_EDGES, Underway
@@ -24,6 +25,7 @@ class RowCopy:
 
     def __init__(self, work: Underway) -> None:
         self._work = work
+        self._obstruction = Obstruction(work.watch)
         self._closing = threading.Event()
         self._locked = True
 
@@ -60,7 +62,8 @@ class RowCopy:
         work = self._work
         crew.held, said = work.throttle.look(work.link, "copying rows", control.volume())
         crew.set(rhythm_of(control.volume(), busy=work.throttle.gentle))
-        return said
+        held = self._obstruction.told(crew.waiting_since, f"rows of {work.copy.source}")
+        return f"{said}, {held}" if held else said
 
     def _copy_chunk(self, link: Link, tile: Tile) -> int:
         work = self._work

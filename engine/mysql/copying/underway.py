@@ -15,6 +15,7 @@ from engine.mysql.capturing.stream import Stream
 from engine.mysql.catalog import read_table
 from engine.mysql.copying.applier import Applier
 from engine.mysql.copying.filling import MOST_WARNINGS
+from engine.mysql.copying.obstruction import Obstruction
 from engine.mysql.copying.throttle import Throttle
 from engine.mysql.copying.turns import Turns
 from engine.mysql.link import Link
@@ -38,7 +39,9 @@ IDLE_SECONDS = 0.02
 YIELD = 10.0
 LONGEST_YIELD_SECONDS = 10.0
 """After a turn in which nothing could be applied, as somebody holds the rows, chunks have so many times as long, at most this."""
-OF_THE_EDGES = "waiting for a transaction that holds the first or the last row"
+TO_GO = 1_000
+"""With fewer changed rows nobody needs to know how many."""
+OF_THE_EDGES = "the first or the last row"
 PASSES = 3
 """So often rows are compared, all of them, when some had to be mended."""
 
@@ -57,6 +60,7 @@ class Underway:
         self.names = names_of(step.copy.source)
         self.state: Checkpoint | None = checkpoints.find(self.hold, step)
         self.throttle = Throttle(self.hold)
+        self.obstruction = Obstruction(watch)
         self.turns = Turns()
         self.passes = PASSES
         self.notice = ""
@@ -66,6 +70,7 @@ class Underway:
         self._applier: Applier | None = None
         self._link: Link | None = None  # applies and writes checkpoints
         self._saved_at = 0.0
+        self._unsaved_since: float | None = None
         self._turned_at = 0.0
         self._yields_until = 0.0
         self._durable = False
@@ -204,10 +209,18 @@ class Underway:
                 break
         for copy in self.stream.copies:
             copy.save_when_due()
-        signal = self.report(control, detail)
+        signal = self.report(control, self._explained(detail))
         if signal is Signal.GO and not worked:
             control.pause(IDLE_SECONDS)
         return signal
+
+    def _explained(self, detail: str) -> str:
+        """With whom it waits for, if for somebody."""
+        since, what = (self.applier.held_since, self.applier.held) if self.is_open else (None, "")
+        if self._unsaved_since is not None:
+            since, what = self._unsaved_since, "its checkpoint to be written"
+        waiting = self.obstruction.told(since, what)
+        return f"{detail}, {waiting}" if waiting else detail
 
     def catch_up(self, control: Control) -> Signal:
         """Apply all that was committed before this call, then write the checkpoint."""
@@ -219,17 +232,21 @@ class Underway:
         """Apply all that was committed before this call."""
         self.capture.mark(self.link)
         while not self.capture.in_step(self.link):
-            signal = self.turn(control, detail, gather=0.0)
+            waiting = self.capture.backlog(self.link)
+            told = f"{detail}, {waiting:,} changed rows to go" if waiting >= TO_GO else detail
+            signal = self.turn(control, told, gather=0.0)
             if signal is not Signal.GO:
                 return signal
         return Signal.GO
 
-    def patiently(self, control: Control, act: Callable[[], None], detail: str) -> Signal:
-        """Do *act*, again and again while somebody holds what it locks; the copies are kept in step, and *detail* is told."""
+    def patiently(self, control: Control, act: Callable[[], None], what: str) -> Signal:
+        """Do *act*, again and again while somebody holds *what* it locks; the copies are kept in step, and it is told."""
+        obstruction, began = Obstruction(self.watch), time.monotonic()
         while True:
             try:
                 act()
             except Waited:
+                detail = obstruction.told(began, what) or f"waiting for {what}"
                 signal = self.turn(control, detail, gather=GATHER_SECONDS)
                 if signal is not Signal.GO:
                     return signal
@@ -239,9 +256,14 @@ class Underway:
     # -- saying and saving --------------------------------------------------------------------------------------
 
     def save_when_due(self) -> None:
-        """Write the checkpoint every few seconds."""
-        if time.monotonic() - self._saved_at > SAVE_SECONDS:
+        """Write the checkpoint every few seconds; where nobody may write, later."""
+        if time.monotonic() - self._saved_at <= SAVE_SECONDS:
+            return
+        try:
             self.save()
+        except Waited:
+            self._saved_at = time.monotonic()
+            self._unsaved_since = self._unsaved_since or self._saved_at
 
     def keep(self, low: Literals | None) -> None:
         """The comparison has come so far."""
@@ -261,6 +283,7 @@ class Underway:
         checkpoints.put(self.hold, self._link or self.hold.link, state)
         self.state = state
         self._saved_at = time.monotonic()
+        self._unsaved_since = None
         self._durable = self._durable or self._place != self._saved
         self._saved = self._place
 

@@ -9,7 +9,7 @@ import pytest
 
 from engine import faults
 from engine.base import Change, Progress, Signal, Standing
-from engine.errors import DriftFound, EngineError, Fenced, Refused, TargetHeld, TargetUnavailable
+from engine.errors import DriftFound, EngineError, Fenced, HeldUp, Refused, TargetHeld, TargetUnavailable
 from engine.mysql.copying.beginning_anew import MOST
 from tests.engine.driving import Caller, drive
 from tests.engine.mysql.changing.plans import Shop
@@ -269,6 +269,39 @@ def test_a_cutover_waits_for_whoever_has_the_table_and_says_so(shop: Shop, holdi
     )
     assert max(stalls) < 2.5
     assert len(stalls) > 50
+    assert shop.left_behind() == []
+
+
+@pytest.mark.parametrize("phase", ["opening", "copying rows"])
+def test_a_lock_of_the_whole_server_is_waited_for_without_spending_attempts(shop: Shop, phase: str) -> None:
+    """FLUSH TABLES WITH READ LOCK, as a backup takes it: said in the progress, or as why it is tried again."""
+    change = widened(shop)
+    control = caller()
+    control.wanted_volume = 1
+    told: list[str] = []
+    with shop.link() as backup:
+
+        def hear(said: str) -> None:
+            if said.startswith(phase) and not told:
+                backup.run("FLUSH TABLES WITH READ LOCK")
+                told.append(said)
+            if "a lock of the whole server (FLUSH TABLES WITH READ LOCK, a backup): " in said:
+                backup.run("UNLOCK TABLES")
+                told.append(said)
+
+        control.on_report = lambda progress: hear(progress.detail)
+        hear("opening")
+        for fence in range(1, 9):
+            try:
+                with shop.session(fence) as session:
+                    assert drive(session, change, control) is Signal.GO
+                break
+            except HeldUp as error:
+                hear(str(error))
+        else:
+            pytest.fail("never finished")
+    assert f"held by connection {backup.id} of" in told[1] or "does not tell who holds it" in told[1]
+    assert shop.rows("SELECT COUNT(*), SUM(quantity) FROM orders") == [SUM]
     assert shop.left_behind() == []
 
 

@@ -189,11 +189,14 @@ def test_an_open_transaction_on_the_last_row_is_waited_for_with_words(server: Se
         holder.run("UPDATE t SET v = 7 WHERE id = 3")
 
         def told(progress: Progress) -> None:
-            if "holds the first or the last row" in progress.detail:
+            if (
+                f"waiting for the first or the last row, perhaps held by connection {holder.id} "
+                in progress.detail
+            ):
                 holder.run("COMMIT")
 
         watcher = Watcher(told)
         prepare(copy, watcher)
-        assert any("holds the first or the last row" in detail for detail in watcher.details())
+        assert any("waiting for the first or the last row" in detail for detail in watcher.details())
         with rig.locked(copy) as link:
             assert rig.assert_same(link) == 3

@@ -1,6 +1,7 @@
 """Chunks are read without locks: the application waits for none of them, and none brings back what it has changed meanwhile."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -8,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from engine.base import Signal
+from engine.base import Progress, Signal
 from engine.errors import Refused
 from engine.mysql.address import parse_address
-from engine.mysql.copying import rows
+from engine.mysql.copying import crew, opening, rows
 from engine.mysql.copying.applier import Applier
 from engine.mysql.copying.turns import Turns
 from engine.mysql.flavour import flavour_of
@@ -158,10 +159,69 @@ def test_chunks_go_on_while_somebody_holds_a_row_that_is_to_be_applied(
             rig.assert_same(link)
 
 
+@pytest.mark.parametrize("by_log", [True, False])
+def test_a_row_that_somebody_holds_keeps_no_other_from_being_applied_and_is_told(
+    server: Server, monkeypatch: pytest.MonkeyPatch, by_log: bool
+) -> None:
+    rig = make_rig(server, TABLE, CHANGE)
+    if not by_log:
+        monkeypatch.setattr(opening, "obstacles", lambda *_: ["as if"])
+        rig.run("SET GLOBAL log_bin_trust_function_creators = 1")
+    with rig.copying(rig.step()) as copy, rig.link() as holder:
+        prepare(copy, Watcher())
+        rig.run("UPDATE t SET v = 'changed' WHERE id = 20")
+        holder.run("START TRANSACTION")
+        holder.run("SELECT * FROM t WHERE id = 20 FOR UPDATE")
+        copy.capture.mark(copy.link)
+        until = time.monotonic() + 20
+        while not copy.applier.held:
+            copy.follow()
+            assert time.monotonic() < until
+        rig.run("UPDATE t SET v = 'later' WHERE id = 10")
+        while rig.value(f"SELECT v FROM {rig.shadow} WHERE id = 10") != "later":
+            copy.follow()
+            assert time.monotonic() < until
+        assert not copy.capture.in_step(copy.link)
+        told = f"waiting for the row id = 20 of t, perhaps held by connection {holder.id} of"
+
+        def listen(progress: Progress) -> None:
+            if told in progress.detail:
+                holder.run("ROLLBACK")
+
+        watcher = Watcher(listen)
+        assert copy.in_step(watcher, "catching up") is Signal.GO
+        assert any(told in detail for detail in watcher.details())
+        with rig.locked(copy) as link:
+            assert rig.assert_same(link) == 5
+        copy.discard(Watcher())
+
+
+def test_a_chunk_waits_for_a_prepared_transaction_however_long_it_takes_and_says_so(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crew, "GIVE_UP_SECONDS", 0.5)
+    prepared = Prepared(make_rig(server, TABLE, CHANGE), "long", seconds=60)
+
+    def listen(progress: Progress) -> None:
+        if "waiting for rows of t, perhaps held by" in progress.detail:
+            prepared.end()
+
+    watcher = Watcher(listen)
+    try:
+        with prepared.rig.copying(prepared.rig.step()) as copy:
+            prepare(copy, watcher)
+            with prepared.rig.locked(copy) as link:
+                assert prepared.rig.assert_same(link) == 5
+    finally:
+        prepared.end()
+    assert any("waiting for rows of t, perhaps held by" in detail for detail in watcher.details())
+
+
 class Prepared:
     """A transaction that was prepared before the copy began, and is committed while it runs, or at the `end`."""
 
     def __init__(self, rig: Rig, name: str, seconds: float = 1.5) -> None:
+        self.rig = rig
         self.name = name
         self._open = True
         self._link = rig.link()
