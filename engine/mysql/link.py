@@ -36,15 +36,12 @@ SETTINGS: Mapping[str, object] = {
     "lc_messages": "en_US",  # some of what the server says is read
 }
 """What every connection starts with, whatever the server's operator set for all; a caller's own settings come on top."""
-_UNLIMITED = (
-    "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE",
+_BY_VENDOR = (
     # Each vendor reads its own comment. A statement that names no algorithm runs by the best there is: MySQL's variable for that
     # is one that MariaDB 11 no longer has.
-    (
-        "SET @unlimited = 1 /*M!100000 , SESSION max_statement_time = 0, SESSION alter_algorithm = 'DEFAULT' */"
-        " /*!80000 , SESSION old_alter_table = 0, SESSION max_execution_time = 0, SESSION range_optimizer_max_mem_size = 0,"
-        " SESSION information_schema_stats_expiry = 0 */"  # how large a table is now, not yesterday
-    ),
+    " /*M!100000 , SESSION max_statement_time = 0, SESSION alter_algorithm = 'DEFAULT' */"
+    " /*!80000 , SESSION old_alter_table = 0, SESSION max_execution_time = 0, SESSION range_optimizer_max_mem_size = 0,"
+    " SESSION information_schema_stats_expiry = 0 */"  # how large a table is now, not yesterday
 )
 DDL_SETTINGS: Mapping[str, object] = {
     "sql_mode": "STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION,ALLOW_INVALID_DATES",
@@ -106,23 +103,18 @@ class Link:
                 "and have TLS on at the server"
             ) from error
         try:
-            self.set({**SETTINGS, **(settings or {})})
-            for statement in _UNLIMITED:
-                self.run(statement)
-            self._log_by_row()
-            with suppress(
-                ServerRefused
-            ):  # read-only before MariaDB 10.8: then everywhere as the server has it
-                self.run("SET SESSION explicit_defaults_for_timestamp = 1")
+            self.set({**SETTINGS, **(settings or {})}, _BY_VENDOR)
+            self.run("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE")
+            self._set_what_not_everybody_may()
             self.id: int = self._connection.thread_id()  # type: ignore[no-untyped-call]
         except BaseException:
             self.hang_up()
             raise
 
-    def set(self, settings: Mapping[str, object]) -> None:
-        """Set variables of the session."""
+    def set(self, settings: Mapping[str, object], more: str = "") -> None:
+        """Set variables of the session, and *more*, SQL that follows."""
         marks = ", ".join(f"SESSION {name} = %s" for name in settings)
-        self.run(f"SET {marks}", *settings.values())
+        self.run(f"SET {marks}{more}", *settings.values())
 
     def run(self, sql: str, *args: object) -> int:
         """Run one statement; how many rows it found or changed. `%s` stand for *args*, `%%` for a %; without args, and in a
@@ -219,11 +211,18 @@ class Link:
     ) -> None:
         self.close()
 
-    def _log_by_row(self) -> None:
-        """Where all sessions log by statement, a transaction like ours may not write (1665). Not everybody may change that."""
-        with suppress(ServerRefused):
-            if self.value("SELECT @@SESSION.binlog_format") == "STATEMENT":
+    def _set_what_not_everybody_may(self) -> None:
+        """Where all sessions log by statement, a transaction like ours may not write (1665).
+
+        Before MariaDB 10.8 explicit_defaults_for_timestamp is read-only: then it is everywhere as the server has it.
+        """
+        logged, explicit = self.rows("SELECT @@SESSION.binlog_format, @@explicit_defaults_for_timestamp")[0]
+        if logged == "STATEMENT":
+            with suppress(ServerRefused):
                 self.set({"binlog_format": "ROW"})
+        if not explicit:
+            with suppress(ServerRefused):
+                self.set({"explicit_defaults_for_timestamp": 1})
 
     def _execute(self, sql: str, args: Sequence[object]) -> tuple[int, list[Row]]:
         with self._cursor(sql, args) as cursor:
