@@ -5,9 +5,10 @@ from contextlib import suppress
 
 from engine import faults
 from engine.base import Change, Control, Job, Session, Signal, Standing
-from engine.errors import DriftFound, EngineError, Refused, TargetUnavailable
+from engine.errors import DriftFound, EngineError, HeldUp, Refused, TargetUnavailable
 from engine.mysql.address import Address
 from engine.mysql.binlog.errors import BeginAnew
+from engine.mysql.blockers import blockers
 from engine.mysql.catalog import fingerprints as live_fingerprints
 from engine.mysql.changing.copies import Copies, Work
 from engine.mysql.changing.room import Room
@@ -15,11 +16,11 @@ from engine.mysql.changing.standing import standing_of
 from engine.mysql.changing.statements import StatementRun
 from engine.mysql.changing.undeterred import Undeterred
 from engine.mysql.link import DDL_SETTINGS
-from engine.mysql.ownership.hold import Hold
+from engine.mysql.ownership.hold import HELD_UP_SECONDS, Hold
 from engine.mysql.ownership.watch import BeatingControl, Watch
 from engine.mysql.shadow.checkpoints import Checkpoint, Phase
 from engine.mysql.spec import Step
-from engine.mysql.trouble import Trouble, Waited
+from engine.mysql.trouble import OF_LOCKS, Trouble, Waited
 
 
 class MysqlSession(Session):
@@ -159,9 +160,19 @@ class MysqlSession(Session):
             return call()
         except Trouble as error:
             if isinstance(error, Waited):
-                self._hold.check_server_lock()
+                self._check_locks(error)
             self._room.check(error)
             raise
+
+    def _check_locks(self, error: Waited) -> None:
+        """HeldUp when it was waited in vain for a lock of others; it says whose, as far as the server tells."""
+        self._hold.check_server_lock()
+        if error.code in OF_LOCKS:
+            tables = sorted(self._known)
+            found = self._watch.ask(lambda link: blockers(link, tables, self._hold.connections))
+            names = ", ".join(table for _, table in tables)
+            who = str(found if found.found else error)
+            raise HeldUp(f"waiting for a lock on {names}: {who}", HELD_UP_SECONDS) from error
 
     def _begin_anew(self, error: BeginAnew) -> EngineError:
         """Nothing is wrong with the change: the next driver begins from the start, unless that was so too often."""

@@ -9,12 +9,11 @@ from engine.errors import EngineError
 from engine.mysql.copying.pace import Rhythm
 from engine.mysql.copying.tiles import Tile, Tiles
 from engine.mysql.link import Link
-from engine.mysql.trouble import Lost, Waited
+from engine.mysql.trouble import OF_LOCKS, Lost, Waited
 
 IDLE_SECONDS = 0.05
 GIVE_UP_SECONDS = 120.0
 """So long a range may be in vain before the apply is tried again later; for rows that somebody holds it waits without an end."""
-HELD = frozenset({1205, 1213, 3572})
 PATIENT_SECONDS = 10.0
 """After so long it is tried once a second only."""
 RECONNECTS = 3
@@ -125,7 +124,7 @@ class Crew:
                 rows = self._work(link, part)
             except Waited as error:
                 waited = time.monotonic() - began
-                if waited > GIVE_UP_SECONDS and error.code not in HELD:
+                if waited > GIVE_UP_SECONDS and error.code not in OF_LOCKS:
                     raise
                 with self._lock:
                     self._waiting.setdefault(tile.number, began)

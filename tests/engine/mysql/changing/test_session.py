@@ -305,6 +305,19 @@ def test_a_lock_of_the_whole_server_is_waited_for_without_spending_attempts(shop
     assert shop.left_behind() == []
 
 
+def test_a_table_that_somebody_keeps_locked_spends_no_attempts_either(shop: Shop) -> None:
+    change = widened(shop)
+    with shop.link() as holder, shop.session() as session:
+        holder.run("LOCK TABLES orders WRITE")
+        with pytest.raises(
+            HeldUp, match=f"waiting for a lock on orders: (held by connection {holder.id}|.*1205)"
+        ):
+            session.prepare([change], caller())
+        holder.run("UNLOCK TABLES")
+        assert drive(session, change, caller()) is Signal.GO
+    assert shop.left_behind() == []
+
+
 def test_an_object_of_somebody_else_is_never_touched(shop: Shop) -> None:
     change = widened(shop)
     shop.run("CREATE TABLE orders__osc_o (mine INT)")
