@@ -2,11 +2,13 @@
 
 Keys gather while an earlier generation is applied. When that one is through, everything before its boundary is applied, which
 is a place between two transactions that was read before any key of the next generation. Where nothing is left of a generation
-but keys whose rows somebody holds, the next one is joined to it, before them. No key is ever discarded.
+but keys whose rows somebody holds, the next one is applied before them; its own boundary counts when they are through, too.
+No key is ever discarded.
 """
 
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from engine.mysql.binlog.position import Position
 from engine.mysql.capturing.late import Late
@@ -21,10 +23,11 @@ class Changes:
         """Everything before this is applied."""
         self._lock = threading.Condition()
         self._gathering: dict[Literals, None] = {}
-        self._applying: dict[Literals, None] = {}
+        self._applying: dict[Literals, int] = {}  # to the generation
+        self._generations: dict[int, _Generation] = {}
+        self._begun = 0
         self._late = Late()
         self._committed = start
-        self._boundary = start
 
     def __len__(self) -> int:
         return len(self._gathering) + len(self._applying)
@@ -54,7 +57,6 @@ class Changes:
         with self._lock:
             if self._late.gives_way(self._applying):
                 self._join()
-                self._settle()
 
     def merge(self) -> None:
         """Apply what has gathered together with what was begun: rows in each other's way may be in different generations."""
@@ -75,7 +77,9 @@ class Changes:
         """The shadow has these rows as they are now."""
         with self._lock:
             for key in keys:
-                self._applying.pop(key, None)
+                generation = self._applying.pop(key, None)
+                if generation is not None:
+                    self._generations[generation].left -= 1
             self._late.applied(keys)
             self._settle()
 
@@ -83,22 +87,39 @@ class Changes:
         """These cannot be applied just now: the others of their generation first."""
         with self._lock:
             for key in keys:
-                self._applying.pop(key, None)
-            self._applying.update(dict.fromkeys(keys))
-            self._late.put_off(keys)
+                if key in self._applying:
+                    self._applying[key] = self._applying.pop(key)
+                    self._late.put_off([key])
 
     def _join(self) -> None:
-        begun = list(self._applying)
-        first = [key for key in begun if key not in self._late]
-        fresh = [key for key in sorted(self._gathering, key=_rough_order) if key not in self._late]
-        self._applying = dict.fromkeys([*first, *fresh, *begun])
+        """One more generation; a key that is of an earlier one, too, is applied for both."""
+        self._begun += 1
+        fresh = [key for key in sorted(self._gathering, key=_rough_order) if key not in self._applying]
+        self._generations[self._begun] = _Generation(self._committed, len(fresh))
+        late = {key: number for key, number in self._applying.items() if key in self._late}
+        first = {key: number for key, number in self._applying.items() if key not in late}
+        self._applying = {**first, **dict.fromkeys(fresh, self._begun), **late}
         self._gathering = {}
-        self._boundary = self._committed
+        self._settle()
 
     def _settle(self) -> None:
-        if not self._applying and self._boundary.reaches(self.flushed):
-            self.flushed = self._boundary
-            self._lock.notify_all()
+        while self._generations:
+            number, oldest = next(iter(self._generations.items()))
+            if oldest.left:
+                break
+            del self._generations[number]
+            if oldest.boundary.reaches(self.flushed):
+                self.flushed = oldest.boundary
+                self._lock.notify_all()
+
+
+@dataclass(slots=True)
+class _Generation:
+    """What was begun with together."""
+
+    boundary: Position
+    """Where the log had been read to: all keys of everything before are in this generation or an earlier one."""
+    left: int
 
 
 def _rough_order(key: Literals) -> tuple[tuple[int, str], ...]:
