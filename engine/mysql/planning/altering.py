@@ -11,6 +11,7 @@ from engine.mysql.planning.alters import Alters, parts_between
 from engine.mysql.planning.columns import remade
 from engine.mysql.planning.how import How, choose
 from engine.mysql.planning.linters.lossless import INTEGER_BITS, numbers_of
+from engine.mysql.planning.lock_sentences import Tied
 from engine.mysql.planning.order import Key, parent_of
 from engine.mysql.planning.parents import why_refused
 from engine.mysql.planning.rehearsal import Rehearsal, alter
@@ -91,7 +92,8 @@ class Altering:
         before = self._tables.snapshot([key, *parents])
         alters = self._find(start, wanted, columns, before)
         if not alters:
-            return Piece(wanted.name, opening, ddl, Strategy.INSTANT, ["Only the name changes, at once."])
+            lock = f"Only the name changes, at once.{self.tied(wanted).at_once()}"
+            return Piece(wanted.name, opening, ddl, Strategy.INSTANT, [lock])
         self._tables.again(before)
         how = self._how(
             start, wanted, columns, alters, parents, "" if alone else "it changes together with others"
@@ -126,6 +128,13 @@ class Altering:
             return self._tables.run(sql, Algorithm.PLAIN, [old, new])
         except ServerRefused as refused:
             raise Refused(f"{now.name} cannot be renamed to {name}: {self._stage.said(refused)}") from refused
+
+    def tied(self, table: Table) -> Tied:
+        """The tables that a table refers to, and those that refer to it by now."""
+        key = (table.schema, table.name)
+        names = {parent_of(foreign) for foreign in table.foreign_keys}
+        names |= {(other.schema, other.name) for other in self._tables.relatives(key)}
+        return Tied(mariadb=self._flavour.mariadb, all=sorted({name for _, name in names - {key}}))
 
     # -- finding -------------------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from engine.errors import Refused
 from engine.mysql.planning.altering import Altering, Piece
 from engine.mysql.planning.columns import remade
 from engine.mysql.planning.drafts import Draft
-from engine.mysql.planning.lock_sentences import Size
+from engine.mysql.planning.lock_sentences import Size, dropped, made_anew
 from engine.mysql.planning.naming import CHECK, FOREIGN_KEY
 from engine.mysql.planning.order import Key, Ties, Unit, parent_of
 from engine.mysql.planning.parents import takes_foreign_keys, why_refused
@@ -112,7 +112,7 @@ class Drafting:
         self._stage.gone(key)
         rows, size = self._altering.sizes(key)
         sql = f"DROP TABLE {quote_table(*key)}"
-        lock = f"Removes {Size(rows=rows, bytes_=size)} at once; it waits for transactions that use the table to end."
+        lock = dropped(Size(rows=rows, bytes_=size), self._altering.tied(unit.now))
         return Piece(
             table=key[1], statements=[Statement(sql=sql, algorithm=Algorithm.PLAIN, after=((key[1], None),))],
             ddl=[f"DROP TABLE {quote_name(key[1])}"], strategy=Strategy.INSTANT, locks=[lock],
@@ -136,7 +136,7 @@ class Drafting:
                 raise Refused(f"{wanted.name}: the server does not take it{said}") from refused
         return Piece(
             table=wanted.name, statements=[statement], ddl=[counting(wanted)], strategy=Strategy.INSTANT,
-            locks=["A new, empty table: nothing waits for it."],
+            locks=[made_anew(self._altering.tied(wanted))],
         )  # fmt: skip
 
     def _sure_of_parents(self, table: Table) -> bool:

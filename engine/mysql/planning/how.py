@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.base import Strategy
+from engine.mysql.elements import foreign_key_of
 from engine.mysql.flavour import Flavour
 from engine.mysql.link import Link
 from engine.mysql.planning.insistence import insists_on_a_key
-from engine.mysql.planning.lock_sentences import Size, lock_sentence
+from engine.mysql.planning.lock_sentences import Size, Tied, lock_sentence
 from engine.mysql.planning.trial import Clone, Trial
 from engine.mysql.quoting import quote_name
 from engine.mysql.replicas import followers
@@ -18,6 +19,7 @@ from engine.mysql.trouble import ServerRefused
 
 DIRECT_ROWS = 20_000
 DIRECT_BYTES = 16 * 1024 * 1024
+_NEW_KEY = re.compile(r"ADD CONSTRAINT `(?:[^`]|``)+` FOREIGN KEY")
 _ROW_VERSIONS = 64  # of InnoDB's instant columns, per table
 _ROW_VERSIONS_9_1 = 255
 
@@ -58,15 +60,31 @@ def choose(
     why the table can not be copied online, as a phrase ("its key is dropped"). ServerRefused: the server takes them in no way.
     """
     clone = Clone(link, flavour, scratch, table, _touched(table, relatives, alters))
-    related = bool(table.foreign_keys) or any(other.name != table.name for other in relatives)
-    choice = _Choice(target, flavour, table, clone, Size(rows=rows, bytes_=bytes_), related=related)
+    tied = _tied(table, relatives, alters, flavour)
+    choice = _Choice(target, flavour, table, clone, Size(rows=rows, bytes_=bytes_), tied)
     return choice.made(alters, no_copy)
 
 
+def _tied(
+    table: Table, relatives: Sequence[Table], alters: Sequence[Sequence[str]], flavour: Flavour
+) -> Tied:
+    gets = [part.removeprefix("ADD ") for parts in alters for part in parts if _NEW_KEY.match(part)]
+    newly = {foreign_key_of("", line, table.schema).parent for line in gets}
+    return Tied(
+        mariadb=flavour.mariadb,
+        all=sorted(
+            {other.name for other in relatives if (other.schema, other.name) != (table.schema, table.name)}
+        ),
+        referred=sorted({foreign.parent for foreign in table.foreign_keys} - {table.name}),
+        newly=sorted(newly - {table.name}),
+    )
+
+
 def _touched(table: Table, relatives: Sequence[Table], alters: Sequence[Sequence[str]]) -> Sequence[Table]:
-    """The relatives, when a part adds a foreign key or names a column of one. To anything else the server does what it does
-    without them, and a table in the midst of a schema has dozens.
+    """The relatives of the same schema, when a part adds a foreign key or names a column of one. To anything else the server does
+    what it does without them, and a table in the midst of a schema has dozens.
     """
+    relatives = [other for other in relatives if other.schema == table.schema]
     names = {name for key in table.foreign_keys for name in key.columns}
     names |= {name for other in relatives for key in other.foreign_keys for name in key.parent_columns}
     signs = {" references ", *(quote_name(name).lower() for name in names)}
@@ -79,14 +97,14 @@ class _Choice:
     """One table's choice."""
 
     def __init__(
-        self, target: Link, flavour: Flavour, table: Table, clone: Clone, size: Size, *, related: bool
+        self, target: Link, flavour: Flavour, table: Table, clone: Clone, size: Size, tied: Tied
     ) -> None:
         self._target = target
         self._flavour = flavour
         self._table = table
         self._clone = clone
         self._size = size
-        self._related = related
+        self._tied = tied
         self._small = size.rows <= DIRECT_ROWS and size.bytes_ <= DIRECT_BYTES
         self._followers: str | None = None
 
@@ -172,7 +190,7 @@ class _Choice:
         """Why the table can not be copied online; empty: it can."""
         engines = {self._table.options.get("ENGINE", "InnoDB"), self._clone.engine}
         foreign = sorted(name for name in engines if name.lower() != "innodb")
-        if self._related:
+        if self._tied.all or self._table.foreign_keys:
             return "it is in a foreign key"
         if self._table.triggers:
             return f"it has triggers ({', '.join(sorted(self._table.triggers))})"
@@ -190,7 +208,9 @@ class _Choice:
 
     def _how(self, strategy: Strategy, trials: Sequence[Trial], obstacle: str = "") -> How:
         held_up = self._held_up() if any(t.builds_index or t.moves_rows for t in trials) else ""
-        lock, warning = lock_sentence(strategy, trials, self._size, obstacle=obstacle, held_up=held_up)
+        lock, warning = lock_sentence(
+            strategy, trials, self._size, self._tied, obstacle=obstacle, held_up=held_up
+        )
         return How(
             strategy=strategy,
             alters=tuple((trial.clauses, trial.algorithm) for trial in trials),

@@ -33,20 +33,66 @@ class Size:
         return f"{least / 60:.0f} min" if least < 6000 else f"{least / 3600:.0f} h"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tied:
+    """The tables that foreign keys tie to one: what the servers lock of them was measured beside a second connection."""
+
+    mariadb: bool
+    all: Sequence[str] = ()
+    referred: Sequence[str] = ()  # by keys that it has
+    newly: Sequence[str] = ()  # by keys that it gets
+
+    def at_once(self) -> str:
+        """What any change of it waits for; begins with a space."""
+        if not self.all:
+            return ""
+        who = "transactions that wrote there" if self.mariadb else "transactions there"
+        return f" Foreign keys tie it to {_listed(self.all)}: it waits for {who} to end, too, and others there wait behind it."
+
+    def while_copied(self) -> str:
+        """Who waits as long as the server copies it, with the foreign keys looked at; begins with a space."""
+        said = f" Writers of {_listed(self.newly)} wait as long." if self.newly else ""
+        rest = [name for name in self.referred if name not in self.newly]
+        if rest and not self.mariadb:
+            said += f" Whoever changes a row of {_listed(rest)} that it refers to waits as long."
+        return said
+
+
+def made_anew(tied: Tied) -> str:
+    """Of a new table. MariaDB does not wait for what it refers to."""
+    return (
+        "A new, empty table: nothing waits for it."
+        if tied.mariadb or not tied.all
+        else f"A new, empty table.{tied.at_once()}"
+    )
+
+
+def dropped(size: Size, tied: Tied) -> str:
+    """Of a table that goes."""
+    return f"Removes {size} at once; it waits for transactions that use the table to end.{tied.at_once()}"
+
+
 def lock_sentence(
-    strategy: Strategy, trials: Sequence[Trial], size: Size, *, obstacle: str, held_up: str
+    strategy: Strategy, trials: Sequence[Trial], size: Size, tied: Tied, *, obstacle: str, held_up: str
 ) -> tuple[str, str]:
     """The sentence, and a warning ("" for most changes).
 
     *obstacle*: why a table that ought to be copied online can not be. *held_up*: the followers of the server.
     """
+    said, warning = _how(strategy, trials, size, tied, obstacle=obstacle, held_up=held_up)
+    return said + tied.at_once(), warning
+
+
+def _how(
+    strategy: Strategy, trials: Sequence[Trial], size: Size, tied: Tied, *, obstacle: str, held_up: str
+) -> tuple[str, str]:
     if strategy is Strategy.INSTANT:
         return f"Instant: only the catalogue is written, under {_SHORTLY}, whatever the number of rows.", ""
     if strategy is Strategy.ONLINE:
         return _online(trials, size, held_up), ""
     if strategy is Strategy.IN_PLACE:
         return _in_place(trials, size, obstacle, held_up)
-    return _direct(trials, size, obstacle)
+    return _direct(trials, size, tied, obstacle)
 
 
 def _online(trials: Sequence[Trial], size: Size, held_up: str) -> str:
@@ -92,18 +138,29 @@ def _in_place(trials: Sequence[Trial], size: Size, obstacle: str, held_up: str) 
     return f"{said} It can not be copied online: {obstacle}.", warning
 
 
-def _direct(trials: Sequence[Trial], size: Size, obstacle: str) -> tuple[str, str]:
+def _direct(trials: Sequence[Trial], size: Size, tied: Tied, obstacle: str) -> tuple[str, str]:
+    others = tied.while_copied()
     if not obstacle:
         return (
-            f"Copies the table in one statement: writers of it wait meanwhile, {size} long; readers go on.",
+            f"Copies the table in one statement: writers of it wait meanwhile, {size} long; readers go on.{others}",
             "",
         )
     took = size.seconds(_COPIED_PER_SECOND)
     said = (
         f"{_why_no_better(trials)}, and it can not be copied online: {obstacle}. "
-        f"Writers of it wait until {size} are copied, very roughly {took}; readers go on until the end."
+        f"Writers of it wait until {size} are copied, very roughly {took}; readers go on until the end.{others}"
     )
-    return said, f"can not be copied online: {obstacle}; its writers wait very roughly {took}"
+    return (
+        said,
+        f"can not be copied online: {obstacle}; its writers wait very roughly {took}.{others}".removesuffix(
+            "."
+        ),
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = list(names) if len(names) <= 4 else [*names[:3], f"{len(names) - 3} more"]
+    return f"{', '.join(shown[:-1])} and {shown[-1]}" if len(shown) > 1 else shown[0]
 
 
 def _begin(text: str) -> str:

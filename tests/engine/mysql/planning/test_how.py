@@ -256,6 +256,8 @@ def test_a_table_in_a_foreign_key_is_never_copied_online(server: Server) -> None
                 in how.lock
             )
             assert "its writers wait" in how.warning
+            held = table == "posts" and not flavour_of(both.link).mariadb  # measured
+            assert ("Whoever changes a row of users that it refers to waits as long" in how.warning) == held
             both.run(how, table)
 
 
@@ -280,11 +282,28 @@ def test_a_column_that_is_referred_to_is_tried_with_those_who_refer_to_it(server
 def test_a_new_foreign_key_on_a_big_table_makes_its_writers_wait_and_says_so(server: Server) -> None:
     bare = "CREATE TABLE posts (id INT NOT NULL PRIMARY KEY, user_id INT)"
     with place(server, USERS, bare) as both:
-        clause = "ADD CONSTRAINT f FOREIGN KEY (user_id) REFERENCES users (id)"
+        clause = "ADD CONSTRAINT `f` FOREIGN KEY (`user_id`) REFERENCES `users` (`id`)"
         how = both.how(clause, table="posts", relatives=["users"])
         assert how.strategy is Strategy.DIRECT
         assert "its writers wait" in how.warning
+        assert how.warning.endswith("Writers of users wait as long")
+        assert "Writers of users wait as long. Foreign keys tie it to users" in how.lock
         both.run(how, "posts")
+
+
+def test_a_child_of_a_table_of_its_own_name_in_another_schema_is_a_child(server: Server) -> None:
+    with schema_with(server, USERS) as (_, other):
+        child = f"CREATE TABLE users (id INT NOT NULL PRIMARY KEY, a INT, FOREIGN KEY (a) REFERENCES `{other}`.users (id))"
+        with place(server, child) as found:
+            parent = read_table(found.link, other, "users")
+            assert parent is not None
+            how = choose(
+                found.link, flavour_of(found.link), found.scratch, parent, [["MODIFY a BIGINT"]], target=found.link, rows=MANY,
+                bytes_=MUCH, relatives=[table for table in [read_table(found.link, found.schema, "users")] if table],
+            )  # fmt: skip
+            assert how.strategy is Strategy.DIRECT
+            assert "it is in a foreign key" in how.lock
+            found.link.run("DROP TABLE users")
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,9 @@ import pytest
 
 from engine.base import Severity, Strategy
 from engine.errors import BadFiles, Refused
+from engine.mysql.link import Link
 from engine.mysql.planning.planner import plan_mysql
-from engine.mysql.trouble import ServerRefused
+from engine.mysql.trouble import ServerRefused, Waited
 from tests.engine.mysql.planning.places import address_of
 from tests.engine.mysql.planning.rig import ground
 from tests.servers.server import Server
@@ -366,3 +367,30 @@ def test_a_parent_that_can_have_no_children_is_refused_by_the_plan(
         pytest.raises((Refused, BadFiles), match=why),
     ):
         here.plan(f"{now['p']}; {child}, CONSTRAINT f FOREIGN KEY (p) REFERENCES p (id));")
+
+
+CHILD = "CREATE TABLE c (id INT PRIMARY KEY, p INT, KEY p (p), CONSTRAINT f FOREIGN KEY (p) REFERENCES p (id)"
+
+
+@pytest.mark.parametrize(
+    ("live", "wanted"), [("", f"{CHILD});"), (f"{CHILD})", ""), (f"{CHILD})", f"{CHILD}, n INT);")]
+)
+def test_who_uses_a_parent_is_waited_for_when_the_plan_says_so(
+    server: Server, live: str, wanted: str
+) -> None:
+    parent = "CREATE TABLE p (id INT PRIMARY KEY, v INT)"
+    with (
+        ground(server, parent, *([live] if live else []), "INSERT INTO p VALUES (1, 1)") as here,
+        Link(here.address) as user,
+    ):
+        plan = here.plan(f"{parent}; {wanted}")
+        here.link.set({"lock_wait_timeout": 1, "innodb_lock_wait_timeout": 1})
+        user.run("START TRANSACTION")
+        user.run("UPDATE p SET v = 2")
+        said = "Foreign keys tie it to p: it waits for transactions" in plan.changes[0].lock
+        assert said == (bool(live) or not here.mariadb)
+        if said:
+            with pytest.raises(Waited):
+                here.carry_out(plan)
+            user.run("COMMIT")
+        here.carry_out(plan)
