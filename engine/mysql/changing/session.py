@@ -17,10 +17,11 @@ from engine.mysql.changing.statements import StatementRun
 from engine.mysql.changing.undeterred import Undeterred
 from engine.mysql.link import DDL_SETTINGS
 from engine.mysql.ownership.hold import HELD_UP_SECONDS, Hold
+from engine.mysql.ownership.records import NO_SUCH_TABLE
 from engine.mysql.ownership.watch import BeatingControl, Watch
 from engine.mysql.shadow.checkpoints import Checkpoint, Phase
 from engine.mysql.spec import Step
-from engine.mysql.trouble import OF_LOCKS, Trouble, Waited
+from engine.mysql.trouble import OF_LOCKS, ServerRefused, Trouble, Waited
 
 
 class MysqlSession(Session):
@@ -191,6 +192,10 @@ class MysqlSession(Session):
                 standing_of(self._hold.link, work.step)
             except DriftFound as drift:
                 return DriftFound(f"{drift} ({error})")
+        if isinstance(error, ServerRefused) and error.code == NO_SUCH_TABLE:
+            return DriftFound(
+                f"somebody dropped or renamed a table of ours, or yours for a while: plan again ({error})"
+            )
         return error
 
     def _ready(self, control: Control) -> Signal:
