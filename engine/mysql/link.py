@@ -31,6 +31,7 @@ SETTINGS: Mapping[str, object] = {
     "wait_timeout": 604_800,  # a connection may have nothing to do while rows are copied for days
     "completion_type": 0,
     "sql_safe_updates": 0,
+    "sql_notes": 1,  # a lossy value of a DECIMAL is told of by a note
     "sql_big_selects": 1,
     "sql_select_limit": 2**64 - 1,
     "lc_messages": "en_US",  # some of what the server says is read

@@ -21,7 +21,6 @@ from engine.mysql.copying.verify import Verification
 from engine.mysql.link import Link
 from engine.mysql.shadow.checkpoints import Phase
 from engine.mysql.shadow.inspection import Inspection
-from engine.mysql.shadow.shape import FILLING
 from engine.mysql.shadow.staging import Staging
 from engine.mysql.trouble import Waited
 
@@ -91,7 +90,7 @@ class OnlineCopy(Underway):
         """
         assert self._inspection is not None
         self._inspection.look_again(link)
-        link.set(FILLING)
+        link.set(self.filling)
         deadline = time.monotonic() + seconds
         self.capture.reach_end(link, seconds)
         self.capture.turn(link)

@@ -4,7 +4,7 @@ The session's thread does all the applying; it writes the checkpoint, and report
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
@@ -126,9 +126,17 @@ class Underway:
         self._saved = self._place
         self.stream.copies.append(self)
 
+    @property
+    def filling(self) -> Mapping[str, object]:
+        """Settings of a connection that fills the shadow.
+
+        What a strict server only notes (a DECIMAL is rounded, a DATETIME becomes a DATE) is a loss, unless something unsafe was allowed.
+        """
+        return {**FILLING, "sql_notes": int(not self.change.unsafe)}
+
     def open_link(self) -> Link:
         """A further connection that fills shadows."""
-        link = self.hold.open_link(settings=FILLING)
+        link = self.hold.open_link(settings=self.filling)
         with suppress(ServerRefused):  # not everybody may; then chunks with more warnings are cut
             link.set({"max_error_count": MOST_WARNINGS})
         return link

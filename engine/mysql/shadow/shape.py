@@ -15,8 +15,6 @@ from engine.mysql.tables import Column, Index, Table
 FILLING = {
     # Strict, so that a lossy value is told of; but historic zero and odd dates must survive.
     "sql_mode": "STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES",
-    # What a strict server only notes it does: a DECIMAL is rounded, a DATETIME becomes a DATE. Plans call that unsafe.
-    "sql_notes": 0,
     "foreign_key_checks": 0,  # there are none; saves the look
     "innodb_lock_wait_timeout": 1,  # meanwhile the application waits for the rows that we have locked already
 }

@@ -69,6 +69,7 @@ class Rig:
     dropped: Sequence[str] = ()
     fence: int = 1
     key: Sequence[str] = ()
+    unsafe: bool = False
     account: tuple[str, str] | None = (
         None  # user and password of the copy, when they are not the server's own
     )
@@ -145,7 +146,7 @@ class Rig:
         copy = None
         try:
             hold.take()
-            copy = OnlineCopy(watch, stream, change(step), step)
+            copy = OnlineCopy(watch, stream, change(step, unsafe=self.unsafe), step)
             yield copy
         finally:
             if copy is not None:
@@ -236,7 +237,7 @@ class Rig:
 NATIVE = {"sql_mode": "STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES"}
 
 
-def change(step: Step) -> Change:
+def change(step: Step, *, unsafe: bool = False) -> Change:
     """What the server would drive."""
     assert step.copy is not None
     return Change(
@@ -246,6 +247,7 @@ def change(step: Step) -> Change:
         ddl="ALTER …;",
         strategy=Strategy.ONLINE,
         lock="none",
+        unsafe=("rows are altered",) if unsafe else (),
     )
 
 

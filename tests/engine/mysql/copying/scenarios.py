@@ -20,6 +20,7 @@ class Scenario:
     dropped: tuple[str, ...] = ()
     source: str = "t"
     repairs: int = 0
+    unsafe: bool = False  # and allowed
 
 
 ADD = ("ADD COLUMN extra INT NOT NULL DEFAULT 5",)
@@ -337,7 +338,8 @@ ALTERS = (
     altered("enum_drops_used_late", "MODIFY e ENUM('a','b') NOT NULL", create=ENUMS, late=("INSERT INTO t VALUES (3,'c')",), refused="e"),
     altered("enum_to_set", "MODIFY e SET('b','a','c') NOT NULL", create=ENUMS, during=("INSERT INTO t VALUES (3,'c')",)),
     altered("members_in_another_order_and_case", "MODIFY e ENUM('C','B','A') NULL, MODIFY s SET('c','A','b') NULL, MODIFY v SET('c','A','b') NULL, MODIFY w ENUM('A','b') NULL", create="CREATE TABLE t (id INT PRIMARY KEY, e ENUM('a','b','c'), s SET('a','b','c'), v VARCHAR(9), w VARCHAR(9));; INSERT INTO t VALUES (1,'a','a,b','a,b','a'),(2,'b','','','b '),(3,NULL,NULL,NULL,NULL),(4,'c','a,b,c','b,a,c','2')", late=("INSERT INTO t VALUES (5,'c','b,c','c,a','B')",)),
-    altered("rounded", "MODIFY d DECIMAL(5,1), MODIFY f DECIMAL(5,1), MODIFY t DATE", create="CREATE TABLE t (id INT PRIMARY KEY, d DECIMAL(5,2), f DOUBLE, t DATETIME);; INSERT INTO t VALUES (1, 1.55, 1.25, '2024-01-02 03:04:05'), (2, -1.55, NULL, NULL)", late=("INSERT INTO t VALUES (3, 7.77, 7.77, '2024-01-02 03:04:05')",)),
+    altered("rounded", "MODIFY d DECIMAL(5,1), MODIFY f DECIMAL(5,1), MODIFY t DATE", create="CREATE TABLE t (id INT PRIMARY KEY, d DECIMAL(5,2), f DOUBLE, t DATETIME);; INSERT INTO t VALUES (1, 1.55, 1.25, '2024-01-02 03:04:05'), (2, -1.55, NULL, NULL)", late=("INSERT INTO t VALUES (3, 7.77, 7.77, '2024-01-02 03:04:05')",), unsafe=True),
+    altered("rounded_unasked", "MODIFY d DECIMAL(5,1)", create="CREATE TABLE t (id INT PRIMARY KEY, d DECIMAL(5,2));; INSERT INTO t VALUES (1, 1.5)", late=("INSERT INTO t VALUES (3, 7.77)",), refused="d.*row with id = 3"),
     altered("decimal_out_of_range", "MODIFY d DECIMAL(4,2)", create="CREATE TABLE t (id INT PRIMARY KEY, d DECIMAL(5,2));; INSERT INTO t VALUES (1, 1.5), (2, 123.45)", refused="row with id = 2"),
     altered("spaces_that_are_cut", "MODIFY v VARCHAR(3)", create="CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(9));; INSERT INTO t VALUES (1, 'abc'), (2, 'abc  ')", refused="fit|differ"),
     altered("enum_to_varchar", "MODIFY e VARCHAR(9) NOT NULL", create=ENUMS, late=("INSERT INTO t VALUES (3,'c')",)),

@@ -75,6 +75,7 @@ def check(server: Server, scenario: Scenario) -> None:
         source=scenario.source,
         renames=scenario.renames,
         dropped=scenario.dropped,
+        unsafe=scenario.unsafe,
     )
     run(scenario, rig)
 
