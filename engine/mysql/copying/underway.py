@@ -130,7 +130,7 @@ class Underway:
     def filling(self) -> Mapping[str, object]:
         """Settings of a connection that fills the shadow.
 
-        What a strict server only notes (a DECIMAL is rounded, a DATETIME becomes a DATE) is a loss, unless something unsafe was allowed.
+        What a strict server only notes (a DECIMAL is rounded, a DATETIME becomes a DATE) is a loss, unless a loss was allowed.
         """
         return {**FILLING, "sql_notes": int(not self.change.unsafe)}
 
