@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Self
 
+from engine.mysql.quoting import quote_table
+
 SHADOW_SUFFIX = "__osc_n"  # the table that is filled
 OLD_SUFFIX = "__osc_o"  # the replaced table, until it is removed
 DELTA_SUFFIX = "__osc_d"  # the keys that changed while copying, where triggers capture them
@@ -54,6 +56,17 @@ class Statement:
     sql: str  # without ;
     algorithm: Algorithm
     after: Fingerprints  # of every table that the statement touches, once it has run (RC-4)
+
+    def altered(self, schema: str) -> str | None:
+        """The table that it alters, if it is an ALTER TABLE."""
+        return next(
+            (
+                name
+                for name, _ in self.after
+                if self.sql.startswith(f"ALTER TABLE {quote_table(schema, name)} ")
+            ),
+            None,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

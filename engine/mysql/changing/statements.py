@@ -9,6 +9,7 @@ from engine import faults
 from engine.base import Change, Control, Progress, Signal
 from engine.errors import DriftFound, Refused, TargetUnavailable
 from engine.mysql.blockers import blockers
+from engine.mysql.changing.server_copy import ServerCopy, server_copy
 from engine.mysql.changing.stages import Stage, stage_of
 from engine.mysql.changing.standing import differs, statements_run
 from engine.mysql.ownership.watch import Watch
@@ -41,6 +42,7 @@ class StatementRun:
         self._control = control
         self._rows_total = 0
         self._share = 0.0
+        self._copy: ServerCopy | None = None  # what is under way, if it is one
 
     def run(self) -> Signal:
         """Run what has not run yet. GO when all have; DriftFound, Refused, Trouble; Lost: look again with a new hold."""
@@ -48,6 +50,7 @@ class StatementRun:
         self._rows_total = self._estimate()
         for number in range(done, len(self._step.statements)):
             statement = self._step.statements[number]
+            self._copy = server_copy(self._watch, self._step.schema, statement)
             patience = Patience(self._watch, self._control, self._tables(), self._report)
             signal = patience.until(partial(self._attempt, statement, number))
             if signal is not Signal.GO:
@@ -59,15 +62,23 @@ class StatementRun:
         if statements_run(self._hold.link, self._step) != number:
             raise DriftFound(f"{self._change.table} was changed by somebody else at this moment: plan again")
         self._hold.check_address()
+        if self._copy is not None:
+            self._copy.see_free()
         faults.reached("before_statement")
+        watched = statement.algorithm in BUILDING or self._copy is not None
+        budget = LockBudget(self._watch, self._hold.link.id) if watched else None
         try:
             with (
                 self._settled(statement),
                 Running(self._hold.link, statement.sql + statement.algorithm.clause) as running,
             ):
-                signal = self._follow(running, statement)
+                signal = self._follow(running, statement, budget)
         except ServerRefused as error:
             raise self._explained(error, statement) from error
+        except Waited:
+            if self._copy is not None and budget is not None and budget.worked:
+                self._copy.thrown_away()
+            raise
         if signal is Signal.GO:
             faults.reached("after_statement")
             self._check(statement)
@@ -86,8 +97,7 @@ class StatementRun:
             with suppress(Lost):
                 self._hold.settle_link()
 
-    def _follow(self, running: Running, statement: Statement) -> Signal:
-        budget = LockBudget(self._watch, self._hold.link.id) if statement.algorithm in BUILDING else None
+    def _follow(self, running: Running, statement: Statement, budget: LockBudget | None) -> Signal:
         if running.over(QUICK_SECONDS):
             running.outcome()
             return Signal.GO
@@ -109,9 +119,9 @@ class StatementRun:
         return Signal.GO
 
     def _look(self, statement: Statement, budget: LockBudget | None) -> str | None:
-        """What goes on, for people; None: others have had to wait for too long."""
+        """What goes on, for people; None: others have had to wait for too long. A copy the server itself gives up by then."""
         link = self._hold.link
-        if budget is not None and budget.spent():
+        if budget is not None and budget.spent() and statement.algorithm in BUILDING:
             return None
         if budget is not None and budget.at_the_end:
             found = self._watch.ask(lambda other: blockers(other, self._tables(), self._hold.connections))
@@ -154,7 +164,8 @@ class StatementRun:
         return Refused(f"{self._change.table}: {error}")
 
     def _tables(self) -> list[tuple[str, str]]:
-        return [(self._step.schema, name) for name, _ in self._step.before]
+        found = [(self._step.schema, name) for name, _ in self._step.before]
+        return list(dict.fromkeys([*found, *(self._copy.tables if self._copy else ())]))
 
     def _estimate(self) -> int:
         """About how many rows the change's table has; 0: nothing is known."""
@@ -171,7 +182,7 @@ class StatementRun:
                 change=self._change,
                 rows_copied=int(self._share * self._rows_total),
                 rows_total=self._rows_total,
-                detail=detail,
+                detail=self._copy.told(detail) if self._copy else detail,
             )
         )
 

@@ -20,6 +20,20 @@ def has_children(link: Link, schema: str, table: str) -> bool:
     )
 
 
+def children_of(link: Link, schema: str, table: str) -> list[str]:
+    """The other tables of the same schema whose foreign keys refer to the table; not under a lock, as above."""
+    found = link.rows(
+        """
+        SELECT DISTINCT TABLE_NAME FROM information_schema.REFERENTIAL_CONSTRAINTS
+         WHERE UNIQUE_CONSTRAINT_SCHEMA = %s AND REFERENCED_TABLE_NAME = %s
+           AND CONSTRAINT_SCHEMA = UNIQUE_CONSTRAINT_SCHEMA AND TABLE_NAME <> REFERENCED_TABLE_NAME
+        """,
+        schema,
+        table,
+    )
+    return sorted(str(name) for (name,) in found)
+
+
 def has_children_now(link: Link, flavour: Flavour, schema: str, table: str) -> bool:
     """The same while the application waits; what MariaDB does not tell an account without PROCESS is not seen."""
     if not flavour.mariadb:

@@ -22,7 +22,8 @@ class LockBudget:
         self._connection_id = connection_id
         self._sees_all = False
         self._free_at = time.monotonic()  # when it was last seen that nobody had to wait
-        self._worked = False
+        self.worked = False
+        """Whether it was seen at work."""
         self.at_the_end = False
         """Whether it waits for its last lock."""
 
@@ -32,11 +33,11 @@ class LockBudget:
         state = self._watch.state_of(self._connection_id) or ""
         if not state.startswith(_WAITS):
             self._sees_all = self._sees_all or self._may_see_all()
-            self._worked, self.at_the_end = True, False
+            self.worked, self.at_the_end = True, False
             self._free_at = now
             return False
-        self.at_the_end = self._worked
-        if self._worked and self._sees_all and not self._queued():
+        self.at_the_end = self.worked
+        if self.worked and self._sees_all and not self._queued():
             self._free_at = now
         return now - self._free_at >= BUDGET_SECONDS
 

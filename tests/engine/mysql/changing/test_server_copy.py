@@ -1,0 +1,155 @@
+"""A copy by the server makes writers wait: it begins when nobody has the table, and is not thrown away again and again."""
+
+import re
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from engine import faults
+from engine.base import Change, Progress, Signal
+from engine.errors import Refused
+from engine.mysql.changing import statements
+from engine.mysql.link import Link
+from engine.mysql.spec import Algorithm
+from engine.mysql.waiting import patience
+from tests.engine.driving import drive
+from tests.engine.mysql.changing.plans import Shop
+from tests.engine.mysql.changing.test_session import caller, filled
+from tests.servers.server import Server
+
+ROWS = 30_000
+ITEMS = "CREATE TABLE items (id INT PRIMARY KEY, order_id INT, FOREIGN KEY (order_id) REFERENCES orders (id))"
+LOG = "CREATE TABLE log (id INT AUTO_INCREMENT PRIMARY KEY, order_id INT)"
+LOGGED = (
+    "CREATE TRIGGER logged AFTER INSERT ON orders FOR EACH ROW INSERT INTO log (order_id) VALUES (NEW.id)"
+)
+
+
+@pytest.fixture
+def shop(server: Server) -> Shop:
+    return filled(Shop(server), "orders", rows=ROWS)
+
+
+def widened(shop: Shop) -> Change:
+    return shop.statements("orders", ("ALTER TABLE {t} MODIFY quantity BIGINT NOT NULL", Algorithm.COPY))
+
+
+@pytest.fixture
+def begun() -> Iterator[list[str]]:
+    """One entry for each time that the statement was begun."""
+    found: list[str] = []
+    faults.install(lambda point: found.append(point) if point == "before_statement" else None)
+    yield found
+    faults.install(None)
+
+
+@pytest.mark.parametrize("use", ["SELECT * FROM orders WHERE id = 1", "UPDATE items SET id = 2"])
+def test_it_does_not_begin_while_somebody_has_the_table_or_writes_to_its_children(
+    shop: Shop, begun: list[str], use: str
+) -> None:
+    shop.run(ITEMS, "INSERT INTO items VALUES (1, 1)")
+    change, control = widened(shop), caller()
+    over, waits = threading.Event(), [0.0]
+
+    def application() -> None:
+        with shop.link(settings={"lock_wait_timeout": 50}) as link:
+            while not over.is_set():
+                began = time.monotonic()
+                link.run("UPDATE orders SET note = 'b' WHERE id = 7")
+                waits.append(time.monotonic() - began)
+                over.wait(0.01)
+
+    def listen(progress: Progress) -> None:
+        if progress.detail.startswith("waiting for a lock on orders") and time.monotonic() - start > 2:
+            seen.append((len(begun), progress.detail))
+            holder.close()
+
+    seen: list[tuple[int, str]] = []
+    writer = threading.Thread(target=application)
+    control.on_report = listen
+    with shop.link() as holder, shop.session() as session:
+        holder.run("START TRANSACTION")
+        holder.run(use)
+        start = time.monotonic()
+        writer.start()
+        try:
+            assert drive(session, change, control) is Signal.GO
+        finally:
+            over.set()
+            writer.join()
+    assert seen[0][0] == 0, "it was begun in vain"
+    assert f"held by connection {holder.id} of" in seen[0][1]
+    assert len(begun) == 1
+    assert max(waits) < 3.0
+    assert shop.left_behind() == []
+
+
+def test_a_table_that_only_its_triggers_write_to_is_not_waited_for(shop: Shop, begun: list[str]) -> None:
+    shop.run(LOG, LOGGED)
+    change = shop.statements("orders", ("ALTER TABLE {t} MODIFY quantity BIGINT NOT NULL", Algorithm.COPY))
+    with shop.link() as holder, shop.session() as session:
+        holder.run("START TRANSACTION")
+        holder.rows("SELECT * FROM log")
+        assert drive(session, change, caller()) is Signal.GO
+    assert len(begun) == 1
+
+
+class Readers:
+    """Each time that the server copies the table, somebody begins to read it, and goes when it was given up."""
+
+    def __init__(self, shop: Shop) -> None:
+        self._shop = shop
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> "Readers":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        with self._shop.link() as link, self._shop.link() as other:
+            while not self._over.is_set():
+                if self._copying(other):
+                    link.run("START TRANSACTION")
+                    link.rows("SELECT 1 FROM orders LIMIT 1")
+                    while self._copying(other, waiting=True) and not self._over.is_set():
+                        self._over.wait(0.02)
+                    self._over.wait(0.3)
+                    link.run("COMMIT")
+                self._over.wait(0.002)
+
+    def _copying(self, link: Link, *, waiting: bool = False) -> bool:
+        state = link.value(
+            "SELECT state FROM information_schema.processlist WHERE info LIKE 'ALTER TABLE%quantity%'"
+        )
+        return bool(state) and (waiting or "copy to tmp table" in str(state))
+
+
+def test_a_copy_that_was_thrown_away_three_times_is_not_begun_a_fourth(
+    shop: Shop, begun: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(statements, "QUICK_SECONDS", 0.05)
+    monkeypatch.setattr(statements, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(patience, "FIRST_REST_SECONDS", 0.1)
+    change, control = widened(shop), caller()
+    told: list[str] = []
+
+    def listen(progress: Progress) -> Signal:
+        told.append(progress.detail)
+        return Signal.STOP if len(begun) > 3 else Signal.GO
+
+    control.on_report = listen
+    in_words = r"orders: .*3 times.*connection \d+ of .*the table is as it was"
+    with shop.session() as session, Readers(shop), pytest.raises(Refused, match=in_words):
+        drive(session, change, control)
+    assert len(begun) == 3
+    assert any(re.search("thrown away 1 of 3 times", detail) for detail in told)
+    assert any(re.search("thrown away 2 of 3 times", detail) for detail in told)
+    assert shop.left_behind() == []
+    assert shop.rows("SELECT COUNT(*) FROM orders") == [(ROWS,)]
