@@ -28,8 +28,8 @@ _DIRECTORY = "DATA DIRECTORY"
 _RENAME_APART = "columns can be renamed in a plan of their own, what uses them dropped in one before and made again in one after"
 _ROUNDS = 3  # what one ALTER leaves undone the next may do
 
-Sizes = Callable[[Key], tuple[int, int]]
-"""Rows and bytes of a live table."""
+Sizes = Callable[[Key, tuple[str, ...]], tuple[int, int]]
+"""Rows and bytes of a live table, or of its partitions of these names."""
 
 BENDING = frozenset({"enum", "set", "binary", "varbinary", "datetime", "timestamp", "time", "year"})
 """Types of key columns that are not changed by an online copy."""
@@ -209,7 +209,6 @@ class Altering:
             table = self._tables.table(parent)
             if table is not None:
                 others[parent] = table
-        rows, size = self.sizes(key)
         how = choose(
             self._link,
             self._flavour,
@@ -217,8 +216,7 @@ class Altering:
             self._placed(start),
             [[self._stage.placed(part) for part in parts] for parts in alters],
             target=self._target,
-            rows=rows,
-            bytes_=size,
+            sizes=lambda partitions: self.sizes(key, partitions),
             relatives=[self._placed(others[other]) for other in sorted(others) if other != key],
             no_copy=no_copy or _no_copy(start, wanted, columns, self._flavour),
         )

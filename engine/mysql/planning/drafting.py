@@ -110,7 +110,7 @@ class Drafting:
                     "and is not in the plan: drop that key first"
                 )
         self._stage.gone(key)
-        rows, size = self._altering.sizes(key)
+        rows, size = self._altering.sizes(key, ())
         sql = f"DROP TABLE {quote_table(*key)}"
         lock = dropped(Size(rows=rows, bytes_=size), self._altering.tied(unit.now))
         return Piece(

@@ -1,15 +1,17 @@
 """How a change of one table will run and what it locks: asked of the server on a clone, never looked up in a list."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from engine.base import Strategy
+from engine.errors import Refused
 from engine.mysql.elements import foreign_key_of
 from engine.mysql.flavour import Flavour
 from engine.mysql.link import Link
 from engine.mysql.planning.insistence import insists_on_a_key
 from engine.mysql.planning.lock_sentences import Size, Tied, lock_sentence
+from engine.mysql.planning.partitions import drops_rows, named_partitions, read_partitioning, reorganises
 from engine.mysql.planning.trial import Clone, Trial
 from engine.mysql.quoting import quote_name
 from engine.mysql.replicas import followers
@@ -22,6 +24,9 @@ DIRECT_BYTES = 16 * 1024 * 1024
 _NEW_KEY = re.compile(r"ADD CONSTRAINT `(?:[^`]|``)+` FOREIGN KEY")
 _ROW_VERSIONS = 64  # of InnoDB's instant columns, per table
 _ROW_VERSIONS_9_1 = 255
+
+Sizes = Callable[[tuple[str, ...]], tuple[int, int]]
+"""Rows and bytes of the live table's partitions of these names; of none: of all of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +51,7 @@ def choose(
     alters: Sequence[Sequence[str]],
     *,
     target: Link,
-    rows: int,
-    bytes_: int,
+    sizes: Sizes,
     relatives: Sequence[Table] = (),
     no_copy: str = "",
 ) -> How:
@@ -58,10 +62,11 @@ def choose(
     all of its tables are dropped. *target* is a session on the server that has the live table.
     *relatives* are the tables that *table* refers to, or that refer to it, by foreign keys. *no_copy* is a further reason
     why the table can not be copied online, as a phrase ("its key is dropped"). ServerRefused: the server takes them in no way.
+    Refused: a copy would bring back rows that are to go.
     """
     clone = Clone(link, flavour, scratch, table, _touched(table, relatives, alters))
     tied = _tied(table, relatives, alters, flavour)
-    choice = _Choice(target, flavour, table, clone, Size(rows=rows, bytes_=bytes_), tied)
+    choice = _Choice(target, flavour, table, clone, sizes, tied)
     return choice.made(alters, no_copy)
 
 
@@ -97,15 +102,15 @@ class _Choice:
     """One table's choice."""
 
     def __init__(
-        self, target: Link, flavour: Flavour, table: Table, clone: Clone, size: Size, tied: Tied
+        self, target: Link, flavour: Flavour, table: Table, clone: Clone, sizes: Sizes, tied: Tied
     ) -> None:
         self._target = target
         self._flavour = flavour
         self._table = table
         self._clone = clone
-        self._size = size
+        self._sizes = sizes
         self._tied = tied
-        self._small = size.rows <= DIRECT_ROWS and size.bytes_ <= DIRECT_BYTES
+        self._small = self._is_small()
         self._followers: str | None = None
 
     def made(self, alters: Sequence[Sequence[str]], no_copy: str) -> How:
@@ -118,7 +123,16 @@ class _Choice:
         obstacle = no_copy or self._obstacle()
         if obstacle:
             return self._as_the_server_does(trials, obstacle)
+        self._refuse_lost_drops(trials)
         return self._how(Strategy.ONLINE, trials)
+
+    def _refuse_lost_drops(self, trials: Sequence[Trial]) -> None:
+        """A partition that is dropped from an empty copy takes no rows along: they would all come into the others."""
+        for trial in filter(lambda one: drops_rows(one.clauses), trials):
+            raise Refused(
+                f"{self._table.name}: {trial.clauses} removes rows of the table itself, while the rest of the change copies "
+                "them into a new one: drop the partitions in a plan of its own, first"
+            )
 
     def _as_the_server_does(self, trials: Sequence[Trial], obstacle: str = "") -> How:
         """No shadow table: the server's own algorithms. Where one makes writers wait, all of it is told as that."""
@@ -177,9 +191,22 @@ class _Choice:
 
     def _harmless(self, trial: Trial) -> bool:
         """Whether it can run on the live table as it is: writers go on, and nobody waits for it long."""
+        if self._reorganised([trial]):
+            return self._is_small(self._reorganised([trial]))
         if trial.moves_rows or trial.algorithm is Algorithm.COPY:
             return False
         return not trial.builds_index or self._small or not self._held_up()
+
+    def _is_small(self, partitions: tuple[str, ...] = ()) -> bool:
+        rows, bytes_ = self._sizes(partitions)
+        return rows <= DIRECT_ROWS and bytes_ <= DIRECT_BYTES
+
+    def _reorganised(self, trials: Sequence[Trial]) -> tuple[str, ...]:
+        """The partitions of the live table whose rows alone are written anew; empty: all are, or none."""
+        moving = [trial.clauses for trial in trials if trial.moves_rows]
+        names = tuple(name for clauses in moving for name in named_partitions(clauses))
+        known = read_partitioning(self._table.partitions).definitions if names else {}
+        return names if all(map(reorganises, moving)) and all(name in known for name in names) else ()
 
     def _held_up(self) -> str:
         if self._followers is None:
@@ -208,9 +235,10 @@ class _Choice:
 
     def _how(self, strategy: Strategy, trials: Sequence[Trial], obstacle: str = "") -> How:
         held_up = self._held_up() if any(t.builds_index or t.moves_rows for t in trials) else ""
-        lock, warning = lock_sentence(
-            strategy, trials, self._size, self._tied, obstacle=obstacle, held_up=held_up
-        )
+        partitions = self._reorganised(trials) if strategy is Strategy.DIRECT else ()
+        rows, bytes_ = self._sizes(partitions)
+        size = Size(rows=rows, bytes_=bytes_, partitions=partitions)
+        lock, warning = lock_sentence(strategy, trials, size, self._tied, obstacle=obstacle, held_up=held_up)
         return How(
             strategy=strategy,
             alters=tuple((trial.clauses, trial.algorithm) for trial in trials),

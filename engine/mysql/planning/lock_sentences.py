@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.base import Strategy
+from engine.mysql.planning.partitions import named_partitions, reorganises
 from engine.mysql.planning.trial import Trial
+from engine.mysql.quoting import quote_names
 from engine.mysql.spec import Algorithm
 
 # Of two vCPUs with a cold-ish cache; real servers are faster. Only the order of magnitude is said.
@@ -15,10 +17,11 @@ _SHORTLY = "an exclusive metadata lock for milliseconds"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
-    """The live table as the server estimates it."""
+    """The live table as the server estimates it, or some of its partitions."""
 
     rows: int
     bytes_: int  # with its indexes
+    partitions: tuple[str, ...] = ()  # their names; empty: it is all of the table
 
     def __str__(self) -> str:
         return f"about {self.rows:,} row{'' if self.rows == 1 else 's'} ({_bytes(self.bytes_)})"
@@ -109,6 +112,8 @@ def _why_no_better(trials: Sequence[Trial]) -> str:
     copied = next((t for t in trials if t.moves_rows), None)
     if copied is None:
         return "The server would read all rows"
+    if reorganises(copied.clauses):
+        return f"The server can only move the rows of {_named(named_partitions(copied.clauses))} while writers wait"
     if copied.algorithm in (Algorithm.INPLACE, Algorithm.NOCOPY):
         if copied.unseen:
             return "Without the PROCESS privilege it can not be seen whether the server would rebuild the whole table"
@@ -141,6 +146,9 @@ def _in_place(trials: Sequence[Trial], size: Size, obstacle: str, held_up: str) 
 def _direct(trials: Sequence[Trial], size: Size, tied: Tied, obstacle: str) -> tuple[str, str]:
     others = tied.while_copied()
     if not obstacle:
+        if size.partitions:
+            said = f"Moves the rows of {_named(size.partitions)} in one statement: writers of the table wait meanwhile"
+            return f"{said}, {size} long; readers go on until the end.", ""
         return (
             f"Copies the table in one statement: writers of it wait meanwhile, {size} long; readers go on.{others}",
             "",
@@ -161,6 +169,10 @@ def _direct(trials: Sequence[Trial], size: Size, tied: Tied, obstacle: str) -> t
 def _listed(names: Sequence[str]) -> str:
     shown = list(names) if len(names) <= 4 else [*names[:3], f"{len(names) - 3} more"]
     return f"{', '.join(shown[:-1])} and {shown[-1]}" if len(shown) > 1 else shown[0]
+
+
+def _named(partitions: Sequence[str]) -> str:
+    return f"PARTITION {quote_names(partitions)}"
 
 
 def _begin(text: str) -> str:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from engine.mysql.quoting import quote_names
 from engine.mysql.shown import Piece, joined, pieces, split_list, unquoted
 
+_NAME = r"`(?:[^`]|``)+`"
+_NAMED = re.compile(rf"(?:DROP|REORGANIZE) PARTITION ({_NAME}(?:, {_NAME})*)(?: INTO \(|\Z)")
 _COUNT = re.compile(r"\s*\bPARTITIONS (\d+)\s*\Z")
 
 
@@ -58,14 +60,25 @@ def partition_alters(now: str, wanted: str) -> list[list[str]]:
     return [[_plain(wanted)]]
 
 
-def dropped_partitions(now: str, wanted: str) -> tuple[str, ...]:
-    """The names of partitions whose rows go with them."""
-    return tuple(
-        unquoted(name)
-        for (clause,) in partition_alters(now, wanted)
-        if clause.startswith("DROP PARTITION ")
-        for name in re.findall(r"`(?:[^`]|``)+`", clause)
-    )
+def drops_rows(clauses: str) -> bool:
+    """Whether rows go with partitions."""
+    return clauses.startswith("DROP PARTITION ")
+
+
+def moves_no_row(clauses: str) -> bool:
+    """Of clauses about partitions: whether some only come, empty, or go with their rows."""
+    return drops_rows(clauses) or clauses.startswith("ADD PARTITION (")
+
+
+def reorganises(clauses: str) -> bool:
+    """Whether the rows of some partitions move, and of those alone."""
+    return clauses.startswith("REORGANIZE PARTITION ")
+
+
+def named_partitions(clauses: str) -> tuple[str, ...]:
+    """The partitions of the table that are dropped or reorganised."""
+    found = _NAMED.match(clauses)
+    return tuple(unquoted(name) for name in re.findall(_NAME, found[1])) if found else ()
 
 
 def values_of(definition: str) -> tuple[str, ...] | None:

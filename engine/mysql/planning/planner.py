@@ -198,10 +198,10 @@ class _Planning:
                 found[schema] = {**found.get(schema, {}), name: child}
         return found
 
-    def _sizes(self) -> Callable[[Key], tuple[int, int]]:
+    def _sizes(self) -> Callable[[Key, tuple[str, ...]], tuple[int, int]]:
         @cache
-        def sizes(key: Key) -> tuple[int, int]:
-            return size_of(self._link, key[0], self._renames[key[0]].source(key[1]))
+        def sizes(key: Key, partitions: tuple[str, ...]) -> tuple[int, int]:
+            return size_of(self._link, key[0], self._renames[key[0]].source(key[1]), partitions)
 
         return sizes
 

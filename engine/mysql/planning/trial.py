@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from engine.mysql.catalog import plainly, read_table
 from engine.mysql.flavour import Flavour
 from engine.mysql.link import Link
+from engine.mysql.planning.partitions import moves_no_row
 from engine.mysql.quoting import quote_name, quote_table
 from engine.mysql.spec import OWN_PREFIX, Algorithm
 from engine.mysql.tables import Index, Table
@@ -70,7 +71,7 @@ class Clone:
         before = self._pieces()
         algorithm, reason = self._gentlest(clauses, instant=instant)
         after = self._pieces()
-        moved = self._moved(algorithm, before, after)
+        moved = self._moved(clauses, algorithm, before, after)
         if moved and algorithm in (Algorithm.INSTANT, Algorithm.NOCOPY):
             algorithm = Algorithm.COPY  # MariaDB takes ALGORITHM=INSTANT for some that it copies all the same
         return Trial(
@@ -181,17 +182,20 @@ class Clone:
             table = read_table(self._link, self._scratch, self._table.name)
             return frozenset(_made_of(table, index) for index in table.indexes) if table else frozenset()
 
-    def _moved(self, algorithm: Algorithm, before: "_Pieces | None", after: "_Pieces | None") -> bool:
+    def _moved(
+        self, clauses: str, algorithm: Algorithm, before: "_Pieces | None", after: "_Pieces | None"
+    ) -> bool:
         """Whether the rows got a new home. A table of another engine has no pieces: then the algorithm says it."""
         if algorithm is Algorithm.COPY:
             return True
         if before is not None and after is not None and bool(before.tables) is not bool(after.tables):
             return True  # into InnoDB, or out of it
         if before is None or after is None or not before.tables:
-            return algorithm is Algorithm.PLAIN or (
-                algorithm
-                is Algorithm.INPLACE  # on MySQL it may or may not, on MariaDB NOCOPY would have done
-            )
+            if algorithm is Algorithm.PLAIN:
+                return not moves_no_row(clauses)
+            return (
+                algorithm is Algorithm.INPLACE
+            )  # on MySQL it may or may not, on MariaDB NOCOPY would have done
         rebuilt = any(after.tables.get(name, number) != number for name, number in before.tables.items())
         gone, new = before.tables.keys() - after.tables.keys(), after.tables.keys() - before.tables.keys()
         return rebuilt or bool(gone and new)

@@ -59,7 +59,8 @@ class Place:
         return choose(
             link or self.link, flavour_of(self.link), self.scratch, found,
             [[alter] if isinstance(alter, str) else alter for alter in alters],
-            target=link or self.link, rows=rows, bytes_=bytes_, relatives=[other for other in others if other], no_copy=no_copy,
+            target=link or self.link, sizes=lambda _: (rows, bytes_), no_copy=no_copy,
+            relatives=[other for other in others if other],
         )  # fmt: skip
 
     def run(self, how: How, table: str = "users") -> None:
@@ -199,6 +200,8 @@ def test_without_the_process_privilege_a_rebuild_is_never_taken_for_harmless(
 ) -> None:
     with limited(server, users) as link:
         assert users.how("ADD COLUMN z INT", link=link).strategy is Strategy.INSTANT
+        users.link.run(RANGES.replace("users", "parted"))
+        assert users.how("DROP PARTITION `p0`", table="parted", link=link).strategy is Strategy.IN_PLACE
         how = users.how("MODIFY a INT NOT NULL", link=link)
         assert how.strategy is Strategy.ONLINE
         assert "Without the PROCESS privilege" in how.lock
@@ -298,8 +301,8 @@ def test_a_child_of_a_table_of_its_own_name_in_another_schema_is_a_child(server:
             parent = read_table(found.link, other, "users")
             assert parent is not None
             how = choose(
-                found.link, flavour_of(found.link), found.scratch, parent, [["MODIFY a BIGINT"]], target=found.link, rows=MANY,
-                bytes_=MUCH, relatives=[table for table in [read_table(found.link, found.schema, "users")] if table],
+                found.link, flavour_of(found.link), found.scratch, parent, [["MODIFY a BIGINT"]], target=found.link,
+                sizes=lambda _: (MANY, MUCH), relatives=[table for table in [read_table(found.link, found.schema, "users")] if table],
             )  # fmt: skip
             assert how.strategy is Strategy.DIRECT
             assert "it is in a foreign key" in how.lock
@@ -366,7 +369,7 @@ HASHES = "CREATE TABLE users (id INT NOT NULL PRIMARY KEY, a INT) PARTITION BY H
         (RANGES, "ADD PARTITION (PARTITION p2 VALUES LESS THAN (30))", Strategy.IN_PLACE),
         (RANGES, "DROP PARTITION p0", Strategy.IN_PLACE),
         (RANGES, "ADD COLUMN z INT", Strategy.INSTANT),
-        (RANGES, "REORGANIZE PARTITION p1 INTO (PARTITION p1 VALUES LESS THAN (15), PARTITION p2 VALUES LESS THAN (20))",
+        (RANGES, "REORGANIZE PARTITION `p1` INTO (PARTITION p1 VALUES LESS THAN (15), PARTITION p2 VALUES LESS THAN (20))",
          Strategy.ONLINE),
         (HASHES, "ADD PARTITION PARTITIONS 2", Strategy.ONLINE),
         (HASHES, "COALESCE PARTITION 1", Strategy.ONLINE),

@@ -2,8 +2,9 @@
 
 import pytest
 
-from engine.base import Severity
-from engine.mysql.planning.partitions import dropped_partitions, partition_alters
+from engine.base import Severity, Strategy
+from engine.errors import Refused
+from engine.mysql.planning.partitions import named_partitions, partition_alters
 from engine.mysql.trouble import ServerRefused
 from tests.engine.mysql.planning.rig import ddl, ground
 from tests.servers.server import Server
@@ -94,10 +95,78 @@ def test_partitions_that_are_managed_elsewhere_are_left_alone(server: Server) ->
         assert "PARTITION BY RANGE" in change.ddl
 
 
-def test_the_names_of_lost_partitions_are_told() -> None:
+TEN = " UNION ALL ".join(f"SELECT {digit} AS d" for digit in range(10))
+NUMBERS = (
+    f"(SELECT a.d + 10*b.d + 100*c.d + 1000*e.d + 10000*f.d AS n FROM ({TEN}) a, ({TEN}) b, ({TEN}) c, ({TEN}) e, "
+    "(SELECT 0 AS d UNION SELECT 1 UNION SELECT 2) f HAVING n < 24000) AS numbers"
+)
+YEARS = "INSERT INTO t (id, a) SELECT n, n FROM " + NUMBERS
+THIRDS = "INSERT INTO t (id, a, k) SELECT n, n, 1 + n % 3 FROM " + NUMBERS
+BY_LIST = "CREATE TABLE t (id INT, a INT, k INT, PRIMARY KEY (id, k)) PARTITION BY LIST (k) "
+ROTATIONS = {
+    "a window that moves on": (
+        (ranges(8_000, 16_000, 24_000, more=True), YEARS), ranges(16_000, 24_000, 32_000, more=True),
+        ["DROP PARTITION `p8000`", "REORGANIZE PARTITION `pm` INTO"], "id < 8000",
+    ),
+    "a list that goes and one that grows": (
+        (BY_LIST + "(PARTITION a VALUES IN (1), PARTITION b VALUES IN (2), PARTITION c VALUES IN (3))", THIRDS),
+        BY_LIST + "(PARTITION b VALUES IN (2), PARTITION c VALUES IN (3, 4))",
+        ["DROP PARTITION `a`", "REORGANIZE PARTITION `c` INTO"], "k = 1",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ROTATIONS)
+def test_of_a_big_table_partitions_go_with_their_rows_and_small_ones_are_split_by_themselves(
+    server: Server, name: str
+) -> None:
+    before, after, clauses, gone = ROTATIONS[name]
+    with ground(server, *before) as here:
+        staying = here.link.value(f"SELECT COUNT(*) FROM t WHERE NOT ({gone})")
+        (change,) = here.settle(after).changes
+        lines = change.ddl.split(";\n")
+        assert [clause in line for clause, line in zip(clauses, lines, strict=True)] == [True, True]
+        assert change.strategy is Strategy.DIRECT
+        assert change.lock.startswith(
+            f"Moves the rows of {clauses[1][11:].removesuffix(' INTO')} in one statement: writers"
+        )
+        assert change.unsafe == (f"Unsafe operation detected: {clauses[0]}",)
+        assert here.link.row(f"SELECT COUNT(*), COALESCE(SUM({gone}), 0) FROM t") == (staying, 0)
+
+
+def test_rows_that_go_with_a_partition_are_never_copied(server: Server) -> None:
+    wider = ranges(2_000, 24_000, more=True).replace("a INT", "a BIGINT")
+    split = ranges(2_000, 9_000, 24_000, more=True)
+    with ground(server, ranges(1_000, 2_000, 24_000, more=True), YEARS) as here:
+        for after in (wider, split):
+            with pytest.raises(Refused, match=r"t: DROP PARTITION `p1000` .* in a plan of its own, first"):
+                here.plan(after)
+        here.settle(ranges(2_000, 24_000, more=True))
+        for after in (wider, split):
+            assert here.plan(after).changes[0].strategy is Strategy.ONLINE
+        assert here.link.value("SELECT COUNT(*) FROM t") == 23_000
+
+
+def test_a_big_partition_that_has_to_be_split_by_itself_says_how_long_writers_wait(server: Server) -> None:
+    watch = "CREATE TRIGGER w AFTER INSERT ON t FOR EACH ROW SET @x = 1"
+    with ground(server, ranges(1_000, 24_000, more=True), YEARS, watch) as here:
+        (change,) = here.plan(ranges(1_000, 9_000, 24_000, more=True)).changes
+        assert change.strategy is Strategy.DIRECT
+        assert "it can not be copied online: it has triggers (w). Writers of it wait until" in change.lock
+        assert "the rows of PARTITION `p24000`" in change.lock
+        assert any("its writers wait" in why for why in change.unsafe)
+
+
+def test_the_names_in_a_clause_are_told() -> None:
     one, other = ("PARTITION BY RANGE (`id`)\n(" + text + ")" for text in (
         "PARTITION a VALUES LESS THAN (1) ENGINE = InnoDB,\n PARTITION b VALUES LESS THAN (2) ENGINE = InnoDB",
         "PARTITION b VALUES LESS THAN (2) ENGINE = InnoDB",
     ))  # fmt: skip
-    assert dropped_partitions(one, other) == ("a",)
+    assert partition_alters(one, other) == [["DROP PARTITION `a`"]]
     assert partition_alters(other, other) == []
+    assert named_partitions("REORGANIZE PARTITION `a ``b`, `c` INTO (PARTITION `d` VALUES IN (1))") == (
+        "a `b",
+        "c",
+    )
+    assert named_partitions("DROP PARTITION `a`, `b`") == ("a", "b")
+    assert named_partitions("REMOVE PARTITIONING") == ()
