@@ -12,8 +12,9 @@ from engine.mysql.elements import foreign_key_of, index_of
 from engine.mysql.link import Link
 from engine.mysql.marks import is_helper_name
 from engine.mysql.quoting import quote_table
+from engine.mysql.shadow.names import is_capture
 from engine.mysql.shown import read_shown, readable
-from engine.mysql.spec import HELPER_MARK
+from engine.mysql.spec import DELTA_SUFFIX
 from engine.mysql.tables import Check, Column, Table
 from engine.mysql.trouble import ServerRefused
 
@@ -30,10 +31,10 @@ _TABLES = """
     SELECT TABLE_NAME, TABLE_TYPE, TABLE_COLLATION
     FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s {only} ORDER BY TABLE_NAME
 """
-_TRIGGERS = """
-    SELECT EVENT_OBJECT_TABLE, TRIGGER_NAME
-    FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = %s {only} ORDER BY EVENT_OBJECT_TABLE, TRIGGER_NAME
-"""
+_TRIGGERS = f"""
+    SELECT EVENT_OBJECT_TABLE, TRIGGER_NAME, LOCATE('{DELTA_SUFFIX}', ACTION_STATEMENT)
+    FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = %s {{only}} ORDER BY EVENT_OBJECT_TABLE, TRIGGER_NAME
+"""  # noqa: S608
 
 
 def read_tables(link: Link, schema: str, *, stands_for: Mapping[str, str] | None = None) -> dict[str, Table]:
@@ -155,7 +156,7 @@ def _narrowed(query: str, schema: str, column: str, only: str | None) -> tuple[s
 
 def _triggers(link: Link, schema: str, only: str | None) -> list[tuple[str, str]]:
     rows = link.rows(*_narrowed(_TRIGGERS, schema, "EVENT_OBJECT_TABLE", only))
-    return [(table, name) for table, name in rows if HELPER_MARK not in name.lower()]
+    return [(table, name) for table, name, notes in rows if not (notes and is_capture(table, name))]
 
 
 def _kind(link: Link, schema: str, name: str) -> str | None:

@@ -17,7 +17,7 @@ from engine.mysql.ownership.hold import Hold
 from engine.mysql.quoting import quote_name, quote_table
 from engine.mysql.shadow.children import has_children, has_children_now
 from engine.mysql.shadow.keys import Literals, lots
-from engine.mysql.shadow.names import Names
+from engine.mysql.shadow.names import MOMENTS, Names
 from engine.mysql.shadow.shape import Shape
 from engine.mysql.shadow.witness import Witness, witness_of
 from engine.mysql.tables import Column
@@ -199,7 +199,7 @@ class DeltaCapture(Capture):
             "AND TRIGGER_NAME IN (%s, %s, %s)",
             self._shape.schema,
             self._names.source,
-            *(self._names.trigger(moment) for moment in "iud"),
+            *(self._names.trigger(moment) for moment in MOMENTS),
         )
         if triggers != 3:
             raise self._drifted("was made anew")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from engine.base import Finding, Severity
 from engine.mysql.link import Link
 from engine.mysql.planning.order import Unit
-from engine.mysql.spec import HELPER_MARK
+from engine.mysql.shadow.names import is_capture
 
 _VIEWS = "SELECT TABLE_NAME, VIEW_DEFINITION FROM information_schema.VIEWS WHERE TABLE_SCHEMA = %s ORDER BY TABLE_NAME"
 _TRIGGERS = """
@@ -21,7 +21,7 @@ def dependents(link: Link, schema: str, units: Iterable[Unit]) -> Iterator[Findi
     if not losing:
         return
     views = link.rows(_VIEWS, schema)
-    triggers = [row for row in link.rows(_TRIGGERS, schema) if HELPER_MARK not in row[0].lower()]
+    triggers = [row for row in link.rows(_TRIGGERS, schema) if not is_capture(row[1], row[0])]
     for unit in losing:
         for name, text in views:
             yield from _about(unit, f"view {name}", str(text or ""), on=False)

@@ -42,10 +42,9 @@ class Inspection:
         source = read_table(self._hold.link, self._step.schema, self._source)
         if source is None or source.fingerprint != self._source_print:
             raise DriftFound(f"{self._source} was changed while it was copied: plan again")
-        ours = {self._names.trigger(moment) for moment in "iud"}
-        if others := sorted(set(source.triggers) - ours):
+        if source.triggers:
             raise DriftFound(
-                f"{self._source} got triggers while it was copied ({', '.join(others)}): plan again"
+                f"{self._source} got triggers while it was copied ({', '.join(source.triggers)}): plan again"
             )
         if has_children(self._hold.link, self._step.schema, self._source):
             raise DriftFound(f"{self._source} got a foreign key to it while it was copied: plan again")

@@ -11,6 +11,8 @@ from engine.errors import Refused
 from engine.mysql.quoting import LONGEST
 from engine.mysql.spec import DELTA_SUFFIX, HELPER_MARK, OLD_SUFFIX, SHADOW_SUFFIX
 
+MOMENTS = "iud"
+"""Of the capture triggers: insert, update, delete."""
 LATE = ("~", "\uffe6")
 """What names begin with that sort after nearly all others, after all others."""
 
@@ -38,7 +40,7 @@ class Names:
         return self.stem + DELTA_SUFFIX
 
     def trigger(self, moment: str) -> str:
-        """A capture trigger: *moment* is i, u or d."""
+        """A capture trigger: *moment* is one of MOMENTS."""
         return f"{self.stem}{HELPER_MARK}t{moment}"
 
 
@@ -57,6 +59,19 @@ def names_of(source: str) -> Names:
     raise Refused(
         f"no helper name sorts after {source!r}: the table cannot be copied online; rename it first"
     )
+
+
+def is_capture(table: str, trigger: str) -> bool:
+    """Whether a trigger on *table*, live or replaced, has the name of one by which a copy captures changes."""
+    if table.endswith(OLD_SUFFIX):
+        stem = table.removesuffix(OLD_SUFFIX)
+    else:
+        try:
+            stem = names_of(table).stem
+        except Refused:
+            return False
+    names = Names(source=table, stem=stem)
+    return trigger in {names.trigger(moment) for moment in MOMENTS}
 
 
 def _after(name: str, source: str) -> bool:

@@ -9,6 +9,7 @@ from engine.mysql.ownership.watch import Watch
 from engine.mysql.quoting import quote_table
 from engine.mysql.shadow import checkpoints
 from engine.mysql.shadow.checkpoints import Checkpoint, Phase
+from engine.mysql.shadow.names import MOMENTS
 from engine.mysql.trouble import Waited
 from engine.mysql.waiting.patience import Patience, Say
 
@@ -34,7 +35,7 @@ class Removal:
         """Remove the replaced table of a change that is live, or everything of one that is not; then the checkpoint."""
         if not self._live:
             checkpoints.put(self._hold, self._hold.link, replace(self._checkpoint, phase=Phase.DISCARD))
-        for moment in "iud":
+        for moment in MOMENTS:
             signal = self._drop_trigger(self._names.trigger(moment))
             if signal is not Signal.GO:
                 return signal

@@ -10,7 +10,7 @@ from engine.mysql.quoting import quote_name, quote_table
 from engine.mysql.replicas import followers
 from engine.mysql.shadow.children import has_children
 from engine.mysql.shadow.inspection import read_shadow
-from engine.mysql.shadow.names import names_of
+from engine.mysql.shadow.names import MOMENTS, names_of
 from engine.mysql.spec import Copy, Step
 from engine.mysql.tables import Table
 from engine.mysql.trouble import ServerRefused
@@ -51,11 +51,14 @@ class Staging:
 
     def check_names(self) -> None:
         """Refused when something of somebody else's has a name that we need."""
-        for name in (self._names.shadow, self._names.old, self._names.delta):
-            if self._exists(name):
-                raise Refused(
-                    f"the table {name} is in the way and not of this apply; remove it, then plan again"
-                )
+        tables = (self._names.shadow, self._names.old, self._names.delta)
+        triggers = tuple(self._names.trigger(moment) for moment in MOMENTS)
+        for kind, names in (("table", tables), ("trigger", triggers)):
+            for name in names:
+                if self._exists(kind, name):
+                    raise Refused(
+                        f"the {kind} {name} is in the way and not of this apply; remove it, then plan again"
+                    )
 
     def make(self) -> Table:
         """Create the shadow and give it its new form. DriftFound when that does not give what was reviewed."""
@@ -98,10 +101,10 @@ class Staging:
             # Partitioning clauses take no ALGORITHM; what is really wrong is refused again.
             self._link.run(f"ALTER TABLE {self._shadow} {clause}")
 
-    def _exists(self, name: str) -> bool:
+    def _exists(self, kind: str, name: str) -> bool:
         return bool(
             self._link.value(
-                "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s",
+                f"SELECT COUNT(*) FROM information_schema.{kind}S WHERE {kind}_SCHEMA = %s AND {kind}_NAME = %s",
                 self._step.schema,
                 name,
             )

@@ -333,6 +333,17 @@ def test_an_object_of_somebody_else_is_never_touched(shop: Shop) -> None:
     assert shop.left_behind() == ["orders__osc_o"]
 
 
+def test_a_trigger_of_somebody_else_is_never_touched_whatever_its_name(shop: Shop) -> None:
+    change = widened(shop)
+    shop.run(
+        "CREATE TABLE other (id INT PRIMARY KEY)",
+        "CREATE TRIGGER orders__osc_tu AFTER UPDATE ON other FOR EACH ROW SET @x = 1",
+    )
+    with shop.session() as session, pytest.raises(Refused, match="trigger orders__osc_tu is in the way"):
+        drive(session, change, caller())
+    assert shop.left_behind() == ["orders__osc_tu"]
+
+
 def test_a_dispossessed_apply_is_cleaned_up_after(shop: Shop) -> None:
     """Another apply may come once the first shows no life; what that left is removed, and it learns that it was fenced."""
     change = widened(shop)

@@ -353,8 +353,10 @@ def test_triggers_and_the_planner_s_own_reasons_stand_against_an_online_copy(use
     assert (
         "can not be copied online: its key goes" in users.how("MODIFY a BIGINT", no_copy="its key goes").lock
     )
-    users.link.run("CREATE TRIGGER watch AFTER INSERT ON users FOR EACH ROW SET @x = 1")
-    assert "it has triggers (watch)" in users.how("MODIFY a BIGINT").lock
+    names = ["users__osc_ti", "watch", "watch__osc_ins"]
+    for name in names:
+        users.link.run(f"CREATE TRIGGER {name} AFTER INSERT ON users FOR EACH ROW SET @x = 1")
+    assert f"it has triggers ({', '.join(names)})" in users.how("MODIFY a BIGINT").lock
 
 
 RANGES = """
