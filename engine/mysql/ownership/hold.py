@@ -14,6 +14,7 @@ from engine.errors import EngineError, HeldUp, Refused, TargetUnavailable
 from engine.mysql.address import Address
 from engine.mysql.flavour import Flavour, flavour_of, identity_of
 from engine.mysql.link import ANSWER_SECONDS, SETTINGS, Link
+from engine.mysql.ownership.guests import Guests
 from engine.mysql.ownership.locks import NamedLocks, mark
 from engine.mysql.ownership.records import NO_SUCH_TABLE, Gone, Recorded, Records
 from engine.mysql.ownership.server_lock import server_lock
@@ -53,6 +54,7 @@ class Hold:
             self.link.close()
             raise
         self._locks = NamedLocks(self.link, self.flavour, address, schemas)
+        self._guests = Guests(address, job, self.home, schemas)
 
     # -- taking and letting go ----------------------------------------------------------------------------------
 
@@ -63,6 +65,7 @@ class Hold:
         """
         try:
             self.job.still_ours()
+            self._guests.look(self.link)
             self._take()
         except EngineError:
             self._strike_off()
@@ -83,8 +86,10 @@ class Hold:
                     predecessors = self._records.raise_fence(self.link, token)
                 self._end(predecessors)
                 self._locks.lock()
+                self._guests.look(self.link)
                 with self.transaction(self.link, "settle"):
                     self._records.forget(self.link, predecessors)
+                self._guests.put(self.link)
             except ServerRefused as error:
                 if error.code != NO_SUCH_TABLE:
                     raise
@@ -119,6 +124,7 @@ class Hold:
         with self.transaction(self.link, "release"):
             if self._records.left(self.link):
                 return False
+        self._guests.remove(self.link)
         # The locks first: without the record nobody could end a connection that holds them.
         self._locks.unlock()
         self.taken = False

@@ -57,7 +57,8 @@ class Staging:
             for name in names:
                 if self._exists(kind, name):
                     raise Refused(
-                        f"the {kind} {name} is in the way and not of this apply; remove it, then plan again"
+                        f"the {kind} {name} is in the way and not of this apply; if no other apply is at work there, "
+                        "remove it, then plan again"
                     )
 
     def make(self) -> Table:

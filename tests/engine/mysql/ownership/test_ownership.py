@@ -10,6 +10,7 @@ from engine.errors import Fenced, Refused, TargetHeld
 from engine.mysql.address import Address, parse_address
 from engine.mysql.link import Link
 from engine.mysql.ownership.hold import Hold
+from engine.mysql.shadow.checkpoints import Checkpoint, Phase, make_table, put, remove
 from engine.mysql.trouble import Lost
 from storage.errors import LeaseLost
 from tests.servers.server import Server
@@ -229,11 +230,64 @@ def test_two_sets_of_schemas_that_overlap_are_not_changed_at_once(server: Server
     first = Hold(address_of(server, ""), job(1, "apply_a", a, c))
     first.take()
     second = Hold(address_of(server, ""), job(1, "apply_b", b, c))
-    with pytest.raises(TargetHeld, match="another SchemaBot"):
+    with pytest.raises(TargetHeld, match="apply_a .* is changing this database"):
         second.take()
     assert first.release()
     second.take()
     assert second.release()
+
+
+@pytest.mark.parametrize("first", ["one schema", "several schemas"])
+def test_an_apply_that_rests_is_seen_in_each_of_its_schemas(server: Server, first: str) -> None:
+    """Its own tables are in another schema than those of who comes, and it holds no named lock."""
+    a, b = sorted(server.fresh_database() for _ in range(2))
+
+    def holds(apply_uid: str) -> Hold:
+        if (apply_uid == "apply_a") == (first == "one schema"):
+            return Hold(address_of(server, b), job(1, apply_uid, "shop"))
+        return Hold(address_of(server, ""), job(1, apply_uid, a, b))
+
+    resting = holds("apply_a")
+    resting.take()
+    make_table(resting)
+    work = Checkpoint(apply_uid="apply_a", schema=b, source="g", phase=Phase.READY, step="")
+    put(resting, resting.link, work)
+    resting.link.run(
+        f"UPDATE `{resting.home}`._schemabot_connection SET beat_at = UTC_TIMESTAMP(6) - INTERVAL 1 DAY"
+    )
+    resting.close()
+    before = tables(server, a), tables(server, b)
+    comer = holds("apply_b")
+    with pytest.raises(
+        TargetHeld, match=rf"apply_a \(host:1:test:1\) is changing this database.* schema {b}"
+    ):
+        comer.take()
+    assert (tables(server, a), tables(server, b)) == before
+    again = holds("apply_a")
+    again.take()
+    remove(again, work)
+    assert again.release()
+    comer.take()
+    assert comer.release()
+    assert (tables(server, a), tables(server, b)) == ([], [])
+
+
+def test_an_apply_that_was_ended_with_nothing_left_is_in_nobodys_way(server: Server) -> None:
+    a, b = sorted(server.fresh_database() for _ in range(2))
+    ended = Hold(address_of(server, ""), job(1, "apply_a", a, b))
+    ended.take()
+    ended.link.run(f"UPDATE `{a}`._schemabot_connection SET beat_at = UTC_TIMESTAMP(6) - INTERVAL 70 SECOND")
+    ended.close()
+    comer = Hold(address_of(server, b), job(1, "apply_b"))
+    comer.take()
+    assert tables(server, b) == ["_schemabot_connection", "_schemabot_owner"]
+    with pytest.raises(TargetHeld, match="apply_b"):
+        Hold(address_of(server, ""), job(1, "apply_a", a, b)).take()
+    assert comer.release()
+    server.drop_database(a)
+    last = Hold(address_of(server, ""), job(1, "apply_c", b, server.fresh_database()))
+    last.take()
+    assert last.release()
 
 
 def test_an_address_without_any_schema_is_refused(server: Server) -> None:
