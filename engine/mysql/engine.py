@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from engine.base import Capabilities, Engine, Job, Observation, PlanResult, SchemaFiles, Session, Target
+from engine.errors import Refused
 from engine.mysql.address import parse_address
 from engine.mysql.changing.session import MysqlSession
 from engine.mysql.examination import examine_server
@@ -12,6 +13,7 @@ from engine.mysql.link import Link
 from engine.mysql.planning.desired import Kept
 from engine.mysql.planning.planner import plan_mysql
 from engine.mysql.planning.pull import pull_mysql
+from engine.mysql.spec import SYSTEM_SCHEMAS
 
 
 class MysqlEngine(Engine):
@@ -24,9 +26,13 @@ class MysqlEngine(Engine):
     )
 
     def __init__(self, target: Target) -> None:
-        """Refused: the DSN is not understood."""
+        """Refused: the DSN is not understood, or names a schema of the server's own."""
         self._target = target
         self._address = parse_address(target.dsn)
+        if self._address.database.lower() in SYSTEM_SCHEMAS:
+            raise Refused(
+                f"the dsn names the database {self._address.database}, which belongs to the server itself: name your own"
+            )
         self._workspace = parse_address(target.workspace) if target.workspace else None
         self._kept = Kept()
 

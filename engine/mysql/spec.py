@@ -19,6 +19,9 @@ OWN_PREFIX = (
     "_schemabot_"  # tables and schemas of SchemaBot itself on the target (owner, checkpoints, scratch)
 )
 
+SYSTEM_SCHEMAS = frozenset({"mysql", "information_schema", "performance_schema", "sys"})
+"""Those that belong to the server itself, in lower case."""
+
 Fingerprints = tuple[tuple[str, str | None], ...]
 """(table, fingerprint; None: the table must not exist), of the tables of one schema."""
 

@@ -9,10 +9,8 @@ from engine.mysql.address import Address
 from engine.mysql.catalog import read_tables
 from engine.mysql.flavour import flavour_of
 from engine.mysql.link import Link
-from engine.mysql.spec import OWN_PREFIX
+from engine.mysql.spec import OWN_PREFIX, SYSTEM_SCHEMAS
 from engine.mysql.tables import Table
-
-_SYSTEM = ("mysql", "information_schema", "performance_schema", "sys")
 
 
 def pull_mysql(address: Address, namespace: str) -> SchemaFiles:
@@ -42,5 +40,7 @@ def file_name(table: str) -> str:
 def _schemas(link: Link) -> Sequence[str]:
     rows = link.rows("SELECT SCHEMA_NAME FROM information_schema.SCHEMATA ORDER BY SCHEMA_NAME")
     return [
-        name for (name,) in rows if name.lower() not in _SYSTEM and not name.lower().startswith(OWN_PREFIX)
+        name
+        for (name,) in rows
+        if name.lower() not in SYSTEM_SCHEMAS and not name.lower().startswith(OWN_PREFIX)
     ]

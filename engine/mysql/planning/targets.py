@@ -9,9 +9,9 @@ from engine.mysql.catalog import others, read_tables, unmanaged
 from engine.mysql.link import Link, Row
 from engine.mysql.planning.desired import Place
 from engine.mysql.quoting import quote_names, quote_table
+from engine.mysql.spec import SYSTEM_SCHEMAS
 from engine.mysql.tables import Table
 
-_SYSTEM = frozenset({"mysql", "information_schema", "performance_schema", "sys"})
 _COUNTED = 20_001
 
 
@@ -32,7 +32,7 @@ def schema_names(address: Address, namespaces: Iterable[str]) -> dict[str, str]:
         raise BadFiles(["the files have no namespace: put them into a folder"])
     if address.database and len(names) == 1:
         return {names[0]: address.database}
-    if odd := sorted(set(names) & _SYSTEM):
+    if odd := sorted(set(names) & SYSTEM_SCHEMAS):
         raise BadFiles([f"{odd[0]}: this schema belongs to the server itself"])
     return {name: name for name in names}
 

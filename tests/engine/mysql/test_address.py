@@ -2,8 +2,10 @@
 
 import pytest
 
+from engine.base import Target
 from engine.errors import Refused
 from engine.mysql.address import parse_address
+from engine.mysql.engine import MysqlEngine
 
 
 @pytest.mark.parametrize(
@@ -36,6 +38,14 @@ def test_another_form_is_refused_without_quoting_the_dsn(dsn: str) -> None:
     with pytest.raises(Refused) as refusal:
         parse_address(dsn)
     assert "secret" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("schema", ["mysql", "INFORMATION_SCHEMA", "performance_schema", "sys"])
+def test_a_schema_of_the_server_s_own_is_refused(schema: str) -> None:
+    with pytest.raises(Refused, match=f"names the database {schema}, which belongs to the server itself"):
+        MysqlEngine(
+            Target(kind="mysql", database="shop", environment="test", dsn=f"mysql://u:secret@h/{schema}")
+        )
 
 
 def test_the_password_is_in_no_text_made_of_an_address() -> None:

@@ -230,7 +230,7 @@ def test_two_sets_of_schemas_that_overlap_are_not_changed_at_once(server: Server
     first = Hold(address_of(server, ""), job(1, "apply_a", a, c))
     first.take()
     second = Hold(address_of(server, ""), job(1, "apply_b", b, c))
-    with pytest.raises(TargetHeld, match="apply_a .* is changing this database"):
+    with pytest.raises(TargetHeld, match=r"apply_a .* is changing this database"):
         second.take()
     assert first.release()
     second.take()
