@@ -302,7 +302,8 @@ def test_a_child_of_a_table_of_its_own_name_in_another_schema_is_a_child(server:
             assert parent is not None
             how = choose(
                 found.link, flavour_of(found.link), found.scratch, parent, [["MODIFY a BIGINT"]], target=found.link,
-                sizes=lambda _: (MANY, MUCH), relatives=[table for table in [read_table(found.link, found.schema, "users")] if table],
+                sizes=lambda _: (MANY, MUCH),
+                relatives=[table for table in [read_table(found.link, found.schema, "users")] if table],
             )  # fmt: skip
             assert how.strategy is Strategy.DIRECT
             assert "it is in a foreign key" in how.lock
