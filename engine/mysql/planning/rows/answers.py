@@ -13,11 +13,12 @@ from engine.mysql.tables import Table
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """The answers about one table, which is there (`now`) and goes on to exist."""
+    """The answers about one table, which is there (`now`) and goes on to exist (`wanted`)."""
 
     asking: Asking
     case: Case
     now: Table
+    wanted: Table
 
     def after(
         self, condition: str, severity: Severity, linter: str, what: str, column: str = ""

@@ -15,7 +15,7 @@ from engine.mysql.planning.rows.answers import Answers
 from engine.mysql.planning.rows.asking import NotTaken, Unanswered
 from engine.mysql.planning.rows.fits import fit
 from engine.mysql.shown import joined, pieces, split_list
-from engine.mysql.tables import Column, Table
+from engine.mysql.tables import Column
 
 _BINARY = 63
 _KINDS = {
@@ -36,14 +36,14 @@ _STRINGS = (
 )  # fmt: skip
 
 
-def computed(answers: Answers, wanted: Table) -> Iterator[Finding]:
+def computed(answers: Answers) -> Iterator[Finding]:
     """What would fail, or was not looked at."""
-    keys = {name.lower() for index in wanted.indexes for name in index.columns}
+    keys = {name.lower() for index in answers.wanted.indexes for name in index.columns}
     for old, column in answers.case.pairs():
         if column.generated and (old is None or old.line != column.line):
             written = column.generated == "STORED" or column.name.lower() in keys or answers.case.copied
             yield from _Computing(answers, column, written=written).findings()
-    for index in wanted.indexes:
+    for index in answers.wanted.indexes:
         for part in index.parts if answers.case.is_new(index) else ():
             if part.expression:
                 yield from _failing(answers, part.expression, f"index on {part.expression}", "", written=True)

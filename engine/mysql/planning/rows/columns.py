@@ -1,0 +1,126 @@
+"""Ask the rows about columns: values that are missing, or that a new type refuses or alters; counters near their end."""
+
+from collections.abc import Iterator
+
+from engine.base import Finding, Severity
+from engine.mysql.planning.linters.lossless import INTEGER_BITS, lossless
+from engine.mysql.planning.rows.after import DATES, has_default, implicit_default, live_rows, live_value
+from engine.mysql.planning.rows.answers import Answers
+from engine.mysql.planning.rows.asking import Unanswered
+from engine.mysql.planning.rows.fits import fit
+from engine.mysql.shown import pieces
+from engine.mysql.tables import Column
+
+FULL = 0.85  # of what an AUTO_INCREMENT column can count to
+_SPATIAL = ("geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon")
+_SPATIAL_TOO = ("geomcollection", "geometrycollection")  # of two ages
+
+
+def null_columns(answers: Answers) -> Iterator[Finding]:
+    """NOT NULL over NULLs."""
+    for old, column in answers.case.pairs():
+        if old is not None and old.nullable and not column.nullable and not column.generated:
+            what = f'column "{column.name}" becomes NOT NULL'
+            yield from answers.live(
+                f"{live_value(old)} IS NULL", Severity.BLOCKED, "not_null", what, column.name
+            )
+
+
+def new_columns(answers: Answers) -> Iterator[Finding]:
+    """NOT NULL columns without a value for the rows that are there."""
+    for old, column in answers.case.pairs():
+        given = column.nullable or has_default(column) or column.generated or column.auto_increment
+        if old is not None or given:
+            continue
+        what = f'column "{column.name}" is new, NOT NULL and without a default'
+        if column.data_type in (*_SPATIAL, *_SPATIAL_TOO) and not answers.asking.flavour.mariadb:
+            yield answers.finding(Severity.BLOCKED, "not_null", f"{what}: every row would fail", column.name)
+        else:
+            value = "a zero date" if column.data_type in DATES else implicit_default(column)
+            message = f"{what}: the rows that are there get {value}"
+            yield answers.finding(Severity.WARNING, "not_null", message, column.name)
+
+
+def types(answers: Answers) -> Iterator[Finding]:
+    """Values that the new type refuses or alters."""
+    for old, column in answers.case.pairs():
+        if old is not None and not column.generated and not lossless(old, column):
+            yield from _type(answers, old, column)
+
+
+def reference_systems(answers: Answers) -> Iterator[Finding]:
+    """Spatial columns that take values of one reference system only."""
+    for old, column in answers.case.pairs():
+        system = _system(column)
+        if old is not None and system and system != _system(old):
+            what = f'column "{column.name}" takes values of SRID {system} only'
+            yield from answers.live(
+                f"ST_SRID({live_value(old)}) <> {system}", Severity.BLOCKED, "srid", what, column.name
+            )
+
+
+def zero_dates(answers: Answers) -> Iterator[Finding]:
+    """Dates that are none, where a column of dates changes: they stay, and a strict server takes no new ones."""
+    for old, column in answers.case.pairs():
+        kinds = {old.data_type, column.data_type} if old is not None else set()
+        if old is None or old.line == column.line or not kinds <= {"date", "datetime", "timestamp"}:
+            continue
+        value = live_value(old)
+        what = f'column "{column.name}" has dates without a month or a day, which stay as they are'
+        yield from answers.live(
+            f"(MONTH({value}) = 0 OR DAYOFMONTH({value}) = 0)", Severity.INFO, "zero_date", what, column.name, fails=False
+        )  # fmt: skip
+
+
+def counters(answers: Answers) -> Iterator[Finding]:
+    """AUTO_INCREMENT columns that will soon have counted to the end."""
+    for old, column in answers.case.pairs():
+        if (
+            old is None
+            or not column.auto_increment
+            or {old.data_type, column.data_type} - INTEGER_BITS.keys()
+        ):
+            continue
+        limit = 2 ** (INTEGER_BITS[column.data_type] - (not column.unsigned)) - 1
+        try:
+            ((last,),) = answers.asking.rows(f"MAX({live_value(old)}) FROM {live_rows(answers.now)}")
+        except Unanswered as reason:
+            yield answers.unchecked(f'how far column "{column.name}" has counted', str(reason))
+            continue
+        if last is not None and int(last) >= FULL * limit:
+            message = (
+                f'Column "{column.name}" is AUTO_INCREMENT and at {int(last):,}: '
+                f"{100 * int(last) // limit} % of what {column.column_type} can count to"
+            )
+            yield answers.finding(Severity.WARNING, "auto_inc_capacity", message, column.name)
+
+
+def _type(answers: Answers, old: Column, column: Column) -> Iterator[Finding]:
+    what = f'type of column "{column.name}" changes from {old.column_type} to {column.column_type}'
+    if old.charset and column.charset and old.charset != column.charset:
+        what += f" ({old.charset} to {column.charset})"
+    found = fit(old, column, live_value(old), mariadb=answers.asking.flavour.mariadb)
+    if found is None:
+        yield answers.unchecked(
+            what, "no question is known that tells what becomes of the values", column.name
+        )
+        return
+    said: list[Finding] = []
+    if found.refused:
+        said += answers.live(found.refused, Severity.BLOCKED, "type_change", what, column.name)
+    if found.changed:
+        taken = f" AND NOT COALESCE({found.refused}, 0)" if found.refused else ""
+        alters = f"Unsafe operation detected: {what} and alters values"
+        said += answers.live(
+            f"{found.changed}{taken}", Severity.ERROR, "unsafe", alters, column.name, fails=False
+        )
+    if not said:
+        message = f"{what}: all rows were read, no value is lost"
+        said.append(answers.finding(Severity.INFO, "type_change", message, column.name))
+    yield from said
+
+
+def _system(column: Column) -> str:
+    """The SRID that the definition says; empty where it says none, and on MariaDB, which minds none."""
+    found = [piece for piece in pieces(column.line) if piece.kind != "space"]
+    return next((found[at + 1].text for at, piece in enumerate(found[:-1]) if piece.word == "SRID"), "")

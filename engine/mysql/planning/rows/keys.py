@@ -1,0 +1,113 @@
+"""Ask the rows about keys: duplicates under unique ones, orphans under foreign ones."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from engine.base import Finding, Severity
+from engine.mysql.planning.linters.case import Case
+from engine.mysql.planning.linters.lossless import lossless
+from engine.mysql.planning.rows.after import live_rows, rows_after
+from engine.mysql.planning.rows.answers import Answers, shown
+from engine.mysql.planning.rows.asking import Unanswered
+from engine.mysql.quoting import quote_name, quote_table
+from engine.mysql.tables import ForeignKey, Index
+
+Parents = Callable[[str, str], Case | None]
+"""(schema, table by its new name) → its case, changed or not; None for a table that is not in the plan."""
+
+
+def unique_keys(answers: Answers) -> Iterator[Finding]:
+    """Unique keys that are new, or compare their columns in another way, over duplicates."""
+    changed = {
+        column.name.lower()
+        for old, column in answers.case.pairs()
+        if old is not None and (old.collation != column.collation or not lossless(old, column))
+    }
+    for index in answers.wanted.indexes:
+        if index.unique and (
+            answers.case.is_new(index) or changed & {name.lower() for name in index.columns}
+        ):
+            yield from _duplicates(answers, index)
+
+
+def foreign_keys(answers: Answers, parents: Parents) -> Iterator[Finding]:
+    """Foreign keys that are new or made again, over orphans: there may be old ones, from a time without checks."""
+    known = {
+        (answers.case.translated(key.columns), key.parent_schema, key.parent, key.parent_columns)
+        for key in answers.now.foreign_keys
+    }
+    for key in answers.wanted.foreign_keys:
+        columns = tuple(name.lower() for name in key.columns)
+        again = any(
+            part.startswith("ADD") and f"{quote_name(key.name)} FOREIGN KEY" in part
+            for part in answers.case.parts
+        )
+        if again or (columns, key.parent_schema, key.parent, key.parent_columns) not in known:
+            yield from _orphans(answers, key, parents(key.parent_schema, key.parent))
+
+
+def _duplicates(answers: Answers, index: Index) -> Iterator[Finding]:
+    what = f"UNIQUE ({', '.join(part.column or str(part.expression) for part in index.parts)})"
+    terms = [_term(part.column, part.expression, part.prefix) for part in index.parts]
+    if _unknown(answers, index):
+        return  # it counts by itself
+    given = " AND ".join(f"{term} IS NOT NULL" for term in terms)
+    grouped = (
+        f"{', '.join(f'{term} AS v{at}' for at, term in enumerate(terms))} "
+        f"FROM {rows_after(answers.case)} WHERE {given} GROUP BY {', '.join(terms)} HAVING COUNT(*) > 1"
+    )
+    try:
+        example = answers.asking.rows(f"{grouped} LIMIT 1")
+        count = answers.number(f"(SELECT {grouped}) AS groups_") if example else 0
+    except Unanswered as reason:
+        yield answers.unchecked(what, str(reason))
+        return
+    if example:
+        values = ", ".join(map(shown, example[0]))
+        times = f"{count:,} value{'' if count == 1 else 's'}" if count else "some values"
+        message = f"{what} would fail: {times} twice or more (for example {values})"
+        file, line = answers.case.locate(answers.case.name, index.name)
+        yield Finding(
+            severity=Severity.BLOCKED, linter="unique", message=message, table=answers.case.name,
+            column=index.columns[0] if index.columns else "", file=file, line=line,
+        )  # fmt: skip
+
+
+def _unknown(answers: Answers, index: Index) -> bool:
+    """Whether a part of the key gets values from the server that are different for each row."""
+    pairs = {column.name.lower(): (old, column) for old, column in answers.case.pairs()}
+    mine = [pairs[name.lower()] for name in index.columns]
+    return any(old is None and column.auto_increment for old, column in mine)
+
+
+def _orphans(answers: Answers, key: ForeignKey, parent: Case | None) -> Iterator[Finding]:
+    what = f"FOREIGN KEY ({', '.join(key.columns)}) REFERENCES {key.parent}"
+    given = [f"{quote_name(answers.wanted.name)}.{quote_name(column)} IS NOT NULL" for column in key.columns]
+    if parent is None or parent.now is not None:
+        columns = _sources(parent, key)
+        if columns is None:
+            yield answers.unchecked(what, "the columns it refers to are new", key.columns[0])
+            return
+        rows = f"{quote_table(key.parent_schema, key.parent)} AS r"
+        if parent is not None and parent.now is not None:
+            rows = live_rows(parent.now)
+        same = " AND ".join(
+            f"r.{quote_name(there)} = {quote_name(answers.wanted.name)}.{quote_name(here)}"
+            for there, here in zip(columns, key.columns, strict=True)
+        )
+        given.append(f"NOT EXISTS (SELECT 1 FROM {rows} WHERE {same})")  # noqa: S608
+    yield from answers.after(" AND ".join(given), Severity.BLOCKED, "has_foreign_key", what, key.columns[0])
+
+
+def _sources(parent: Case | None, key: ForeignKey) -> Sequence[str] | None:
+    """The live names of the columns that *key* refers to; None when one of them is new."""
+    if parent is None or parent.wanted is None:
+        return key.parent_columns  # of a schema that is not in the plan
+    columns = [parent.wanted.column(name) for name in key.parent_columns]
+    found = [source.name for column in columns if column and (source := parent.source(column))]
+    return found if len(found) == len(columns) else None
+
+
+def _term(column: str | None, expression: str | None, prefix: int | None) -> str:
+    if column is None:
+        return str(expression)
+    return f"LEFT({quote_name(column)}, {prefix})" if prefix else quote_name(column)
