@@ -10,6 +10,9 @@ from engine.mysql.planning.rows.asking import Asking, Unanswered
 from engine.mysql.quoting import quote_name
 from engine.mysql.tables import Table
 
+Reads = tuple[()] | tuple[str, str]
+"""SQL of what is read of a row before and afterwards, where the example is to show that."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answers:
@@ -21,19 +24,25 @@ class Answers:
     wanted: Table
 
     def after(
-        self, condition: str, severity: Severity, linter: str, what: str, column: str = ""
-    ) -> Iterator[Finding]:
+        self, condition: str, severity: Severity, linter: str, what: str, column: str = "", *, fails: bool = True,
+        reads: Reads = (),
+    ) -> Iterator[Finding]:  # fmt: skip
         """About the rows as they will be."""
         keys = [f"{KEY_ALIAS}{at}" for at in range(len(self.now.row_key))]
-        yield from self._count(rows_after(self.case), keys, condition, severity, linter, what, column)
+        rows = rows_after(self.case)
+        yield from self._count(
+            rows, keys, condition, severity, linter, what, column, fails=fails, reads=reads
+        )
 
     def live(
-        self, condition: str, severity: Severity, linter: str, what: str, column: str, *, fails: bool = True
-    ) -> Iterator[Finding]:
+        self, condition: str, severity: Severity, linter: str, what: str, column: str, *, fails: bool = True,
+        reads: Reads = (),
+    ) -> Iterator[Finding]:  # fmt: skip
         """About the rows as they are."""
         keys = [f"r.{quote_name(name)}" for name in self.now.row_key]
+        rows = live_rows(self.now)
         yield from self._count(
-            live_rows(self.now), keys, condition, severity, linter, what, column, fails=fails
+            rows, keys, condition, severity, linter, what, column, fails=fails, reads=reads
         )
 
     def number(self, rows: str) -> int:
@@ -53,11 +62,12 @@ class Answers:
 
     def _count(
         self, rows: str, keys: Sequence[str], condition: str, severity: Severity, linter: str, what: str, column: str,
-        *, fails: bool = True,
+        *, fails: bool, reads: Reads,
     ) -> Iterator[Finding]:  # fmt: skip
         """First one of them, which is quick where there are many, then how many."""
+        told = ", ".join([*keys, *(f"CAST({value} AS CHAR)" for value in reads)]) or "1"
         try:
-            example = self.asking.rows(f"{', '.join(keys) or '1'} FROM {rows} WHERE {condition} LIMIT 1")
+            example = self.asking.rows(f"{told} FROM {rows} WHERE {condition} LIMIT 1")
             count = self.number(f"{rows} WHERE {condition}") if example else 0
         except Unanswered as reason:
             yield self.unchecked(what, str(reason), column)
@@ -66,10 +76,13 @@ class Answers:
             named = ", ".join(
                 f"{name} {shown(value)}" for name, value in zip(self.now.row_key, example[0], strict=False)
             )
+            becomes = " becomes ".join(map(_cut, map(str, example[0][len(keys) :]))) if reads else ""
+            such = ": ".join(text for text in (named, becomes) if text)
             many = f"{count:,} row{'' if count == 1 else 's'}" if count else "some rows"
             would = " would fail" if fails else ""
-            such = f" (for example {named})" if named else ""
-            yield self.finding(severity, linter, f"{what}{would}: {many}{such}", column)
+            yield self.finding(
+                severity, linter, f"{what}{would}: {many}{such and f' (for example {such})'}", column
+            )
 
 
 def shown(value: object) -> str:
@@ -81,4 +94,8 @@ def shown(value: object) -> str:
         if isinstance(value, str)
         else str(value)
     )
+    return _cut(text)
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= 60 else text[:57] + "…"

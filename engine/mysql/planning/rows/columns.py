@@ -8,6 +8,7 @@ from engine.mysql.planning.rows.after import DATES, has_default, implicit_defaul
 from engine.mysql.planning.rows.answers import Answers
 from engine.mysql.planning.rows.asking import Unanswered
 from engine.mysql.planning.rows.fits import fit
+from engine.mysql.planning.rows.zones import shifted
 from engine.mysql.shown import pieces
 from engine.mysql.tables import Column
 
@@ -99,13 +100,14 @@ def _type(answers: Answers, old: Column, column: Column) -> Iterator[Finding]:
     what = f'type of column "{column.name}" changes from {old.column_type} to {column.column_type}'
     if old.charset and column.charset and old.charset != column.charset:
         what += f" ({old.charset} to {column.charset})"
+    said = list(shifted(answers, old, column))
     found = fit(old, column, live_value(old), mariadb=answers.asking.flavour.mariadb)
     if found is None:
+        yield from said
         yield answers.unchecked(
             what, "no question is known that tells what becomes of the values", column.name
         )
         return
-    said: list[Finding] = []
     if found.refused:
         said += answers.live(found.refused, Severity.BLOCKED, "type_change", what, column.name)
     if found.changed:

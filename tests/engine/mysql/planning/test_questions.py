@@ -189,6 +189,44 @@ def test_values_that_a_new_type_refuses_or_alters_are_told_before_and_no_others(
         assert "all rows were read, no value is lost" in found[0][2]
 
 
+ZONED = [
+    ("TIMESTAMP NULL", "DATETIME", "2026-01-01 10:00:00 becomes 2026-01-01 05:00:00"),
+    ("DATETIME", "TIMESTAMP NULL", "2026-01-01 10:00:00 becomes 2026-01-01 15:00:00"),
+    ("TIMESTAMP NULL", "VARCHAR(40)", "2026-01-01 10:00:00 becomes 2026-01-01 05:00:00"),
+    ("VARCHAR(40)", "TIMESTAMP NULL", "2026-01-01 10:00:00 becomes 2026-01-01 15:00:00.000000"), ("DATETIME", "VARCHAR(40)", ""),
+    ("TIMESTAMP(6) NULL", "TIMESTAMP NULL", ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("before", "after", "example"), ZONED)
+def test_moments_that_read_otherwise_after_a_change_in_utc_are_told_before(
+    desk: Desk, before: str, after: str, example: str
+) -> None:
+    desk.prepare(f"CREATE TABLE t (id BIGINT PRIMARY KEY, c {before})")
+    alter = f"MODIFY c {after}"
+    zone = desk.link.value("SELECT @@GLOBAL.time_zone")
+    try:
+        desk.link.run("SET GLOBAL time_zone = '+05:00', SESSION time_zone = '+05:00'")
+        desk.link.run("INSERT INTO t VALUES (5, '2026-01-01 10:00:00'), (6, NULL)")
+        desk.link.run("SET SESSION time_zone = '+00:00'")
+
+        found = desk.said(alter)
+    finally:
+        desk.link.run(f"SET GLOBAL time_zone = '{zone}'")
+
+    told = [message for severity, linter, message in found if (severity, linter) == ("error", "unsafe")]
+    assert len(told) == bool(example)
+    assert all(
+        message.endswith(f"read otherwise: 1 row (for example id 5: {example})") and "is +05:00" in message for message in told
+    )  # fmt: skip
+    assert example == "" or not any("no value is lost" in message for _, _, message in found)
+    assert all(linter != "unsafe" for _, linter, _ in desk.said(alter))
+    assert not desk.fails(alter)
+    desk.link.run("SET SESSION time_zone = '+05:00'")
+    became = desk.link.value("SELECT CAST(c AS CHAR(19)) FROM t WHERE id = 5")
+    assert became == (example.partition(" becomes ")[2][:19] or "2026-01-01 10:00:00")
+
+
 COMPUTED = [
     ("VARCHAR(40)", "'abc'", "INT AS (v + 1)", "error"), ("VARCHAR(40)", "'2020-02-40'", "DATE AS (CAST(v AS DATE))", "error"),
     ("VARCHAR(40)", "'abcdef'", "VARCHAR(3) AS (v)", "blocked"), ("INT", "300", "TINYINT AS (v + 1)", "blocked"),
