@@ -173,9 +173,9 @@ class Head:
                 self._check_option(at)
 
     def _check_group(self, at: int) -> None:
-        """What begins a group in parentheses of its own: a query may."""
-        first = self._found[at + 1] if at + 1 < len(self._found) else self._found[at]
-        if first.text == "(" or (first.kind is Kind.WORD and first.word in ("SELECT", "WITH", "VALUES")):
+        """What begins a group in parentheses of its own, however many: a query may."""
+        first = next((token for token in self._found[at:] if token.text != "("), self._found[at])
+        if first.kind is Kind.WORD and first.word in ("SELECT", "WITH", "VALUES", "TABLE"):
             raise Misfit(f"CREATE TABLE that {_ROWS['SELECT']}: write the columns", first.start)
 
     def _check_option(self, at: int) -> None:

@@ -42,11 +42,21 @@ def test_a_change_into_another_engine_or_back_is_not_instant(server: Server) -> 
         "CREATE TABLE t ((SELECT 1 AS a));",
         "CREATE TABLE t (a INT) (WITH x AS (SELECT 1 AS a) SELECT * FROM x);",
         "CREATE TABLE t (a INT) (VALUES (1));",
+        "CREATE TABLE t (((TABLE u)));",
     ],
 )
 def test_a_table_out_of_a_query_is_refused_in_parentheses_too(server: Server, text: str) -> None:
     with ground(server) as here, pytest.raises(BadFiles, match=r"shop\.sql:1:\d+: .*columns from a query"):
         here.plan(text)
+
+
+@pytest.mark.parametrize(
+    "by", ["HASH ((a+b)*2) PARTITIONS 4", "RANGE (((a))) (PARTITION p VALUES LESS THAN ((1+2)*3))"]
+)
+def test_an_expression_in_parentheses_is_no_query(server: Server, by: str) -> None:
+    with ground(server) as here:
+        here.settle(f"CREATE TABLE t (a INT, b INT) PARTITION BY {by};")
+        here.settle({name: str(text) for name, text in here.plan({}).original["shop"].items()})
 
 
 @pytest.mark.parametrize(
