@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from engine.mysql.marks import without_mark
 from engine.mysql.quoting import quote_name
 
+STRING = re.compile(r"'(?:[^'\\]|\\.|'')*'", re.DOTALL)
+"""A string literal of the server's own writing."""
 _TOKEN = re.compile(
     r"""
       (?P<string>'(?:[^'\\]|\\.|'')*')

@@ -1,9 +1,10 @@
 """What a table is made of, as the server tells it: the records. `engine.mysql.catalog` reads them."""
 
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+
+from engine.mysql.shown import STRING, string_value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +34,7 @@ class Column:
         """Of an ENUM or SET, in order."""
         if self.data_type not in ("enum", "set"):
             return ()
-        return tuple(text.replace("''", "'") for text in re.findall(r"'((?:[^']|'')*)'", self.column_type))
+        return tuple(string_value(text) for text in STRING.findall(self.column_type))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -162,6 +162,7 @@ FITTING = [
     ("DATETIME", "'2020-01-01 10:00:00'", "TIMESTAMP NULL"), ("DATETIME", "'0000-00-00'", "TIMESTAMP NULL"),
     ("VARBINARY(9)", "'ab'", "BINARY(2)"), ("VARBINARY(9)", "'ab'", "VARCHAR(9)"), ("BIGINT", "9007199254740992", "DOUBLE"),
     ("VARCHAR(9)", "' 1e2 '", "DECIMAL(5,1)"), ("SET('a','b')", "'b'", "SET('b','a')"),
+    (r"ENUM('a\\b','c''d','e\nf')", r"'a\\b'", r"ENUM('c''d','e\nf','a\\b')"), (r"SET('a\\b','c')", r"'a\\b'", r"SET('c','a\\b')"),
     ("TEXT CHARACTER SET latin1", "'é'", "TEXT"), ("VARCHAR(9)", "'{}'", "JSON"), ("VARCHAR(9)", "NULL", "INT"),
 ]  # fmt: skip
 
