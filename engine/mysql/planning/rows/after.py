@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from engine.mysql.members import in_members
 from engine.mysql.planning.linters.case import Case
 from engine.mysql.planning.linters.lossless import INTEGER_BITS, lossless, numbers_of
 from engine.mysql.quoting import quote_name, quote_table
@@ -52,17 +53,28 @@ def value_after(old: Column | None, column: Column) -> str | None:
 def converted(old: Column, column: Column) -> str:
     """The live value, such as it compares in the new column."""
     value = live_value(old)
+    alike = lossless(old, column)
+    if column.members and old.charset and not alike:
+        value = in_members(value, old, column)
     if column.charset is not None and (old.charset, old.collation) != (column.charset, column.collation):
         value = f"CONVERT({value} USING {column.charset}) COLLATE {column.collation}"
-    return value if lossless(old, column) else _cast(value, column)
+    return value if alike else _cast(value, column)
 
 
 def _cast(value: str, column: Column) -> str:
     if column.data_type in INTEGER_BITS:
         return f"CAST({value} AS {'UNSIGNED' if column.unsigned else 'SIGNED'})"
+    figures = ",".join(map(str, numbers_of(column)))
     if column.data_type in ("decimal", "date", "datetime", "time"):
-        figures = ",".join(map(str, numbers_of(column)))
         return f"CAST({value} AS {column.data_type}{f'({figures})' if figures else ''})"
+    if column.data_type == "timestamp":
+        return f"CAST({value} AS DATETIME({figures or 0}))"
+    if column.data_type == "float":
+        return f"CAST({value} AS FLOAT)"
+    if column.data_type == "char":
+        return f"TRIM(TRAILING ' ' FROM {value})"
+    if column.data_type == "binary":
+        return f"RPAD({value}, {figures}, x'00')"
     return value
 
 

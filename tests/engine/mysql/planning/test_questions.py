@@ -162,7 +162,8 @@ FITTING = [
     ("DATETIME", "'2020-01-01 10:00:00'", "TIMESTAMP NULL"), ("DATETIME", "'0000-00-00'", "TIMESTAMP NULL"),
     ("VARBINARY(9)", "'ab'", "BINARY(2)"), ("VARBINARY(9)", "'ab'", "VARCHAR(9)"), ("BIGINT", "9007199254740992", "DOUBLE"),
     ("VARCHAR(9)", "' 1e2 '", "DECIMAL(5,1)"), ("SET('a','b')", "'b'", "SET('b','a')"),
-    (r"ENUM('a\\b','c''d','e\nf')", r"'a\\b'", r"ENUM('c''d','e\nf','a\\b')"), (r"SET('a\\b','c')", r"'a\\b'", r"SET('c','a\\b')"),
+    (r"ENUM('a\\b','c''d','e\nf')", r"'a\\b'", r"ENUM('c''d','e\nf','a\\b')"),
+    (r"SET('a\\b','c')", r"'a\\b'", r"SET('c','a\\b')"),
     ("TEXT CHARACTER SET latin1", "'é'", "TEXT"), ("VARCHAR(9)", "'{}'", "JSON"), ("VARCHAR(9)", "NULL", "INT"),
 ]  # fmt: skip
 
@@ -373,6 +374,34 @@ def test_unique_over_duplicates_under_the_new_collation(desk: Desk) -> None:
     assert (severity, linter) == ("blocked", "unique")
     assert message.lower() == "unique (v) would fail: 1 value twice or more (for example 'a')"
     assert desk.fails("MODIFY v VARCHAR(20) COLLATE utf8mb4_general_ci, ADD UNIQUE u (v)")
+
+
+EQUAL = [
+    ("VARCHAR(20) COLLATE utf8mb4_0900_ai_ci", "'x'", "'x '", "CHAR(20) COLLATE utf8mb4_0900_ai_ci", "'x'"),
+    ("VARBINARY(9)", "'a'", "'a\\0'", "BINARY(3)", "x'610000'"), ("DOUBLE", "0.1", "0.1000000001", "FLOAT", "0.1"),
+    ("VARCHAR(9)", "'A'", "'1'", "ENUM('a','b')", "'a'"), ("TIMESTAMP(3)", "'2020-01-01 10:00:00.1'", "'2020-01-01 10:00:00.2'",
+     "TIMESTAMP(0)", "2020-01-01 10:00:00"), ("DECIMAL(5,2)", "1.41", "1.42", "DECIMAL(5,1)", "1.4"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("before", "one", "other", "after", "value"), EQUAL)
+def test_unique_over_values_that_are_equal_in_their_new_type(
+    desk: Desk, before: str, one: str, other: str, after: str, value: str
+) -> None:
+    if "0900" in before and desk.mariadb:
+        before, after = (kind.replace("0900_ai", "general_nopad") for kind in (before, after))
+    desk.prepare(
+        f"CREATE TABLE t (id INT PRIMARY KEY, c {before} NOT NULL, UNIQUE (c)) CHARSET utf8mb4",
+        f"INSERT INTO t VALUES (1, {one}), (2, {other})",
+    )
+    alter = f"MODIFY c {after} NOT NULL"
+
+    told = [said for said in desk.said(alter) if said[1] == "unique"]
+
+    assert told == [
+        ("blocked", "unique", f"UNIQUE (c) would fail: 1 value twice or more (for example {value})")
+    ]
+    assert desk.fails(alter)
 
 
 def test_unique_over_several_columns_prefixes_and_new_columns(desk: Desk) -> None:
