@@ -11,6 +11,7 @@ from engine.mysql.quoting import quote_name
 from engine.mysql.tables import Column
 
 _PARTITIONS = re.compile(r"(DROP|COALESCE|TRUNCATE|DISCARD) PARTITION\b[^;]*", re.IGNORECASE)
+_MINDS_SPACES = re.compile("_0900_|_nopad_|^binary$")
 _TABLESPACE = re.compile(r"DISCARD TABLESPACE\b", re.IGNORECASE)
 
 
@@ -66,16 +67,28 @@ def forgetful_engines(case: Case) -> Iterator[Finding]:
 
 
 def unique_collations(case: Case) -> Iterator[Finding]:
-    """Another collation under a unique key: values that were different may be the same."""
+    """A collation under a unique key that may find equal what the old one tells apart. One that tells more apart does no harm."""
     if case.wanted is None:
         return
     unique = {name.lower() for index in case.wanted.indexes if index.unique for name in index.columns}
     for old, column in case.pairs():
         if old is None or column.name.lower() not in unique or old.collation == column.collation:
             continue
-        if old.collation and column.collation and lossless(old, column):
+        if not old.collation or not column.collation or _tells_as_much(column.collation, old.collation):
+            continue
+        if lossless(old, column):
             what = f"{old.collation} becomes {column.collation} under a unique key: values that differ may become equal"
             yield _unsafe(case, f"MODIFY COLUMN {quote_name(column.name)}: {what}", column.name)
+
+
+def _tells_as_much(new: str, old: str) -> bool:
+    """Whether the collation *new* is known to tell apart all that *old* does: it goes by the characters themselves, or minds
+    accents or case besides. One that does not mind spaces at the end finds more equal than one that does.
+    """
+    if new.endswith("_bin"):
+        return bool(_MINDS_SPACES.search(new)) or not _MINDS_SPACES.search(old)
+    finer = {old.replace("_ai_", "_as_"), old.replace("_ai_ci", "_as_cs"), old.replace("_as_ci", "_as_cs")}
+    return new in finer
 
 
 def _change(old: Column, column: Column) -> str:

@@ -115,14 +115,27 @@ def test_a_type_that_is_not_proven_to_hold_every_value_is_unsafe(desk: Desk) -> 
     assert "varchar(20) of utf8mb4 becomes varchar(20) of latin1" in message
 
 
-def test_another_collation_is_unsafe_under_a_unique_key_only(desk: Desk) -> None:
-    before, after = "a VARCHAR(9) COLLATE utf8mb4_bin", "a VARCHAR(9) COLLATE utf8mb4_general_ci"
-    assert desk.said(before, after) == []
-    ((severity, message),) = desk.said(f"{before}, UNIQUE KEY u (a)", f"{after}, UNIQUE KEY u (a)", "unsafe")
-    assert severity == "error"
-    assert message.endswith(
-        "utf8mb4_bin becomes utf8mb4_general_ci under a unique key: values that differ may become equal"
-    )
+COLLATIONS = [
+    ("", "utf8mb4_bin", "utf8mb4_general_ci", True), ("", "utf8mb4_general_ci", "utf8mb4_bin", False),
+    ("", "utf8mb4_general_ci", "utf8mb4_unicode_ci", True), ("mysql", "utf8mb4_0900_ai_ci", "utf8mb4_bin", True),
+    ("mysql", "utf8mb4_0900_ai_ci", "utf8mb4_0900_bin", False), ("mysql", "utf8mb4_0900_ai_ci", "utf8mb4_0900_as_cs", False),
+    ("mysql", "utf8mb4_0900_as_cs", "utf8mb4_0900_as_ci", True), ("mariadb", "utf8mb4_general_nopad_ci", "utf8mb4_bin", True),
+    ("mariadb", "utf8mb4_unicode_nopad_ci", "utf8mb4_nopad_bin", False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("of", "before", "after", "unsafe"), COLLATIONS)
+def test_another_collation_is_unsafe_where_a_unique_key_may_find_more_equal(
+    request: pytest.FixtureRequest, of: str, before: str, after: str, unsafe: bool
+) -> None:
+    for name in [of] if of else ["mysql", "mariadb"]:
+        with schema_with(request.getfixturevalue(name)) as (link, schema):
+            desk = Desk(link, schema)
+            one, two = (f"a VARCHAR(9) COLLATE {collation}" for collation in (before, after))
+            assert desk.said(one, two, "unsafe") == []
+            said = desk.said(f"{one}, UNIQUE KEY u (a)", f"{two}, UNIQUE KEY u (a)", "unsafe")
+        message = f"{before} becomes {after} under a unique key: values that differ may become equal"
+        assert [text.partition("`a`: ")[2] for _, text in said] == [message] * unsafe
 
 
 SAFE = [
