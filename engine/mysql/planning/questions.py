@@ -10,6 +10,7 @@ from engine.mysql.planning.rows.after import live_rows
 from engine.mysql.planning.rows.answers import Answers
 from engine.mysql.planning.rows.asking import Asking, Unanswered
 from engine.mysql.planning.rows.columns import (
+    appearances,
     counters,
     new_columns,
     null_columns,
@@ -82,6 +83,6 @@ def _check_expressions(table: Table) -> list[str]:
 
 _Question = Callable[[Answers], Iterator[Finding]]
 _FIRST: Sequence[_Question] = (
-    null_columns, new_columns, types, reference_systems, _partitions, computed, unique_keys,
+    null_columns, new_columns, types, appearances, reference_systems, _partitions, computed, unique_keys,
 )  # fmt: skip
 _LAST: Sequence[_Question] = (_checks, zero_dates, counters)

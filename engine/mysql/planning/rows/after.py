@@ -11,6 +11,7 @@ from engine.mysql.tables import Column, Table
 
 KEY_ALIAS = "_schemabot_key"  # under this name the key of a row goes along, to be shown as the example
 NUMBERS = (*INTEGER_BITS, "decimal", "float", "double", "year", "bit")
+BEFORE = "_schemabot_before"  # and under this a value that is computed anew, as it is now
 DATES = ("date", "datetime", "timestamp", "time")
 
 
@@ -24,9 +25,10 @@ def live_value(column: Column) -> str:
     return f"r.{quote_name(column.name)}"
 
 
-def rows_after(case: Case) -> str:
+def rows_after(case: Case, before: Column | None = None) -> str:
     """A derived table by the table's new name, with the new columns and, as KEY_ALIAS and a number, the row's key.
 
+    *before*: a column of the live table whose values are to be there, too, as BEFORE.
     New columns that are generated are not in it, nor are those that count by themselves.
     """
     assert case.now is not None
@@ -37,6 +39,7 @@ def rows_after(case: Case) -> str:
         if (value := value_after(old, column)) is not None
     ]
     keys = [f"r.{quote_name(name)} AS {KEY_ALIAS}{at}" for at, name in enumerate(case.now.row_key)]
+    keys += [f"{live_value(before)} AS {BEFORE}"] if before is not None else []
     return f"(SELECT {', '.join([*columns, *keys])} FROM {live_rows(case.now)}) AS {quote_name(case.wanted.name)}"  # noqa: S608
 
 
@@ -44,7 +47,7 @@ def value_after(old: Column | None, column: Column) -> str | None:
     """What a row will have in *column*; None where that is not to be said beforehand."""
     if old is None:
         known = not column.generated and not column.auto_increment
-        return _cast(default_of(column), column) if known else None
+        return as_stored(default_of(column), column) if known else None
     if column.generated and column.expression != old.expression:
         return None
     return converted(old, column)
@@ -58,10 +61,11 @@ def converted(old: Column, column: Column) -> str:
         value = in_members(value, old, column)
     if column.charset is not None and (old.charset, old.collation) != (column.charset, column.collation):
         value = f"CONVERT({value} USING {column.charset}) COLLATE {column.collation}"
-    return value if alike else _cast(value, column)
+    return value if alike else as_stored(value, column)
 
 
-def _cast(value: str, column: Column) -> str:
+def as_stored(value: str, column: Column) -> str:
+    """What *value* is once it is in *column*, as far as that can be said."""
     if column.data_type in INTEGER_BITS:
         return f"CAST({value} AS {'UNSIGNED' if column.unsigned else 'SIGNED'})"
     figures = ",".join(map(str, numbers_of(column)))

@@ -8,7 +8,7 @@ from engine.mysql.planning.linters.case import Case
 from engine.mysql.planning.rows.after import KEY_ALIAS, live_rows, rows_after
 from engine.mysql.planning.rows.asking import Asking, Unanswered
 from engine.mysql.quoting import quote_name
-from engine.mysql.tables import Table
+from engine.mysql.tables import Column, Table
 
 Reads = tuple[()] | tuple[str, str]
 """SQL of what is read of a row before and afterwards, where the example is to show that."""
@@ -25,11 +25,11 @@ class Answers:
 
     def after(
         self, condition: str, severity: Severity, linter: str, what: str, column: str = "", *, fails: bool = True,
-        reads: Reads = (),
+        reads: Reads = (), before: Column | None = None,
     ) -> Iterator[Finding]:  # fmt: skip
-        """About the rows as they will be."""
+        """About the rows as they will be. *before*: see `rows_after`."""
         keys = [f"{KEY_ALIAS}{at}" for at in range(len(self.now.row_key))]
-        rows = rows_after(self.case)
+        rows = rows_after(self.case, before)
         yield from self._count(
             rows, keys, condition, severity, linter, what, column, fails=fails, reads=reads
         )

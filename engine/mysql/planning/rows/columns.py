@@ -49,6 +49,20 @@ def types(answers: Answers) -> Iterator[Finding]:
             yield from _type(answers, old, column)
 
 
+def appearances(answers: Answers) -> Iterator[Finding]:
+    """Values that stay what they are and read otherwise: a DOUBLE shows all digits of what a FLOAT shows six of."""
+    for old, column in answers.case.pairs():
+        if old is None or column.generated or (old.data_type, column.data_type) != ("float", "double"):
+            continue
+        value = live_value(old)
+        after = f"CAST({value} AS DOUBLE)"
+        what = f'column "{column.name}" becomes DOUBLE and shows more digits of its values'
+        yield from answers.live(
+            f"CAST(CAST({value} AS CHAR) AS DOUBLE) <> {after}", Severity.WARNING, "type_change", what, column.name,
+            fails=False, reads=(value, after),
+        )  # fmt: skip
+
+
 def reference_systems(answers: Answers) -> Iterator[Finding]:
     """Spatial columns that take values of one reference system only."""
     for old, column in answers.case.pairs():

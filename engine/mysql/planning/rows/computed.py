@@ -5,15 +5,17 @@ JSON_VALUE makes NULL of what is no JSON, with a warning and without failing.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from pymysql.constants import FIELD_TYPE
 
 from engine.base import Finding, Severity
 from engine.mysql.planning.linters.lossless import lossless
-from engine.mysql.planning.rows.after import rows_after
+from engine.mysql.planning.rows.after import BEFORE, as_stored, rows_after
 from engine.mysql.planning.rows.answers import Answers
 from engine.mysql.planning.rows.asking import NotTaken, Unanswered
 from engine.mysql.planning.rows.fits import fit
+from engine.mysql.quoting import quote_name
 from engine.mysql.shown import joined, pieces, split_list
 from engine.mysql.tables import Column
 
@@ -43,10 +45,24 @@ def computed(answers: Answers) -> Iterator[Finding]:
         if column.generated and (old is None or old.line != column.line):
             written = column.generated == "STORED" or column.name.lower() in keys or answers.case.copied
             yield from _Computing(answers, column, written=written).findings()
+            if old is not None and old.generated and old.expression != column.expression:
+                yield from _anew(answers, old, column)
     for index in answers.wanted.indexes:
         for part in index.parts if answers.case.is_new(index) else ():
             if part.expression:
                 yield from _failing(answers, part.expression, f"index on {part.expression}", "", written=True)
+
+
+def _anew(answers: Answers, old: Column, column: Column) -> Iterator[Finding]:
+    """Values that another expression replaces."""
+    what = f'column "{column.name}" is computed anew, as {_expression(column)} instead of {_expression(old)}'
+    after = as_stored(_expression(column), column)
+    reads = (quote_name(BEFORE), after)
+    differs = f"NOT (CAST({after} AS CHAR) <=> CAST({quote_name(BEFORE)} AS CHAR))"
+    for finding in answers.after(
+        differs, Severity.WARNING, "computed", f"{what}: other values", column.name, fails=False, reads=reads, before=old
+    ):  # fmt: skip
+        yield replace(finding, severity=Severity.WARNING)  # also where it could not be asked
 
 
 class _Computing:

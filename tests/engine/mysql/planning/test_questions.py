@@ -254,6 +254,33 @@ def test_a_column_that_cannot_be_computed_for_a_row_is_told_before(
     assert desk.fails(alter) == bool(severity)
 
 
+ANEW = [
+    ("g INT AS (n * 2) STORED", "g INT AS (n * 4) STORED", "1 row (for example id 5: 6 becomes 12)"),
+    ("g INT AS (n * 2) VIRTUAL", "g INT AS (n + n) VIRTUAL", ""),
+    ("g CHAR(9) AS (CONCAT(n, 'x')) STORED", "g CHAR(9) AS (CONCAT(n, 'y')) STORED", "1 row (for example id 5: 3x becomes 3y)"),
+    ("g INT AS (n * 2) STORED, KEY (g)", "g BIGINT AS (n * 2) STORED", ""),
+    ("g FLOAT DEFAULT 0.1", "g DOUBLE", "1 row (for example id 5: 0.1 becomes 0.10000000149011612)"),
+    ("g FLOAT DEFAULT 0.5", "g DOUBLE", ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("before", "after", "told"), ANEW)
+def test_values_that_read_otherwise_are_shown(desk: Desk, before: str, after: str, told: str) -> None:
+    desk.prepare(
+        f"CREATE TABLE t (id BIGINT PRIMARY KEY, n INT, {before})", "INSERT INTO t (id, n) VALUES (5, 3)"
+    )
+    value = "SELECT CAST(g AS CHAR) FROM t"
+    was = desk.link.value(value)
+
+    found = desk.said(f"MODIFY {after}")
+
+    assert [severity for severity, _, _ in found] == ["warning"] * bool(told), found
+    assert all(message.endswith(f": {told}") for _, _, message in found)
+    assert not desk.fails(f"MODIFY {after}")
+    assert (desk.link.value(value) != was) == bool(told)
+    assert told.endswith(f"{was} becomes {desk.link.value(value)})") or not told
+
+
 @pytest.mark.parametrize(("index", "severity"), [("", "warning"), (", ADD KEY g (g)", "error")])
 def test_what_is_computed_when_it_is_read_fails_only_in_an_index(
     desk: Desk, index: str, severity: str
@@ -293,6 +320,12 @@ def test_what_cannot_be_asked_of_a_computed_column_is_said_to_be_unchecked(desk:
     found = desk.said("ADD g INT AS (n + 1) STORED, ADD h INT AS (g + 1) STORED")
     assert [(severity, linter) for severity, linter, _ in found] == [("info", "data")]
     assert "not checked: Unknown column" in found[0][2]
+    desk.prepare(
+        "CREATE TABLE t (id INT PRIMARY KEY, n INT, g INT AS (n + 1) STORED)",
+        "INSERT INTO t (id, n) VALUES (1, 1)",
+    )
+    found = desk.said("ADD h INT AS (n + 1) STORED AFTER n", "MODIFY g INT AS (h + 1) STORED")
+    assert ("warning", "data") in [(severity, linter) for severity, linter, _ in found]
 
 
 PARTITIONED = [
