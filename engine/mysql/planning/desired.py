@@ -18,6 +18,7 @@ from engine.lexer import MYSQL, Token, significant
 from engine.mysql.planning.files import Group
 from engine.mysql.planning.insistence import remedy
 from engine.mysql.planning.scratch import Scratch, Stage
+from engine.mysql.planning.unkept import unkept
 from engine.mysql.planning.untold import lost_character
 from engine.mysql.tables import ForeignKey, Table
 from engine.mysql.trouble import ServerRefused
@@ -180,10 +181,7 @@ def _make(
             problems.append(
                 f"{group.table.where()}: this makes no ordinary table, which is all that can be managed"
             )
-        elif (
-            group.table.text.upper().count("REFERENCES") > 0
-            and (lost := _lost_references(group.table, table))
-        ) or (lost := lost_character(group.statements, table)):
+        elif lost := lost_character(group.statements, table) or unkept(group.statements, table):
             problems.append(lost)
         else:
             made[group.table.name] = table
@@ -212,17 +210,6 @@ def _problem(statement: Statement, said: str) -> str:
     at = statement.text.split("\n")
     offset = sum(len(one) + 1 for one in at[: int(line[1]) - 1])
     return f"{statement.where(min(offset, len(statement.text)))}: {said}"
-
-
-def _lost_references(statement: Statement, table: Table) -> str:
-    """MySQL before 9.0 takes REFERENCES behind a column and does nothing about it."""
-    wanted = [token for token in significant(statement.text, MYSQL) if token.word == "REFERENCES"]
-    if len(wanted) <= len(table.foreign_keys):
-        return ""
-    return (
-        f"{statement.where(wanted[0].start)}: this server passes over REFERENCES behind a column: "
-        "write FOREIGN KEY (column) REFERENCES … on a line of its own"
-    )
 
 
 def _refuse_orphans(desired: Mapping[str, Desired], live: Mapping[str, Mapping[str, Table]]) -> None:

@@ -1,0 +1,64 @@
+"""What a server takes in a definition and does nothing about: it is not in what is told of the table that was made."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from engine.files import Statement
+from engine.lexer import MYSQL, Token, significant
+from engine.mysql.shown import Piece, pieces, unquoted
+from engine.mysql.tables import Table
+
+Words = tuple[str, ...]
+
+_REFERENCES: Words = ("REFERENCES",)
+_ANYWHERE: tuple[Words, ...] = (
+    _REFERENCES, ("USING", "HASH"), ("MATCH", "FULL"), ("MATCH", "PARTIAL"), ("SET", "DEFAULT"), ("KEY_BLOCK_SIZE",),
+    ("REF_SYSTEM_ID",),
+)  # fmt: skip
+_BEHIND_COLUMNS: Mapping[str, tuple[Words, ...]] = {  # among the columns they may be names
+    "table": (("UNION",), ("INSERT_METHOD",), ("PASSWORD",), ("STORAGE",), ("TABLESPACE",), ("DIRECTORY",)),
+    "index": (("ALGORITHM",), ("LOCK",), ("WAIT",), ("NOWAIT",)),
+}
+
+
+def unkept(statements: Sequence[Statement], table: Table) -> str:
+    """Why the definition cannot be had, with its place: words that the *table* made of it has not. Empty: there are none."""
+    told = [unquoted(piece.text).upper() if piece.kind == "name" else piece.word for piece in _told(table)]
+    for words in (*_ANYWHERE, *_BEHIND_COLUMNS["table"], *_BEHIND_COLUMNS["index"]):
+        places = [place for statement in statements for place in _places(statement, words)]
+        if len(places) > len(_found(told, words)):
+            return f"{places[0]}: {_reason(words, table)}"
+    return ""
+
+
+def _told(table: Table) -> Iterator[Piece]:
+    return (piece for piece in pieces(table.text) if piece.kind != "space")
+
+
+def _places(statement: Statement, words: Words) -> Iterator[str]:
+    """Where they stand."""
+    tokens = significant(statement.text, MYSQL)
+    if words not in _ANYWHERE:
+        tokens = tokens[_end_of_columns(tokens) :] if words in _BEHIND_COLUMNS[statement.kind] else []
+    for at in _found([token.word for token in tokens], words):
+        yield statement.where(tokens[at].start)
+
+
+def _end_of_columns(tokens: Sequence[Token]) -> int:
+    depth = 0
+    for at, token in enumerate(tokens):
+        depth += (token.text == "(") - (token.text == ")")
+        if depth == 0 and token.text == ")":
+            return at
+    return len(tokens)
+
+
+def _found(all_words: Sequence[str], words: Words) -> list[int]:
+    return [at for at in range(len(all_words)) if tuple(all_words[at : at + len(words)]) == words]
+
+
+def _reason(words: Words, table: Table) -> str:
+    if words == _REFERENCES and (engine := table.options.get("ENGINE", "")).lower() != "innodb":
+        return f"the engine {engine} keeps no foreign keys, so that REFERENCES means nothing: remove it, or choose InnoDB"
+    if words == _REFERENCES:  # MySQL before 9.0
+        return "this server passes over REFERENCES behind a column: write FOREIGN KEY (column) REFERENCES … on a line of its own"
+    return f"the server takes {' '.join(words)} here, and does nothing about it: remove it"
