@@ -59,17 +59,12 @@ class Statement:
     sql: str  # without ;
     algorithm: Algorithm
     after: Fingerprints  # of every table that the statement touches, once it has run (RC-4)
+    small: bool = False  # it runs so because its table was small when the plan was made
 
-    def altered(self, schema: str) -> str | None:
-        """The table that it alters, if it is an ALTER TABLE."""
-        return next(
-            (
-                name
-                for name, _ in self.after
-                if self.sql.startswith(f"ALTER TABLE {quote_table(schema, name)} ")
-            ),
-            None,
-        )
+    def subject(self, schema: str, *verbs: str) -> str | None:
+        """The table that it is about, if it begins with one of *verbs* ("ALTER TABLE")."""
+        starts = {f"{verb} {quote_table(schema, name)} ": name for name, _ in self.after for verb in verbs}
+        return next((name for start, name in starts.items() if self.sql.startswith(start)), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +104,12 @@ class Step:
             before=_pairs(data["before"]),
             after=_pairs(data["after"]),
             statements=tuple(
-                Statement(sql=one["sql"], algorithm=Algorithm(one["algorithm"]), after=_pairs(one["after"]))
+                Statement(
+                    sql=one["sql"],
+                    algorithm=Algorithm(one["algorithm"]),
+                    after=_pairs(one["after"]),
+                    small=one.get("small", False),
+                )
                 for one in data["statements"]
             ),
             copy=None

@@ -98,6 +98,6 @@ class ServerCopy:
 
 def server_copy(watch: Watch, schema: str, statement: Statement) -> ServerCopy | None:
     """Of a statement that copies a table, or may do so: what takes no algorithm (partitions) does not tell beforehand."""
-    table = statement.altered(schema)
+    table = statement.subject(schema, "ALTER TABLE")
     copies = statement.algorithm in (Algorithm.COPY, Algorithm.PLAIN)
     return ServerCopy(watch, schema, table) if copies and table is not None else None

@@ -11,6 +11,7 @@ from engine.mysql.binlog.errors import BeginAnew
 from engine.mysql.blockers import blockers
 from engine.mysql.catalog import fingerprints as live_fingerprints
 from engine.mysql.changing.copies import Copies, Work
+from engine.mysql.changing.growth import refuse_grown
 from engine.mysql.changing.room import Room
 from engine.mysql.changing.standing import standing_of
 from engine.mysql.changing.statements import StatementRun
@@ -48,7 +49,7 @@ class MysqlSession(Session):
     # -- looking ------------------------------------------------------------------------------------------------
 
     def check_fits(self, changes: Sequence[Change], fingerprints: Mapping[str, str]) -> None:  # noqa: ARG002
-        """DriftFound when a table is neither what the plan was computed from nor done (RC-3).
+        """DriftFound when a table is neither what the plan was computed from nor done (RC-3), or has grown too large for it.
 
         The steps carry the fingerprints of all tables that they touch; one that two of them touch must be as the first wants it.
         """
@@ -63,6 +64,9 @@ class MysqlSession(Session):
             live = live_fingerprints(self._hold.link, work.step.schema, names)
             if any(live[name] != expected[(work.step.schema, name)] for name in names):
                 standing_of(self._hold.link, work.step)
+            elif work.step.statements:
+                with suppress(Waited):  # it is looked at again
+                    refuse_grown(self._hold.link, work.step.schema, work.step.statements[0])
 
     def standing(self, change: Change) -> Standing:
         """Look at the live tables (RC-2, RC-4)."""

@@ -9,6 +9,7 @@ from engine import faults
 from engine.base import Change, Control, Progress, Signal
 from engine.errors import DriftFound, Refused, TargetUnavailable
 from engine.mysql.blockers import blockers
+from engine.mysql.changing.growth import refuse_grown
 from engine.mysql.changing.server_copy import ServerCopy, server_copy
 from engine.mysql.changing.stages import Stage, stage_of
 from engine.mysql.changing.standing import differs, statements_run
@@ -62,6 +63,7 @@ class StatementRun:
         if statements_run(self._hold.link, self._step) != number:
             raise DriftFound(f"{self._change.table} was changed by somebody else at this moment: plan again")
         self._hold.check_address()
+        refuse_grown(self._hold.link, self._step.schema, statement)
         if self._copy is not None:
             self._copy.see_free()
         faults.reached("before_statement")

@@ -105,7 +105,7 @@ class Altering:
         self._check(wanted)
         piece = Piece(
             wanted.name,
-            [*opening, *statements],
+            [replace(statement, small=how.small) for statement in (*opening, *statements)],
             [*ddl, *(f"ALTER TABLE {quote_name(wanted.name)} {clauses}" for clauses, _ in how.alters)],
             how.strategy,
             [how.lock],

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.base import Strategy
 from engine.errors import Refused
@@ -15,12 +15,11 @@ from engine.mysql.planning.partitions import drops_rows, named_partitions, read_
 from engine.mysql.planning.trial import Clone, Trial
 from engine.mysql.quoting import quote_name
 from engine.mysql.replicas import followers
+from engine.mysql.sizes import DIRECT_BYTES, DIRECT_ROWS
 from engine.mysql.spec import Algorithm
 from engine.mysql.tables import Table
 from engine.mysql.trouble import ServerRefused
 
-DIRECT_ROWS = 20_000
-DIRECT_BYTES = 16 * 1024 * 1024
 _NEW_KEY = re.compile(r"ADD CONSTRAINT `(?:[^`]|``)+` FOREIGN KEY")
 _ROW_VERSIONS = 64  # of InnoDB's instant columns, per table
 _ROW_VERSIONS_9_1 = 255
@@ -40,6 +39,7 @@ class How:
     strategy: Strategy
     alters: tuple[tuple[str, Algorithm], ...]
     lock: str  # what it locks and how long, for people
+    small: bool = False  # it runs so because the table is small
     warning: str = ""  # said when writers of a big table have to wait, or replicas
 
 
@@ -115,8 +115,10 @@ class _Choice:
 
     def made(self, alters: Sequence[Sequence[str]], no_copy: str) -> How:
         trials = self._tried(alters)
-        if self._small or all(map(self._harmless, trials)):
+        if all(map(self._harmless, trials)):
             return self._as_the_server_does(trials)
+        if self._small:
+            return replace(self._as_the_server_does(trials), small=True)
         apart = self._apart(alters, self._clone.text)
         if apart is not None:
             return self._as_the_server_does(apart)
@@ -195,7 +197,7 @@ class _Choice:
             return self._is_small(self._reorganised([trial]))
         if trial.moves_rows or trial.algorithm is Algorithm.COPY:
             return False
-        return not trial.builds_index or self._small or not self._held_up()
+        return not trial.builds_index or not self._held_up()
 
     def _is_small(self, partitions: tuple[str, ...] = ()) -> bool:
         rows, bytes_ = self._sizes(partitions)

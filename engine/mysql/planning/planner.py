@@ -30,8 +30,9 @@ from engine.mysql.planning.renames import read_renames
 from engine.mysql.planning.rewriting import with_partitions_of
 from engine.mysql.planning.rows.asking import Asking
 from engine.mysql.planning.scratch import Scratch, Stage
-from engine.mysql.planning.targets import Live, children_elsewhere, read_live, schema_names, size_of
+from engine.mysql.planning.targets import Live, children_elsewhere, read_live, schema_names
 from engine.mysql.planning.untold import refuse_untold
+from engine.mysql.sizes import size_of
 from engine.mysql.tables import Table
 from engine.mysql.trouble import LOG_BY_ROW
 

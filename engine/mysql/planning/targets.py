@@ -6,13 +6,10 @@ from dataclasses import dataclass
 from engine.errors import BadFiles, Refused
 from engine.mysql.address import Address
 from engine.mysql.catalog import others, read_tables, unmanaged
-from engine.mysql.link import Link, Row
+from engine.mysql.link import Link
 from engine.mysql.planning.desired import Place
-from engine.mysql.quoting import quote_names, quote_table
 from engine.mysql.spec import SYSTEM_SCHEMAS
 from engine.mysql.tables import Table
-
-_COUNTED = 20_001
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,36 +51,6 @@ def read_live(link: Link, namespace: str, schema: str) -> Live:
         others=others(link, schema),
         unmanaged=unmanaged(link, schema),
     )
-
-
-def size_of(link: Link, schema: str, table: str, partitions: Sequence[str] = ()) -> tuple[int, int]:
-    """Rows and bytes of a table, or of some of its *partitions*: rows are counted as far as small tables go, and beyond that
-    estimated by the server.
-    """
-    row = link.row(
-        "SELECT TABLE_ROWS, DATA_LENGTH + INDEX_LENGTH FROM information_schema.TABLES"
-        " WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s",
-        schema, table,
-    ) if not partitions else _size_of(link, schema, table, partitions)  # fmt: skip
-    if row is None:
-        return 0, 0
-    some = f" PARTITION ({quote_names(partitions)})" if partitions else ""
-    counted = link.value(
-        f"SELECT COUNT(*) FROM (SELECT 1 FROM {quote_table(schema, table)}{some} LIMIT {_COUNTED}) AS some"  # noqa: S608
-    )
-    rows = int(counted) if int(counted) < _COUNTED else max(int(row[0] or 0), _COUNTED)
-    return rows, int(row[1] or 0)
-
-
-def _size_of(link: Link, schema: str, table: str, partitions: Sequence[str]) -> Row | None:
-    """As the server estimates it; of one with subpartitions it tells each of those."""
-    return link.row(
-        f"""
-        SELECT SUM(TABLE_ROWS), SUM(DATA_LENGTH + INDEX_LENGTH) FROM information_schema.PARTITIONS
-         WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s AND PARTITION_NAME IN ({", ".join(["%s"] * len(partitions))})
-        """,  # noqa: S608
-        schema, table, *partitions,
-    )  # fmt: skip
 
 
 def children_elsewhere(link: Link, tables: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
