@@ -147,10 +147,10 @@ def _direct(trials: Sequence[Trial], size: Size, tied: Tied, obstacle: str) -> t
     others = tied.while_copied()
     if not obstacle:
         if size.partitions:
-            said = f"Moves the rows of {_named(size.partitions)} in one statement: writers of the table wait meanwhile"
-            return f"{said}, {size} long; readers go on until the end.", ""
+            said = f"Moves the rows of {_named(size.partitions)} in one statement: writers of the table wait until it is done"
+            return f"{said}; readers go on until the end. It has {size}.", ""
         return (
-            f"Copies the table in one statement: writers of it wait meanwhile, {size} long; readers go on.{others}",
+            f"Copies the table in one statement: writers of it wait until it is done; readers go on. It has {size}.{others}",
             "",
         )
     took = size.seconds(_COPIED_PER_SECOND)

@@ -126,7 +126,9 @@ def test_what_writes_all_rows_anew_is_copied_online_when_the_table_is_big(users:
 def test_a_small_table_is_changed_directly(users: Place, clause: str) -> None:
     how = users.how(clause, rows=2, bytes_=16384)
     assert how.strategy in (Strategy.DIRECT, Strategy.IN_PLACE)
-    assert (how.strategy is Strategy.DIRECT) == ("writers of it wait" in how.lock)
+    assert (how.strategy is Strategy.DIRECT) == (
+        "writers of it wait until it is done; readers go on. It has about 2 rows (16 kB)." in how.lock
+    )
     assert how.warning == ""
     users.run(how)
 
