@@ -103,6 +103,12 @@ class Table:
     periods: tuple[str, ...] = ()  # lines PERIOD FOR … of MariaDB's application-time tables
     triggers: tuple[str, ...] = ()  # names of triggers on it that are not ours
     counter: int = field(default=0, compare=False)  # where AUTO_INCREMENT stands; the text is silent about it
+    _by_name: Mapping[str, Column] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """A plan asks for each column of a wide table many times."""
+        by_name = {column.name.lower(): column for column in self.columns}
+        object.__setattr__(self, "_by_name", by_name)
 
     @property
     def fingerprint(self) -> str:
@@ -111,8 +117,7 @@ class Table:
 
     def column(self, name: str) -> Column | None:
         """The column of that name; column names know no case."""
-        wanted = name.lower()
-        return next((column for column in self.columns if column.name.lower() == wanted), None)
+        return self._by_name.get(name.lower())
 
     def index(self, name: str) -> Index | None:
         """The index of that name; index names know no case."""

@@ -12,6 +12,7 @@ from engine.mysql.link import Link
 from engine.mysql.planning.insistence import insists_on_a_key
 from engine.mysql.planning.lock_sentences import Size, Tied, lock_sentence
 from engine.mysql.planning.partitions import drops_rows, named_partitions, read_partitioning, reorganises
+from engine.mysql.planning.sieve import Sieve
 from engine.mysql.planning.trial import Clone, Trial
 from engine.mysql.quoting import quote_name
 from engine.mysql.replicas import followers
@@ -167,25 +168,20 @@ class _Choice:
         return trials
 
     def _run_apart(self, alters: Sequence[Sequence[str]]) -> list[Trial] | None:
-        """None when they do not stand alone, or not in that order."""
+        """None when one of them does harm, or they do not stand alone, or not in that order."""
+        instant = Sieve(self._clone, self._harmless).instant([part for parts in alters for part in parts])
+        if instant is None:
+            return None
+        cut = [
+            ", ".join(some)
+            for parts in alters
+            for some in ([p for p in parts if p in instant], [p for p in parts if p not in instant])
+            if some
+        ]
         try:
-            instant = {part for parts in alters for part in parts if self._is_instant(part)}
-            cut = [
-                ", ".join(some)
-                for parts in alters
-                for some in ([p for p in parts if p in instant], [p for p in parts if p not in instant])
-                if some
-            ]
             return self._run(cut)
         except ServerRefused:
             return None
-
-    def _is_instant(self, part: str) -> bool:
-        try:
-            (trial,) = self._run([part])
-        except ServerRefused:
-            return False
-        return trial.algorithm is Algorithm.INSTANT
 
     def _run(self, alters: Sequence[str], *, instant: bool = True) -> list[Trial]:
         self._clone.fresh()

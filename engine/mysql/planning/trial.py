@@ -69,7 +69,18 @@ class Clone:
         ServerRefused: it takes them by none. *instant* = False leaves INSTANT out.
         """
         before = self._pieces()
-        algorithm, reason = self._gentlest(clauses, instant=instant)
+        return self._trial(clauses, before, *self._gentlest(clauses, instant=instant))
+
+    def instantly(self, clauses: str) -> Trial | None:
+        """Alter the clone if the server does it instantly, or says so; None: it refuses, and the clone is as it was."""
+        before = self._pieces()
+        try:
+            self._link.run(self._alter(clauses) + _CLAUSE[Algorithm.INSTANT])
+        except ServerRefused:
+            return None
+        return self._trial(clauses, before, Algorithm.INSTANT)
+
+    def _trial(self, clauses: str, before: "_Pieces | None", algorithm: Algorithm, reason: str = "") -> Trial:
         after = self._pieces()
         moved = self._moved(clauses, algorithm, before, after)
         if moved and algorithm in (Algorithm.INSTANT, Algorithm.NOCOPY):
@@ -101,7 +112,7 @@ class Clone:
         )  # fmt: skip
 
     def _gentlest(self, clauses: str, *, instant: bool) -> tuple[Algorithm, str]:
-        alter = f"ALTER TABLE {quote_table(self._scratch, self._table.name)} {clauses}"
+        alter = self._alter(clauses)
         reason = ""
         for algorithm in self._ladder(instant=instant):
             try:
@@ -119,6 +130,9 @@ class Clone:
                 return algorithm, reason
         self._link.run(alter)
         return Algorithm.PLAIN, reason
+
+    def _alter(self, clauses: str) -> str:
+        return f"ALTER TABLE {quote_table(self._scratch, self._table.name)} {clauses}"
 
     def _ladder(self, *, instant: bool) -> Iterator[Algorithm]:
         if instant:

@@ -38,10 +38,10 @@ def lost_character(statements: Sequence[Statement], table: Table) -> str:
 
 def refuse_untold(target: Link, scratch: Scratch, unit: Unit, parts: Sequence[str]) -> None:
     """Refused: one of *parts* writes a column of the unit's live table again, of which the server does not tell all."""
+    doubtful = {_column_of(part) for part in parts if "?" in part}
     for column in unit.now.columns if unit.now else ():
         names = {column.name.lower(), *(new for new, old in unit.columns.items() if old == column.name)}
-        again = any("?" in part for part in parts if _column_of(part) in names)
-        if again and unit.now and not _all_told(target, scratch, unit.now, column):
+        if names & doubtful and unit.now and not _all_told(target, scratch, unit.now, column):
             raise Refused(
                 f"{unit.now.name}: {column.name} has characters beyond U+FFFF in its definition, which the server tells as ?: "
                 "this change would write the ? for good. Change this column by an ALTER TABLE of your own, then pull"

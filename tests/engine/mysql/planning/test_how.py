@@ -218,6 +218,34 @@ def test_a_column_and_its_index_go_apart_when_together_they_would_rebuild_the_ta
     users.run(how)
 
 
+WIDE = f"CREATE TABLE wide (id INT PRIMARY KEY, {', '.join(f'c{at} INT' for at in range(60))})"
+
+
+WIDER = [f"MODIFY c{at} BIGINT" for at in range(60)]
+NEW = [f"ADD COLUMN z{at} INT" for at in range(60)]
+INDEXED = [f"ADD INDEX k{at} (z{at})" for at in range(3)]
+MIXED = [part for at in range(30) for part in (f"DROP COLUMN c{at}", f"ADD INDEX k{at} (c{at + 30})")]
+
+
+@pytest.mark.parametrize(
+    ("parts", "tries", "apart"),
+    [(WIDER, 20, []), ([*NEW, *INDEXED], 30, [", ".join(NEW), ", ".join(INDEXED)]), (MIXED, 90, [])],
+)
+def test_many_parts_are_looked_at_in_few_tries(
+    server: Server, parts: list[str], tries: int, apart: list[str]
+) -> None:
+    with place(server, WIDE) as found:
+        before = altered(found.link)
+        how = found.how(parts, table="wide")
+        assert altered(found.link) - before < tries
+        assert [text for text, _ in how.alters] == (apart or [", ".join(parts)])
+
+
+def altered(link: Link) -> int:
+    """How many ALTERs of tables the session has tried."""
+    return int(link.rows("SHOW SESSION STATUS LIKE 'Com_alter_table'")[0][1])
+
+
 def test_parts_stay_together_when_apart_they_would_be_copied_all_the_same(users: Place) -> None:
     how = users.how(["ADD COLUMN z INT", "MODIFY a BIGINT"], ["ADD INDEX ka (a)"])
     assert how.strategy is Strategy.ONLINE
