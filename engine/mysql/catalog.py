@@ -6,6 +6,7 @@ A table reads the same wherever it stands: neither its schema's name nor what Sc
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from engine.errors import Refused
 from engine.mysql.elements import foreign_key_of, index_of
@@ -27,6 +28,8 @@ _COLUMNS = """
            COLLATION_NAME, EXTRA, GENERATION_EXPRESSION
     FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = %s {only} ORDER BY TABLE_NAME, ORDINAL_POSITION
 """
+_OWN_KEY = "my_row_id"
+_OWN_COLUMNS = _COLUMNS.replace("{only}", f"AND COLUMN_NAME = '{_OWN_KEY}' {{only}}")
 _TABLES = """
     SELECT TABLE_NAME, TABLE_TYPE, TABLE_COLLATION
     FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s {only} ORDER BY TABLE_NAME
@@ -145,7 +148,17 @@ def _read(link: Link, schema: str, stands_for: Mapping[str, str], only: str | No
                 found[name] = _table(
                     schema, stands_for, text, columns[name], collation, tuple(triggers.get(name, ()))
                 )
-        return found
+    return _with_own_keys(link, schema, found, only)
+
+
+def _with_own_keys(link: Link, schema: str, tables: dict[str, Table], only: str | None) -> dict[str, Table]:
+    """The tables with what `plainly` hides."""
+    bare = {name for name, table in tables.items() if not (table.index("PRIMARY") or table.column(_OWN_KEY))}
+    for row in link.rows(*_narrowed(_OWN_COLUMNS, schema, "TABLE_NAME", only)) if bare else ():
+        if row[0] in bare:
+            own_key = _column(row[1:], {_OWN_KEY: f"`{_OWN_KEY}` {row[3]} NOT NULL AUTO_INCREMENT"})
+            tables[row[0]] = replace(tables[row[0]], own_key=own_key)
+    return tables
 
 
 def _narrowed(query: str, schema: str, column: str, only: str | None) -> tuple[str, ...]:

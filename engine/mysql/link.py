@@ -42,6 +42,7 @@ _BY_VENDOR = (
     # is one that MariaDB 11 no longer has.
     " /*M!100000 , SESSION max_statement_time = 0, SESSION alter_algorithm = 'DEFAULT' */"
     " /*!80000 , SESSION old_alter_table = 0, SESSION max_execution_time = 0, SESSION range_optimizer_max_mem_size = 0,"
+    " SESSION show_gipk_in_create_table_and_information_schema = 1,"  # a table made LIKE another keeps its own key
     " SESSION information_schema_stats_expiry = 0 */"  # how large a table is now, not yesterday
 )
 DDL_SETTINGS: Mapping[str, object] = {

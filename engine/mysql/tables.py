@@ -103,11 +103,14 @@ class Table:
     periods: tuple[str, ...] = ()  # lines PERIOD FOR … of MariaDB's application-time tables
     triggers: tuple[str, ...] = ()  # names of triggers on it that are not ours
     counter: int = field(default=0, compare=False)  # where AUTO_INCREMENT stands; the text is silent about it
+    own_key: Column | None = field(default=None, compare=False)
+    """A primary key that MySQL made by itself, invisible. Neither the text nor `columns` have it, as files have none."""
     _by_name: Mapping[str, Column] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """A plan asks for each column of a wide table many times."""
-        by_name = {column.name.lower(): column for column in self.columns}
+        columns = (*self.columns, self.own_key) if self.own_key else self.columns
+        by_name = {column.name.lower(): column for column in columns}
         object.__setattr__(self, "_by_name", by_name)
 
     @property
@@ -116,7 +119,7 @@ class Table:
         return hashlib.sha256(self.text.encode()).hexdigest()[:32]
 
     def column(self, name: str) -> Column | None:
-        """The column of that name; column names know no case."""
+        """The column of that name, `own_key` too; column names know no case."""
         return self._by_name.get(name.lower())
 
     def index(self, name: str) -> Index | None:
@@ -130,7 +133,7 @@ class Table:
 
         Whole columns only, none of them FLOAT, DOUBLE, BIT or JSON, whose values do not compare reliably. Empty: there is none.
         """
-        for index in sorted(self.indexes, key=lambda found: found.name != "PRIMARY"):
+        for index in self._primary_first():
             if index.unique and self._finds_rows(index):
                 return index.columns
         return ()
@@ -138,7 +141,7 @@ class Table:
     def unique_over(self, names: Sequence[str]) -> Index | None:
         """The unique index over just these columns, whole and NOT NULL, in whatever order; the primary key first."""
         wanted = sorted(name.lower() for name in names)
-        for index in sorted(self.indexes, key=lambda found: found.name != "PRIMARY"):
+        for index in self._primary_first():
             columns = [self.column(name) for name in index.columns]
             if (
                 index.unique
@@ -149,6 +152,12 @@ class Table:
             ):
                 return index
         return None
+
+    def _primary_first(self) -> list[Index]:
+        if self.own_key is None:
+            return sorted(self.indexes, key=lambda found: found.name != "PRIMARY")
+        parts = (IndexPart(column=self.own_key.name),)
+        return [Index(name="PRIMARY", line="", unique=True, kind="BTREE", parts=parts), *self.indexes]
 
     def _finds_rows(self, index: Index) -> bool:
         columns = [self.column(name) for name in index.columns]

@@ -59,15 +59,15 @@ def watch(table: Table, key: Sequence[str] = ()) -> Watched:
             raise KeyUnsupported(
                 f"{table.schema}.{table.name}.{name}: {kind} cannot be read from the binary log"
             )
-        found.append((places[name.lower()], column))
+        found.append((places.get(name.lower(), 0), column))
     return Watched(schema=table.schema, table=table.name, columns=len(table.columns), key=tuple(found))
 
 
 def as_logged(link: Link, watched: Watched) -> Watched:
     """*watched* as the log has it.
 
-    MySQL puts a key of its own (my_row_id) before the columns of a table without one; the catalogue leaves it out, as the
-    files do.
+    MySQL puts a key of its own (my_row_id) among the columns of a table without one, at first before all others; the catalogue
+    does not count it, as the files have none.
     """
     watched = replace(watched, any_case=int(link.value("SELECT @@lower_case_table_names")) != 0)
     names = link.rows(
@@ -75,9 +75,10 @@ def as_logged(link: Link, watched: Watched) -> Watched:
         "ORDER BY ORDINAL_POSITION",
         *watched.name,
     )
-    if len(names) != watched.columns + 1 or str(names[0][0]).lower() != "my_row_id":
+    places = {str(name).lower(): place for place, (name,) in enumerate(names)}
+    if len(names) != watched.columns + 1 or "my_row_id" not in places:
         return watched
-    key = tuple((place + 1, column) for place, column in watched.key)
+    key = tuple((places[column.name.lower()], column) for _, column in watched.key)
     return replace(watched, columns=len(names), key=key)
 
 

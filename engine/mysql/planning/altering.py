@@ -89,6 +89,7 @@ class Altering:
             opening.append(self._rename(now, wanted.name))
         start = self._tables.table(key)
         assert start is not None
+        start, wanted = _with_own_key(now, start, wanted)
         before = self._tables.snapshot([key, *parents])
         alters = self._find(start, wanted, columns, before)
         if not alters:
@@ -250,9 +251,21 @@ class Altering:
         )
 
 
+def _with_own_key(now: Table, start: Table, wanted: Table) -> tuple[Table, Table]:
+    """Both with the key that the server made by itself for the live table: it stays whatever else changes. Refused: it is to have
+    another.
+    """
+    if (own := now.own_key) and wanted.index("PRIMARY"):
+        raise Refused(
+            f"{wanted.name}: it has a primary key that the server made by itself, invisible ({own.name}), and can have no other "
+            f"beside it: ALTER TABLE {quote_name(now.name)} DROP COLUMN {own.name}, ADD PRIMARY KEY (…) yourself, then plan again"
+        )
+    return replace(start, own_key=own), replace(wanted, own_key=own)
+
+
 def _pairs(start: Table, wanted: Table, columns: Mapping[str, str]) -> list[tuple[str, str]]:
     """(new column, old column) of all whose values go over."""
-    found = []
+    found = [(own.name, own.name)] if (own := wanted.own_key) else []
     for column in wanted.columns:
         before = start.column(columns.get(column.name.lower(), column.name)) or start.column(column.name)
         if before is not None and not column.generated and not remade(before, column):

@@ -221,7 +221,7 @@ class _Choice:
             return f"it has triggers ({', '.join(sorted(self._table.triggers))})"
         if not self._table.row_key:
             return "it has no primary key and no unique key of NOT NULL columns"
-        if self._table.index("PRIMARY") is None and insists_on_a_key(self._target):
+        if not (self._table.own_key or self._table.index("PRIMARY")) and insists_on_a_key(self._target):
             return "the server makes no copy without a primary key"
         if foreign:
             return f"{foreign[0]} does not lock rows"

@@ -1,6 +1,7 @@
 """The tables of a plan on the stage, as they are at each moment: statements are tried here, and what they did is read back."""
 
 from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import replace
 
 from engine.errors import Refused
 from engine.mysql.planning.insistence import remedy
@@ -115,7 +116,7 @@ class Rehearsal:
         self._stage.run(sql + algorithm.clause)
         after = []
         for key in sorted(around):
-            table = self._stage.read(*key)
+            table = _keeping_own_key(self._stage.read(*key), self._state.get(key))
             if key in named or _text(table) != _text(self._state.get(key)):
                 after.append((key, table))
             self._note(key, table)
@@ -189,6 +190,11 @@ class Rehearsal:
 def alter(key: Key, clauses: str) -> str:
     """ALTER TABLE of a table by its full name."""
     return f"ALTER TABLE {quote_table(*key)} {clauses}"
+
+
+def _keeping_own_key(table: Table | None, before: Table | None) -> Table | None:
+    """On the stage the server makes none."""
+    return replace(table, own_key=before.own_key) if table and before else table
 
 
 def _text(table: Table | None) -> str | None:

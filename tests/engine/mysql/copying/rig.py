@@ -18,7 +18,7 @@ from engine.mysql.ownership.watch import Watch
 from engine.mysql.quoting import quote_name, quote_table
 from engine.mysql.shadow.names import names_of
 from engine.mysql.spec import Copy, Step
-from engine.mysql.tables import Table
+from engine.mysql.tables import Column, Table
 from tests.servers.server import Server
 
 LIMIT_SECONDS = 60.0
@@ -113,7 +113,7 @@ class Rig:
         gone = {name.lower() for name in self.dropped}
         return tuple(
             (self.renames.get(c.name, c.name), c.name)
-            for c in self._live().columns
+            for c in all_columns(self._live())
             if not c.generated and c.name.lower() not in gone
         )
 
@@ -214,7 +214,7 @@ class Rig:
             assert made is not None
             told = ", ".join(
                 f"HEX({quote_name(c.name)})" if c.data_type == "vector" else quote_name(c.name)
-                for c in made.columns
+                for c in all_columns(made)
             )
             rows = [
                 sorted(link.rows(f"SELECT {told} FROM {name}"), key=repr) for name in (native, self.shadow)
@@ -232,6 +232,11 @@ class Rig:
                 "SELECT TRIGGER_NAME FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = %s", self.schema
             )
         return sorted(name for (name,) in (*tables, *triggers) if "__osc_" in name)
+
+
+def all_columns(table: Table) -> tuple[Column, ...]:
+    """With a key that the server made by itself."""
+    return (*table.columns, table.own_key) if table.own_key else table.columns
 
 
 NATIVE = {"sql_mode": "STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES"}

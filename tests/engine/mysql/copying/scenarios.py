@@ -48,6 +48,20 @@ def keyed(
 
 
 KEYS = (
+    Scenario(
+        name="made_by_the_server",
+        only="mysql",
+        create="SET SESSION sql_generate_invisible_primary_key = 1;; CREATE TABLE t (a INT, v VARCHAR(20) NOT NULL);; "
+        "ALTER TABLE t ADD COLUMN z INT FIRST;; INSERT INTO t (a, v) VALUES (1, 'same'), (1, 'same'), (2, 'b'), (NULL, 'd'), (3, 'e')",
+        clauses=("ADD COLUMN extra INT NOT NULL DEFAULT 5 FIRST, MODIFY a BIGINT",),
+        during=(
+            "UPDATE t SET v = CONCAT(v, '!') WHERE v = 'b'",
+            "DELETE FROM t WHERE v = 'd'",
+            "INSERT INTO t (a, v) VALUES (1, 'same')",
+            "UPDATE t SET my_row_id = 4711 WHERE v = 'same' LIMIT 1",
+        ),
+        late=("UPDATE t SET v = 'late' WHERE v = 'e'", "DELETE FROM t WHERE v = 'b!'"),
+    ),
     keyed(
         "unsigned_near_the_end",
         "k BIGINT UNSIGNED NOT NULL",

@@ -442,3 +442,20 @@ def test_who_uses_a_parent_is_waited_for_when_the_plan_says_so(
                 here.carry_out(plan)
             user.run("COMMIT")
         here.carry_out(plan)
+def test_a_key_that_the_server_made_by_itself_serves_a_copy_and_stays(mysql: Server) -> None:
+    with ground(
+        mysql,
+        "SET SESSION sql_generate_invisible_primary_key = 1",
+        "CREATE TABLE t (a INT)",
+        "SET SESSION sql_generate_invisible_primary_key = 0, cte_max_recursion_depth = 30000",
+        "INSERT INTO t (a) WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 21000) SELECT i FROM n",
+        "DELETE FROM t WHERE a < 500",
+    ) as here:
+        (change,) = here.settle("CREATE TABLE t (a BIGINT, b INT)").changes
+        assert change.strategy is Strategy.ONLINE
+        assert here.link.row("SELECT COUNT(*), SUM(my_row_id = a) FROM t") == (20_501, 20_501)
+        key = "ALTER TABLE `t` DROP COLUMN my_row_id, ADD PRIMARY KEY"
+        with pytest.raises(Refused, match=f"made by itself, invisible .my_row_id., .*{key}"):
+            here.plan("CREATE TABLE t (a BIGINT PRIMARY KEY, b INT)")
+        here.run(f"{key} (a)")
+        assert here.plan("CREATE TABLE t (a BIGINT PRIMARY KEY, b INT)").changes == ()
