@@ -19,6 +19,10 @@ OWN_PREFIX = (
     "_schemabot_"  # tables and schemas of SchemaBot itself on the target (owner, checkpoints, scratch)
 )
 
+ALONE = "_"
+"""Live tables whose names begin so are left alone unless the files have them: gh-ost, pt-online-schema-change and others call so
+what they make for a while.
+"""
 SYSTEM_SCHEMAS = frozenset({"mysql", "information_schema", "performance_schema", "sys"})
 """Those that belong to the server itself, in lower case."""
 

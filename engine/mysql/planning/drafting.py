@@ -102,9 +102,8 @@ class Drafting:
         assert unit.now is not None
         key = unit.key
         for child in self._stage.relatives(key):
-            if child.schema not in self._namespaces and any(
-                parent_of(one) == key for one in child.foreign_keys
-            ):
+            refers = any(parent_of(one) == key for one in child.foreign_keys)
+            if refers and not self._ties.changes(child):
                 raise Refused(
                     f"{key[1]} cannot be dropped: {child.schema}.{child.name} refers to it by a foreign key, "
                     "and is not in the plan: drop that key first"

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from engine.mysql.planning.naming import Name, Naming
 from engine.mysql.planning.rewriting import same_type
+from engine.mysql.spec import ALONE
 from engine.mysql.tables import ForeignKey, Table
 
 Key = tuple[str, str]
@@ -46,16 +47,23 @@ class Schemas:
         """All differences."""
         found: dict[Key, Unit] = {}
         for schema, wanted in self.wanted.items():
-            sources = set(self.tables[schema].values())
             for name, table in wanted.items():
                 now = self.source(schema, name)
                 if now is None or now.text != table.text:
                     columns = self.columns[schema].get(name, {})
                     found[schema, name] = Unit(key=(schema, name), now=now, wanted=table, columns=columns)
-            for name, table in self.live[schema].items():
-                if name not in wanted and name not in sources:
+            for name, table in self._not_wanted(schema).items():
+                if not name.startswith(ALONE):
                     found[schema, name] = Unit(key=(schema, name), now=table, wanted=None)
         return found
+
+    def left_alone(self, schema: str) -> set[str]:
+        """Live tables that the files need not know of, and do not: those that tools make for a while are called so."""
+        return {name for name in self._not_wanted(schema) if name.startswith(ALONE)}
+
+    def _not_wanted(self, schema: str) -> dict[str, Table]:
+        goes_on = {*self.wanted[schema], *self.tables[schema].values()}
+        return {name: table for name, table in self.live[schema].items() if name not in goes_on}
 
     def source(self, schema: str, name: str) -> Table | None:
         """The live table that becomes the desired one of that name."""
@@ -92,6 +100,13 @@ class Ties:
         self._forced = set(forced)
         self._heirs = _heirs(units, naming)
         self.again = {key: self._again(unit) for key, unit in units.items()}
+
+    def changes(self, table: Table) -> bool:
+        """Whether a table, live or desired, is one of the units."""
+        key = (table.schema, table.name)
+        return key in self._units or any(
+            unit.now is not None and (unit.now.schema, unit.now.name) == key for unit in self._units.values()
+        )
 
     def going(self, unit: Unit) -> set[str]:
         """The live foreign keys of a unit that have to go, for good or for a while."""

@@ -127,7 +127,7 @@ class _Planning:
             changes=tuple(draft.change(_unsafe(draft, findings[draft.step.schema])) for draft in drafts),
             findings=tuple(sorted((one for some in findings.values() for one in some), key=_order)),
             fingerprints=self._fingerprints(),
-            original={one.place.namespace: tables_files(one.tables) for one in self._live.values()},
+            original={one.place.namespace: tables_files(self._managed(one)) for one in self._live.values()},
             unmanaged=self._unmanaged(),
         )
 
@@ -250,20 +250,26 @@ class _Planning:
         return Case(now=now, wanted=wanted, locate=locate, renamed=renamed)
 
     def _fingerprints(self) -> dict[str, str]:
-        """Of every live table; with its schema in front where the plan has several."""
+        """Of every live table that is managed; with its schema in front where the plan has several."""
         several = len(self._live) > 1
         return {
             f"{schema}.{name}" if several else name: table.fingerprint
             for schema, one in self._live.items()
-            for name, table in one.tables.items()
+            for name, table in self._managed(one).items()
         }
+
+    def _managed(self, one: Live) -> dict[str, Table]:
+        alone = self._schemas.left_alone(one.place.schema)
+        return {name: table for name, table in one.tables.items() if name not in alone}
 
     def _unmanaged(self) -> tuple[str, ...]:
         several = len(self._live) > 1
         return tuple(
             thing.replace(" ", f" {schema}.", 1) if several else thing
             for schema, one in self._live.items()
-            for thing in one.unmanaged
+            for thing in sorted(
+                (*one.unmanaged, *(f"table {name}" for name in self._schemas.left_alone(schema)))
+            )
         )
 
 

@@ -9,7 +9,7 @@ from engine.mysql.address import Address
 from engine.mysql.catalog import read_tables
 from engine.mysql.flavour import flavour_of
 from engine.mysql.link import Link
-from engine.mysql.spec import OWN_PREFIX, SYSTEM_SCHEMAS
+from engine.mysql.spec import ALONE, OWN_PREFIX, SYSTEM_SCHEMAS
 from engine.mysql.tables import Table
 
 
@@ -18,13 +18,19 @@ def pull_mysql(address: Address, namespace: str) -> SchemaFiles:
     with Link(address, schema="") as link:
         flavour_of(link)
         if address.database:
-            return {namespace: tables_files(read_tables(link, address.database))}
-        found = {schema: tables_files(read_tables(link, schema)) for schema in _schemas(link)}
+            return {namespace: _files(link, address.database)}
+        found = {schema: _files(link, schema) for schema in _schemas(link)}
     if not found:
         raise Refused(
             "the dsn names no database, and this user sees none on the server: make one, or name it in the dsn"
         )
     return found
+
+
+def _files(link: Link, schema: str) -> dict[str, str]:
+    """Without the tables that a plan leaves alone unless the files have them."""
+    tables = read_tables(link, schema)
+    return tables_files({name: table for name, table in tables.items() if not name.startswith(ALONE)})
 
 
 def tables_files(tables: Mapping[str, Table]) -> dict[str, str]:

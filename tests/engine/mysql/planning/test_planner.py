@@ -60,6 +60,26 @@ def test_what_was_pulled_plans_as_no_change(server: Server) -> None:
         assert plan_mysql(here.address, files).original == files
 
 
+def test_a_table_that_another_tool_may_have_made_is_left_alone_unless_the_files_have_it(
+    server: Server,
+) -> None:
+    shadow = "CREATE TABLE _t_gho (id INT PRIMARY KEY, p INT, KEY (p), FOREIGN KEY (p) REFERENCES p (id))"
+    t, p = "CREATE TABLE t (id INT PRIMARY KEY)", "CREATE TABLE p (id INT PRIMARY KEY)"
+    with ground(server, t, p, shadow) as here:
+        plan = here.plan(f"{t}; {p}; CREATE TABLE u (a INT);")
+        assert [change.table for change in plan.changes] == ["u"]
+        assert plan.unmanaged == ("table _t_gho",)
+        assert set(plan.fingerprints) == {"t", "p"}
+        assert (
+            set(plan.original["shop"]) == set(pull_mysql(here.address, "shop")["shop"]) == {"t.sql", "p.sql"}
+        )
+        managed = here.plan(f"{t}; {p}; CREATE TABLE _t_gho (id INT PRIMARY KEY, p BIGINT);")
+        assert [change.table for change in managed.changes] == ["_t_gho"]
+        assert managed.unmanaged == ()
+        with pytest.raises(Refused, match=r"p cannot be dropped: .*\._t_gho refers to it"):
+            here.plan(f"{t};")
+
+
 def test_a_change_of_two_tables_says_what_it_locks_of_each(server: Server) -> None:
     child = "CREATE TABLE child (id INT PRIMARY KEY, p {0}, CONSTRAINT fk FOREIGN KEY (p) REFERENCES parent (id));"
     parent = "CREATE TABLE parent (id {0} PRIMARY KEY);"
