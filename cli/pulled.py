@@ -1,8 +1,10 @@
 """The live schema as files in a folder: checked when they come, compared with what lies there, written."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from cli.errors import ApiError, CliError, Refused
@@ -73,13 +75,31 @@ def _read(path: Path) -> str | None:
         ) from error
 
 
-def write(writing: Writing) -> None:
-    """Write what is new or changed."""
-    for path, text in {**writing.new, **writing.changed}.items():
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(text.encode())
-        except OSError as error:
-            raise CliError(
-                f"{path} cannot be written: {error.strerror}", "pull into another folder by -o DIR"
-            ) from error
+def write(root: Path, writing: Writing) -> None:
+    """Write what is new or changed, all of it beside its places first: nothing is there when something cannot be written.
+
+    A folder with half of the tables would be planned as a drop of the others.
+    """
+    wanted = {**writing.new, **writing.changed}
+    fresh = not root.exists()
+    path, done = root, []
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=root, prefix=".pull-") as beside:
+            places = {path: Path(beside) / path.relative_to(root) for path in wanted}
+            for path, text in wanted.items():
+                places[path].parent.mkdir(parents=True, exist_ok=True)
+                places[path].write_bytes(text.encode())
+            for path, place in places.items():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                place.replace(path)
+                done.append(path)
+    except OSError as error:
+        for there in set(done) & set(writing.new):
+            there.unlink(missing_ok=True)
+        if fresh:
+            with suppress(OSError):
+                root.rmdir()
+        raise CliError(
+            f"{path} cannot be written: {error.strerror}", "pull into another folder by -o DIR"
+        ) from error

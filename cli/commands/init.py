@@ -10,7 +10,7 @@ from typing import Any
 import click
 import yaml
 
-from cli.errors import CliError, Exit, Refused
+from cli.errors import Exit, Refused
 from cli.options import complete_files, complete_folders, named, output_option, server_options
 from cli.output import Output
 from cli.place import Place, Wanted, open_place
@@ -96,7 +96,7 @@ def _prove(place: Place, root: Path, files: Mapping[str, Mapping[str, str]], env
     """Plan the files as they will be read again; Refused unless that changes nothing."""
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder, root.name or "schema")
-        write(compare(draft, files))
+        write(draft, compare(draft, files))
         [plan] = make_plans(place, read_source(str(draft)), [environment])
     if plan.errors or not plan.empty:
         raise Refused(
@@ -110,14 +110,9 @@ def _difference(plan: Plan) -> str:
 
 
 def _write(root: Path, files: Mapping[str, Mapping[str, str]], config: Mapping[str, Any]) -> tuple[Path, ...]:
-    """All of it, or nothing: what was written goes away again when the rest cannot be."""
+    """All of it, or nothing."""
     writing = compare(root, files)
     text = CONFIG_HEAD + yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True)
     whole = replace(writing, new={root / CONFIG_NAME: text, **writing.new})
-    try:
-        write(whole)
-    except CliError:
-        for path in whole.new:
-            path.unlink(missing_ok=True)
-        raise
+    write(root, whole)
     return tuple(whole.new)

@@ -32,7 +32,8 @@ def pull(words: tuple[str, ...], wanted: Wanted, directory: str, force: bool, ou
     """Write the live schema into a folder as files.
 
     They plan as "no change". One file for each table with its indexes and triggers. Files that are there and differ
-    are left alone unless --force is given.
+    are left alone unless --force is given. Tables of MySQL and MariaDB whose names begin with _ are left out, as plans
+    leave them alone.
 
     \b
       schemabot pull shop.db -o schema/
@@ -51,7 +52,7 @@ def pull(words: tuple[str, ...], wanted: Wanted, directory: str, force: bool, ou
             f"{count(len(writing.changed), 'file')} would be overwritten: {listed}",
             "nothing was written; pull into another folder by -o DIR, or add --force",
         )
-    write(writing)
+    write(root, writing)
     report(output, root, writing)
     output.hint(f"Compare it with the live schema: {again}")
     return Exit.OK

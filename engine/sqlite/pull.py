@@ -1,11 +1,11 @@
 """The live schema as files: one per table with its indexes and triggers, one per view. Planned, they change nothing."""
 
 from collections.abc import Mapping
-from urllib.parse import quote
 
 import apsw
 
 from engine.base import SchemaFiles
+from engine.file_names import file_name
 from engine.lexer import significant
 from engine.sqlite.catalog import Catalog, Relation, read_catalog
 from engine.sqlite.forms import name_at
@@ -21,12 +21,7 @@ def pull_files(connection: apsw.Connection, namespace: str) -> SchemaFiles:
 
 def catalog_files(catalog: Catalog) -> Mapping[str, str]:
     """File name → text, the same for the same schema."""
-    return {file_name(relation): relation_text(relation, named(relation)) for relation in catalog}
-
-
-def file_name(relation: Relation) -> str:
-    """The table's name; what a file system may not like is percent-encoded."""
-    return quote(relation.name, safe=" ()+,@") + ".sql"
+    return {file_name(relation.name): relation_text(relation, named(relation)) for relation in catalog}
 
 
 def relation_text(relation: Relation, sql: str) -> str:

@@ -378,6 +378,14 @@ def test_pull_writes_nothing_when_a_name_could_lead_out_of_the_folder(
     assert not Path("evil.sql").exists()
 
 
+def test_pull_writes_nothing_when_one_of_the_files_cannot_be_written(run: Run, peer: Peer) -> None:
+    peer.answer("/api/databases/shop/environments", {"environments": ["local"]})
+    peer.answer("/api/pull/shop", {"files": {"main": {"a.sql": "A", f"{'b' * 300}.sql": "B"}}})
+    ended = run("pull", "shop", "-o", "live", "--endpoint", peer.url)
+    assert (ended.code, "cannot be written: File name too long" in ended.err) == (1, True)
+    assert not Path("live").exists()
+
+
 def test_pull_leaves_other_files_alone_unless_forced_and_says_what_it_did(run: Run, peer: Peer) -> None:
     peer.answer("/api/databases/shop/environments", {"environments": ["local"]})
     peer.answer("/api/pull/shop", {"files": {"main": {"a.sql": "A\n", "b.sql": "B\n"}}})

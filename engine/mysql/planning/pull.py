@@ -1,10 +1,10 @@
 """The live schemas as files, one per table. Planned, they change nothing."""
 
 from collections.abc import Mapping, Sequence
-from urllib.parse import quote
 
 from engine.base import SchemaFiles
 from engine.errors import Refused
+from engine.file_names import file_name
 from engine.mysql.address import Address
 from engine.mysql.catalog import read_tables
 from engine.mysql.flavour import flavour_of
@@ -36,11 +36,6 @@ def _files(link: Link, schema: str) -> dict[str, str]:
 def tables_files(tables: Mapping[str, Table]) -> dict[str, str]:
     """File name → text, the same for the same schema."""
     return {file_name(name): f"{tables[name].text};\n" for name in sorted(tables)}
-
-
-def file_name(table: str) -> str:
-    """The table's name; what a file system may not like is percent-encoded."""
-    return quote(table, safe=" ()+,@") + ".sql"
 
 
 def _schemas(link: Link) -> Sequence[str]:

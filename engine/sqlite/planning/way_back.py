@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 
+from engine.file_names import file_name
 from engine.sqlite.catalog import Catalog, Relation
 from engine.sqlite.planning.renames import Renames
-from engine.sqlite.pull import file_name, named, relation_text
+from engine.sqlite.pull import named, relation_text
 from engine.sqlite.quoting import quote_name
 from engine.table_text import read_table_text
 
@@ -13,7 +14,7 @@ def files_back(live: Catalog, renames: Renames) -> Mapping[str, str]:
     """File name → text of the live schema, each renamed table and column saying what the plan renames it to."""
     new_tables = {old.lower(): new for new, old in renames.tables.items()}
     return {
-        file_name(relation): relation_text(relation, _annotated(relation, new_tables, renames))
+        file_name(relation.name): relation_text(relation, _annotated(relation, new_tables, renames))
         for relation in live
     }
 

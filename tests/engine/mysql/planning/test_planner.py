@@ -53,9 +53,10 @@ def test_a_plan_says_what_was_live_and_leaves_nothing_behind(server: Server) -> 
 
 
 def test_what_was_pulled_plans_as_no_change(server: Server) -> None:
-    with ground(server, PARENT, WIDE, *ODD, *only(server)) as here:
+    with ground(server, PARENT, WIDE, *ODD, *only(server), f"CREATE TABLE {'é' * 64} (a INT)") as here:
         files = pull_mysql(here.address, "shop")
         assert set(files) == {"shop"}
+        assert max(len(name.encode()) for name in files["shop"]) <= 200
         assert here.plan(files["shop"]).changes == ()
         assert plan_mysql(here.address, files).original == files
 
