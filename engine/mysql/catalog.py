@@ -12,8 +12,8 @@ from engine.errors import Refused
 from engine.mysql.elements import foreign_key_of, index_of
 from engine.mysql.link import Link
 from engine.mysql.marks import is_helper_name
+from engine.mysql.names import is_capture
 from engine.mysql.quoting import quote_table
-from engine.mysql.shadow.names import is_capture
 from engine.mysql.shown import read_shown, readable
 from engine.mysql.spec import DELTA_SUFFIX
 from engine.mysql.tables import Check, Column, Table

@@ -19,12 +19,12 @@ from engine.mysql.copying.obstruction import Obstruction
 from engine.mysql.copying.throttle import Throttle
 from engine.mysql.copying.turns import Turns
 from engine.mysql.link import Link
+from engine.mysql.names import names_of
 from engine.mysql.ownership.hold import Hold
 from engine.mysql.ownership.watch import Watch
 from engine.mysql.shadow import checkpoints
 from engine.mysql.shadow.checkpoints import Checkpoint
 from engine.mysql.shadow.keys import Literals
-from engine.mysql.shadow.names import names_of
 from engine.mysql.shadow.removal import Removal
 from engine.mysql.shadow.shape import FILLING, Shape
 from engine.mysql.spec import Copy, Step

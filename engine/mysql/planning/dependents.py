@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 
 from engine.base import Finding, Severity
 from engine.mysql.link import Link
+from engine.mysql.names import is_capture
 from engine.mysql.planning.order import Unit
-from engine.mysql.shadow.names import is_capture
 
 _VIEWS = "SELECT TABLE_NAME, VIEW_DEFINITION FROM information_schema.VIEWS WHERE TABLE_SCHEMA = %s ORDER BY TABLE_NAME"
 _TRIGGERS = """

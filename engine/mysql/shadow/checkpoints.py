@@ -13,10 +13,10 @@ from typing import Any
 
 from engine.mysql.binlog.position import Position
 from engine.mysql.link import Link
+from engine.mysql.names import Names, names_of
 from engine.mysql.ownership.hold import Hold
 from engine.mysql.ownership.records import COPY_TABLE
 from engine.mysql.quoting import quote_table
-from engine.mysql.shadow.names import Names, names_of
 from engine.mysql.shadow.witness import Witness
 from engine.mysql.spec import Step
 from engine.mysql.trouble import ServerRefused

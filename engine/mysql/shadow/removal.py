@@ -5,11 +5,11 @@ from functools import partial
 
 from engine import faults
 from engine.base import Control, Signal
+from engine.mysql.names import MOMENTS
 from engine.mysql.ownership.watch import Watch
 from engine.mysql.quoting import quote_table
 from engine.mysql.shadow import checkpoints
 from engine.mysql.shadow.checkpoints import Checkpoint, Phase
-from engine.mysql.shadow.names import MOMENTS
 from engine.mysql.trouble import Waited
 from engine.mysql.waiting.patience import Patience, Say
 

@@ -6,9 +6,9 @@ No statement here uses an alias: under LOCK TABLES an alias would need a lock of
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from engine.mysql.names import names_of
 from engine.mysql.quoting import quote_name, quote_names, quote_table
 from engine.mysql.shadow.keys import Literals, RowKey, lots, matching_key, row_key
-from engine.mysql.shadow.names import names_of
 from engine.mysql.spec import Copy, Step
 from engine.mysql.tables import Column, Index, Table
 

@@ -9,7 +9,7 @@ import pytest
 from engine.base import Progress, Signal
 from engine.errors import DriftFound
 from engine.mysql.address import Address
-from engine.mysql.shadow.names import names_of
+from engine.mysql.names import names_of
 from tests.engine.mysql.copying.application import TABLE, Application, fill
 from tests.engine.mysql.copying.rig import Rig, Watcher, make_rig, prepare
 from tests.servers.flavours import FLAVOURS

@@ -13,10 +13,10 @@ from engine.mysql.capturing.stream import Stream
 from engine.mysql.catalog import fingerprints, read_table
 from engine.mysql.copying.online import OnlineCopy
 from engine.mysql.link import Link
+from engine.mysql.names import names_of
 from engine.mysql.ownership.hold import Hold
 from engine.mysql.ownership.watch import Watch
 from engine.mysql.quoting import quote_name, quote_table
-from engine.mysql.shadow.names import names_of
 from engine.mysql.spec import Copy, Step
 from engine.mysql.tables import Column, Table
 from tests.servers.server import Server

@@ -4,7 +4,7 @@ import pytest
 
 from engine.errors import Refused
 from engine.mysql.catalog import fingerprints
-from engine.mysql.shadow.names import names_of
+from engine.mysql.names import names_of
 from tests.engine.mysql.copying.rig import Watcher, make_rig, prepare
 from tests.servers.server import Server
 

@@ -5,8 +5,8 @@ import pytest
 from engine.base import Progress
 from engine.mysql.catalog import read_table
 from engine.mysql.link import Link
+from engine.mysql.names import names_of
 from engine.mysql.shadow.checkpoints import Phase
-from engine.mysql.shadow.names import names_of
 from engine.mysql.trouble import Trouble
 from tests.engine.mysql.copying.rig import Rig, Watcher, make_rig, prepare
 from tests.engine.mysql.copying.test_copy import TABLE

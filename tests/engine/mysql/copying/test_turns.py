@@ -18,7 +18,7 @@ from engine.mysql.copying.turns import Turns
 from engine.mysql.flavour import flavour_of
 from engine.mysql.hiding import hiding
 from engine.mysql.link import Link
-from engine.mysql.shadow.names import names_of
+from engine.mysql.names import names_of
 from tests.engine.mysql.copying.rig import Rig, Watcher, make_rig, prepare
 from tests.engine.mysql.copying.test_visibility import At
 from tests.servers.server import Server
