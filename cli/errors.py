@@ -44,7 +44,13 @@ HINTS = {
     504: "the server is not ready: try again in a moment, then read its log",
 }
 """What to do next about a refusal of the server that does not say so itself."""
+HINT_OF_FILES = "nothing was changed: correct the files, then plan again"
 HINT_OF_A_FAILURE = "the server's log says more; `schemabot doctor` looks for what has to be mended"
+
+
+def _hint(status: int, message: str) -> str:
+    of_files = message.startswith("plan failed: ") and ".sql:" in message
+    return HINT_OF_FILES if of_files else HINTS.get(status, HINT_OF_A_FAILURE)
 
 
 class CliError(Exception):
@@ -106,7 +112,7 @@ class ApiError(CliError):
     def __init__(
         self, status: int, message: str, error_code: str = "", body: Mapping[str, Any] | None = None
     ) -> None:
-        super().__init__(message, HINTS.get(status, HINT_OF_A_FAILURE))
+        super().__init__(message, _hint(status, message))
         self.status = status
         self.error_code = error_code
         self.body = body or {}

@@ -19,7 +19,8 @@ from cli.replies import Progress
 if TYPE_CHECKING:
     from cli.local import LocalServer
 
-APPLY_ID = re.compile(r"apply[-_][0-9a-f]+")
+APPLY_ID = re.compile(r"apply[-_][0-9a-f]+|apply-[\w-]+")
+"""What is meant as one: those that there are, and those that were mistyped."""
 NO_ENDPOINT = "no endpoint configured"
 HOW_TO_SAY_WHERE = (
     "name a SQLite file (schemabot plan shop.db -s schema/), a server (--endpoint URL or SCHEMABOT_ENDPOINT), "
@@ -101,6 +102,19 @@ class Place:
         deployment = self.wanted.project.deployment if self.wanted.project else ""
         return self.api.environments(self.named_database(), deployment)
 
+    def better_hint(self, error: ApiError) -> str:
+        """What to do about *error*: where it came of an environment that the database has not, which ones it has."""
+        if "unknown deployment" not in str(error) or not self.wanted.environment:
+            return error.hint
+        deployment = self.wanted.project.deployment if self.wanted.project else ""
+        try:
+            known = self.api.environments(self.named_database(), deployment)
+        except CliError:
+            return error.hint
+        if self.wanted.environment in known:
+            return error.hint
+        return f"{self.database} has no environment {self.wanted.environment}; choose by -e one that it has: {', '.join(known)}"
+
     def named_database(self) -> str:
         """The database, or WrongUsage saying how to name one."""
         if not self.database:
@@ -174,7 +188,12 @@ def open_place(wanted: Wanted, *, drive: bool) -> Iterator[Place]:
     if endpoint:
         client = Client(endpoint)
         try:
-            yield Place(api=Api(client), wanted=wanted, endpoint_given=bool(wanted.endpoint))
+            place = Place(api=Api(client), wanted=wanted, endpoint_given=bool(wanted.endpoint))
+            try:
+                yield place
+            except ApiError as error:
+                error.hint = place.better_hint(error)
+                raise
         finally:
             client.close()
         return

@@ -89,7 +89,10 @@ def status(words: tuple[str, ...], wanted: Wanted, output: Output) -> Exit:
             answer, applies = place.api.status()
         output.document(answer)
         if not applies:
-            output.say("No schema changes yet.")
+            named_one = place.wanted.database
+            output.say(f"No schema changes{f' on {named_one}' if named_one else ''} yet.")
+            if named_one:
+                output.hint(f"Those of all databases: {place.command('status')}")
             return Exit.OK
         output.show(applies_table(applies, with_database=True))
         active = sum(apply.state not in ("completed", "failed", "cancelled", "reverted") for apply in applies)

@@ -203,12 +203,29 @@ def test_an_unknown_apply_or_database_is_refused_with_a_way_on(run: Run, server:
     for words, part in [
         (["progress", "apply-ffff"], "schemabot status"),
         (["progress", "shop"], "schemabot apply"),
+        (["status", "apply-zzz"], "apply not found: apply-zzz"),
+        (["progress", "apply-zzz"], "schemabot status"),
+        (
+            ["plan", "-d", "shop", "-e", "moon", "-s", write_schema()],
+            "shop has no environment moon; choose by -e",
+        ),
+        (["progress", "shop", "-e", "moon"], "shop has no environment moon; choose by -e"),
         (["plan", "-d", "nope", "-s", write_schema()], 'no environments found for database "nope"'),
         (["history"], "-d NAME"),
     ]:
         ended = run(*words)
         assert ended.code in (1, 2), words
         assert part in ended.err, words
+    nothing = run("status", "nope")
+    assert (nothing.code, "No schema changes on nope yet." in nothing.out) == (0, True)
+
+
+def test_a_file_that_is_refused_is_to_be_corrected(run: Run, server: str) -> None:
+    ended = run("plan", "-d", "shop", "-s", write_schema("CREATE TABLE t (a INT"))
+    assert ended.code == 1
+    assert ".sql:1:" in ended.err
+    assert "correct the files, then plan again" in ended.err
+    assert "the server's log" not in ended.err
 
 
 def test_pull_writes_files_that_plan_as_no_change(run: Run, server: str) -> None:
