@@ -33,7 +33,7 @@ def pull(words: tuple[str, ...], wanted: Wanted, directory: str, force: bool, ou
 
     They plan as "no change". One file for each table with its indexes and triggers. Files that are there and differ
     are left alone unless --force is given. Tables of MySQL and MariaDB whose names begin with _ are left out, as plans
-    leave them alone.
+    leave them alone, unless another table refers to them.
 
     \b
       schemabot pull shop.db -o schema/

@@ -23,7 +23,7 @@ from engine.mysql.planning.lint import gone_and_new, judge
 from engine.mysql.planning.linters.case import Case
 from engine.mysql.planning.naming import Naming
 from engine.mysql.planning.order import Key, Schemas, Ties, Unit, parent_of
-from engine.mysql.planning.pull import tables_files
+from engine.mysql.planning.pull import tables_files, with_parents
 from engine.mysql.planning.questions import ask_rows
 from engine.mysql.planning.rehearsal import Rehearsal
 from engine.mysql.planning.renames import read_renames
@@ -127,7 +127,10 @@ class _Planning:
             changes=tuple(draft.change(_unsafe(draft, findings[draft.step.schema])) for draft in drafts),
             findings=tuple(sorted((one for some in findings.values() for one in some), key=_order)),
             fingerprints=self._fingerprints(),
-            original={one.place.namespace: tables_files(self._managed(one)) for one in self._live.values()},
+            original={
+                one.place.namespace: tables_files(with_parents(self._managed(one), one.tables))
+                for one in self._live.values()
+            },
             unmanaged=self._unmanaged(),
         )
 

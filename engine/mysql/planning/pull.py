@@ -1,6 +1,6 @@
 """The live schemas as files, one per table. Planned, they change nothing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from engine.base import SchemaFiles
 from engine.errors import Refused
@@ -28,9 +28,22 @@ def pull_mysql(address: Address, namespace: str) -> SchemaFiles:
 
 
 def _files(link: Link, schema: str) -> dict[str, str]:
-    """Without the tables that a plan leaves alone unless the files have them."""
+    """Without the tables that a plan leaves alone when the files have them not, but for those that the others need."""
     tables = read_tables(link, schema)
-    return tables_files({name: table for name, table in tables.items() if not name.startswith(ALONE)})
+    return tables_files(with_parents([name for name in tables if not name.startswith(ALONE)], tables))
+
+
+def with_parents(names: Iterable[str], tables: Mapping[str, Table]) -> dict[str, Table]:
+    """Those of *tables*, and what they refer to by foreign keys: without it they cannot be made."""
+    found: dict[str, Table] = {}
+    left = list(names)
+    while left:
+        name = left.pop()
+        if name in tables and name not in found:
+            found[name] = tables[name]
+            keys = tables[name].foreign_keys
+            left += [key.parent for key in keys if key.parent_schema == tables[name].schema]
+    return found
 
 
 def tables_files(tables: Mapping[str, Table]) -> dict[str, str]:

@@ -81,6 +81,22 @@ def test_a_table_that_another_tool_may_have_made_is_left_alone_unless_the_files_
             here.plan(f"{t};")
 
 
+def test_what_a_pulled_table_refers_to_is_pulled_whatever_its_name(server: Server) -> None:
+    kind = "CREATE TABLE _kind (id INT PRIMARY KEY)"
+    t = "CREATE TABLE t (id INT PRIMARY KEY, k INT, KEY (k), FOREIGN KEY (k) REFERENCES _kind (id))"
+    with ground(server, kind, t, "CREATE TABLE _other (id INT)") as here:
+        files = pull_mysql(here.address, "shop")["shop"]
+        assert set(files) == {"_kind.sql", "t.sql"}
+        assert here.plan(files).changes == ()
+        gone = here.plan("CREATE TABLE u (a INT);")
+        assert [(change.table, change.change_type) for change in gone.changes] == [
+            ("u", "create"),
+            ("t", "drop"),
+        ]
+        assert gone.original["shop"] == files
+        assert gone.unmanaged == ("table _kind", "table _other")
+
+
 def test_a_change_of_two_tables_says_what_it_locks_of_each(server: Server) -> None:
     child = "CREATE TABLE child (id INT PRIMARY KEY, p {0}, CONSTRAINT fk FOREIGN KEY (p) REFERENCES parent (id));"
     parent = "CREATE TABLE parent (id {0} PRIMARY KEY);"
