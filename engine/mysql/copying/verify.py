@@ -20,7 +20,7 @@ from engine.mysql.copying.tiles import Tile, Tiles
 from engine.mysql.copying.underway import OF_THE_EDGES, Underway
 from engine.mysql.link import Link
 from engine.mysql.shadow.keys import Literals, RowKey
-from engine.mysql.shadow.shape import Shape, locked
+from engine.mysql.shadow.shape import locked
 from engine.mysql.trouble import Waited
 
 CHUNK_SECONDS = 0.1
@@ -52,7 +52,7 @@ class Verification:
         self._beside = beside
         self._shape = work.shape
         self._sums = Sums(work.shape)
-        self._ordered = _same_order(work.shape)
+        self._ordered = not work.shape.key.exact
         self._lock = threading.Lock()
         self._doubtful: dict[Literals, None] = {}
 
@@ -86,12 +86,15 @@ class Verification:
 
     def _pass(self, control: Control) -> Signal:
         work, shape = self._work, self._shape
+        began_with = work.checkpoint.repairs
         tiles = self._tiles(shape.source, shape.key, work.checkpoint.low)
         signal = work.patiently(control, lambda: tiles.begin(work.link), OF_THE_EDGES)
         if signal is Signal.GO:
             signal = self._walk(tiles, control, keeps=True)
-        if signal is Signal.GO:
-            signal = self._outside(tiles, control) if self._ordered else self._count(control)
+        if signal is Signal.GO and self._ordered:
+            return self._outside(tiles, control)
+        if signal is Signal.GO and work.checkpoint.repairs == began_with:
+            return self._count(control)
         return signal
 
     def _outside(self, walked: Tiles, control: Control) -> Signal:
@@ -257,11 +260,3 @@ class Verification:
 def _lots(keys: Sequence[Literals], size: int) -> Iterator[Sequence[Literals]]:
     for at in range(0, len(keys), size):
         yield keys[at : at + size]
-
-
-def _same_order(shape: Shape) -> bool:
-    """Whether both keys sort alike, so that a range of the one is a range of the other."""
-    return all(
-        before.collation == after.collation and (before.charset is None or before.charset == after.charset)
-        for before, after in zip(shape.key.columns, shape.new_key.columns, strict=True)
-    )

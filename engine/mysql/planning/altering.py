@@ -297,15 +297,18 @@ def _no_copy(start: Table, wanted: Table, columns: Mapping[str, str], flavour: F
 def _bends(start: Table, old: str, wanted: Table, new: str) -> bool:
     """Whether a value of the key may not be found again in the copy by how it reads in the table.
 
-    ENUM and SET are told by number, binary ones are padded, fractions are cut, and a text is compared with a number as a float,
-    which is the same for many; whole numbers, dates, and texts stay equal.
+    ENUM and SET are told by number, binary ones are padded, fractions are cut, a CHAR loses the spaces at its end,
+    which another collation may mind, and a text is compared with a number as a float, which is the same for many; whole numbers,
+    dates, and other texts stay equal.
     """
     before, after = start.column(old), wanted.column(new)
     if before is None or after is None or before.column_type == after.column_type:
         return False
     kinds = {before.data_type, after.data_type}
     numbers = kinds <= {*INTEGER_BITS, "decimal"} and _scale(before) <= _scale(after)
-    alike = numbers or kinds <= {"char", "varchar"} or (len(kinds) == 1 and kinds != {"decimal"})
+    cut = (before.data_type, after.data_type) == ("varchar", "char") and before.collation != after.collation
+    texts = kinds <= {"char", "varchar"} and not cut
+    alike = numbers or texts or (len(kinds) == 1 and kinds != {"decimal"})
     return (bool(kinds & BENDING) or not alike) and kinds != {"date", "datetime"}
 
 

@@ -36,6 +36,8 @@ class RowKey:
     columns: tuple[Column, ...]
     descending: tuple[bool, ...]
     index: str
+    exact: bool = False
+    """Whether texts are one key only to the letter: the other table of a copy compares them otherwise."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -85,14 +87,27 @@ class RowKey:
 
     def among(self, keys: Iterable[Literals]) -> str:
         """The condition for these keys."""
-        names = self._names()
-        if len(names) == 1:
-            return f"{names[0]} IN ({', '.join(key[0] for key in keys)})"
+        if len(self.columns) == 1:
+            return self._one_of([value for (value,) in keys])
         # A list of rows after IN is not a range for every server; this is.
-        return " OR ".join(
-            "(" + " AND ".join(f"{name} = {value}" for name, value in zip(names, key, strict=True)) + ")"
-            for key in keys
+        return " OR ".join(f"({self._is(key)})" for key in keys)
+
+    def _one_of(self, values: Sequence[str]) -> str:
+        (name,) = self._names()
+        found = f"{name} IN ({', '.join(values)})"
+        return (
+            f"{found} AND {_letters(name)} IN ({', '.join(map(_letters, values))})" if self._texts else found
         )
+
+    def _is(self, key: Literals) -> str:
+        terms = [f"{name} = {value}" for name, value in zip(self._names(), key, strict=True)]
+        terms += [f"{_letters(self._names()[at])} = {_letters(key[at])}" for at in self._texts]
+        return " AND ".join(terms)
+
+    @property
+    def _texts(self) -> list[int]:
+        """The places of columns that are compared by their letters, too: the index finds more than is meant."""
+        return [at for at, column in enumerate(self.columns) if self.exact and column.charset is not None]
 
     def spelled(self, key: Literals) -> Literals:
         """*key* in a spelling that is the same whether the server told it or its log; an ENUM or SET is left out."""
@@ -100,9 +115,7 @@ class RowKey:
 
     def size(self, key: Literals) -> int:
         """About how many bytes `among` needs for it; not less."""
-        return sum(
-            len(name.encode()) + len(value) + 10 for name, value in zip(self._names(), key, strict=True)
-        )
+        return len(self._is(key).encode()) + 10
 
     def shown(self, key: Literals) -> str:
         """A key for people; of a long one the begin."""
@@ -170,6 +183,14 @@ def matching_key(table: Table, key: RowKey, new_names: Mapping[str, str]) -> Row
     return RowKey(columns=columns, descending=key.descending, index=_index_over(table, names).name)
 
 
+def compared_alike(key: RowKey, other: RowKey) -> bool:
+    """Whether the two find and sort the same values alike, so that a range of the one is a range of the other."""
+    return all(
+        one.collation == two.collation and (one.charset is None or one.charset == two.charset)
+        for one, two in zip(key.columns, other.columns, strict=True)
+    )
+
+
 def _index_over(table: Table, names: Sequence[str]) -> Index:
     index = table.unique_over(names)
     if index is None:
@@ -187,6 +208,10 @@ def _spelled(column: Column, literal: str) -> str:
     if column.data_type == "inet6":
         return IPv6Address(text).exploded
     return text.lstrip("0") if column.data_type in _NUMBERS else text
+
+
+def _letters(value: str) -> str:
+    return f"CAST(CONVERT({value} USING utf8mb4) AS BINARY)"
 
 
 def _told(column: Column, called: str) -> str:

@@ -4,11 +4,11 @@ No statement here uses an alias: under LOCK TABLES an alias would need a lock of
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.mysql.names import names_of
 from engine.mysql.quoting import quote_name, quote_names, quote_table
-from engine.mysql.shadow.keys import Literals, RowKey, lots, matching_key, row_key
+from engine.mysql.shadow.keys import Literals, RowKey, compared_alike, lots, matching_key, row_key
 from engine.mysql.spec import Copy, Step
 from engine.mysql.tables import Column, Index, Table
 
@@ -117,13 +117,16 @@ def shape_of(step: Step, old: Table, new: Table) -> Shape:
     assert copy is not None
     names = dict(zip((name.lower() for name in copy.key), copy.new_key, strict=True))
     key = row_key(old, copy.key)
+    new_key = matching_key(new, key, names)
+    # A row that became 'A' would be found for the old key 'a', and put in beside the copy of 'A'; or that taken out for it.
+    exact = not compared_alike(key, new_key)
     return Shape(
         schema=step.schema,
         copy=copy,
         old=old,
         new=new,
-        key=key,
-        new_key=matching_key(new, key, names),
+        key=replace(key, exact=exact),
+        new_key=replace(new_key, exact=exact),
         fresh_uniques=tuple(index.name for index in new.indexes if _is_fresh(index, copy, old, new)),
     )
 

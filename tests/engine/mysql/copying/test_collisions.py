@@ -114,3 +114,91 @@ def test_values_that_all_change_places_are_applied_however_few_are_read_at_once(
         with rig.locked(copy) as link:
             assert rig.assert_same(link) == 60
         copy.discard(Watcher())
+
+
+BINARY, BLIND, OTHER = ("utf8mb4_bin", "utf8mb4_general_ci", "utf8mb4_unicode_ci")
+OTHERWISE = (
+    "CREATE TABLE t (s VARCHAR(20) COLLATE {} NOT NULL, n INT NOT NULL, PRIMARY KEY ({}), v INT NOT NULL)"
+)
+TURNED = "UPDATE t SET v = v + 1, s = IF(BINARY s = BINARY LOWER(s), UPPER(s), LOWER(s))"
+FINER, COARSER, SIDEWAYS = (BLIND, BINARY), (BINARY, BLIND), (BLIND, OTHER)
+
+
+@pytest.mark.parametrize(
+    ("collations", "key"), [(FINER, "s"), (FINER, "n, s"), (COARSER, "s"), (SIDEWAYS, "n, s")]
+)
+def test_keys_that_change_their_case_are_applied_one_by_one_where_they_will_compare_otherwise(
+    server: Server, collations: tuple[str, str], key: str
+) -> None:
+    before, after = collations
+    rig = make_rig(
+        server,
+        f"{OTHERWISE.format(before, key)};; INSERT INTO t (s, n, v) VALUES ('aß1', 1, 1), ('B2', 2, 2), ('c', 3, 3)",
+        [f"MODIFY s VARCHAR(20) COLLATE {after} NOT NULL, MODIFY v BIGINT"],
+    )
+    with rig.copying(rig.step()) as copy:
+        prepare(copy, Watcher())
+        copy.applier._most = copy.applier._limit = 1
+        rig.run(f"{TURNED} WHERE n < 3", "UPDATE t SET s = 'c ' WHERE n = 3")
+        assert copy.in_step(Watcher(limit=20), "catching up") is Signal.GO
+        rig.run(f"{TURNED} WHERE n = 2", "DELETE FROM t WHERE n = 1", "INSERT INTO t VALUES ('Aß1', 1, 9)")
+        with rig.locked(copy) as link:
+            assert rig.assert_same(link) == 3
+        copy.discard(Watcher())
+
+
+class Turner:
+    """Somebody who changes the case of a few keys all the time, while it is entered."""
+
+    def __init__(self, rig: Rig) -> None:
+        self._rig = rig
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self.turns = 0
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        with self._rig.link() as link:
+            while not self._stop.wait(0.05):
+                link.run(f"{TURNED} WHERE s LIKE 'ab{self.turns % 37}x%%'")
+                self.turns += 1
+
+
+@pytest.mark.parametrize(("before", "after"), [FINER, COARSER])
+def test_a_key_is_copied_to_another_collation_beside_writers_who_change_its_case(
+    server: Server, before: str, after: str
+) -> None:
+    rig = make_rig(
+        server,
+        f"{OTHERWISE.format(before, 's')};; INSERT INTO t WITH RECURSIVE r (i) AS (SELECT 1 UNION ALL SELECT i + 1 "
+        "FROM r WHERE i < 900) SELECT CONCAT('ab', i % 40, 'xß', i), i, i FROM r",
+        [f"MODIFY s VARCHAR(20) COLLATE {after} NOT NULL, MODIFY v BIGINT"],
+    )
+    turner = Turner(rig)
+    with rig.copying(rig.step()) as copy:
+        with turner:
+            prepare(copy, Watcher())
+        with rig.locked(copy) as link:
+            assert rig.assert_same(link) == 900
+        assert copy.checkpoint.repairs == 0
+        copy.discard(Watcher())
+    assert turner.turns > 2
+
+
+def test_two_rows_that_become_one_are_told_as_that(server: Server) -> None:
+    rig = make_rig(
+        server,
+        f"{OTHERWISE.format(BINARY, 's')};; INSERT INTO t VALUES ('a', 1, 1), ('b', 2, 2), ('A', 3, 3)",
+        [f"MODIFY s VARCHAR(20) COLLATE {BLIND} NOT NULL"],
+    )
+    with (
+        rig.copying(rig.step()) as copy,
+        pytest.raises(Refused, match="two rows have the same value under the new unique index PRIMARY"),
+    ):
+        prepare(copy, Watcher())

@@ -7,8 +7,6 @@ from engine.base import Progress, Signal
 from engine.errors import Refused
 from engine.mysql.copying import counting
 from engine.mysql.link import Link, Row
-from engine.mysql.shadow.names import names_of
-from engine.base import Signal
 from engine.mysql.names import names_of
 from tests.engine.mysql.copying.application import TABLE, fill
 from tests.engine.mysql.copying.rig import Watcher, make_rig, prepare

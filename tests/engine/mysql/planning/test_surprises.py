@@ -442,6 +442,8 @@ def test_who_uses_a_parent_is_waited_for_when_the_plan_says_so(
                 here.carry_out(plan)
             user.run("COMMIT")
         here.carry_out(plan)
+
+
 def test_a_key_that_the_server_made_by_itself_serves_a_copy_and_stays(mysql: Server) -> None:
     with ground(
         mysql,
