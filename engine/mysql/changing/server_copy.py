@@ -7,6 +7,7 @@ may come while it copies, so that nothing found at the begin makes sure of the e
 from contextlib import suppress
 from functools import cached_property
 
+from engine import faults
 from engine.errors import Refused
 from engine.mysql.blockers import Blockers, blockers
 from engine.mysql.ownership.watch import Watch
@@ -14,8 +15,9 @@ from engine.mysql.quoting import quote_table
 from engine.mysql.shadow.children import children_of
 from engine.mysql.silence import TABLE_SECONDS, ended_when_silent
 from engine.mysql.spec import Algorithm, Statement
-from engine.mysql.trouble import Lost, ServerRefused, Waited
+from engine.mysql.trouble import Lost, ServerRefused, Trouble, Waited
 
+_MAY_NOT = 1044  # the account has no LOCK TABLES there
 MOST = 3
 """So many copies are thrown away."""
 
@@ -43,8 +45,12 @@ class ServerCopy:
         except Waited:
             if not self._held_beside():
                 raise
-        except ServerRefused:
-            pass  # the account may not lock tables: the end will show
+        except (ServerRefused, Trouble) as error:
+            if isinstance(error, Trouble) and error.code != _MAY_NOT:
+                raise
+            seen = self._look()
+            if seen.sure and seen.found:
+                raise Waited(f"somebody has {self._table}", 0) from error
 
     def thrown_away(self) -> None:
         """Count a copy that came to nothing. Refused: it was the last."""
@@ -77,6 +83,7 @@ class ServerCopy:
         with ended_when_silent(link, TABLE_SECONDS):
             try:
                 link.run(f"LOCK TABLES {locks}")
+                faults.reached("table_held")
             finally:
                 with suppress(Lost):
                     link.run("UNLOCK TABLES")

@@ -91,6 +91,18 @@ def test_the_privileges_of_the_page_are_enough_for_a_copy(
     assert engine.plan({"shop": {"orders.sql": f"{WIDE};\n"}}).changes == ()
 
 
+@pytest.mark.parametrize("left_out", [(), ("LOCK TABLES", "PROCESS")])
+def test_a_small_table_is_changed_without_the_right_to_lock_it(
+    account: Account, left_out: tuple[str, ...]
+) -> None:
+    account.grant(*left_out)
+    engine = account.engine()
+    (change,) = engine.plan({"shop": {"orders.sql": f"{WIDE};\n"}}).changes
+    assert change.strategy.value == "direct"
+    with engine.open(Job(apply_uid="apply_a", fence=1, owner="test")) as session:
+        assert drive(session, change, Caller()) is Signal.GO
+
+
 @pytest.mark.parametrize("privilege", ["ALTER", "LOCK TABLES", "REPLICATION SLAVE", "PROCESS"])
 def test_the_examination_names_the_grant_that_is_missing(account: Account, privilege: str) -> None:
     account.grant(privilege)
