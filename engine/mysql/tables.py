@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 
 from engine.mysql.shown import STRING, string_value
 
+MOST_CODES = 1024
+"""A range of an ENUM or SET is told to the server as a list of its values; of longer lists it makes heavy weather."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
@@ -35,6 +38,12 @@ class Column:
         if self.data_type not in ("enum", "set"):
             return ()
         return tuple(string_value(text) for text in STRING.findall(self.column_type))
+
+    @property
+    def codes(self) -> range:
+        """Of an ENUM or SET, the numbers that it is stored as and sorted by; of another column none."""
+        count = {"enum": len(self.members) + 1, "set": 2 ** len(self.members)}
+        return range(count.get(self.data_type, 0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +140,8 @@ class Table:
     def row_key(self) -> tuple[str, ...]:
         """The columns by which a row is found: of the primary key, else of the first unique key whose columns are all NOT NULL.
 
-        Whole columns only, none of them FLOAT, DOUBLE, BIT or JSON, whose values do not compare reliably. Empty: there is none.
+        Whole columns only, none of them FLOAT, DOUBLE, BIT or JSON, whose values do not compare reliably, or an ENUM or SET of
+        more than MOST_CODES values. Empty: there is none.
         """
         for index in self._primary_first():
             if index.unique and self._finds_rows(index):
@@ -165,6 +175,7 @@ class Table:
             column is not None
             and not column.nullable
             and column.data_type not in ("float", "double", "bit", "json")
+            and column.codes.stop <= MOST_CODES
             and part.prefix is None
             for column, part in zip(columns, index.parts, strict=True)
         )

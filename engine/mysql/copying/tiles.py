@@ -121,11 +121,20 @@ class Tiles:
         return self._further(link, self._handed, self.end, self.pace.rows)
 
     def _further(self, link: Link, low: Literals | None, high: Literals, rows: int) -> Literals | None:
+        """The key *rows* further on than *low*, or the last one of its stretch. None: that is *high*."""
+        *others, last = self.key.stretches(low, high)
+        for where, key in others:
+            found = self._nth(link, where, key.order, rows) or self._nth(link, where, key.order_back, 1)
+            if found is not None:
+                return found
+        return self._nth(link, last.where, last.key.order, rows)
+
+    def _nth(self, link: Link, where: str, order: str, n: int) -> Literals | None:
         found = link.row(
             f"""
             SELECT {self.key.told} FROM {self._source} {self.key.hint}
-             WHERE {self.key.between(low, high)}
-             ORDER BY {self.key.order} LIMIT 1 OFFSET {rows - 1}
+             WHERE {where}
+             ORDER BY {order} LIMIT 1 OFFSET {n - 1}
             """
         )
         return None if found is None else tuple(map(str, found))

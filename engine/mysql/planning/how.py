@@ -18,7 +18,7 @@ from engine.mysql.quoting import quote_name
 from engine.mysql.replicas import followers
 from engine.mysql.sizes import DIRECT_BYTES, DIRECT_ROWS
 from engine.mysql.spec import Algorithm
-from engine.mysql.tables import Table
+from engine.mysql.tables import MOST_CODES, Table
 from engine.mysql.trouble import ServerRefused
 
 _NEW_KEY = re.compile(r"ADD CONSTRAINT `(?:[^`]|``)+` FOREIGN KEY")
@@ -220,7 +220,7 @@ class _Choice:
         if self._table.triggers:
             return f"it has triggers ({', '.join(sorted(self._table.triggers))})"
         if not self._table.row_key:
-            return "it has no primary key and no unique key of NOT NULL columns"
+            return _keyless(self._table)
         if not (self._table.own_key or self._table.index("PRIMARY")) and insists_on_a_key(self._target):
             return "the server makes no copy without a primary key"
         if foreign:
@@ -261,6 +261,15 @@ class _Choice:
 
     def _versions_allowed(self) -> int:
         return _ROW_VERSIONS_9_1 if self._flavour.version >= (9, 1, 0) else _ROW_VERSIONS
+
+
+def _keyless(table: Table) -> str:
+    if table.index("PRIMARY") is None:
+        return "it has no primary key and no unique key of NOT NULL columns"
+    return (
+        "its rows cannot be found in order by its primary key (it has a FLOAT, DOUBLE, BIT, the begin of a column, "
+        f"or an ENUM or SET of more than {MOST_CODES} values), and it has no other unique key of NOT NULL columns"
+    )
 
 
 def _file_name(name: str) -> str:

@@ -6,9 +6,9 @@ does; they go back as they came.
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv6Address
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from engine.errors import Refused
 from engine.mysql.quoting import quote_name
@@ -85,6 +85,38 @@ class RowKey:
         """The condition for the keys behind *low* up to and with *high*."""
         return f"{self.after(low)} AND {self.upto(high)}"
 
+    def stretches(self, low: Literals | None, high: Literals | None) -> Iterator["Stretch"]:
+        """`between` in parts that follow each other along the index; None: as far as it goes.
+
+        Of an ENUM or SET in front each value by itself: for a list of them MySQL may begin at the first row of the table.
+        """
+        if self.columns[0].data_type not in _CODED:
+            yield Stretch(" AND ".join([self.after(low), *([] if high is None else [self.upto(high)])]), self)
+            return
+        for code in self._codes(low, high):
+            here = f"{self._names()[0]} = {code}"
+            behind = low[1:] if low is not None and low[0] == code else None
+            before = high[1:] if high is not None and high[0] == code else None
+            if behind or before:
+                yield from (
+                    Stretch(f"{here} AND {where}", key) for where, key in self._rest.stretches(behind, before)
+                )
+            elif behind is None:
+                yield Stretch(here, self._rest if self.columns[1:] else self)
+
+    def _codes(self, low: Literals | None, high: Literals | None) -> list[str]:
+        """Those of the first column from *low* to *high*, both with them."""
+        codes = [str(code) for code in self.columns[0].codes]
+        if self.descending[0]:
+            codes.reverse()
+        begin = 0 if low is None else codes.index(low[0])
+        return codes[begin : len(codes) if high is None else codes.index(high[0]) + 1]
+
+    @property
+    def _rest(self) -> "RowKey":
+        """The key behind its first column."""
+        return replace(self, columns=self.columns[1:], descending=self.descending[1:])
+
     def among(self, keys: Iterable[Literals]) -> str:
         """The condition for these keys."""
         if len(self.columns) == 1:
@@ -134,16 +166,25 @@ class RowKey:
     def _beyond(self, bound: Literals, *, backwards: bool, inclusive: bool) -> str:
         """a > x OR (a = x AND (b > y OR …)), with a >= x in front, which the server turns into one range."""
         condition = ""
-        terms = list(zip(self._names(), bound, self.descending, strict=True))
-        for place, (name, value, down) in reversed(list(enumerate(terms))):
+        terms = list(zip(self.columns, bound, self.descending, strict=True))
+        for place, (column, value, down) in reversed(list(enumerate(terms))):
             sign = "<" if down is not backwards else ">"
             if not condition:
-                condition = f"{name} {sign}{'=' if inclusive else ''} {value}"
+                condition = _on_the_side(column, sign, value, inclusive=inclusive)
             else:
-                condition = f"({name} {sign} {value} OR ({name} = {value} AND {condition}))"
-                if place == 0:
-                    condition = f"{name} {sign}= {value} AND {condition}"
+                further = _on_the_side(column, sign, value, inclusive=False)
+                condition = f"({further} OR ({quote_name(column.name)} = {value} AND {condition}))"
+                if place == 0 and column.data_type not in _CODED:
+                    condition = f"{_on_the_side(column, sign, value, inclusive=True)} AND {condition}"
         return condition
+
+
+class Stretch(NamedTuple):
+    """Keys that follow each other in the index."""
+
+    where: str
+    key: RowKey
+    """What they differ in; the server sorts by an ENUM or SET even where it has one value, rather than go along the index."""
 
 
 T = TypeVar("T")
@@ -165,7 +206,7 @@ def lots(items: Sequence[T], size: Callable[[T], int], most: int) -> Iterator[Se
 def row_key(table: Table, names: Sequence[str]) -> RowKey:
     """The key of *table* made of the columns *names*, in the order of its index.
 
-    Refused when no unique index has just these columns, whole and none of them NULL.
+    Refused when no unique index has just these columns, whole and none of them NULL, or one is of too many members.
     """
     index = _index_over(table, names)
     columns = tuple(column for name in index.columns if (column := table.column(name)) is not None)
@@ -208,6 +249,16 @@ def _spelled(column: Column, literal: str) -> str:
     if column.data_type == "inet6":
         return IPv6Address(text).exploded
     return text.lstrip("0") if column.data_type in _NUMBERS else text
+
+
+def _on_the_side(column: Column, sign: str, value: str, *, inclusive: bool) -> str:
+    """The condition for what lies on one side of *value*. No server looks for an ENUM or SET in its index but by equality."""
+    name = quote_name(column.name)
+    if column.data_type not in _CODED:
+        return f"{name} {sign}{'=' if inclusive else ''} {value}"
+    at = int(value)
+    codes = column.codes[at + (not inclusive) :] if sign == ">" else column.codes[: at + inclusive]
+    return f"{name} IN ({', '.join(map(str, codes))})" if codes else "FALSE"
 
 
 def _letters(value: str) -> str:

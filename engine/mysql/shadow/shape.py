@@ -6,11 +6,12 @@ No statement here uses an alias: under LOCK TABLES an alias would need a lock of
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from engine.errors import Refused
 from engine.mysql.names import names_of
 from engine.mysql.quoting import quote_name, quote_names, quote_table
 from engine.mysql.shadow.keys import Literals, RowKey, compared_alike, lots, matching_key, row_key
 from engine.mysql.spec import Copy, Step
-from engine.mysql.tables import Column, Index, Table
+from engine.mysql.tables import MOST_CODES, Column, Index, Table
 
 FILLING = {
     # Strict, so that a lossy value is told of; but historic zero and odd dates must survive.
@@ -117,6 +118,8 @@ def shape_of(step: Step, old: Table, new: Table) -> Shape:
     assert copy is not None
     names = dict(zip((name.lower() for name in copy.key), copy.new_key, strict=True))
     key = row_key(old, copy.key)
+    if any(column.codes.stop > MOST_CODES for column in key.columns):
+        raise Refused(f"{old.name}: its rows cannot be found in order by {', '.join(key.names)}: plan again")
     new_key = matching_key(new, key, names)
     # A row that became 'A' would be found for the old key 'a', and put in beside the copy of 'A'; or that taken out for it.
     exact = not compared_alike(key, new_key)

@@ -223,6 +223,18 @@ KEYS = (
     Scenario(
         name="float_key", create="CREATE TABLE t (k FLOAT NOT NULL PRIMARY KEY)", clauses=ADD, refused="no "
     ),
+    keyed(
+        "enum_in_front",
+        "e ENUM('z','m','a','\u00e9') NOT NULL, k INT NOT NULL",
+        ("'z',1", "'a',1", "'m',7", "'a',2", "'\u00e9',3"),
+        more="PRIMARY KEY (e, k)",
+    ),
+    keyed(
+        "set_in_front",
+        "e SET('z','m','a') NOT NULL, k INT NOT NULL",
+        ("'z',1", "'z,a',1", "'',7", "'z,a',2", "'m,a',3"),
+        more="PRIMARY KEY (e, k)",
+    ),
     Scenario(
         name="nullable_unique_only", create="CREATE TABLE t (k INT, UNIQUE (k))", clauses=ADD, refused="no "
     ),

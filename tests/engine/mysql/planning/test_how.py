@@ -20,6 +20,7 @@ from tests.servers.server import Server
 
 MANY = 3_000_000
 MUCH = 700 << 20
+MANY_MEMBERS = "SET('a','b','c','d','e','f','g','h','i','j','k')"
 USERS = """
 CREATE TABLE users (
   id INT NOT NULL AUTO_INCREMENT PRIMARY KEY, a INT DEFAULT NULL, n INT NOT NULL, v VARCHAR(20) DEFAULT NULL,
@@ -344,6 +345,10 @@ def test_a_child_of_a_table_of_its_own_name_in_another_schema_is_a_child(server:
     ("table", "obstacle"),
     [
         ("CREATE TABLE users (a INT)", "it has no primary key"),
+        (
+            f"CREATE TABLE users (s {MANY_MEMBERS} PRIMARY KEY, a INT)",
+            "its rows cannot be found in order by its primary key",
+        ),
         ("CREATE TABLE users (id INT PRIMARY KEY, a INT) ENGINE=MyISAM", "MyISAM does not lock rows"),
     ],
 )

@@ -98,8 +98,6 @@ def test_partitions_that_are_managed_elsewhere_are_left_alone(server: Server) ->
 TEN = " UNION ALL ".join(f"SELECT {digit} AS d" for digit in range(10))
 THREE = "SELECT 0 AS d UNION SELECT 1 UNION SELECT 2"
 NUMBERS = (
-    f"(SELECT a.d + 10*b.d + 100*c.d + 1000*e.d + 10000*f.d AS n FROM ({TEN}) a, ({TEN}) b, ({TEN}) c, ({TEN}) e, "
-    "(SELECT 0 AS d UNION SELECT 1 UNION SELECT 2) f HAVING n < 24000) AS numbers"
     f"(SELECT a.d + 10*b.d + 100*c.d + 1000*e.d + 10000*f.d AS n FROM ({TEN}) a, ({TEN}) b, ({TEN}) c, ({TEN}) e, ({THREE}) f"
     " HAVING n < 24000) AS numbers"
 )

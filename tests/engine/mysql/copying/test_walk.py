@@ -1,0 +1,114 @@
+"""A walk over a table reads each row once, by whatever key: where the index cannot serve, each chunk would read all."""
+
+from collections import Counter
+
+import pytest
+
+from engine.mysql.catalog import read_table
+from engine.mysql.copying.pace import Pace
+from engine.mysql.copying.tiles import Tiles
+from engine.mysql.link import Link
+from engine.mysql.shadow.keys import RowKey, row_key
+from tests.engine.mysql.copying.rig import Rig, make_rig
+from tests.servers.server import Server
+
+ROWS = 400
+CHUNK = 40
+EDGES = 12
+"""Rows that may be read beside those of a chunk: one behind each of its ranges, and one for each value of an ENUM or SET."""
+
+KEYS: dict[str, tuple[str, str, str]] = {
+    # columns; the key; their values out of i = 1, 2, …
+    "int": ("a INT", "a", "i - 200"),
+    "unsigned": ("a BIGINT UNSIGNED", "a", "18446744073709551615 - i"),
+    "decimal": ("a DECIMAL(20,6)", "a", "i / 7 - 20"),
+    "year": ("a YEAR, b INT", "a, b", "1990 + i DIV 90, i"),
+    "date": ("a DATE, b INT", "a, b", "DATE_ADD('2024-01-01', INTERVAL i DIV 90 DAY), i"),
+    "datetime": ("a DATETIME(6)", "a", "DATE_ADD('2024-01-01', INTERVAL i MICROSECOND)"),
+    "timestamp": ("a TIMESTAMP(3)", "a", "DATE_ADD('2024-01-01', INTERVAL i * 1000 MICROSECOND)"),
+    "time": ("a TIME(3)", "a", "SEC_TO_TIME((i - 200) * 60)"),
+    "binary": ("a BINARY(8)", "a", "UNHEX(LEFT(SHA2(i, 256), 16))"),
+    "varbinary": ("a VARBINARY(20)", "a", "UNHEX(LEFT(SHA2(i, 256), 16))"),
+    "char": ("a CHAR(32) CHARACTER SET latin1", "a", "LEFT(SHA2(i, 256), 32)"),
+    "varchar": ("a VARCHAR(40) CHARACTER SET utf8mb4", "a", "LEFT(SHA2(i, 256), 32)"),
+    "binary collation": ("a VARCHAR(40) COLLATE utf8mb4_bin", "a", "LEFT(SHA2(i, 256), 32)"),
+    "ucs2": ("a VARCHAR(40) CHARACTER SET ucs2", "a", "LEFT(SHA2(i, 256), 32)"),
+    "enum": ("a ENUM('z','a','m'), b BIGINT", "a, b", "1 + i DIV 190, i"),
+    "set": ("a SET('z','a','m'), b BIGINT", "a, b", "i DIV 90, i"),
+    "enum behind": ("a INT, b ENUM('z','a','m'), c INT", "a, b, c", "1, 1 + i DIV 190, i"),
+    "enum last": ("a VARCHAR(9), b ENUM('z','a','m')", "a, b", "i DIV 3, 1 + i MOD 3"),
+    "set last": ("a DECIMAL(9,1), b SET('z','a','m')", "a, b", "i DIV 8, i MOD 8"),
+    "two enums": ("a ENUM('z','a'), b ENUM('y','x','w'), c INT", "a, b, c", "1 + i DIV 210, 1 + i DIV 140, i"),
+    "two": ("a INT, b VARCHAR(9)", "a, b", "i DIV 190, i"),
+    "three": ("a INT, b DATE, c INT", "a, b, c", "i DIV 190, DATE_ADD('2024-01-01', INTERVAL i DIV 60 DAY), i"),
+    "in another order": ("a INT, b INT", "b, a", "i, i DIV 190"),
+    "another than a wide set": ("a SET('a','b','c','d','e','f','g','h','i','j','k'), b INT", "a), UNIQUE KEY (b", "i, i"),
+    "only enum": ("a ENUM('z','a','m','b')", "a", "i"),
+    "descending": ("a INT, b VARCHAR(9)", "a DESC, b", "i DIV 190, i"),
+    "descending enum": ("a ENUM('z','a','m'), b INT", "a DESC, b DESC", "1 + i DIV 190, i"),
+}  # fmt: skip
+OF_MARIADB = {
+    "uuid": ("a UUID", "a", "CONCAT('00000000-0000-1000-8000-', LPAD(HEX(i), 12, '0'))"),
+    "inet4": ("a INET4", "a", "INET_NTOA(i * 1000)"),
+    "inet6": ("a INET6", "a", "CONCAT('fe80::', HEX(i))"),
+}
+
+
+class Walk:
+    """Over one table, counting what the server reads."""
+
+    def __init__(self, rig: Rig, link: Link, key: RowKey) -> None:
+        self._table, self._link, self._key = rig.table, link, key
+        pace = Pace(1.0)
+        pace.rows = pace.most = CHUNK
+        self.tiles = Tiles(rig.table, key, pace)
+
+    def read(self, most: int) -> int:
+        """Each chunk, found and read; how many rows. *most*: of those that may be read for one."""
+        self.tiles.begin(self._link)
+        found = 0
+        while True:
+            self._link.run("FLUSH STATUS")
+            tile = self.tiles.next(self._link)
+            self._check(most)
+            if tile is None:
+                return found
+            where = self._key.between(tile.low, tile.high)
+            found += self._link.value(
+                f"SELECT COUNT(*) FROM {self._table} {self._key.hint} WHERE {where} AND v > 0"
+            )
+            self._check(2 * most)
+
+    def _check(self, most: int) -> None:
+        counted = Counter(
+            {name.lower(): int(n) for name, n in self._link.rows("SHOW SESSION STATUS LIKE 'Handler_read%%'")}
+        )
+        assert counted["handler_read_rnd_next"] == 0, counted
+        assert counted.total() <= most, counted
+
+
+def cases() -> list[object]:
+    return [
+        *(pytest.param(*kind, "", id=name) for name, kind in KEYS.items()),
+        *(pytest.param(*kind, "mariadb 10.10", id=name) for name, kind in OF_MARIADB.items()),
+    ]
+
+
+@pytest.mark.parametrize(("columns", "key", "values", "only"), cases())
+def test_a_walk_by_any_kind_of_key_reads_each_row_once(
+    server: Server, columns: str, key: str, values: str, only: str
+) -> None:
+    if not server.is_one(only):
+        pytest.skip(f"of {only} only")
+    rows = 4 if columns == "a ENUM('z','a','m','b')" else ROWS
+    made = ", ".join(f"{column} NOT NULL" for column in columns.split(", "))
+    rig = make_rig(
+        server,
+        f"CREATE TABLE t ({made}, v INT NOT NULL, PRIMARY KEY ({key}));; INSERT INTO t WITH RECURSIVE r (i) AS "
+        f"(SELECT 1 UNION ALL SELECT i + 1 FROM r WHERE i < {rows}) SELECT {values}, i FROM r;; ANALYZE TABLE t",
+        [],
+    )
+    with rig.link() as link:
+        table = read_table(link, rig.schema, "t")
+        assert table is not None
+        assert Walk(rig, link, row_key(table, table.row_key)).read(CHUNK + EDGES) == rows
