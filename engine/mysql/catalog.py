@@ -80,19 +80,19 @@ def others(link: Link, schema: str) -> dict[str, str]:
     return found
 
 
-def unmanaged(link: Link, schema: str) -> tuple[str, ...]:
-    """What a plan leaves alone in *schema*, as `kind name`."""
-    found = [f"{kind} {name}" for name, kind in others(link, schema).items()]
-    found += [f"trigger {name}" for _, name in _triggers(link, schema, None)]
+def unmanaged(link: Link, schema: str) -> tuple[tuple[str, str], ...]:
+    """What a plan leaves alone in *schema*, as (kind, name)."""
+    found = [(kind, name) for name, kind in others(link, schema).items()]
+    found += [("trigger", name) for _, name in _triggers(link, schema, None)]
     for kind, name in link.rows(
         "SELECT LOWER(ROUTINE_TYPE), ROUTINE_NAME FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = %s",
         schema,
     ):
-        found.append(f"{kind} {name}")
+        found.append((kind, name))
     for (name,) in link.rows(
         "SELECT EVENT_NAME FROM information_schema.EVENTS WHERE EVENT_SCHEMA = %s", schema
     ):
-        found.append(f"event {name}")
+        found.append(("event", name))
     return tuple(sorted(found))
 
 

@@ -268,10 +268,10 @@ class _Planning:
     def _unmanaged(self) -> tuple[str, ...]:
         several = len(self._live) > 1
         return tuple(
-            thing.replace(" ", f" {schema}.", 1) if several else thing
+            f"{kind} {schema}.{name}" if several else f"{kind} {name}"
             for schema, one in self._live.items()
-            for thing in sorted(
-                (*one.unmanaged, *(f"table {name}" for name in self._schemas.left_alone(schema)))
+            for kind, name in sorted(
+                (*one.unmanaged, *(("table", name) for name in self._schemas.left_alone(schema)))
             )
         )
 

@@ -19,7 +19,7 @@ class Live:
     place: Place
     tables: Mapping[str, Table]
     others: Mapping[str, str]  # what else has the name of a table: kind by name
-    unmanaged: tuple[str, ...]  # all that a plan leaves alone, as `kind name`
+    unmanaged: tuple[tuple[str, str], ...]  # all that a plan leaves alone: kind and name
 
 
 def schema_names(address: Address, namespaces: Iterable[str]) -> dict[str, str]:

@@ -369,13 +369,15 @@ def test_what_is_no_table_and_has_the_name_of_one_is_in_the_way(
 def test_what_is_unsafe_is_so_in_its_own_schema(server: Server) -> None:
     with (
         ground(server, "CREATE TABLE t (id INT, a INT)") as one,
-        ground(server, "CREATE TABLE t (id INT)") as other,
+        ground(server, "CREATE TABLE t (id INT)", "CREATE TABLE t__osc_n (id INT)") as other,
     ):
         files = {
             one.schema: {"a.sql": "CREATE TABLE t (id INT)"},
             other.schema: {"a.sql": "CREATE TABLE t (id INT, a INT)"},
         }
-        changes = {change.namespace: change for change in plan_mysql(address_of(server), files).changes}
+        plan = plan_mysql(address_of(server), files)
+        assert plan.unmanaged == (f"helper table {other.schema}.t__osc_n",)
+        changes = {change.namespace: change for change in plan.changes}
         assert changes[one.schema].unsafe
         assert changes[other.schema].unsafe == ()
 
