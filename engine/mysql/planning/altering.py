@@ -5,12 +5,10 @@ from dataclasses import dataclass, field, replace
 
 from engine.base import Strategy
 from engine.errors import Refused
-from engine.mysql.flavour import Flavour
 from engine.mysql.link import Link
 from engine.mysql.planning.alters import Alters, parts_between
-from engine.mysql.planning.columns import remade
+from engine.mysql.planning.copying import DIRECTORY, against_copying, copied_columns
 from engine.mysql.planning.how import How, choose
-from engine.mysql.planning.linters.lossless import INTEGER_BITS, numbers_of
 from engine.mysql.planning.lock_sentences import Tied
 from engine.mysql.planning.order import Key, parent_of
 from engine.mysql.planning.parents import why_refused
@@ -19,20 +17,16 @@ from engine.mysql.planning.renaming import rename_columns, with_nothing_missing
 from engine.mysql.planning.scratch import Scratch, Stage
 from engine.mysql.quoting import quote_name, quote_table
 from engine.mysql.spec import Algorithm, Copy, Fingerprints, Statement
-from engine.mysql.tables import Column, Table
+from engine.mysql.tables import Table
 from engine.mysql.trouble import ServerRefused
 
 _TIED = frozenset({150, 1005, 1215, 1553, 1822, 1828, 1829, 1832, 1833, 1834, 3780})
 """What the server says when a foreign key is in the way."""
-_DIRECTORY = "DATA DIRECTORY"
 _RENAME_APART = "columns can be renamed in a plan of their own, what uses them dropped in one before and made again in one after"
 _ROUNDS = 3  # what one ALTER leaves undone the next may do
 
 Sizes = Callable[[Key, tuple[str, ...]], tuple[int, int]]
 """Rows and bytes of a live table, or of its partitions of these names."""
-
-BENDING = frozenset({"enum", "set", "binary", "varbinary", "datetime", "timestamp", "time", "year"})
-"""Types of key columns that are not changed by an online copy."""
 
 
 class TiedDown(Exception):
@@ -219,7 +213,7 @@ class Altering:
             target=self._target,
             sizes=lambda partitions: self.sizes(key, partitions),
             relatives=[self._placed(others[other]) for other in sorted(others) if other != key],
-            no_copy=no_copy or _no_copy(start, wanted, columns, self._flavour),
+            no_copy=no_copy or against_copying(start, wanted, columns, self._flavour),
         )
         return replace(how, alters=tuple((self._stage.meant(clauses), way) for clauses, way in how.alters))
 
@@ -238,7 +232,7 @@ class Altering:
             raise Refused(_unequal(wanted, reached))
 
     def _copy(self, source: str, start: Table, wanted: Table, columns: Mapping[str, str], how: How) -> Copy:
-        pairs = _pairs(start, wanted, columns)
+        pairs = copied_columns(start, wanted, columns)
         after = {old.lower(): new for new, old in pairs}
         key = start.row_key
         return Copy(
@@ -263,75 +257,13 @@ def _with_own_key(now: Table, start: Table, wanted: Table) -> tuple[Table, Table
     return replace(start, own_key=own), replace(wanted, own_key=own)
 
 
-def _pairs(start: Table, wanted: Table, columns: Mapping[str, str]) -> list[tuple[str, str]]:
-    """(new column, old column) of all whose values go over."""
-    found = [(own.name, own.name)] if (own := wanted.own_key) else []
-    for column in wanted.columns:
-        before = start.column(columns.get(column.name.lower(), column.name)) or start.column(column.name)
-        if before is not None and not column.generated and not remade(before, column):
-            found.append((column.name, before.name))
-    return found
-
-
-def _no_copy(start: Table, wanted: Table, columns: Mapping[str, str], flavour: Flavour) -> str:
-    """Why the table cannot be copied online, as far as its key and its constraints tell; empty: it can."""
-    if start.foreign_keys or wanted.foreign_keys:
-        return "it is in a foreign key"
-    if _DIRECTORY in start.options or _DIRECTORY in start.partitions:
-        return "its file is in a directory of its own, which a copy would leave"
-    after = {old.lower(): new.lower() for new, old in _pairs(start, wanted, columns)}
-    key = [name for name in (after.get(name.lower()) for name in start.row_key) if name is not None]
-    if len(key) < len(start.row_key):
-        return "the key by which its rows are found does not stay"
-    if key and wanted.unique_over(key) is None:
-        return "the key by which its rows are found has no index afterwards"
-    if bent := next(
-        (old for old, new in zip(start.row_key, key, strict=True) if _bends(start, old, wanted, new)), ""
-    ):
-        return f"the values of {bent}, by which its rows are found, read differently afterwards"
-    if not flavour.mariadb and not _checks_go_along(start, wanted):
-        return "the names of its CHECK constraints are taken while it lives"
-    return ""
-
-
-def _bends(start: Table, old: str, wanted: Table, new: str) -> bool:
-    """Whether a value of the key may not be found again in the copy by how it reads in the table.
-
-    ENUM and SET are told by number, binary ones are padded, fractions are cut, a CHAR loses the spaces at its end,
-    which another collation may mind, and a text is compared with a number as a float, which is the same for many; whole numbers,
-    dates, and other texts stay equal.
-    """
-    before, after = start.column(old), wanted.column(new)
-    if before is None or after is None or before.column_type == after.column_type:
-        return False
-    kinds = {before.data_type, after.data_type}
-    numbers = kinds <= {*INTEGER_BITS, "decimal"} and _scale(before) <= _scale(after)
-    cut = (before.data_type, after.data_type) == ("varchar", "char") and before.collation != after.collation
-    texts = kinds <= {"char", "varchar"} and not cut
-    alike = numbers or texts or (len(kinds) == 1 and kinds != {"decimal"})
-    return (bool(kinds & BENDING) or not alike) and kinds != {"date", "datetime"}
-
-
-def _scale(column: Column) -> int:
-    """Digits of a number behind the point."""
-    return numbers_of(column)[1] if column.data_type == "decimal" else 0
-
-
-def _checks_go_along(start: Table, wanted: Table) -> bool:
-    """MySQL names a check once per schema. A copy gets names of its own, which follow the table when it is renamed; that is
-    the desired outcome only where the checks stay and have the names that the server would give them.
-    """
-    given = [f"{wanted.name}_chk_{number}" for number in range(1, len(wanted.checks) + 1)]
-    return start.checks == wanted.checks and [check.name for check in wanted.checks] == given
-
-
 def _moved(start: Table, wanted: Table) -> str:
     """The refusal of another directory, which the server takes in an ALTER TABLE and passes over; empty: it is the same."""
-    before, after = (table.options.get(_DIRECTORY) for table in (start, wanted))
+    before, after = (table.options.get(DIRECTORY) for table in (start, wanted))
     if before == after:
         return ""
     return (
-        f"{wanted.name}: the directory of its file cannot be changed by ALTER TABLE ({_DIRECTORY} is {before or 'the default'}, "
+        f"{wanted.name}: the directory of its file cannot be changed by ALTER TABLE ({DIRECTORY} is {before or 'the default'}, "
         f"{after or 'the default'} in the files): have the files say what it is"
     )
 
