@@ -139,7 +139,9 @@ class RowKey:
     @property
     def _texts(self) -> list[int]:
         """The places of columns that are compared by their letters, too: the index finds more than is meant."""
-        return [at for at, column in enumerate(self.columns) if self.exact and column.charset is not None]
+        return [
+            at for at, column in enumerate(self.columns) if self.exact and column.data_type in _CHARACTERS
+        ]
 
     def spelled(self, key: Literals) -> Literals:
         """*key* in a spelling that is the same whether the server told it or its log; an ENUM or SET is left out."""
@@ -227,7 +229,7 @@ def matching_key(table: Table, key: RowKey, new_names: Mapping[str, str]) -> Row
 def compared_alike(key: RowKey, other: RowKey) -> bool:
     """Whether the two find and sort the same values alike, so that a range of the one is a range of the other."""
     return all(
-        one.collation == two.collation and (one.charset is None or one.charset == two.charset)
+        one.data_type in _CODED or (one.charset, one.collation) == (two.charset, two.collation)
         for one, two in zip(key.columns, other.columns, strict=True)
     )
 

@@ -118,7 +118,7 @@ def test_values_that_all_change_places_are_applied_however_few_are_read_at_once(
 
 BINARY, BLIND, OTHER = ("utf8mb4_bin", "utf8mb4_general_ci", "utf8mb4_unicode_ci")
 OTHERWISE = (
-    "CREATE TABLE t (s VARCHAR(20) COLLATE {} NOT NULL, n INT NOT NULL, PRIMARY KEY ({}), v INT NOT NULL)"
+    "CREATE TABLE t (s VARCHAR(20) COLLATE {} NOT NULL, n {} NOT NULL, PRIMARY KEY ({}), v INT NOT NULL)"
 )
 TURNED = "UPDATE t SET v = v + 1, s = IF(BINARY s = BINARY LOWER(s), UPPER(s), LOWER(s))"
 FINER, COARSER, SIDEWAYS = (BLIND, BINARY), (BINARY, BLIND), (BLIND, OTHER)
@@ -131,9 +131,10 @@ def test_keys_that_change_their_case_are_applied_one_by_one_where_they_will_comp
     server: Server, collations: tuple[str, str], key: str
 ) -> None:
     before, after = collations
+    number = "ENUM('x', 'y', 'z')"  # told by its number, so it has no letters
     rig = make_rig(
         server,
-        f"{OTHERWISE.format(before, key)};; INSERT INTO t (s, n, v) VALUES ('aß1', 1, 1), ('B2', 2, 2), ('c', 3, 3)",
+        f"{OTHERWISE.format(before, number, key)};; INSERT INTO t (s, n, v) VALUES ('aß1', 1, 1), ('B2', 2, 2), ('c', 3, 3)",
         [f"MODIFY s VARCHAR(20) COLLATE {after} NOT NULL, MODIFY v BIGINT"],
     )
     with rig.copying(rig.step()) as copy:
@@ -176,7 +177,7 @@ def test_a_key_is_copied_to_another_collation_beside_writers_who_change_its_case
 ) -> None:
     rig = make_rig(
         server,
-        f"{OTHERWISE.format(before, 's')};; INSERT INTO t WITH RECURSIVE r (i) AS (SELECT 1 UNION ALL SELECT i + 1 "
+        f"{OTHERWISE.format(before, 'INT', 's')};; INSERT INTO t WITH RECURSIVE r (i) AS (SELECT 1 UNION ALL SELECT i + 1 "
         "FROM r WHERE i < 900) SELECT CONCAT('ab', i % 40, 'xß', i), i, i FROM r",
         [f"MODIFY s VARCHAR(20) COLLATE {after} NOT NULL, MODIFY v BIGINT"],
     )
@@ -194,7 +195,7 @@ def test_a_key_is_copied_to_another_collation_beside_writers_who_change_its_case
 def test_two_rows_that_become_one_are_told_as_that(server: Server) -> None:
     rig = make_rig(
         server,
-        f"{OTHERWISE.format(BINARY, 's')};; INSERT INTO t VALUES ('a', 1, 1), ('b', 2, 2), ('A', 3, 3)",
+        f"{OTHERWISE.format(BINARY, 'INT', 's')};; INSERT INTO t VALUES ('a', 1, 1), ('b', 2, 2), ('A', 3, 3)",
         [f"MODIFY s VARCHAR(20) COLLATE {BLIND} NOT NULL"],
     )
     with (
