@@ -142,7 +142,8 @@ def _enum(source: random.Random) -> Sequence[str]:
     return ["'a'", "'B b'", "'it''s'", "'back\\\\slash'", "'ä€'", "'c,d'", "'new\\nline'", "''"]
 
 
-_WIDE_SET = ", ".join(f"'s{number}'" for number in range(64))
+_WIDE_SET = ", ".join(f"'s{number}'" for number in range(10))
+"""Of more members it is no key by which a copy finds rows."""
 _WIDE_ENUM = ", ".join(f"'v{number}'" for number in range(300))
 
 
@@ -220,7 +221,7 @@ TYPES = [
     KeyType(
         "SET('a', 'b', 'it''s', 'ö')", lambda _: ["''", "'a'", "'b'", "'a,b'", "'it''s,ö'", "'a,b,it''s,ö'"]
     ),
-    KeyType(f"SET({_WIDE_SET})", lambda _: ["''", "'s0'", "'s63'", "'s0,s63'", "'s9,s40'"]),
+    KeyType(f"SET({_WIDE_SET})", lambda _: ["''", "'s0'", "'s9'", "'s0,s9'", "'s3,s7'"]),
     KeyType("UUID", _uuids, "mariadb 10.7"),
     KeyType(
         "INET4",

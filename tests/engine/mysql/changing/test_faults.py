@@ -85,6 +85,11 @@ def points_of(server: Server, kind: str) -> list[str]:
     return points[points.index("locked") :] if kind == "group" else points
 
 
+def half(server: Server, points: list[str]) -> list[str]:
+    """Every other one; the other server has the others."""
+    return points[server.flavour == "mysql" :: 2]
+
+
 def at(wanted: str, what: Callable[[], None]) -> faults.Hook:
     """Do it when the point is first reached."""
     left = [1]
@@ -131,7 +136,7 @@ def test_a_process_killed_at_any_step_is_followed_by_one_that_finishes(server: S
 @pytest.mark.parametrize("kind", ["copy", "statements"])
 def test_an_error_at_any_step_is_followed_by_an_owner_that_finishes(server: Server, kind: str) -> None:
     """A lease that is lost, a store that is away: whatever the caller raises, connections and threads are let go."""
-    for point in points_of(server, kind):
+    for point in half(server, points_of(server, kind)):
         shop = make(server)
         changes = changes_of(shop, kind)
 

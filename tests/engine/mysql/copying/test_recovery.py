@@ -64,15 +64,14 @@ def test_a_copy_that_is_interrupted_at_every_point_ends_with_the_same_rows(serve
     step = rig.step()
     with Application(rig, writers=2, rows=ROWS):
         for point in POINTS:
-            for after in (0, 3):
-                faults.install(striking(point, after=after))
-                try:
-                    with rig.copying(step) as copy:
-                        prepare(copy, Watcher(volume=1))
-                except Crash:
-                    pass
-                finally:
-                    faults.install(None)
+            faults.install(striking(point, after=0 if server.flavour == "mysql" else 3))
+            try:
+                with rig.copying(step) as copy:
+                    prepare(copy, Watcher(volume=1))
+            except Crash:
+                pass
+            finally:
+                faults.install(None)
         finish(rig, step)
 
 
