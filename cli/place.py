@@ -99,6 +99,9 @@ class Place:
             return [self._local_environment()]
         if self.wanted.environment:
             return [self.wanted.environment]
+        return self._known_environments()
+
+    def _known_environments(self) -> list[str]:
         deployment = self.wanted.project.deployment if self.wanted.project else ""
         return self.api.environments(self.named_database(), deployment)
 
@@ -106,9 +109,8 @@ class Place:
         """What to do about *error*: where it came of an environment that the database has not, which ones it has."""
         if "unknown deployment" not in str(error) or not self.wanted.environment:
             return error.hint
-        deployment = self.wanted.project.deployment if self.wanted.project else ""
         try:
-            known = self.api.environments(self.named_database(), deployment)
+            known = self._known_environments()
         except CliError:
             return error.hint
         if self.wanted.environment in known:

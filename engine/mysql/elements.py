@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from engine.mysql.shown import Piece, joined, pieces, split_list, unquoted
+from engine.mysql.shown import Piece, joined, pieces, solid_pieces, split_list, unquoted
 from engine.mysql.tables import ForeignKey, Index, IndexPart
 
 _KINDS = ("FULLTEXT", "SPATIAL", "VECTOR")
@@ -28,7 +28,7 @@ def index_of(name: str, line: str) -> Index:
 
 def foreign_key_of(name: str, line: str, schema: str) -> ForeignKey:
     """The foreign key that *line* defines, in a table of *schema*."""
-    found = _solid(line)
+    found = solid_pieces(line)
     start = next(at for at, piece in enumerate(found) if piece.text == "(")
     columns, end = split_list(found, start)
     parent = unquoted(found[end + 2].text)
@@ -44,10 +44,6 @@ def foreign_key_of(name: str, line: str, schema: str) -> ForeignKey:
         parent=parent,
         parent_columns=_names(parent_columns),
     )
-
-
-def _solid(line: str) -> list[Piece]:
-    return [piece for piece in pieces(line) if piece.kind != "space"]
 
 
 def _names(parts: Sequence[Sequence[Piece]]) -> tuple[str, ...]:

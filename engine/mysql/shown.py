@@ -125,6 +125,11 @@ def pieces(text: str) -> Iterator[Piece]:
             yield Piece(kind, match.group())
 
 
+def solid_pieces(text: str) -> list[Piece]:
+    """The same without the space between them."""
+    return [piece for piece in pieces(text) if piece.kind != "space"]
+
+
 def joined(found: Sequence[Piece]) -> str:
     """The text of *found* on one line."""
     return "".join(piece.text for piece in found).strip()
@@ -233,7 +238,7 @@ def _tail(text: str) -> tuple[dict[str, str], str]:
     partitions = text[cut.end() :].strip() if cut else ""
     if cut and "/*" in cut.group():
         partitions = partitions.removesuffix("*/").rstrip()
-    found = [piece for piece in pieces(text[: cut.start()] if cut else text) if piece.kind != "space"]
+    found = solid_pieces(text[: cut.start()] if cut else text)
     options = dict(_options(found))
     if "COMMENT" in options and (comment := string_value(options["COMMENT"])) != without_mark(comment):
         options["COMMENT"] = literal(without_mark(comment))

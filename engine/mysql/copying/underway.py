@@ -60,7 +60,7 @@ class Underway:
         self.names = names_of(step.copy.source)
         self.state: Checkpoint | None = checkpoints.find(self.hold, step)
         self.throttle = Throttle(self.hold)
-        self.obstruction = Obstruction(watch)
+        self._obstruction = Obstruction(watch)
         self.turns = Turns()
         self.passes = PASSES
         self.notice = ""
@@ -227,7 +227,7 @@ class Underway:
         since, what = (self.applier.held_since, self.applier.held) if self.is_open else (None, "")
         if self._unsaved_since is not None:
             since, what = self._unsaved_since, "its checkpoint to be written"
-        waiting = self.obstruction.told(since, what)
+        waiting = self._obstruction.told(since, what)
         return f"{detail}, {waiting}" if waiting else detail
 
     def catch_up(self, control: Control) -> Signal:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from engine.files import Statement
 from engine.lexer import MYSQL, Token, significant
-from engine.mysql.shown import Piece, pieces, unquoted
+from engine.mysql.shown import solid_pieces, unquoted
 from engine.mysql.tables import Table
 
 Words = tuple[str, ...]
@@ -22,16 +22,15 @@ _BEHIND_COLUMNS: Mapping[str, tuple[Words, ...]] = {  # among the columns they m
 
 def unkept(statements: Sequence[Statement], table: Table) -> str:
     """Why the definition cannot be had, with its place: words that the *table* made of it has not. Empty: there are none."""
-    told = [unquoted(piece.text).upper() if piece.kind == "name" else piece.word for piece in _told(table)]
+    told = [
+        unquoted(piece.text).upper() if piece.kind == "name" else piece.word
+        for piece in solid_pieces(table.text)
+    ]
     for words in (*_ANYWHERE, *_BEHIND_COLUMNS["table"], *_BEHIND_COLUMNS["index"]):
         places = [place for statement in statements for place in _places(statement, words)]
         if len(places) > len(_found(told, words)):
             return f"{places[0]}: {_reason(words, table)}"
     return ""
-
-
-def _told(table: Table) -> Iterator[Piece]:
-    return (piece for piece in pieces(table.text) if piece.kind != "space")
 
 
 def _places(statement: Statement, words: Words) -> Iterator[str]:

@@ -14,7 +14,7 @@ from engine.mysql.link import Link
 from engine.mysql.planning.order import Unit
 from engine.mysql.planning.scratch import Scratch
 from engine.mysql.quoting import quote_name, quote_table
-from engine.mysql.shown import pieces, string_value, unquoted
+from engine.mysql.shown import solid_pieces, string_value, unquoted
 from engine.mysql.tables import Column, Table
 from engine.mysql.trouble import ServerRefused
 
@@ -80,7 +80,7 @@ def _all_told(target: Link, scratch: Scratch, table: Table, column: Column) -> b
 
 def _default(column: Column) -> str:
     """The plain default, empty when there is none."""
-    found = [piece for piece in pieces(column.line) if piece.kind != "space"]
+    found = solid_pieces(column.line)
     at = next((at for at, piece in enumerate(found[:-1]) if piece.word == "DEFAULT"), len(found))
     told = found[at + 1] if at < len(found) else None
     return string_value(told.text) if told and told.kind == "string" else ""

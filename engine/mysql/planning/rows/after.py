@@ -6,7 +6,7 @@ from engine.mysql.members import in_members
 from engine.mysql.planning.linters.case import Case
 from engine.mysql.planning.linters.lossless import INTEGER_BITS, lossless, numbers_of
 from engine.mysql.quoting import quote_name, quote_table
-from engine.mysql.shown import Piece, joined, literal, pieces, split_list
+from engine.mysql.shown import Piece, joined, literal, pieces, solid_pieces, split_list
 from engine.mysql.tables import Column, Table
 
 KEY_ALIAS = "_schemabot_key"  # under this name the key of a row goes along, to be shown as the example
@@ -91,7 +91,7 @@ def default_of(column: Column) -> str:
     """SQL of what rows that are there get in a new column."""
     if not has_default(column):
         return "NULL" if column.nullable else implicit_default(column)
-    found = [piece for piece in pieces(column.line) if piece.kind != "space"]
+    found = solid_pieces(column.line)
     at = next(at for at, piece in enumerate(found) if piece.word == "DEFAULT")
     return joined(found[at + 1 : _end_of_value(found, at + 1)])
 

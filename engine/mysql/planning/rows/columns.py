@@ -9,7 +9,7 @@ from engine.mysql.planning.rows.answers import Answers
 from engine.mysql.planning.rows.asking import Unanswered
 from engine.mysql.planning.rows.fits import fit
 from engine.mysql.planning.rows.zones import shifted
-from engine.mysql.shown import pieces
+from engine.mysql.shown import solid_pieces
 from engine.mysql.tables import Column
 
 FULL = 0.85  # of what an AUTO_INCREMENT column can count to
@@ -138,5 +138,5 @@ def _type(answers: Answers, old: Column, column: Column) -> Iterator[Finding]:
 
 def _system(column: Column) -> str:
     """The SRID that the definition says; empty where it says none, and on MariaDB, which minds none."""
-    found = [piece for piece in pieces(column.line) if piece.kind != "space"]
+    found = solid_pieces(column.line)
     return next((found[at + 1].text for at, piece in enumerate(found[:-1]) if piece.word == "SRID"), "")
