@@ -116,13 +116,22 @@ def test_a_value_is_never_bent_to_fit(shop: Shop) -> None:
     assert shop.rows("SELECT name FROM users WHERE id = 3") == [("long",)]
 
 
-def test_an_instant_change_waits_for_a_transaction_in_short_tries(shop: Shop) -> None:
+@pytest.mark.parametrize(
+    ("held", "asked"),
+    [
+        ("SELECT COUNT(*) FROM users", "UPDATE users SET born = born + 1 WHERE id = 1"),
+        ("INSERT INTO visits VALUES (1, 2)", "SELECT name FROM users"),
+    ],
+    ids=["reader", "writer of a child"],
+)
+def test_a_change_waits_for_a_transaction_in_short_tries(shop: Shop, held: str, asked: str) -> None:
     """The application goes on meanwhile: nobody queues behind our wait for longer than a second at a time."""
+    shop.run("CREATE TABLE visits (id INT PRIMARY KEY, who INT, FOREIGN KEY (who) REFERENCES users (id))")
     change = shop.statements("users", ADD_COLUMN)
     control = caller()
     holder = shop.link()
     holder.run("START TRANSACTION")
-    holder.value("SELECT COUNT(*) FROM users")
+    holder.run(held)
     stalls: list[float] = []
     over = threading.Event()
 
@@ -130,7 +139,7 @@ def test_an_instant_change_waits_for_a_transaction_in_short_tries(shop: Shop) ->
         with shop.link(settings={"lock_wait_timeout": 50}) as link:
             while not over.is_set():
                 began = time.monotonic()
-                link.run("UPDATE users SET born = born + 1 WHERE id = 1")
+                link.run(asked)
                 stalls.append(time.monotonic() - began)
                 over.wait(0.01)
 
