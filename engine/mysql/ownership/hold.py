@@ -24,7 +24,7 @@ from engine.mysql.trouble import ServerRefused, Trouble, Waited
 HELD_UP_SECONDS = 5.0
 """So soon it is looked again whether the server may be written to."""
 PARENT_SETTINGS: Mapping[str, object] = {"innodb_lock_wait_timeout": 1}
-"""On MariaDB an ALTER that waits for a writer of its table's child keeps everybody from the table already. (MySQL waits before.)"""
+"""While an ALTER waits for a writer of its table's child, MariaDB keeps everybody from the table already."""
 TAKES = 5
 """A predecessor that leaves just now takes our tables along: then from the beginning."""
 

@@ -1,5 +1,6 @@
 """Whether a table can be copied online into what it is to become, and what goes over."""
 
+import re
 from collections.abc import Mapping
 
 from engine.mysql.flavour import Flavour
@@ -10,6 +11,8 @@ from engine.mysql.tables import Column, Table
 DIRECTORY = "DATA DIRECTORY"
 _BENDING = frozenset({"enum", "set", "binary", "varbinary", "datetime", "timestamp", "time", "year"})
 """Types of key columns that are not changed by an online copy."""
+_NO_PAD = re.compile("_0900_|_nopad_")
+"""In the names of collations that mind spaces at the end: MySQL's, and MariaDB's."""
 
 
 def copied_columns(start: Table, wanted: Table, columns: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -46,8 +49,8 @@ def against_copying(start: Table, wanted: Table, columns: Mapping[str, str], fla
 def _bends(start: Table, old: str, wanted: Table, new: str) -> bool:
     """Whether a value of the key may not be found again in the copy by how it reads in the table.
 
-    ENUM and SET are told by number, binary ones are padded, fractions are cut, a CHAR loses the spaces at its end,
-    which another collation may mind, and a text is compared with a number as a float, which is the same for many; whole numbers,
+    ENUM and SET are told by number, binary ones are padded, fractions are cut, a CHAR loses the spaces at its end, which its
+    collation or another may mind, and a text is compared with a number as a float, which is the same for many; whole numbers,
     dates, and other texts stay equal.
     """
     before, after = start.column(old), wanted.column(new)
@@ -55,7 +58,8 @@ def _bends(start: Table, old: str, wanted: Table, new: str) -> bool:
         return False
     kinds = {before.data_type, after.data_type}
     numbers = kinds <= {*INTEGER_BITS, "decimal"} and _scale(before) <= _scale(after)
-    cut = (before.data_type, after.data_type) == ("varchar", "char") and before.collation != after.collation
+    alike_but_spaces = before.collation == after.collation and not _NO_PAD.search(before.collation or "")
+    cut = (before.data_type, after.data_type) == ("varchar", "char") and not alike_but_spaces
     texts = kinds <= {"char", "varchar"} and not cut
     alike = numbers or texts or (len(kinds) == 1 and kinds != {"decimal"})
     return (bool(kinds & _BENDING) or not alike) and kinds != {"date", "datetime"}

@@ -409,16 +409,18 @@ def test_a_big_table_whose_key_goes_is_not_copied_online(server: Server) -> None
         ("BIGINT", "VARCHAR(30)"),
         ("DECIMAL(9,2)", "DECIMAL(9,1)"),
         ("VARCHAR(9) COLLATE utf8mb4_bin", "CHAR(9) COLLATE utf8mb4_general_ci"),
+        ("VARCHAR(9) COLLATE {no_pad}", "CHAR(9) COLLATE {no_pad}"),
     ],
 )
 def test_a_big_table_whose_key_reads_differently_afterwards_is_not_copied_online(
     server: Server, before: str, after: str
 ) -> None:
     """Bytes are padded, decimals rounded, spaces cut; a text and a number are compared as floats: many above 2^53 are one."""
+    no_pad = "utf8mb4_nopad_bin" if server.flavour == "mariadb" else "utf8mb4_0900_ai_ci"
     plan, _ = big(
         server,
-        f"CREATE TABLE t (id {before} PRIMARY KEY, a INT)",
-        f"CREATE TABLE t (id {after} PRIMARY KEY, a BIGINT)",
+        f"CREATE TABLE t (id {before.format(no_pad=no_pad)} PRIMARY KEY, a INT)",
+        f"CREATE TABLE t (id {after.format(no_pad=no_pad)} PRIMARY KEY, a BIGINT)",
     )
     assert plan.changes[0].strategy is not Strategy.ONLINE
     assert (
