@@ -179,6 +179,19 @@ def _variable(server: Server, name: str) -> str:
     return row[1] if row else ""
 
 
+def test_tls_is_had_where_the_server_has_it(server: Server, database: str) -> None:
+    ciphers: list[str] = []
+
+    def look(link: Any) -> None:
+        with link.cursor() as cursor:
+            cursor.execute("SHOW STATUS LIKE 'Ssl_cipher'")
+            ciphers.append(cursor.fetchone()["Value"])
+
+    with MysqlStore(server.url(database).removeprefix("mysql://"), _on_connect=look) as store:
+        store.ping()
+    assert [bool(cipher) for cipher in ciphers] == [has_tls(server)] * len(ciphers) != []
+
+
 @pytest.mark.parametrize("mode", ["required", "verify_ca", "verify_identity"])
 def test_tls_that_is_insisted_on_is_had_or_nothing_is_sent(
     own_server: Server, database: str, tmp_path: Path, mode: str
