@@ -1,18 +1,15 @@
 """Whether a table can be copied online into what it is to become, and what goes over."""
 
-import re
 from collections.abc import Mapping
 
 from engine.mysql.flavour import Flavour
 from engine.mysql.planning.columns import remade
-from engine.mysql.planning.linters.lossless import INTEGER_BITS, numbers_of
+from engine.mysql.planning.linters.lossless import INTEGER_BITS, MINDS_SPACES, numbers_of
 from engine.mysql.tables import Column, Table
 
 DIRECTORY = "DATA DIRECTORY"
 _BENDING = frozenset({"enum", "set", "binary", "varbinary", "datetime", "timestamp", "time", "year"})
 """Types of key columns that are not changed by an online copy."""
-_NO_PAD = re.compile("_0900_|_nopad_")
-"""In the names of collations that mind spaces at the end: MySQL's, and MariaDB's."""
 
 
 def copied_columns(start: Table, wanted: Table, columns: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -58,7 +55,7 @@ def _bends(start: Table, old: str, wanted: Table, new: str) -> bool:
         return False
     kinds = {before.data_type, after.data_type}
     numbers = kinds <= {*INTEGER_BITS, "decimal"} and _scale(before) <= _scale(after)
-    alike_but_spaces = before.collation == after.collation and not _NO_PAD.search(before.collation or "")
+    alike_but_spaces = before.collation == after.collation and not MINDS_SPACES.search(before.collation or "")
     cut = (before.data_type, after.data_type) == ("varchar", "char") and not alike_but_spaces
     texts = kinds <= {"char", "varchar"} and not cut
     alike = numbers or texts or (len(kinds) == 1 and kinds != {"decimal"})

@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from engine.base import Finding, Severity
 from engine.mysql.planning.columns import remade
 from engine.mysql.planning.linters.case import Case
-from engine.mysql.planning.linters.lossless import lossless
+from engine.mysql.planning.linters.lossless import MINDS_SPACES, lossless
 from engine.mysql.quoting import quote_name
 from engine.mysql.tables import Column
 
 _PARTITIONS = re.compile(r"(DROP|COALESCE|TRUNCATE|DISCARD) PARTITION\b[^;]*", re.IGNORECASE)
-_MINDS_SPACES = re.compile("_0900_|_nopad_|^binary$")
 _TABLESPACE = re.compile(r"DISCARD TABLESPACE\b", re.IGNORECASE)
 
 
@@ -86,7 +85,7 @@ def _tells_as_much(new: str, old: str) -> bool:
     accents or case besides. One that does not mind spaces at the end finds more equal than one that does.
     """
     if new.endswith("_bin"):
-        return bool(_MINDS_SPACES.search(new)) or not _MINDS_SPACES.search(old)
+        return bool(MINDS_SPACES.search(new)) or not MINDS_SPACES.search(old)
     finer = {old.replace("_ai_", "_as_"), old.replace("_ai_ci", "_as_cs"), old.replace("_as_ci", "_as_cs")}
     return new in finer
 

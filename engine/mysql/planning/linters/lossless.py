@@ -8,6 +8,8 @@ from engine.mysql.tables import Column
 
 INTEGER_BITS = {"tinyint": 8, "smallint": 16, "mediumint": 24, "int": 32, "bigint": 64}
 TEXT_BYTES = {"tiny": 255, "": 65_535, "medium": 16_777_215, "long": 4_294_967_295}
+MINDS_SPACES = re.compile("_0900_|_nopad_|^binary$")
+"""In the names of collations that mind spaces at the end."""
 _CHARACTER_BYTES = {"binary": 1, "ascii": 1, "latin1": 1, "ucs2": 2, "utf8mb3": 3}  # at most; others: 4
 # Character sets all of whose characters, and so all of whose texts, are in the ones on the right.
 _UNICODE = {"utf8mb4", "utf16", "utf16le", "utf32"}
