@@ -1,6 +1,7 @@
 """Kill, freeze and fence off the process that changes a target, at every step of its way (I8, OW-5)."""
 
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -30,11 +31,12 @@ def _drive(path: Path, change: Change, fence: int, control: plans.Caller) -> Non
 def test_a_process_killed_at_any_step_is_followed_by_one_that_finishes(tmp_path: Path, kind: str) -> None:
     """Fault test 6 (I8): every point in turn, the application writing in between, until a run meets no fault."""
     kills = 0
+    rows = 21_000 if kind == "drop" else ROWS
+    original = plans.make(tmp_path / "original.db", TABLE, INDEXES, fill(rows))
     for number in range(1, 500):
         target, reference = tmp_path / f"{number}.db", tmp_path / f"{number}-r.db"
-        rows = 21_000 if kind == "drop" else ROWS
         for path in (target, reference):
-            plans.make(path, TABLE, INDEXES, fill(rows))
+            shutil.copyfile(original, path)
         change = _change(kind, target)
 
         def victim(target: Path = target, change: Change = change, number: int = number) -> None:
