@@ -24,7 +24,7 @@ from tests.engine.mysql.changing.plans import Shop
 from tests.servers.server import Server
 
 WRITERS = 16
-SWAPS = 25
+SWAPS = 12
 LATE = 2_000
 """Keys are given in another order than they are committed in; so many back are looked at again."""
 
