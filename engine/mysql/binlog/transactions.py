@@ -31,7 +31,7 @@ _IGNORED = (
     ),
     *(e.ROWS_QUERY, e.TRANSACTION_CONTEXT, e.VIEW_CHANGE, e.MARIADB_ANNOTATE),
 )
-_BETWEEN = (e.PREVIOUS_GTIDS, e.MARIADB_CHECKPOINT, e.MARIADB_GTID_LIST, e.HEARTBEAT, e.HEARTBEAT_2)
+_BETWEEN = (e.PREVIOUS_GTIDS, e.MARIADB_CHECKPOINT, e.MARIADB_GTID_LIST)
 
 
 class _State(Enum):
@@ -63,6 +63,7 @@ class Transactions:
         for kinds, handler in (
             (_IGNORED, self._ignored),
             (_BETWEEN, self._between),
+            ((e.HEARTBEAT, e.HEARTBEAT_2), self._heartbeat),
             ((e.GTID, e.ANONYMOUS_GTID, e.GTID_TAGGED), self._mysql_gtid),
             ((e.MARIADB_GTID,), self._mariadb_gtid),
             ((e.XID, e.XA_PREPARE), self._end),
@@ -183,6 +184,11 @@ class Transactions:
             self._offset = offset if offset >= self._offset else offset + 0x100000000
         if self._gtid_event:
             self._gtid_ended = self._gtid_event
+
+    def _heartbeat(self, data: bytes, start: int, end: int) -> None:
+        """MariaDB sends those of a file that it has told the end of already, as long as it is at closing it."""
+        if self._file.encode() in data[start + e.BODY_AT : end]:
+            self._between(data, start, end)
 
     def _between(self, data: bytes, start: int, _end: int) -> None:
         """Between transactions every place the server tells of is one to go on from."""

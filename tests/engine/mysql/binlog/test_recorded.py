@@ -1,10 +1,13 @@
 """Recorded logs of both servers, read without one: whole, in pieces, cut off, and with every byte damaged in turn."""
 
 import json
+import struct
+import zlib
 from typing import Any
 
 import pytest
 
+from engine.mysql.binlog import events as e
 from engine.mysql.binlog.errors import StreamUnusable
 from engine.mysql.binlog.position import Position
 from engine.mysql.binlog.transactions import Transactions
@@ -107,3 +110,26 @@ def test_no_damaged_byte_makes_a_key_go_missing_unnoticed(recorded: Recorded) ->
         if position.offset >= recorded.known["end"] and not all_told(sink):
             silent.append(place)
     assert silent == []
+
+
+def event(kind: int, ended: int, body: bytes, flags: int = 0) -> bytes:
+    """One event, as it is in a file."""
+    size = e.BODY_AT + len(body) + e.CHECKSUM_BYTES
+    whole = struct.pack("<IBIIIH", 0, kind, 1, size, ended, flags) + body
+    return whole + struct.pack("<I", zlib.crc32(whole))
+
+
+@pytest.mark.parametrize(("kind", "mark"), [(e.HEARTBEAT, b""), (e.HEARTBEAT_2, b"\x01\x09")])
+def test_a_heartbeat_of_the_file_before_is_no_place_in_this_one(kind: int, mark: bytes) -> None:
+    """MariaDB sends them while it closes a file, which takes long on a slow disk, when it has told the next one already."""
+    reading = Transactions([], Collector(), Position(file="log.00001", offset=4))
+    begin = struct.pack("<Q", 4) + b"log.00002"
+    for told, offset in (
+        (event(e.ROTATE, 0, begin, e.ARTIFICIAL), 4),
+        (event(kind, 500_000, mark + b"log.00001"), 4),
+        (event(kind, 700, mark + b"log.00002"), 700),
+        (event(e.XID, 900, bytes(8)), 900),
+    ):
+        assert reading.events(told) == len(told)
+        reading.flush()
+        assert (reading.position.file, reading.position.offset) == ("log.00002", offset)
