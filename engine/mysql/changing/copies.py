@@ -87,6 +87,7 @@ class Copies:
             if copy.checkpoint.phase is not Phase.READY:
                 raise Refused(f"{work.change.table}: its copy is gone; start the apply again")
         tables = [(work.step.schema, self._of(work).copy.source) for work in works]
+        beside = [(work.step.schema, name) for work in works for name in self._of(work).locks[1:]]
 
         def say(detail: str) -> Signal:
             """Whoever waits for a lock keeps the copies in step, too."""
@@ -94,7 +95,8 @@ class Copies:
             last = self._of(works[0]).report(control, detail)
             return next((signal for signal in signals if signal is not Signal.GO), last)
 
-        return Patience(self._watch, control, tables, say).until(lambda: self._attempt(works, control))
+        patience = Patience(self._watch, control, tables, say, beside=beside)
+        return patience.until(lambda: self._attempt(works, control))
 
     def _attempt(self, works: Sequence[Work], control: Control) -> Signal:
         """Waited: nothing, or not all of it, has changed."""

@@ -19,10 +19,20 @@ Say = Callable[[str], Signal]
 class Patience:
     """The tries on some tables."""
 
-    def __init__(self, watch: Watch, control: Control, tables: Sequence[tuple[str, str]], say: Say) -> None:
+    def __init__(
+        self,
+        watch: Watch,
+        control: Control,
+        tables: Sequence[tuple[str, str]],
+        say: Say,
+        *,
+        beside: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        """*beside*: tables of our own that are locked, too, and need not be named."""
         self._watch = watch
         self._control = control
         self._tables = tables
+        self._looked_at = (*tables, *beside)
         self._say = say
 
     def until(self, attempt: Callable[[], Signal]) -> Signal:
@@ -50,8 +60,8 @@ class Patience:
             rest = min(rest * 2, LONGEST_REST_SECONDS)
 
     def _rest(self, seconds: float) -> Signal:
-        """Say who is in the way; over at once when nobody is any more."""
-        until = time.monotonic() + seconds
+        """Say who is in the way; over at once when nobody is any more. Nobody known all the while: something else is."""
+        until, known = time.monotonic() + seconds, False
         while time.monotonic() < until:
             seen = self._look()
             names = ", ".join(table for _, table in self._tables)
@@ -59,13 +69,14 @@ class Patience:
             if signal is not Signal.GO:
                 return signal
             self._control.pause(LOOK_SECONDS)
-            if seen.sure and not seen.found:
+            if known and seen.sure and not seen.found:
                 break
+            known = known or bool(seen.found)
         return Signal.GO
 
     def _look(self) -> Blockers:
         hold = self._watch.hold
         try:
-            return self._watch.ask(lambda link: blockers(link, self._tables, hold.connections))
+            return self._watch.ask(lambda link: blockers(link, self._looked_at, hold.connections))
         except Waited:  # somebody holds the whole server; a connection cannot be put on record now
-            return blockers(hold.link, self._tables, hold.connections)
+            return blockers(hold.link, self._looked_at, hold.connections)

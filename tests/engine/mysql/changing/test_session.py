@@ -325,6 +325,58 @@ def test_a_table_that_somebody_keeps_locked_spends_no_attempts_either(shop: Shop
     assert shop.left_behind() == []
 
 
+def test_tries_are_spaced_whatever_table_of_the_cutover_somebody_has(shop: Shop) -> None:
+    """Somebody reads the copy; each try makes the application wait for a second."""
+    change = widened(shop)
+    control = caller()
+    tries: list[float] = []
+    with shop.session() as session, shop.link() as reader:
+        assert session.prepare([change], control) is Signal.GO
+        reader.run("START TRANSACTION")
+        reader.rows("SELECT * FROM orders__osc_n LIMIT 1")
+
+        def note() -> Signal | None:
+            tries.append(time.monotonic())
+            return Signal.STOP if time.monotonic() - tries[0] > 7 else None
+
+        control.on_clear = note
+        assert session.cut_over([change], control) is Signal.STOP
+        assert len(tries) <= 5
+        reader.close()
+        control.on_clear = None
+        assert session.cut_over([change], control) is Signal.GO
+        assert session.tidy(control) is Signal.GO
+    assert shop.left_behind() == []
+
+
+@pytest.mark.parametrize("phase", ["opening", "copying"])
+def test_a_server_that_takes_no_writes_is_waited_for_without_spending_attempts(
+    shop: Shop, phase: str
+) -> None:
+    change = widened(shop)
+    name = f"u_{shop.database[-8:]}"
+    shop.run(
+        f"CREATE USER {name}@'127.0.0.1'",
+        f"GRANT ALL ON `{shop.database}`.* TO {name}@'127.0.0.1'",
+        f"GRANT PROCESS, REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO {name}@'127.0.0.1'",
+    )
+    with shop.link() as admin:
+        shop.address = replace(shop.address, user=name, password="")
+        control = caller()
+        control.on_report = lambda _: admin.run("SET GLOBAL read_only = 1")
+        try:
+            if phase == "opening":
+                admin.run("SET GLOBAL read_only = 1")
+            with pytest.raises(HeldUp, match="read-only"), shop.session() as session:
+                drive(session, change, control)
+        finally:
+            admin.run("SET GLOBAL read_only = 0")
+        control.on_report = None
+        with shop.session() as session:
+            assert drive(session, change, control) is Signal.GO
+    assert shop.left_behind() == []
+
+
 def test_an_object_of_somebody_else_is_never_touched(shop: Shop) -> None:
     change = widened(shop)
     shop.run("CREATE TABLE orders__osc_o (mine INT)")
