@@ -45,6 +45,8 @@ LOST = frozenset(
 WAITED = frozenset({1205, 1206, 1213, 1412, 3058, 3572})
 OF_LOCKS = frozenset({1205, 1213, 3572})
 """Of those what comes of locks that others have, and goes when they give them back."""
+READ_ONLY = frozenset({1290, 1836})
+"""The server takes no writes: it is a replica, or one that is to become one."""
 NOT_THAT_WAY = frozenset({1800, 1845, 1846, 4092})
 """An ALTER TABLE that is possible, but not by that ALGORITHM: unknown, unsupported (with a reason), no row versions left."""
 NO_ROOM = frozenset({20, 1021, 1114})

@@ -22,7 +22,7 @@ from engine.mysql.ownership.records import NO_SUCH_TABLE
 from engine.mysql.ownership.watch import BeatingControl, Watch
 from engine.mysql.shadow.checkpoints import Checkpoint, Phase
 from engine.mysql.spec import Step
-from engine.mysql.trouble import OF_LOCKS, ServerRefused, Trouble, Waited
+from engine.mysql.trouble import OF_LOCKS, READ_ONLY, ServerRefused, Trouble, Waited
 
 
 class MysqlSession(Session):
@@ -35,6 +35,7 @@ class MysqlSession(Session):
             self._hold.take()
         except Trouble as error:
             self._hold.close()
+            _check_read_only(error)
             self._room.check(error)
             raise
         except BaseException:
@@ -166,6 +167,7 @@ class MysqlSession(Session):
         except Trouble as error:
             if isinstance(error, Waited):
                 self._check_locks(error)
+            _check_read_only(error)
             self._room.check(error)
             raise
 
@@ -225,3 +227,9 @@ class MysqlSession(Session):
         self._watch.close()
         self._hold.close()
         faults.reached("closed")
+
+
+def _check_read_only(error: Trouble) -> None:
+    """HeldUp when the server takes no writes: that is over with a fail-over, however long it takes."""
+    if error.code in READ_ONLY:
+        raise HeldUp(str(error), HELD_UP_SECONDS) from error
