@@ -190,6 +190,8 @@ def _make(
 
 def _referring(text: str, place: Place, stage: Stage) -> str:
     """*text* with the schemas that foreign keys refer to replaced by those on the stage."""
+    if "REFERENCES" not in text.upper():
+        return text
     pieces: list[str] = []
     last = 0
     found = significant(text, MYSQL)

@@ -173,6 +173,8 @@ class _Reading:
 
 def _open_marks(text: str) -> bool:
     """Whether a version comment that began in *text* is not closed there."""
+    if "/*" not in text:
+        return False
     at = marks = 0
     while at < len(text):
         match = mysql_dialect(";").pattern.match(text, at)

@@ -26,20 +26,33 @@ def unkept(statements: Sequence[Statement], table: Table) -> str:
         unquoted(piece.text).upper() if piece.kind == "name" else piece.word
         for piece in solid_pieces(table.text)
     ]
+    said = [_Said(statement) for statement in statements]
     for words in (*_ANYWHERE, *_BEHIND_COLUMNS["table"], *_BEHIND_COLUMNS["index"]):
-        places = [place for statement in statements for place in _places(statement, words)]
+        places = [place for one in said for place in one.places(words)]
         if len(places) > len(_found(told, words)):
             return f"{places[0]}: {_reason(words, table)}"
     return ""
 
 
-def _places(statement: Statement, words: Words) -> Iterator[str]:
-    """Where they stand."""
-    tokens = significant(statement.text, MYSQL)
-    if words not in _ANYWHERE:
-        tokens = tokens[_end_of_columns(tokens) :] if words in _BEHIND_COLUMNS[statement.kind] else []
-    for at in _found([token.word for token in tokens], words):
-        yield statement.where(tokens[at].start)
+class _Said:
+    """The words of a statement, which is read once for all that is looked for."""
+
+    def __init__(self, statement: Statement) -> None:
+        self._statement = statement
+        self._tokens = significant(statement.text, MYSQL)
+        self._words = [token.word for token in self._tokens]
+        self._end = _end_of_columns(self._tokens)
+
+    def places(self, words: Words) -> Iterator[str]:
+        """Where they stand."""
+        if words in _ANYWHERE:
+            start = 0
+        elif words in _BEHIND_COLUMNS[self._statement.kind]:
+            start = self._end
+        else:
+            return
+        for at in _found(self._words[start:], words):
+            yield self._statement.where(self._tokens[start + at].start)
 
 
 def _end_of_columns(tokens: Sequence[Token]) -> int:
@@ -52,7 +65,11 @@ def _end_of_columns(tokens: Sequence[Token]) -> int:
 
 
 def _found(all_words: Sequence[str], words: Words) -> list[int]:
-    return [at for at in range(len(all_words)) if tuple(all_words[at : at + len(words)]) == words]
+    return [
+        at
+        for at, word in enumerate(all_words)
+        if word == words[0] and tuple(all_words[at : at + len(words)]) == words
+    ]
 
 
 def _reason(words: Words, table: Table) -> str:

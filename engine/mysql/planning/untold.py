@@ -18,17 +18,19 @@ from engine.mysql.shown import solid_pieces, string_value, unquoted
 from engine.mysql.tables import Column, Table
 from engine.mysql.trouble import ServerRefused
 
-_LAST_TOLD = 0xFFFF
+_LAST_TOLD = "\uffff"
 """The last character that fits into three bytes of UTF-8."""
 _WRITTEN = re.compile(r"(?:MODIFY|CHANGE) COLUMN (`(?:[^`]|``)+`) ")
 
 
 def lost_character(statements: Sequence[Statement], table: Table) -> str:
     """Why the definition cannot be had, with its place: a character that is not in the text of the *table* that was made."""
+    if not any(max(statement.text) > _LAST_TOLD for statement in statements):
+        return ""
     found = [(statement, token) for statement in statements for token in _definition(statement)]
     for statement, token in found:
         for sign in token.text:
-            if ord(sign) > _LAST_TOLD and sum(t.text.count(sign) for _, t in found) > _told(table, sign):
+            if sign > _LAST_TOLD and sum(t.text.count(sign) for _, t in found) > _told(table, sign):
                 return (
                     f"{statement.where(token.start)}: {sign} (U+{ord(sign):X}) in a definition: the server tells it as ?, so "
                     "that the outcome could not be verified; write it another way"
