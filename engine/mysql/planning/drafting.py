@@ -56,7 +56,7 @@ class Drafting:
         after = dict(pair for piece in pieces for pair in piece.after)
         after |= dict(pair for statement in statements for pair in statement.after)
         schema = units[0].key[0]
-        states = {name: table.fingerprint for (at, name), table in before.items() if at == schema}
+        states = {name: table.fingerprint for name in after if (table := before.get((schema, name)))}
         step = Step(
             schema=schema,
             before=tuple((name, states.get(name)) for name in sorted(after)),

@@ -1,7 +1,8 @@
 """Which tables differ, and in what order they change: what foreign keys tie together in a ring changes as one."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 
 from engine.mysql.planning.naming import Name, Naming
 from engine.mysql.planning.rewriting import same_type
@@ -133,18 +134,8 @@ class Ties:
         edges = self._edges()
         components = _components(sorted(self._units, key=self._rank), edges)
         of = {key: at for at, component in enumerate(components) for key in component}
-        before: dict[int, set[int]] = {at: set() for at in range(len(components))}
-        for first, second in edges:
-            if of[first] != of[second]:
-                before[of[second]].add(of[first])
-        ordered: list[list[Unit]] = []
-        left = set(before)
-        while left:
-            free = [at for at in left if not before[at] & left]
-            at = min(free, key=lambda one: min(self._rank(key) for key in components[one]))
-            left.discard(at)
-            ordered.append([self._units[key] for key in sorted(components[at], key=self._rank)])
-        return ordered
+        pairs = {(of[first], of[second]) for first, second in edges if of[first] != of[second]}
+        return [[self._units[key] for key in components[at]] for at in _in_order(len(components), pairs)]
 
     def _rank(self, key: Key) -> tuple[str, int, str]:
         return key[0], _RANKS[self._units[key].kind], key[1]
@@ -163,9 +154,8 @@ class Ties:
                 if parent in self._units and parent != key and foreign.name in coming:
                     found.add((parent, key))
             found |= {(key, heir) for heir in self._heirs[key].values()}
-            for other in self._units.values():
-                if other.kind == "rename" and other.now and (unit.key == (other.key[0], other.now.name)):
-                    found.add((other.key, key))  # the name has to be free first
+            if unit.kind == "rename" and unit.now and (old := (key[0], unit.now.name)) in self._units:
+                found.add((key, old))  # the name has to be free first
         return found
 
     def _again(self, unit: Unit) -> set[str]:
@@ -238,7 +228,7 @@ def _types_differ(
 
 
 def _components(keys: Sequence[Key], edges: Iterable[tuple[Key, Key]]) -> list[list[Key]]:
-    """What is tied in rings, each key in one of the lists."""
+    """What is tied in rings, each key in one of the lists; these in the order of *keys*, and those by their first."""
     following: dict[Key, list[Key]] = {key: [] for key in keys}
     for first, second in sorted(edges):
         following[first].append(second)
@@ -252,13 +242,31 @@ def _components(keys: Sequence[Key], edges: Iterable[tuple[Key, Key]]) -> list[l
                 seen.add(other)
                 left += following[other]
         reached[key] = seen
+    at = {key: number for number, key in enumerate(keys)}
     found: list[list[Key]] = []
     placed: set[Key] = set()
     for key in keys:
         if key not in placed:
-            ring = [
-                other for other in keys if other == key or (other in reached[key] and key in reached[other])
-            ]
+            ring = sorted(
+                {key, *(other for other in reached[key] if key in reached[other])}, key=at.__getitem__
+            )
             found.append(ring)
             placed.update(ring)
     return found
+
+
+def _in_order(count: int, pairs: Iterable[tuple[int, int]]) -> Iterator[int]:
+    """The numbers below *count*, the lowest first that may: of each of *pairs* (no ring) the one before the other."""
+    following: list[list[int]] = [[] for _ in range(count)]
+    waiting = [0] * count
+    for first, second in pairs:
+        following[first].append(second)
+        waiting[second] += 1
+    free = [at for at in range(count) if not waiting[at]]
+    while free:
+        at = heappop(free)
+        yield at
+        for other in following[at]:
+            waiting[other] -= 1
+            if not waiting[other]:
+                heappush(free, other)

@@ -7,6 +7,7 @@ from engine.errors import Refused
 from engine.mysql.planning.insistence import remedy
 from engine.mysql.planning.naming import Name, Naming
 from engine.mysql.planning.order import Key, parent_of
+from engine.mysql.planning.present import Present
 from engine.mysql.planning.scratch import Stage
 from engine.mysql.quoting import LONGEST, quote_table
 from engine.mysql.spec import Algorithm, Fingerprints, Statement
@@ -20,40 +21,34 @@ class Rehearsal:
     def __init__(self, stage: Stage, live: Mapping[str, Mapping[str, Table]], naming: Naming) -> None:
         self._stage = stage
         self._naming = naming
-        self._state = {(schema, name): table for schema in live for name, table in live[schema].items()}
+        self._present = Present(naming)
+        for schema, tables in live.items():
+            for name, table in tables.items():
+                self._present.put((schema, name), table)
         self._staged: set[Key] = set()
 
     def table(self, key: Key) -> Table | None:
         """A table as it is by now."""
-        return self._state.get(key)
+        return self._present.get(key)
 
     def tables(self) -> dict[Key, Table]:
         """All tables as they are by now."""
-        return dict(self._state)
+        return self._present.all()
 
     def relatives(self, key: Key) -> list[Table]:
         """The tables that a table refers to, or that refer to it, as they are by now; in a fixed order."""
-        table = self._state.get(key)
+        table = self.table(key)
         parents = {parent_of(foreign) for foreign in table.foreign_keys} if table else set()
-        children = {
-            other
-            for other, one in self._state.items()
-            if any(parent_of(foreign) == key for foreign in one.foreign_keys)
-        }
-        return [
-            self._state[other]
-            for other in sorted(parents | children)
-            if other != key and other in self._state
-        ]
+        others = sorted((parents | self._present.children(key)) - {key})
+        return [relative for other in others if (relative := self.table(other))]
 
     def rivals(self, table: Table) -> list[Key]:
         """Other tables of the schema with a constraint of the name of one of *table*."""
-        names = self._naming.names(table)
-        return [key for key in self._neighbours(table) if names & self._naming.names(self._state[key])]
+        return self._bearers(table, self._naming.names(table))
 
     def clash(self, table: Table) -> str:
         """Which name of a constraint of *table* is another table's by now, and what to do about it; empty: none is."""
-        return self._clash(self._naming.names(table), self._neighbours(table))
+        return self._clash(self._naming.names(table), self.rivals(table))
 
     def clash_of_rename(self, table: Table, name: str) -> str:
         """The same of the constraints that are renamed with *table*, or that a name would be too long.
@@ -65,14 +60,15 @@ class Rehearsal:
         for kind, long in sorted(names):
             if len(long) > LONGEST:
                 return f": its {kind} would be named {long}, which is too long; give it another name in a plan before"
-        return self._clash(names, [(table.schema, table.name), *self._neighbours(table)])
+        return self._clash(names, [(table.schema, table.name), *self._bearers(table, names)])
 
-    def _neighbours(self, table: Table) -> list[Key]:
-        return [key for key in sorted(self._state) if key[0] == table.schema and key[1] != table.name]
+    def _bearers(self, table: Table, names: Set[Name]) -> list[Key]:
+        """The other tables of the schema with a constraint of one of these *names*."""
+        return sorted(self._present.bearers(table.schema, names) - {(table.schema, table.name)})
 
     def _clash(self, names: Set[Name], others: Iterable[Key]) -> str:
         for key in others:
-            for kind, name in sorted(names & self._naming.names(self._state.get(key))):
+            for kind, name in sorted(names & self._naming.names(self.table(key))):
                 return (
                     f": the name {name} of its {kind} is taken by one of {key[1]}; give it another name, "
                     f"or take it from {key[1]} in a plan before"
@@ -90,18 +86,19 @@ class Rehearsal:
     def need(self, keys: Iterable[Key]) -> None:
         """Have these tables and their relatives on the stage."""
         for key in keys:
-            for table in (self._state.get(key), *self.relatives(key)):
+            for table in (self.table(key), *self.relatives(key)):
                 if table is not None and (table.schema, table.name) not in self._staged:
                     self._make(table)
 
     def put(self, table: Table) -> None:
         """Take *table* as it is given; it goes to the stage when something needs it there."""
-        self._state[table.schema, table.name] = table
-        self._staged.discard((table.schema, table.name))
+        key = (table.schema, table.name)
+        self._present.put(key, table)
+        self._staged.discard(key)
 
     def gone(self, key: Key) -> None:
         """Have no such table any more."""
-        self._state.pop(key, None)
+        self._present.remove(key)
         if key in self._staged:
             self._staged.discard(key)
             self._stage.drop(*key)
@@ -116,8 +113,8 @@ class Rehearsal:
         self._stage.run(sql + algorithm.clause)
         after = []
         for key in sorted(around):
-            table = _keeping_own_key(self._stage.read(*key), self._state.get(key))
-            if key in named or _text(table) != _text(self._state.get(key)):
+            table = _keeping_own_key(self._stage.read(*key), self.table(key))
+            if key in named or _text(table) != _text(self.table(key)):
                 after.append((key, table))
             self._note(key, table)
         schemas = {key[0] for key, _ in after}
@@ -137,7 +134,7 @@ class Rehearsal:
     def again(self, snapshot: Mapping[Key, Table | None]) -> None:
         """Have these tables as they were."""
         differing = [
-            (key, table) for key, table in snapshot.items() if _text(self._state.get(key)) != _text(table)
+            (key, table) for key, table in snapshot.items() if _text(self.table(key)) != _text(table)
         ]
         for key, _ in differing:
             self.gone(
@@ -150,7 +147,7 @@ class Rehearsal:
 
     def snapshot(self, keys: Iterable[Key]) -> dict[Key, Table | None]:
         """These tables and their relatives as they are by now."""
-        found = {key: self._state.get(key) for key in keys}
+        found = {key: self.table(key) for key in keys}
         for key in list(found):
             for table in self.relatives(key):
                 found[table.schema, table.name] = table
@@ -180,10 +177,10 @@ class Rehearsal:
 
     def _note(self, key: Key, table: Table | None) -> None:
         if table is None:
-            self._state.pop(key, None)
+            self._present.remove(key)
             self._staged.discard(key)
         else:
-            self._state[key] = table
+            self._present.put(key, table)
             self._staged.add(key)
 
 
