@@ -17,7 +17,8 @@ _TRIGGERS = """
 
 def dependents(link: Link, schema: str, units: Iterable[Unit]) -> Iterator[Finding]:
     """Warnings about the views and triggers of *schema* that mention what *units* take away or rename there."""
-    losing = [unit for unit in units if unit.now is not None and unit.key[0] == schema and _losses(unit)]
+    losing = [unit for unit in units if unit.now is not None and unit.key[0] == schema]
+    losing = [unit for unit in losing if _name_goes(unit) or _lost_columns(unit)]
     if not losing:
         return
     views = link.rows(_VIEWS, schema)
@@ -33,26 +34,29 @@ def dependents(link: Link, schema: str, units: Iterable[Unit]) -> Iterator[Findi
                 yield from _about(unit, f"trigger {name}", str(text or ""), on=here)
 
 
-def _losses(unit: Unit) -> list[str]:
-    """Names that are no more: columns, or all of the table (then one empty name)."""
-    if unit.now is None or unit.wanted is None or unit.kind == "rename":
-        return [""]
+def _name_goes(unit: Unit) -> bool:
+    return unit.kind in ("drop", "rename")
+
+
+def _lost_columns(unit: Unit) -> list[str]:
+    """Names of columns that a table which goes on to exist has no more."""
+    if unit.now is None or unit.wanted is None:
+        return []
     return [column.name for column in unit.now.columns if unit.wanted.column(column.name) is None]
 
 
 def _about(unit: Unit, thing: str, text: str, *, on: bool) -> Iterator[Finding]:
     """*on*: a trigger of the table itself, which need not name it to use its columns."""
     assert unit.now is not None
-    if not on and not _mentions(text, unit.now.name):
-        return
-    for column in _losses(unit):
-        if not column and not on:
-            yield _warning(
-                unit, "", f"{thing} uses table {unit.now.name}, which will not be there by that name"
-            )
-        elif column and _mentions(text, column):
-            what = f"column {column} of {unit.now.name}, which will not be there by that name"
-            yield _warning(unit, column, f"{thing} seems to use {what}")
+    table = unit.now.name
+    named = _mentions(text, table)
+    if named and _name_goes(unit):
+        yield _warning(unit, "", f"{thing} uses table {table}, which will not be there by that name")
+    if on or (named and not _name_goes(unit)):
+        for column in _lost_columns(unit):
+            if _mentions(text, column):
+                what = f"column {column} of {table}, which will not be there by that name"
+                yield _warning(unit, column, f"{thing} seems to use {what}")
 
 
 def _mentions(text: str, name: str) -> bool:

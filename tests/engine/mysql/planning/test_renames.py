@@ -5,6 +5,7 @@ import pytest
 from engine.base import Strategy
 from engine.errors import BadFiles, Refused
 from engine.mysql.planning import altering
+from engine.mysql.trouble import ServerRefused
 from tests.engine.mysql.planning.rig import ddl, ground
 from tests.servers.server import Server
 
@@ -208,3 +209,28 @@ def test_a_way_that_would_lose_a_column_that_stays_is_refused(
     monkeypatch.setattr(altering, "rename_columns", lambda *_: [])
     with ground(server, OLD) as here, pytest.raises(Refused, match=r"would lose a column that stays \(DROP"):
         here.plan(OLD.replace("name VARCHAR(20)", "\nfull_name VARCHAR(20) -- renamed from: name\n"))
+
+
+def test_triggers_that_a_rename_of_their_table_would_break_are_named(server: Server) -> None:
+    with ground(server, "CREATE TABLE t (a INT, b INT, c INT)", "CREATE TABLE log (n INT)") as here:
+        here.run(
+            "INSERT INTO t VALUES (1, 1, 1)",
+            "CREATE TRIGGER ta BEFORE INSERT ON t FOR EACH ROW SET NEW.a = 1",
+            "CREATE TRIGGER tc BEFORE UPDATE ON t FOR EACH ROW SET NEW.c = 1",
+            "CREATE TRIGGER tt AFTER DELETE ON t FOR EACH ROW INSERT INTO log SELECT COUNT(*) FROM t",
+            "CREATE VIEW uses_a AS SELECT a FROM t",
+        )
+        plan = here.plan(
+            "-- renamed from: t\nCREATE TABLE u (\nx INT, -- renamed from: a\nb INT, c INT); CREATE TABLE log (n INT);"
+        )
+        here.carry_out(plan)
+        for statement in ("INSERT INTO u VALUES ()", "DELETE FROM u", "SELECT * FROM uses_a"):
+            with pytest.raises(ServerRefused):
+                here.link.run(statement)
+        here.link.run("UPDATE u SET x = 1")
+    said = sorted(finding.message.split(":")[0] for finding in plan.findings if finding.linter == "broken")
+    assert said == [
+        "trigger ta seems to use column a of t, which will not be there by that name",
+        "trigger tt uses table t, which will not be there by that name",
+        "view uses_a uses table t, which will not be there by that name",
+    ]
