@@ -155,29 +155,20 @@ class _Choice:
         return trials
 
     def _apart(self, alters: Sequence[Sequence[str]], outcome: str) -> list[Trial] | None:
-        """The parts of each ALTER, those that are instant first, when that way none of them does harm and the outcome is the
-        same: the order of columns may hang on the order of parts.
+        """The change cut into more ALTERs, when that way none of them does harm and the outcome is the same: the order of columns
+        may hang on the order of parts.
         """
         if all(len(parts) == 1 for parts in alters):
             return None
-        trials = self._run_apart(alters)
-        if trials is None or not all(map(self._harmless, trials)) or self._clone.text != outcome:
-            return None
-        if self._versions_used() + sum(trial.row_versions for trial in trials) > self._versions_allowed():
-            return None
-        return trials
+        for cut in Sieve(self._clone, self._harmless, alters).cuts():
+            trials = self._run_cut(cut)
+            if trials is not None and all(map(self._harmless, trials)) and self._clone.text == outcome:
+                used = self._versions_used() + sum(trial.row_versions for trial in trials)
+                return trials if used <= self._versions_allowed() else None
+        return None
 
-    def _run_apart(self, alters: Sequence[Sequence[str]]) -> list[Trial] | None:
-        """None when one of them does harm, or they do not stand alone, or not in that order."""
-        instant = Sieve(self._clone, self._harmless).instant([part for parts in alters for part in parts])
-        if instant is None:
-            return None
-        cut = [
-            ", ".join(some)
-            for parts in alters
-            for some in ([p for p in parts if p in instant], [p for p in parts if p not in instant])
-            if some
-        ]
+    def _run_cut(self, cut: Sequence[str]) -> list[Trial] | None:
+        """None when they do not stand alone, or not in that order."""
         try:
             return self._run(cut)
         except ServerRefused:

@@ -276,6 +276,33 @@ CREATE TABLE posts (id INT NOT NULL PRIMARY KEY, user_id INT, t VARCHAR(20),
   CONSTRAINT f FOREIGN KEY (user_id) REFERENCES users (id)) CHARSET utf8mb4"""
 
 
+FREED = {
+    "of an index": (["DROP INDEX kv", "DROP COLUMN v"], [["DROP INDEX kv"], ["DROP COLUMN v"]]),
+    "of a foreign key": (
+        ["DROP FOREIGN KEY f", "DROP INDEX f", "DROP COLUMN user_id"],
+        [["DROP FOREIGN KEY f", "DROP INDEX f"], ["DROP COLUMN user_id"]],
+    ),
+    "between new ones": (
+        ["DROP INDEX kv", "DROP COLUMN v", "DROP COLUMN d", "ADD COLUMN z INT", "ADD INDEX kz (z)"],
+        [["DROP COLUMN d", "ADD COLUMN z INT"], ["DROP INDEX kv", "ADD INDEX kz (z)"], ["DROP COLUMN v"]],
+    ),
+}
+
+
+@pytest.mark.parametrize(("parts", "apart"), FREED.values(), ids=FREED)
+def test_a_column_goes_at_once_when_what_uses_it_went_before(
+    mysql: Server, parts: list[str], apart: list[list[str]]
+) -> None:
+    with place(mysql, USERS, CHILD, ROWS, "INSERT INTO posts VALUES (1, 1, 'x')") as both:
+        table, other = ("posts", "users") if "DROP INDEX f" in parts else ("users", "posts")
+        how = both.how(parts, table=table, relatives=[other])
+        assert [text for text, _ in how.alters] == [", ".join(some) for some in apart]
+        assert how.alters[-1][1] is Algorithm.INSTANT
+        assert how.strategy is Strategy.IN_PLACE
+        assert "Rebuilds" not in how.lock
+        both.run(how, table)
+
+
 def test_a_table_in_a_foreign_key_is_never_copied_online(server: Server) -> None:
     with place(server, USERS, CHILD, ROWS, "INSERT INTO posts VALUES (1, 1, 'x')") as both:
         for table, other, clause in (
