@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 
 from engine.mysql.planning.naming import Name, Naming
-from engine.mysql.planning.rewriting import same_type
+from engine.mysql.planning.rewriting import stays_tied
 from engine.mysql.spec import ALONE
 from engine.mysql.tables import ForeignKey, Table
 
@@ -159,7 +159,9 @@ class Ties:
         return found
 
     def _again(self, unit: Unit) -> set[str]:
-        """Foreign keys of the unit that stay and yet have to be dropped meanwhile: a type changes on one of their ends."""
+        """Foreign keys of the unit that stay and yet have to be dropped meanwhile: a type changes on one of their ends. Of text
+        that gets longer they stay: MySQL does that in place, and a server that refuses it has the table forced.
+        """
         if unit.now is None or unit.wanted is None:
             return set()
         return {
@@ -222,7 +224,7 @@ def _types_differ(
     for name in columns:
         before = now.column(name) if now else None
         after = wanted.column(schemas.column_after(key, name)) if wanted else None
-        if before is not None and after is not None and not same_type(before, after):
+        if before is not None and after is not None and not stays_tied(before, after):
             return True
     return False
 

@@ -1,10 +1,13 @@
 """The same table with something about it changed, its text too: what stands between the live table and the desired one."""
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from engine.mysql.shown import create_text
 from engine.mysql.tables import Check, Column, ForeignKey, Table
+
+_LENGTH = re.compile(r"(varchar|varbinary)\((\d+)\)")
 
 
 def without_foreign_keys(table: Table, names: Collection[str]) -> Table:
@@ -61,3 +64,13 @@ def _lines(table: Table) -> list[str]:
 def same_type(one: Column, other: Column) -> bool:
     """Whether a foreign key can hold between them as they are."""
     return (one.column_type, one.collation) == (other.column_type, other.collation)
+
+
+def stays_tied(before: Column, after: Column) -> bool:
+    """Whether a foreign key may stay while one of its columns changes: it has the same type, or text of any length gets longer,
+    and a key holds between two lengths.
+    """
+    was, becomes = (_LENGTH.fullmatch(column.column_type) for column in (before, after))
+    if was and becomes and was[1] == becomes[1] and before.collation == after.collation:
+        return int(was[2]) <= int(becomes[2])
+    return same_type(before, after)

@@ -8,7 +8,7 @@ from engine.mysql.link import Link
 from engine.mysql.planning.planner import plan_mysql
 from engine.mysql.trouble import ServerRefused, Waited
 from tests.engine.mysql.planning.places import address_of
-from tests.engine.mysql.planning.rig import ground
+from tests.engine.mysql.planning.rig import ddl, ground
 from tests.servers.server import Server
 
 
@@ -463,3 +463,19 @@ def test_a_key_that_the_server_made_by_itself_serves_a_copy_and_stays(mysql: Ser
             here.plan("CREATE TABLE t (a BIGINT PRIMARY KEY, b INT)")
         here.run(f"{key} (a)")
         assert here.plan("CREATE TABLE t (a BIGINT PRIMARY KEY, b INT)").changes == ()
+
+
+@pytest.mark.parametrize(
+    ("longer", "kept"), [("VARCHAR(40)", True), ("VARCHAR(300)", False), ("CHAR(40)", False)]
+)
+def test_a_foreign_key_stays_where_the_server_makes_its_columns_longer_in_place(
+    server: Server, longer: str, kept: bool
+) -> None:
+    parent = "CREATE TABLE p (k {0} PRIMARY KEY);"
+    child = "CREATE TABLE c (id INT PRIMARY KEY, k {0}, CONSTRAINT f FOREIGN KEY (k) REFERENCES p (k));"
+    with ground(server, parent.format("VARCHAR(20)"), child.format("VARCHAR(20)")) as here:
+        here.run("INSERT INTO p VALUES ('a')", "INSERT INTO c VALUES (1, 'a')")
+        statements = ddl(here.settle(parent.format(longer) + child.format(longer)))
+        assert any("FOREIGN KEY" in text for text in statements) != (kept and server.flavour == "mysql")
+        with pytest.raises(ServerRefused, match="foreign key"):
+            here.link.run("INSERT INTO c VALUES (2, 'b')")
