@@ -7,11 +7,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from engine.mysql.flavour import Flavour
 from engine.mysql.planning.alters import Alters, check_drop
+from engine.mysql.planning.mentions import computed_from, definition_of, mentions
 from engine.mysql.planning.order import Key
 from engine.mysql.planning.rehearsal import Rehearsal
 from engine.mysql.quoting import quote_name
-from engine.mysql.shown import pieces, unquoted
-from engine.mysql.tables import Column, Index, Table
+from engine.mysql.tables import Index, Table
 from engine.mysql.trouble import ServerRefused
 
 Names = Sequence[tuple[str, str]]
@@ -72,13 +72,13 @@ def with_nothing_missing(
 def _ways(now: Table, due: Names, flavour: Flavour) -> Iterator[Alters]:
     """The gentlest first. The last step of each renames."""
     yield [_renames(due)]
-    computed = _computed(now, {old.lower() for old, _ in due})
+    computed = computed_from(now, {old.lower() for old, _ in due})
     names = {old.lower() for old, _ in due} | computed
     steps = _making_way(now, names, computed, flavour)
     left = [(old, new) for old, new in due if old.lower() not in computed]
     if steps:
         yield [*steps, _renames(left)]
-    if _mentions(now.partitions, names, bare=True):
+    if mentions(now.partitions, names, bare=True):
         yield [["REMOVE PARTITIONING"], *steps, _renames(left)]
 
 
@@ -98,15 +98,6 @@ def _renames(due: Names) -> list[str]:
     return [f"RENAME COLUMN {quote_name(old)} TO {quote_name(new)}" for old, new in due]
 
 
-def _computed(now: Table, names: Collection[str]) -> set[str]:
-    """The generated columns that use *names*, or use each other: those behind in the table may use those before."""
-    found: set[str] = set()
-    for column in now.columns:
-        if column.generated and _mentions(_definition(column), {*names, *found}):
-            found.add(column.name.lower())
-    return found
-
-
 def _making_way(now: Table, names: Collection[str], computed: Collection[str], flavour: Flavour) -> Alters:
     """Drops of all that uses *names*. An index goes with the column: what was left of a unique one would forbid more than it did.
 
@@ -114,12 +105,12 @@ def _making_way(now: Table, names: Collection[str], computed: Collection[str], f
     """
     indexes = [index for index in now.indexes if _uses(index, names, computed)]
     drops = [
-        *(check_drop(check.name, flavour) for check in now.checks if _mentions(check.line, names)),
+        *(check_drop(check.name, flavour) for check in now.checks if mentions(check.line, names)),
         *(_drop(index) for index in indexes if index.kind != "FULLTEXT"),
         *(
             f"ALTER COLUMN {quote_name(column.name)} DROP DEFAULT"
             for column in now.columns
-            if not column.generated and _mentions(_definition(column), names)
+            if not column.generated and mentions(definition_of(column), names)
         ),
         *(
             f"DROP COLUMN {quote_name(column.name)}"
@@ -133,25 +124,10 @@ def _making_way(now: Table, names: Collection[str], computed: Collection[str], f
 
 def _uses(index: Index, names: Collection[str], computed: Collection[str]) -> bool:
     return any(
-        _mentions(part.expression, names) if part.expression else (part.column or "").lower() in computed
+        mentions(part.expression, names) if part.expression else (part.column or "").lower() in computed
         for part in index.parts
     )
 
 
 def _drop(index: Index) -> str:
     return "DROP PRIMARY KEY" if index.name == "PRIMARY" else f"DROP INDEX {quote_name(index.name)}"
-
-
-def _definition(column: Column) -> str:
-    """All of its line but its name."""
-    return column.line.removeprefix(quote_name(column.name))
-
-
-def _mentions(text: str, names: Collection[str], *, bare: bool = False) -> bool:
-    """Whether one of *names* (lower case) is in it. *bare*: also where it is not quoted, as in lists of columns of partitions."""
-    return any(
-        unquoted(piece.text).lower() in names
-        if piece.kind == "name"
-        else bare and piece.text.lower() in names
-        for piece in pieces(text)
-    )

@@ -9,6 +9,7 @@ from engine.mysql.catalog import plainly, read_table
 from engine.mysql.flavour import Flavour
 from engine.mysql.link import Link
 from engine.mysql.planning.partitions import moves_no_row
+from engine.mysql.planning.recollated import WHY_COPIED, misplaces, retypes
 from engine.mysql.quoting import quote_name, quote_table
 from engine.mysql.spec import OWN_PREFIX, Algorithm
 from engine.mysql.tables import Index, Table
@@ -37,7 +38,7 @@ class Trial:
     builds_index: bool  # all rows are read for an index, the rows themselves stay
     row_versions: int  # how many of InnoDB's instant row versions it uses up
     unseen: bool  # for want of the PROCESS privilege; then the worst is said of moves_rows and builds_index
-    reason: str  # why the server refused to do it without a copy, in its words; often empty
+    reason: str  # why it takes a copy, mostly in the server's words; often empty
 
 
 class Clone:
@@ -55,30 +56,54 @@ class Clone:
 
     def fresh(self) -> None:
         """Make the clone (again) as the live table is."""
+        self._make(self._table)
+
+    def _make(self, table: Table) -> None:
         with plainly(self._link), self._foreign_key_checks(on=False), self._selected():
             for (name,) in self._link.rows(
                 "SELECT table_name FROM information_schema.tables WHERE table_schema = %s", self._scratch
             ):
                 self._link.run(f"DROP TABLE {quote_table(self._scratch, name)}")
-            for table in (self._table, *self._relatives):
-                self._link.run(_at_home(table.text))
+            for one in (table, *self._relatives):
+                self._link.run(_at_home(one.text))
 
     def run(self, clauses: str, *, instant: bool = True) -> Trial:
-        """Alter the clone by the gentlest algorithm that the server takes for *clauses*, and say which.
+        """Alter the clone by the gentlest algorithm that the server takes for *clauses* and that does them right, and say which.
 
         ServerRefused: it takes them by none. *instant* = False leaves INSTANT out.
         """
-        before = self._pieces()
-        return self._trial(clauses, before, *self._gentlest(clauses, instant=instant))
+        before, table = self._pieces(), self._retyped(clauses)
+        algorithm, reason = self._gentlest(clauses, instant=instant)
+        if algorithm is not Algorithm.COPY and self._misplaces(clauses, table):
+            algorithm, reason = Algorithm.COPY, WHY_COPIED
+            with self._foreign_key_checks(on=False):
+                self._link.run(self._alter(clauses) + _CLAUSE[algorithm])
+        return self._trial(clauses, before, algorithm, reason)
 
     def instantly(self, clauses: str) -> Trial | None:
-        """Alter the clone if the server does it instantly, or says so; None: it refuses, and the clone is as it was."""
-        before = self._pieces()
+        """Alter the clone if the server does it instantly, or says so; None: it refuses, or would do it wrongly, and the clone is
+        as it was.
+        """
+        before, table = self._pieces(), self._retyped(clauses)
         try:
             self._link.run(self._alter(clauses) + _CLAUSE[Algorithm.INSTANT])
         except ServerRefused:
             return None
+        if self._misplaces(clauses, table):
+            return None
         return self._trial(clauses, before, Algorithm.INSTANT)
+
+    def _retyped(self, clauses: str) -> Table | None:
+        """The clone as it is, where *clauses* may give a column another collation."""
+        return read_table(self._link, self._scratch, self._table.name) if retypes(clauses) else None
+
+    def _misplaces(self, clauses: str, before: Table | None) -> bool:
+        """Whether what was just done to the clone would leave rows where they are not found; then it is *before* again."""
+        after = self._retyped(clauses)
+        if before is None or after is None or not misplaces(clauses, before, after):
+            return False
+        self._make(before)
+        return True
 
     def _trial(self, clauses: str, before: "_Pieces | None", algorithm: Algorithm, reason: str = "") -> Trial:
         after = self._pieces()
