@@ -68,10 +68,13 @@ class Altering:
         self._clones = clones
         self.sizes = sizes
 
-    def piece(self, now: Table, wanted: Table, columns: Mapping[str, str], *, alone: bool) -> Piece:
+    def piece(
+        self, now: Table, wanted: Table, columns: Mapping[str, str], *, live_name: str, alone: bool
+    ) -> Piece:
         """From *now*, on the stage, to *wanted*; *columns* are the renamed ones, by new name.
 
-        Refused with both texts when no way leads there. TiedDown. Not *alone*: it is one of several, no table may be copied.
+        *live_name*: of the table before the plan. Refused with both texts when no way leads there. TiedDown. Not *alone*: it is
+        one of several, no table may be copied.
         """
         key = (wanted.schema, wanted.name)
         old = (wanted.schema, now.name)
@@ -83,7 +86,7 @@ class Altering:
             opening.append(self._rename(now, wanted.name))
         start = self._tables.table(key)
         assert start is not None
-        start, wanted = _with_own_key(now, start, wanted)
+        start, wanted = _as_live(now, start, wanted)
         before = self._tables.snapshot([key, *parents])
         alters = self._find(start, wanted, columns, before)
         if not alters:
@@ -91,7 +94,13 @@ class Altering:
             return Piece(wanted.name, opening, ddl, Strategy.INSTANT, [lock])
         self._tables.again(before)
         how = self._how(
-            start, wanted, columns, alters, parents, "" if alone else "it changes together with others"
+            start,
+            wanted,
+            columns,
+            alters,
+            parents,
+            live_name,
+            "" if alone else "it changes together with others",
         )
         statements = [
             self._tables.run(alter(key, clauses), algorithm, [key])
@@ -196,6 +205,7 @@ class Altering:
         columns: Mapping[str, str],
         alters: Alters,
         parents: Collection[Key],
+        live_name: str,
         no_copy: str,
     ) -> How:
         key = (wanted.schema, wanted.name)
@@ -214,6 +224,7 @@ class Altering:
             sizes=lambda partitions: self.sizes(key, partitions),
             relatives=[self._placed(others[other]) for other in sorted(others) if other != key],
             no_copy=no_copy or against_copying(start, wanted, columns, self._flavour),
+            live_name=live_name,
         )
         return replace(how, alters=tuple((self._stage.meant(clauses), way) for clauses, way in how.alters))
 
@@ -245,16 +256,16 @@ class Altering:
         )
 
 
-def _with_own_key(now: Table, start: Table, wanted: Table) -> tuple[Table, Table]:
-    """Both with the key that the server made by itself for the live table: it stays whatever else changes. Refused: it is to have
-    another.
+def _as_live(now: Table, start: Table, wanted: Table) -> tuple[Table, Table]:
+    """With what the stage does not have of the live table: its triggers, and both with the key that the server made by itself,
+    which stays whatever else changes. Refused: it is to have another.
     """
     if (own := now.own_key) and wanted.index("PRIMARY"):
         raise Refused(
             f"{wanted.name}: it has a primary key that the server made by itself, invisible ({own.name}), and can have no other "
             f"beside it: ALTER TABLE {quote_name(now.name)} DROP COLUMN {own.name}, ADD PRIMARY KEY (…) yourself, then plan again"
         )
-    return replace(start, own_key=own), replace(wanted, own_key=own)
+    return replace(start, own_key=own, triggers=now.triggers), replace(wanted, own_key=own)
 
 
 def _moved(start: Table, wanted: Table) -> str:

@@ -94,7 +94,9 @@ class Drafting:
         assert now is not None
         if now.text == wanted.text:
             return None
-        piece = self._altering.piece(now, wanted, unit.columns, alone=alone)
+        piece = self._altering.piece(
+            now, wanted, unit.columns, live_name=(unit.now or wanted).name, alone=alone
+        )
         _check_drops(unit, piece.parts)
         return piece
 

@@ -55,6 +55,7 @@ def choose(
     sizes: Sizes,
     relatives: Sequence[Table] = (),
     no_copy: str = "",
+    live_name: str = "",
 ) -> How:
     """How *alters* of the live *table* will run.
 
@@ -62,12 +63,13 @@ def choose(
     of the same release with the sql_mode in which they will run, *scratch* a schema there with a plain name, for clones only:
     all of its tables are dropped. *target* is a session on the server that has the live table.
     *relatives* are the tables that *table* refers to, or that refer to it, by foreign keys. *no_copy* is a further reason
-    why the table can not be copied online, as a phrase ("its key is dropped"). ServerRefused: the server takes them in no way.
+    why the table can not be copied online, as a phrase ("its key is dropped"). *live_name* is its name by now, where *table* has
+    the one that it gets. ServerRefused: the server takes them in no way.
     Refused: a copy would bring back rows that are to go.
     """
     clone = Clone(link, flavour, scratch, table, _touched(table, relatives, alters))
     tied = _tied(table, relatives, alters, flavour)
-    choice = _Choice(target, flavour, table, clone, sizes, tied)
+    choice = _Choice(target, flavour, table, clone, sizes, tied, live_name or table.name)
     return choice.made(alters, no_copy)
 
 
@@ -103,11 +105,19 @@ class _Choice:
     """One table's choice."""
 
     def __init__(
-        self, target: Link, flavour: Flavour, table: Table, clone: Clone, sizes: Sizes, tied: Tied
+        self,
+        target: Link,
+        flavour: Flavour,
+        table: Table,
+        clone: Clone,
+        sizes: Sizes,
+        tied: Tied,
+        live_name: str,
     ) -> None:
         self._target = target
         self._flavour = flavour
         self._table = table
+        self._live_name = live_name
         self._clone = clone
         self._sizes = sizes
         self._tied = tied
@@ -239,7 +249,7 @@ class _Choice:
         """How many row versions the live table has already; 0 where that may not be asked, and on MariaDB, which has no limit."""
         if self._flavour.mariadb:
             return 0
-        name = f"^{_file_name(self._table.schema)}/{_file_name(self._table.name)}(#p#.*)?$"
+        name = f"^{_file_name(self._table.schema)}/{_file_name(self._live_name)}(#p#.*)?$"
         try:
             used = self._target.value(
                 "SELECT MAX(total_row_versions) FROM information_schema.innodb_tables"

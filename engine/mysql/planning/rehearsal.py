@@ -113,7 +113,7 @@ class Rehearsal:
         self._stage.run(sql + algorithm.clause)
         after = []
         for key in sorted(around):
-            table = _keeping_own_key(self._stage.read(*key), self.table(key))
+            table = _as_live(self._stage.read(*key), self.table(key))
             if key in named or _text(table) != _text(self.table(key)):
                 after.append((key, table))
             self._note(key, table)
@@ -189,9 +189,11 @@ def alter(key: Key, clauses: str) -> str:
     return f"ALTER TABLE {quote_table(*key)} {clauses}"
 
 
-def _keeping_own_key(table: Table | None, before: Table | None) -> Table | None:
-    """On the stage the server makes none."""
-    return replace(table, own_key=before.own_key) if table and before else table
+def _as_live(table: Table | None, before: Table | None) -> Table | None:
+    """On the stage there are no triggers, and the server makes no key by itself."""
+    if table is None or before is None:
+        return table
+    return replace(table, own_key=before.own_key, triggers=before.triggers)
 
 
 def _text(table: Table | None) -> str | None:

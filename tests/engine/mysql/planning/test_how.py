@@ -13,6 +13,7 @@ from engine.mysql.catalog import read_table
 from engine.mysql.flavour import flavour_of
 from engine.mysql.link import Link, Row
 from engine.mysql.planning.how import How, choose
+from engine.mysql.planning.planner import plan_mysql
 from engine.mysql.spec import Algorithm
 from engine.mysql.trouble import ServerRefused
 from tests.engine.mysql.planning.places import address_of, schema_with
@@ -458,6 +459,11 @@ def test_a_table_without_row_versions_left_is_not_planned_as_instant(mysql: Serv
             use_up_row_versions(users.link)
         assert users.how("ADD COLUMN z INT").strategy is Strategy.ONLINE
         assert users.how("ALTER a SET DEFAULT 7").strategy is Strategy.INSTANT
+        renamed = "-- renamed from: users\n" + USERS.replace("users", "people").replace(
+            "KEY kv", "z INT, KEY kv"
+        )
+        (change,) = plan_mysql(address_of(mysql, users.schema), {"shop": {"people.sql": renamed}}).changes
+        assert change.strategy is Strategy.IN_PLACE
         users.link.run("RENAME TABLE users TO `büchér ℵ-1`")
         assert users.how("ADD COLUMN z INT", table="büchér ℵ-1").strategy is Strategy.ONLINE
 

@@ -234,3 +234,19 @@ def test_triggers_that_a_rename_of_their_table_would_break_are_named(server: Ser
         "trigger tt uses table t, which will not be there by that name",
         "view uses_a uses table t, which will not be there by that name",
     ]
+def test_a_big_table_with_triggers_that_is_renamed_is_not_copied_online(server: Server) -> None:
+    old, new = (f"CREATE TABLE {name} (id INT PRIMARY KEY, n {{0}});" for name in ("orders", "sales"))
+    ten = " UNION ALL ".join(f"SELECT {digit} AS d" for digit in range(10))
+    with ground(
+        server,
+        old.format("INT"),
+        f"INSERT INTO orders SELECT a.d + 10*b.d + 100*c.d + 1000*e.d + 10000*f.d, 1 "
+        f"FROM ({ten}) a, ({ten}) b, ({ten}) c, ({ten}) e, ({ten}) f WHERE f.d < 3",
+        "CREATE TRIGGER tr AFTER DELETE ON orders FOR EACH ROW SET @gone = OLD.id",
+        "ANALYZE TABLE orders",
+    ) as here:
+        (change,) = here.settle("-- renamed from: orders\n" + new.format("BIGINT")).changes
+        assert change.strategy is Strategy.DIRECT
+        assert any("it has triggers (tr)" in why for why in change.unsafe)
+        here.run("DELETE FROM sales WHERE id = 7")
+        assert here.link.value("SELECT @gone") == 7
