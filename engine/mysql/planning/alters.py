@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from engine.mysql.flavour import Flavour
 from engine.mysql.planning.columns import column_parts
-from engine.mysql.planning.partitions import partition_alters
+from engine.mysql.planning.partitions import drops_before_all_go, partition_alters
 from engine.mysql.quoting import quote_name
 from engine.mysql.tables import Index, Table
 
@@ -45,7 +45,7 @@ class Parts:
     charset: list[str] = field(default_factory=list)  # what columns without one of their own have
     options: list[str] = field(default_factory=list)  # all others
     foreign_keys: list[str] = field(default_factory=list)
-    unpartition: list[str] = field(default_factory=list)  # first: it lifts what partitions forbid
+    unpartition: Alters = field(default_factory=list)  # first: it lifts what partitions forbid
     partitions: Alters = field(default_factory=list)
     again: set[str] = field(default_factory=set)  # names of foreign keys that are dropped and made again
 
@@ -64,10 +64,12 @@ class Parts:
             first += fulltexts.pop()
         if not self.again:
             first += self.foreign_keys
-            return _filled([self.unpartition, *leaving, first, *fulltexts, self.visibility, *self.partitions])
+            return _filled(
+                [*self.unpartition, *leaving, first, *fulltexts, self.visibility, *self.partitions]
+            )
         return _filled(
             [
-                self.unpartition,
+                *self.unpartition,
                 *leaving,
                 first,
                 *fulltexts,
@@ -83,7 +85,7 @@ class Parts:
         """
         return _filled(
             [
-                self.unpartition, self.foreign_key_drops, self.check_drops,
+                *self.unpartition, self.foreign_key_drops, self.check_drops,
                 *[[part] for part in self.fulltext_drops], self.index_drops,
                 [*self.key_drops, *self.column_drops, *self.columns, *self.keys, *self.charset],
                 self.index_renames, self.indexes, *[[part] for part in self.fulltexts], self.visibility, self.periods,
@@ -112,7 +114,8 @@ def parts_between(
         *(f"ADD {period}" for period in wanted.periods if period not in now.periods),
     ]
     if now.partitions and (whole_partitions or not wanted.partitions) and now.partitions != wanted.partitions:
-        found.unpartition = ["REMOVE PARTITIONING"]
+        drops = drops_before_all_go(now.partitions, wanted.partitions, {})
+        found.unpartition = [*drops, ["REMOVE PARTITIONING"]]
         found.partitions = partition_alters("", wanted.partitions)
     else:
         found.partitions = partition_alters(now.partitions, wanted.partitions)

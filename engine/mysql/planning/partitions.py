@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.mysql.quoting import quote_names
-from engine.mysql.shown import Piece, joined, pieces, split_list, unquoted
+from engine.mysql.shown import Piece, joined, pieces, solid_pieces, split_list, unquoted
 
 _NAME = r"`(?:[^`]|``)+`"
 _NAMED = re.compile(rf"(?:DROP|REORGANIZE) PARTITION ({_NAME}(?:, {_NAME})*)(?: INTO \(|\Z)")
@@ -58,6 +58,16 @@ def partition_alters(now: str, wanted: str) -> list[list[str]]:
         more = other.count - one.count
         return [[f"ADD PARTITION PARTITIONS {more}" if more > 0 else f"COALESCE PARTITION {-more}"]]
     return [[_plain(wanted)]]
+
+
+def drops_before_all_go(now: str, wanted: str, renamed: Mapping[str, str]) -> list[list[str]]:
+    """The ALTERs that have to run before a way takes all partitions away and makes them again: rows that are to go with their
+    partition would come into the others. *renamed*: new names of columns by the old ones, lower case.
+    """
+    one, other = read_partitioning(now), read_partitioning(wanted)
+    if not one.definitions or not other.definitions or _words(one.head, renamed) != _words(other.head, {}):
+        return []
+    return [alter for alter in _lists(one, other, [_plain(wanted)]) if drops_rows(alter[0])]
 
 
 def drops_rows(clauses: str) -> bool:
@@ -142,6 +152,17 @@ def _gaps(
         other_end = len(wanted) if following is None else wanted.index(following)
         yield list(now[one:end]), list(wanted[other:other_end]), following
         one, other = end + 1, other_end + 1
+
+
+def _words(head: str, renamed: Mapping[str, str]) -> list[str]:
+    """Names as they will be, quoted or not. A word in front of a parenthesis is a function, or of the language."""
+    found = solid_pieces(head)
+    words = [unquoted(piece.text).lower() if piece.kind == "name" else piece.text.lower() for piece in found]
+    calls = [following.text == "(" for following in found[1:]] + [False]
+    return [
+        word if call and piece.kind != "name" else renamed.get(word, word)
+        for word, call, piece in zip(words, calls, found, strict=True)
+    ]
 
 
 def _next_word(found: Sequence[Piece], at: int) -> str:

@@ -9,6 +9,7 @@ from engine.mysql.flavour import Flavour
 from engine.mysql.planning.alters import Alters, check_drop
 from engine.mysql.planning.mentions import computed_from, definition_of, mentions
 from engine.mysql.planning.order import Key
+from engine.mysql.planning.partitions import drops_before_all_go
 from engine.mysql.planning.rehearsal import Rehearsal
 from engine.mysql.quoting import quote_name
 from engine.mysql.tables import Index, Table
@@ -35,7 +36,7 @@ def rename_columns(
     key = (wanted.schema, wanted.name)
     before = tables.snapshot([key])
     refusals: list[ServerRefused] = []
-    for way in _ways(start, due, flavour):
+    for way in _ways(start, wanted, due, flavour):
         try:
             for step in way:
                 tables.alter(key, step)
@@ -69,7 +70,7 @@ def with_nothing_missing(
     return joined if reached is not None and reached.text == wanted.text else alters
 
 
-def _ways(now: Table, due: Names, flavour: Flavour) -> Iterator[Alters]:
+def _ways(now: Table, wanted: Table, due: Names, flavour: Flavour) -> Iterator[Alters]:
     """The gentlest first. The last step of each renames."""
     yield [_renames(due)]
     computed = computed_from(now, {old.lower() for old, _ in due})
@@ -79,7 +80,9 @@ def _ways(now: Table, due: Names, flavour: Flavour) -> Iterator[Alters]:
     if steps:
         yield [*steps, _renames(left)]
     if mentions(now.partitions, names, bare=True):
-        yield [["REMOVE PARTITIONING"], *steps, _renames(left)]
+        after = {old.lower(): new.lower() for old, new in due}
+        drops = drops_before_all_go(now.partitions, wanted.partitions, after)
+        yield [*drops, ["REMOVE PARTITIONING"], *steps, _renames(left)]
 
 
 def _joined(alters: Alters, names: Names) -> Alters:

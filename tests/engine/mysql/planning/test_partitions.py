@@ -135,6 +135,32 @@ def test_of_a_big_table_partitions_go_with_their_rows_and_small_ones_are_split_b
         assert here.link.row(f"SELECT COUNT(*), COALESCE(SUM({gone}), 0) FROM t") == (staying, 0)
 
 
+P0 = "PARTITION p0 VALUES LESS THAN (2024), "
+COLUMNS = f"PARTITION BY RANGE COLUMNS ({{0}}) ({P0}PARTITION p1 VALUES LESS THAN (MAXVALUE))"
+BELOW = f"PARTITION BY RANGE (ABS({{0}})) SUBPARTITION BY KEY ({{0}}) ({P0}PARTITION p1 VALUES LESS THAN MAXVALUE)"
+MAKING_WAY = {
+    "renamed": ("a INT) " + COLUMNS.format("a"), "\nb INT -- renamed from: a\n) " + COLUMNS.format("b")),
+    "a function": (
+        "a INT) " + BELOW.format("a"),
+        "\n`abs` INT -- renamed from: a\n) " + BELOW.format("`abs`"),
+    ),
+    "computed": (
+        "a INT AS (id) VIRTUAL) " + COLUMNS.format("a"),
+        "a INT AS (id) STORED) " + COLUMNS.format("a"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MAKING_WAY)
+def test_a_partition_goes_with_its_rows_also_when_all_have_to_make_way(server: Server, name: str) -> None:
+    before, after = (f"CREATE TABLE t (id INT, {rest}" for rest in MAKING_WAY[name])
+    rows = "(id) VALUES (2023), (2025)" if name == "computed" else "VALUES (2023, 2023), (2025, 2025)"
+    with ground(server, before, f"INSERT INTO t {rows}") as here:
+        (change,) = here.settle(after.replace(P0, "")).changes
+        assert change.unsafe == ("Unsafe operation detected: DROP PARTITION `p0`",)
+        assert here.link.rows("SELECT id FROM t") == [(2025,)]
+
+
 def test_rows_that_go_with_a_partition_are_never_copied(server: Server) -> None:
     wider = ranges(2_000, 24_000, more=True).replace("a INT", "a BIGINT")
     split = ranges(2_000, 9_000, 24_000, more=True)
