@@ -21,6 +21,7 @@ from engine.mysql.planning.rows.columns import (
 from engine.mysql.planning.rows.computed import computed
 from engine.mysql.planning.rows.keys import Parents, foreign_keys, unique_keys
 from engine.mysql.planning.rows.partitioned import homeless
+from engine.mysql.planning.rows.recomputed import recomputed
 from engine.mysql.shown import joined, pieces, split_list
 from engine.mysql.tables import Table
 
@@ -43,6 +44,7 @@ def _all(answers: Answers, parents: Parents) -> Iterator[Finding]:
             return
     except Unanswered as reason:
         yield answers.unchecked("the rows", str(reason))
+        yield from (finding for finding in recomputed(answers) if finding.severity is Severity.ERROR)
         return
     for question in _FIRST:
         yield from question(answers)
@@ -85,4 +87,4 @@ _Question = Callable[[Answers], Iterator[Finding]]
 _FIRST: Sequence[_Question] = (
     null_columns, new_columns, types, appearances, reference_systems, _partitions, computed, unique_keys,
 )  # fmt: skip
-_LAST: Sequence[_Question] = (_checks, zero_dates, counters)
+_LAST: Sequence[_Question] = (_checks, zero_dates, counters, recomputed)

@@ -6,7 +6,7 @@ from engine.mysql.members import in_members
 from engine.mysql.planning.linters.case import Case
 from engine.mysql.planning.linters.lossless import INTEGER_BITS, lossless, numbers_of
 from engine.mysql.quoting import quote_name, quote_table
-from engine.mysql.shown import Piece, joined, literal, pieces, solid_pieces, split_list
+from engine.mysql.shown import Piece, joined, literal, pieces, split_list
 from engine.mysql.tables import Column, Table
 
 KEY_ALIAS = "_schemabot_key"  # under this name the key of a row goes along, to be shown as the example
@@ -82,6 +82,14 @@ def as_stored(value: str, column: Column) -> str:
     return value
 
 
+def expression_of(column: Column) -> str:
+    """What a generated column is computed as, with its parentheses."""
+    found = list(pieces(column.line))
+    at = next(at for at, piece in enumerate(found) if piece.word == "AS")
+    start = next(at for at in range(at, len(found)) if found[at].text == "(")
+    return joined(found[start : split_list(found, start)[1] + 1])
+
+
 def has_default(column: Column) -> bool:
     """Whether it says what rows get that do not say it."""
     return any(piece.word == "DEFAULT" for piece in pieces(column.line))
@@ -91,9 +99,11 @@ def default_of(column: Column) -> str:
     """SQL of what rows that are there get in a new column."""
     if not has_default(column):
         return "NULL" if column.nullable else implicit_default(column)
-    found = solid_pieces(column.line)
-    at = next(at for at, piece in enumerate(found) if piece.word == "DEFAULT")
-    return joined(found[at + 1 : _end_of_value(found, at + 1)])
+    found = list(pieces(column.line))
+    solid = [at for at, piece in enumerate(found) if piece.kind != "space"]
+    start = next(i for i, at in enumerate(solid) if found[at].word == "DEFAULT") + 1
+    end = _end_of_value([found[at] for at in solid], start)
+    return joined(found[solid[start] : solid[end - 1] + 1])
 
 
 def _end_of_value(found: Sequence[Piece], start: int) -> int:

@@ -11,12 +11,11 @@ from pymysql.constants import FIELD_TYPE
 
 from engine.base import Finding, Severity
 from engine.mysql.planning.linters.lossless import lossless
-from engine.mysql.planning.rows.after import BEFORE, as_stored, rows_after
+from engine.mysql.planning.rows.after import BEFORE, as_stored, expression_of, rows_after
 from engine.mysql.planning.rows.answers import Answers
 from engine.mysql.planning.rows.asking import NotTaken, Unanswered
 from engine.mysql.planning.rows.fits import fit
 from engine.mysql.quoting import quote_name
-from engine.mysql.shown import joined, pieces, split_list
 from engine.mysql.tables import Column
 
 _BINARY = 63
@@ -55,8 +54,10 @@ def computed(answers: Answers) -> Iterator[Finding]:
 
 def _anew(answers: Answers, old: Column, column: Column) -> Iterator[Finding]:
     """Values that another expression replaces."""
-    what = f'column "{column.name}" is computed anew, as {_expression(column)} instead of {_expression(old)}'
-    after = as_stored(_expression(column), column)
+    what = (
+        f'column "{column.name}" is computed anew, as {expression_of(column)} instead of {expression_of(old)}'
+    )
+    after = as_stored(expression_of(column), column)
     reads = (quote_name(BEFORE), after)
     differs = f"NOT (CAST({after} AS CHAR) <=> CAST({quote_name(BEFORE)} AS CHAR))"
     for finding in answers.after(
@@ -73,7 +74,7 @@ class _Computing:
         self._column = column
         self._written = written
         self._severity = Severity.BLOCKED if written else Severity.WARNING
-        self._expression = _expression(column)
+        self._expression = expression_of(column)
         self._what = f'column "{column.name}" is computed as {self._expression}'
 
     def findings(self) -> Iterator[Finding]:
@@ -152,11 +153,3 @@ def _source(answers: Answers, expression: str) -> Column | None:
         charset="utf8mb4" if name == "varchar" else None, collation=None, generated="", expression="", invisible=False,
         auto_increment=False,
     )  # fmt: skip
-
-
-def _expression(column: Column) -> str:
-    """With its parentheses."""
-    found = list(pieces(column.line))
-    at = next(at for at, piece in enumerate(found) if piece.word == "AS")
-    start = next(at for at in range(at, len(found)) if found[at].text == "(")
-    return joined(found[start : split_list(found, start)[1] + 1])

@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -46,13 +47,18 @@ class Desk:
             link.run("SET foreign_key_checks = 1")
 
     def case(
-        self, name: str, *, renamed: dict[str, str] | None = None, parts: Sequence[str] = ()
+        self,
+        name: str,
+        *,
+        renamed: dict[str, str] | None = None,
+        parts: Sequence[str] = (),
+        copied: bool = False,
     ) -> Case | None:
         now, wanted = read_tables(self.link, self.live), self.wanted()
         if name not in wanted:
             return None
         return Case(
-            now=now.get(name), wanted=wanted.get(name), renamed=renamed or {}, parts=parts,
+            now=now.get(name), wanted=wanted.get(name), renamed=renamed or {}, parts=parts, copied=copied,
             locate=lambda table, name: (f"{table}.sql", 7),
         )  # fmt: skip
 
@@ -60,19 +66,26 @@ class Desk:
         return read_tables(self.after, self.after_schema)
 
     def ask(
-        self, *alters: str, asking: Asking | None = None, renamed: dict[str, str] | None = None
+        self,
+        *alters: str,
+        asking: Asking | None = None,
+        renamed: dict[str, str] | None = None,
+        copied: bool = False,
     ) -> list[Finding]:
         """The findings about what the rows of `t` would meet if it were altered so."""
         for alter in alters:
             self.after.run(alter if alter.startswith("CREATE") else f"ALTER TABLE t {alter}")
-        case = self.case("t", renamed=renamed, parts=alters)
+        case = self.case("t", renamed=renamed, parts=alters, copied=copied)
         assert case is not None
         return ask_rows(
             asking or Asking(link=self.link, flavour=flavour_of(self.link)), case, lambda _schema, name: self.case(name)
         )  # fmt: skip
 
-    def said(self, *alters: str, renamed: dict[str, str] | None = None) -> list[tuple[str, str, str]]:
-        return [(f.severity.value, f.linter, f.message) for f in self.ask(*alters, renamed=renamed)]
+    def said(
+        self, *alters: str, renamed: dict[str, str] | None = None, copied: bool = False
+    ) -> list[tuple[str, str, str]]:
+        found = self.ask(*alters, renamed=renamed, copied=copied)
+        return [(f.severity.value, f.linter, f.message) for f in found]
 
     def fails(self, alter: str) -> bool:
         """Whether the live table really refuses it."""
@@ -228,6 +241,102 @@ def test_moments_that_read_otherwise_after_a_change_in_utc_are_told_before(
     desk.link.run("SET SESSION time_zone = '+05:00'")
     became = desk.link.value("SELECT CAST(c AS CHAR(19)) FROM t WHERE id = 5")
     assert became == (example.partition(" becomes ")[2][:19] or "2026-01-01 10:00:00")
+
+
+COMPUTED_IN_A_ZONE = [
+    ("d DATE AS (DATE(c)) STORED", "MODIFY n BIGINT", "row (for example id 5: 2026-01-02 becomes 2026-01-01)"),
+    ("v DATE AS (DATE(c)) VIRTUAL, d DATE AS (v) STORED", "MODIFY n BIGINT", "row (for example id 5: 2026-01-02 becomes"),
+    ("x INT", "ADD d DATE AS (DATE(c)) STORED", "some values are others there"),
+    ("x INT", "ADD d DATE DEFAULT (DATE(c)), MODIFY n BIGINT", "some values are others there"),
+    ("d DATE AS (DATE(c)) VIRTUAL", "ADD KEY d (d)", "some values are others there"),
+    ("d DATE AS (DATE(c)) VIRTUAL, KEY d (d)", "MODIFY n BIGINT", "some values are others there"),
+    ("d DATE AS (DATE(c)) VIRTUAL", "MODIFY n BIGINT", ""),
+    ("d INT AS (n + 1) STORED", "MODIFY n BIGINT", ""),
+    ("x INT", "ADD d TIMESTAMP AS (c) STORED", ""),
+]  # fmt: skip
+
+
+@contextmanager
+def zone(desk: Desk, zone: str) -> Iterator[None]:
+    """The server's, and for what is written there."""
+    was = desk.link.value("SELECT @@GLOBAL.time_zone")
+    desk.link.run(f"SET GLOBAL time_zone = '{zone}', SESSION time_zone = '{zone}'")
+    try:
+        yield
+    finally:
+        desk.link.run(f"SET GLOBAL time_zone = '{was}', SESSION time_zone = '+00:00'")
+
+
+@pytest.mark.parametrize(("before", "alter", "told"), COMPUTED_IN_A_ZONE)
+def test_what_a_change_in_utc_computes_from_a_moment_is_told_before(
+    desk: Desk, before: str, alter: str, told: str
+) -> None:
+    desk.prepare(f"CREATE TABLE t (id BIGINT PRIMARY KEY, c TIMESTAMP NULL, n INT, {before})")
+    value = "SELECT GROUP_CONCAT(DISTINCT CAST(d AS CHAR(10))) FROM t"
+    with zone(desk, "+10:00"):
+        desk.link.run(
+            "INSERT INTO t (id, c, n) VALUES (5, '2026-01-02 03:00:00', 1), (6, NULL, 1), (7, '2026-01-02 23:00:00', 1)"
+        )
+        was = "2026-01-02" if alter.startswith("ADD d") else desk.link.value(value)
+        desk.link.run("SET SESSION time_zone = '+00:00'")
+
+        found = desk.said(alter, copied="KEY" not in alter)
+
+    unsafe = [message for severity, linter, message in found if (severity, linter) == ("error", "unsafe")]
+    assert len(unsafe) == bool(told), found
+    assert all(told in message and "in UTC" in message for message in unsafe), unsafe
+    assert not desk.fails(f"{alter}, ALGORITHM=COPY")
+    desk.link.run("SET SESSION time_zone = '+10:00'")
+    if "KEY" in before + alter:
+        value = value.replace("FROM t", "FROM t FORCE INDEX (d)")
+    assert (desk.link.value(value) != was) == bool(told)
+
+
+def test_what_is_computed_from_a_moment_is_unsafe_when_nobody_could_look(desk: Desk) -> None:
+    desk.prepare(
+        "CREATE TABLE t (id INT PRIMARY KEY, c TIMESTAMP NULL, d DATE AS (DATE(c)) STORED, n INT, s INT AS (n) STORED)"
+    )
+    for server, expected in (("+10:00", ["info", "error", "error"]), ("+00:00", ["info"])):
+        with zone(desk, server):
+            over = Asking(link=desk.link, flavour=flavour_of(desk.link), deadline=time.monotonic() - 1)
+            alter = f"ADD e{expected.count('error')} DATE AS (DATE(c)) STORED"
+            assert [found.severity.value for found in desk.ask(alter, asking=over, copied=True)] == expected
+
+
+STORED = """CREATE TABLE t (
+        id BIGINT PRIMARY KEY, a VARCHAR(20) COLLATE utf8mb4_general_ci, n INT, m DATETIME(6),
+        c1 DOUBLE AS (n * 0.1) STORED, c2 FLOAT AS (n / 3) STORED, c3 VARCHAR(30) COLLATE utf8mb4_bin AS (n * 1.5) STORED,
+        c4 ENUM('x','b') AS (n) STORED, c5 SET('x','a') COLLATE utf8mb4_general_ci AS (a) STORED,
+        c6 CHAR(30) AS (CONCAT(a, ' ')) STORED,
+        c7 BINARY(9) AS (a) STORED, c8 BIT(9) AS (n) STORED, c9 TIME AS (SEC_TO_TIME(n)) STORED, c10 YEAR AS (YEAR(m)) STORED,
+        c11 DECIMAL(5,1) AS (n / 7) STORED, c12 DATETIME(6) AS (m) STORED, c13 INT AS (n / 4) STORED,
+        c14 JSON AS (JSON_OBJECT('a', n)) STORED, c16 DATE AS (DATE(m)) STORED,
+        c17 TEXT CHARACTER SET latin1 AS (CONCAT(a, 'é')) STORED, c18 DOUBLE AS (n / 7e0) STORED,
+        c19 VARCHAR(9) AS (m = 0) STORED,
+        c20 BLOB AS (UNHEX(HEX(a))) STORED, c21 BIGINT UNSIGNED AS (n) STORED, c22 VARCHAR(40) AS (n / 7e0) STORED
+    ) CHARSET utf8mb4
+"""
+
+
+def test_a_copy_that_computes_the_same_again_is_not_unsafe(desk: Desk) -> None:
+    desk.prepare(
+        STORED,
+        "INSERT INTO t (id, a, n, m) VALUES (5, 'a', 2, '2026-01-02 03:04:05.678'), (6, NULL, NULL, NULL)",
+    )
+    assert desk.said("MODIFY n BIGINT", copied=True) == []
+
+
+def test_a_copy_that_computes_other_values_in_a_column_that_stays_is_unsafe(desk: Desk) -> None:
+    desk.prepare(
+        "CREATE TABLE t (id BIGINT PRIMARY KEY, a CHAR(9) COLLATE utf8mb4_general_ci, s CHAR AS (IF(a = 'A1','x','y')) STORED)",
+        "INSERT INTO t (id, a) VALUES (5, 'a1'), (6, 'A1'), (7, NULL)",
+    )
+    alter = "MODIFY a CHAR(9) COLLATE utf8mb4_bin"
+    ((severity, linter, message),) = desk.said(alter, copied=True)
+    assert (severity, linter) == ("error", "unsafe")
+    assert message.endswith("other values: 1 row (for example id 5: x becomes y)")
+    assert not desk.fails(f"{alter}, ALGORITHM=COPY")
+    assert desk.link.value("SELECT GROUP_CONCAT(s ORDER BY id) FROM t") == "y,x,y"
 
 
 COMPUTED = [
