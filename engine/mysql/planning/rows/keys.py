@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from engine.base import Finding, Severity
 from engine.mysql.planning.linters.case import Case
 from engine.mysql.planning.linters.lossless import lossless
-from engine.mysql.planning.rows.after import live_rows, rows_after
+from engine.mysql.planning.rows.after import live_rows, rows_after, value_after
 from engine.mysql.planning.rows.answers import Answers, shown
 from engine.mysql.planning.rows.asking import Unanswered
 from engine.mysql.quoting import quote_name, quote_table
@@ -83,28 +83,31 @@ def _orphans(answers: Answers, key: ForeignKey, parent: Case | None) -> Iterator
     what = f"FOREIGN KEY ({', '.join(key.columns)}) REFERENCES {key.parent}"
     given = [f"{quote_name(answers.wanted.name)}.{quote_name(column)} IS NOT NULL" for column in key.columns]
     if parent is None or parent.now is not None:
-        columns = _sources(parent, key)
-        if columns is None:
+        values = _parent_values(parent, key)
+        if values is None:
             yield answers.unchecked(what, "the columns it refers to are new", key.columns[0])
             return
         rows = f"{quote_table(key.parent_schema, key.parent)} AS r"
         if parent is not None and parent.now is not None:
             rows = live_rows(parent.now)
         same = " AND ".join(
-            f"r.{quote_name(there)} = {quote_name(answers.wanted.name)}.{quote_name(here)}"
-            for there, here in zip(columns, key.columns, strict=True)
+            f"{there} = {quote_name(answers.wanted.name)}.{quote_name(here)}"
+            for there, here in zip(values, key.columns, strict=True)
         )
         given.append(f"NOT EXISTS (SELECT 1 FROM {rows} WHERE {same})")  # noqa: S608
     yield from answers.after(" AND ".join(given), Severity.BLOCKED, "has_foreign_key", what, key.columns[0])
 
 
-def _sources(parent: Case | None, key: ForeignKey) -> Sequence[str] | None:
-    """The live names of the columns that *key* refers to; None when one of them is new."""
+def _parent_values(parent: Case | None, key: ForeignKey) -> Sequence[str] | None:
+    """SQL of what the parent's rows will have where *key* refers to; None when one of the columns is new."""
     if parent is None or parent.wanted is None:
-        return key.parent_columns  # of a schema that is not in the plan
+        return [f"r.{quote_name(name)}" for name in key.parent_columns]  # of a schema that is not in the plan
     columns = [parent.wanted.column(name) for name in key.parent_columns]
-    found = [source.name for column in columns if column and (source := parent.source(column))]
-    return found if len(found) == len(columns) else None
+    found = [
+        value_after(source, column) for column in columns if column and (source := parent.source(column))
+    ]
+    known = [value for value in found if value is not None]
+    return known if len(known) == len(columns) else None
 
 
 def _term(column: str | None, expression: str | None, prefix: int | None) -> str:

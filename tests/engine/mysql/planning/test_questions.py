@@ -601,6 +601,33 @@ def test_a_foreign_key_to_a_table_that_is_new_fails_on_every_value(desk: Desk) -
     assert message == "FOREIGN KEY (p) REFERENCES p would fail: 1 row (for example id 1)"
 
 
+@pytest.mark.parametrize(
+    ("before", "orphans"),
+    [
+        ("VARCHAR(9) COLLATE utf8mb4_general_ci", "1 row (for example id 3)"),
+        ("VARBINARY(9)", "1 row (for example id 3)"),
+        ("BIGINT", ""),
+    ],
+)
+def test_a_foreign_key_to_a_column_that_changes_too(desk: Desk, before: str, orphans: str) -> None:
+    text, value = "VARCHAR(9) COLLATE utf8mb4_unicode_ci", "'a'" if orphans else "1"
+    desk.prepare(
+        f"CREATE TABLE p (k {before} PRIMARY KEY) CHARSET utf8mb4",
+        f"CREATE TABLE t (id INT PRIMARY KEY, k {text}, KEY (k)) CHARSET utf8mb4",
+        f"INSERT INTO p VALUES ({value})", f"INSERT INTO t VALUES (1, {value}), (4, NULL)",
+        *(["INSERT INTO t VALUES (2, 'A'), (3, 'b')"] if orphans else []),
+    )  # fmt: skip
+    desk.after.run(f"ALTER TABLE p MODIFY k {text}")
+    alter = "ADD CONSTRAINT f FOREIGN KEY (k) REFERENCES p (k)"
+
+    found = desk.said(alter)
+
+    what = "FOREIGN KEY (k) REFERENCES p would fail: "
+    assert found == ([("blocked", "has_foreign_key", what + orphans)] if orphans else [])
+    desk.link.run(f"ALTER TABLE p MODIFY k {text}")
+    assert desk.fails(alter) == bool(orphans)
+
+
 def test_a_foreign_key_into_another_schema_is_asked_about_too(server: Server, desk: Desk) -> None:
     with schema_with(server, P, "INSERT INTO p VALUES (1, 1)") as (_, other):
         desk.prepare(CHILD, "INSERT INTO t VALUES (1, 1), (2, 7)")
