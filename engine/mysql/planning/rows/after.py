@@ -29,7 +29,7 @@ def rows_after(case: Case, before: Column | None = None) -> str:
     """A derived table by the table's new name, with the new columns and, as KEY_ALIAS and a number, the row's key.
 
     *before*: a column of the live table whose values are to be there, too, as BEFORE.
-    New columns that are generated are not in it, nor are those that count by themselves.
+    New columns that count by themselves are not in it.
     """
     assert case.now is not None
     assert case.wanted is not None
@@ -40,7 +40,37 @@ def rows_after(case: Case, before: Column | None = None) -> str:
     ]
     keys = [f"r.{quote_name(name)} AS {KEY_ALIAS}{at}" for at, name in enumerate(case.now.row_key)]
     keys += [f"{live_value(before)} AS {BEFORE}"] if before is not None else []
-    return f"(SELECT {', '.join([*columns, *keys])} FROM {live_rows(case.now)}) AS {quote_name(case.wanted.name)}"  # noqa: S608
+    alias = quote_name(case.wanted.name)
+    rows = f"(SELECT {', '.join([*columns, *keys])} FROM {live_rows(case.now)}) AS {alias}"  # noqa: S608
+    for column in computed_anew(case):  # one may be computed from those before it
+        value = _in_its_collation(as_stored(expression_of(column), column), column)
+        rows = f"(SELECT {alias}.*, {value} AS {quote_name(column.name)} FROM {rows}) AS {alias}"  # noqa: S608
+    return rows
+
+
+def computed_anew(case: Case) -> list[Column]:
+    """The generated columns whose values the change computes by another expression, or that are new."""
+    return [column for old, column in case.pairs() if _computed_anew(old, column)]
+
+
+def _computed_anew(old: Column | None, column: Column) -> bool:
+    return column.generated != "" and (old is None or old.expression != column.expression)
+
+
+def altered_columns(case: Case) -> set[str]:
+    """The new names, lower case, of the columns that stay and whose values become others, or compare in another way."""
+    return {
+        column.name.lower()
+        for old, column in case.pairs()
+        if old is not None
+        and (old.collation != column.collation or not lossless(old, column) or _computed_anew(old, column))
+    }
+
+
+def _in_its_collation(value: str, column: Column) -> str:
+    if column.charset is None or column.members:
+        return value
+    return f"CONVERT({value} USING {column.charset}) COLLATE {column.collation}"
 
 
 def value_after(old: Column | None, column: Column) -> str | None:
@@ -48,9 +78,7 @@ def value_after(old: Column | None, column: Column) -> str | None:
     if old is None:
         known = not column.generated and not column.auto_increment
         return as_stored(default_of(column), column) if known else None
-    if column.generated and column.expression != old.expression:
-        return None
-    return converted(old, column)
+    return None if _computed_anew(old, column) else converted(old, column)
 
 
 def converted(old: Column, column: Column) -> str:

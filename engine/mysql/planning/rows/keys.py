@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from engine.base import Finding, Severity
 from engine.mysql.planning.linters.case import Case
-from engine.mysql.planning.linters.lossless import lossless
-from engine.mysql.planning.rows.after import live_rows, rows_after, value_after
+from engine.mysql.planning.rows.after import altered_columns, live_rows, rows_after, value_after
 from engine.mysql.planning.rows.answers import Answers, shown
 from engine.mysql.planning.rows.asking import Unanswered
 from engine.mysql.quoting import quote_name, quote_table
@@ -17,11 +16,7 @@ Parents = Callable[[str, str], Case | None]
 
 def unique_keys(answers: Answers) -> Iterator[Finding]:
     """Unique keys that are new, or compare their columns in another way, over duplicates."""
-    changed = {
-        column.name.lower()
-        for old, column in answers.case.pairs()
-        if old is not None and (old.collation != column.collation or not lossless(old, column))
-    }
+    changed = altered_columns(answers.case)
     for index in answers.wanted.indexes:
         if index.unique and (
             answers.case.is_new(index) or changed & {name.lower() for name in index.columns}

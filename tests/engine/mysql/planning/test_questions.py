@@ -426,17 +426,19 @@ def test_what_cannot_be_computed_for_a_row(
         assert desk.fails(alter)
 
 
-def test_what_cannot_be_asked_of_a_computed_column_is_said_to_be_unchecked(desk: Desk) -> None:
+def test_what_is_computed_from_what_is_computed_is_asked_about(desk: Desk) -> None:
     desk.prepare(T, ROWS)
-    found = desk.said("ADD g INT AS (n + 1) STORED, ADD h INT AS (g + 1) STORED")
-    assert [(severity, linter) for severity, linter, _ in found] == [("info", "data")]
-    assert "not checked: Unknown column" in found[0][2]
+    assert desk.said("ADD g INT AS (n + 1) STORED, ADD h INT AS (g + 1) STORED") == []
+    assert [severity for severity, _, _ in desk.said("ADD i TINYINT AS (h * 100) STORED")] == ["blocked"]
     desk.prepare(
         "CREATE TABLE t (id INT PRIMARY KEY, n INT, g INT AS (n + 1) STORED)",
         "INSERT INTO t (id, n) VALUES (1, 1)",
     )
-    found = desk.said("ADD h INT AS (n + 1) STORED AFTER n", "MODIFY g INT AS (h + 1) STORED")
-    assert ("warning", "data") in [(severity, linter) for severity, linter, _ in found]
+    ((severity, linter, message),) = desk.said(
+        "ADD h INT AS (n + 1) STORED AFTER n", "MODIFY g INT AS (h + 1) STORED"
+    )
+    assert (severity, linter) == ("warning", "computed")
+    assert message.endswith("1 row (for example id 1: 2 becomes 3)")
 
 
 PARTITIONED = [
@@ -558,6 +560,33 @@ def test_unique_over_several_columns_prefixes_and_new_columns(desk: Desk) -> Non
     ((_, _, message),) = desk.said("DROP INDEX w", "ADD k INT NOT NULL DEFAULT 7, ADD UNIQUE k (k)")
     assert message == "UNIQUE (k) would fail: 1 value twice or more (for example 7)"
     assert desk.said("DROP k", "ADD k INT, ADD UNIQUE k (k)") == []
+
+
+ACTIVE = "active VARCHAR(20) COLLATE utf8mb4_general_ci AS (IF(n IS NULL, v, NULL))"
+OF_COMPUTED = [
+    (f"ADD {ACTIVE} STORED, ADD UNIQUE (active)", "UNIQUE (active) would fail: 1 value twice or more (for example 'a')"),
+    (f"ADD {ACTIVE} VIRTUAL, ADD UNIQUE (active)", "UNIQUE (active) would fail: 1 value twice or more (for example 'a')"),
+    ("ADD i INT AS (n + 1) STORED, ADD h INT AS (i + 1) STORED, ADD CHECK (h > 3)", "would fail: 1 row (for example id 4)"),
+    ("MODIFY g INT AS (n) STORED", "UNIQUE (g) would fail: 1 value twice or more (for example 1)"),
+    ("ADD b BIGINT AS (n) STORED, ADD FOREIGN KEY (b) REFERENCES p (id)", "REFERENCES p would fail: 2 rows (for example id 4)"),
+    (f"ADD {ACTIVE} VIRTUAL, ADD UNIQUE (active, id), MODIFY g INT AS (n + id) STORED", ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("alter", "told"), OF_COMPUTED)
+def test_keys_and_checks_of_what_is_computed_anew(desk: Desk, alter: str, told: str) -> None:
+    desk.prepare(
+        P,
+        f"{T[: T.index(') CHARSET')]}, g INT AS (id) STORED, UNIQUE (g)) CHARSET utf8mb4",
+        "INSERT INTO t (id, v, n) VALUES (1, 'a', NULL), (3, 'A', NULL), (4, 'a', 1), (5, 'b', 1), (6, NULL, NULL)",
+        *(["UPDATE t SET n = 2 WHERE id = 5"] if "(h > 3)" in alter else []),
+    )
+
+    blocked = [message for severity, _, message in desk.said(alter) if severity == "blocked"]
+
+    assert len(blocked) == bool(told), blocked
+    assert all(told.lower() in message.lower() for message in blocked)
+    assert desk.fails(alter) == bool(told)
 
 
 def test_a_renamed_column_keeps_its_keys_and_a_counted_one_has_no_duplicates(desk: Desk) -> None:
