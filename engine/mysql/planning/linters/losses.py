@@ -82,10 +82,12 @@ def unique_collations(case: Case) -> Iterator[Finding]:
 
 def _tells_as_much(new: str, old: str) -> bool:
     """Whether the collation *new* is known to tell apart all that *old* does: it goes by the characters themselves, or minds
-    accents or case besides. One that does not mind spaces at the end finds more equal than one that does.
+    accents or case besides. One that does not mind spaces at the end finds more equal than one that does. Those of utf8mb3 are
+    those of utf8mb4 for the characters that it has.
     """
     if new.endswith("_bin"):
         return bool(MINDS_SPACES.search(new)) or not MINDS_SPACES.search(old)
+    old = old.replace("utf8mb3_", "utf8mb4_")
     finer = {old.replace("_ai_", "_as_"), old.replace("_ai_ci", "_as_cs"), old.replace("_as_ci", "_as_cs")}
     return new in finer
 

@@ -20,6 +20,7 @@ _INCLUDED_IN = {
     "utf8mb3": {"ucs2", *_UNICODE},
     **dict.fromkeys(_UNICODE, _UNICODE),
 }
+_SAME_BYTES_IN = {"ascii": {"latin1", "utf8mb3", "utf8mb4"}, "utf8mb3": {"utf8mb4"}}
 
 
 def lossless(old: Column, new: Column) -> bool:
@@ -107,7 +108,8 @@ def _text(one: _Type, two: _Type) -> bool:
     if two.base in ("varchar", "varbinary"):
         return limit_characters >= characters
     per_character = _CHARACTER_BYTES.get(two.charset, 4) if two.charset else 1
-    return limit_size >= (size if one.charset == two.charset else characters * per_character)
+    as_long = one.charset == two.charset or two.charset in _SAME_BYTES_IN.get(one.charset, ())
+    return limit_size >= (size if as_long else characters * per_character)
 
 
 def _capacity(kind: _Type) -> tuple[int, int]:

@@ -120,7 +120,9 @@ COLLATIONS = [
     ("", "utf8mb4_general_ci", "utf8mb4_unicode_ci", True), ("mysql", "utf8mb4_0900_ai_ci", "utf8mb4_bin", True),
     ("mysql", "utf8mb4_0900_ai_ci", "utf8mb4_0900_bin", False), ("mysql", "utf8mb4_0900_ai_ci", "utf8mb4_0900_as_cs", False),
     ("mysql", "utf8mb4_0900_as_cs", "utf8mb4_0900_as_ci", True), ("mariadb", "utf8mb4_general_nopad_ci", "utf8mb4_bin", True),
-    ("mariadb", "utf8mb4_unicode_nopad_ci", "utf8mb4_nopad_bin", False),
+    ("mariadb", "utf8mb4_unicode_nopad_ci", "utf8mb4_nopad_bin", False), ("", "utf8mb3_general_ci", "utf8mb4_general_ci", False),
+    ("", "utf8mb3_unicode_520_ci", "utf8mb4_unicode_520_ci", False), ("", "utf8mb3_bin", "utf8mb4_general_ci", True),
+    ("", "utf8mb3_general_ci", "utf8mb4_unicode_ci", True),
 ]  # fmt: skip
 
 
@@ -138,6 +140,18 @@ def test_another_collation_is_unsafe_where_a_unique_key_may_find_more_equal(
         assert [text.partition("`a`: ")[2] for _, text in said] == [message] * unsafe
 
 
+def test_the_collations_of_both_utf8_tell_the_same_apart(server: Server) -> None:
+    signs = (chr(at) for at in range(0x80, 0x10000) if not 0xD800 <= at < 0xE000)
+    both = "three CHAR(1) CHARACTER SET utf8mb3, four CHAR(1) CHARACTER SET utf8mb4"
+    rows = ", ".join(f"('{sign}', '{sign}')" for sign in signs)
+    with schema_with(server, f"CREATE TABLE t ({both})", f"INSERT INTO t VALUES {rows}") as (link, _):
+        for name in ("general_ci", "unicode_ci", "unicode_520_ci"):
+            one, two = (
+                f"WEIGHT_STRING({of} COLLATE utf8mb{n}_{name})" for n, of in ((3, "three"), (4, "four"))
+            )
+            assert link.value(f"SELECT COUNT(*) FROM t WHERE NOT {one} <=> {two}") == 0
+
+
 SAFE = [
     ("TINYINT", "SMALLINT"), ("INT UNSIGNED", "BIGINT"), ("INT", "INT"), ("DECIMAL(10,2)", "DECIMAL(12,3)"), ("FLOAT", "DOUBLE"),
     ("VARCHAR(9)", "VARCHAR(300)"), ("CHAR(9)", "CHAR(10)"), ("CHAR(9)", "VARCHAR(9)"), ("VARCHAR(9)", "TEXT"),
@@ -147,6 +161,8 @@ SAFE = [
     ("VARCHAR(9) CHARACTER SET utf8mb3", "VARCHAR(9)"), ("VARCHAR(9) CHARACTER SET ucs2", "VARCHAR(9)"), ("JSON", "JSON"),
     ("INT(5)", "INT(3)"), ("DECIMAL(5,2) UNSIGNED", "DECIMAL(5,2)"), ("TINYINT(1)", "INT"),
     ("BIGINT", "DECIMAL(19,0)"), ("BIGINT UNSIGNED", "DECIMAL(22,2) UNSIGNED"), ("TINYINT", "DECIMAL(3,0)"),
+    ("TEXT CHARACTER SET utf8mb3", "TEXT"), ("TINYTEXT CHARACTER SET ascii", "TINYTEXT"),
+    ("VARCHAR(85) CHARACTER SET utf8mb3", "TINYTEXT"), ("TEXT CHARACTER SET ascii", "TEXT CHARACTER SET latin1"),
 ]  # fmt: skip
 UNPROVEN = [
     ("INT", "SMALLINT"), ("INT", "INT UNSIGNED"), ("INT UNSIGNED", "INT"), ("INT", "VARCHAR(20)"),
@@ -158,7 +174,8 @@ UNPROVEN = [
     ("DATETIME", "DATE"), ("DATETIME", "TIMESTAMP"), ("VARCHAR(9)", "VARCHAR(9) CHARACTER SET latin1"), ("TEXT", "BLOB"),
     ("BIGINT", "DOUBLE"), ("BIGINT UNSIGNED", "DECIMAL(19,0)"), ("INT", "DECIMAL(10,0) UNSIGNED"),
     ("MEDIUMINT UNSIGNED", "DECIMAL(9,2)"), ("DECIMAL(5,0)", "BIGINT"), ("VARCHAR(9) CHARACTER SET gbk", "VARCHAR(9)"),
-    ("TEXT CHARACTER SET latin1", "TEXT"),
+    ("TEXT CHARACTER SET latin1", "TEXT"), ("VARCHAR(86) CHARACTER SET utf8mb3", "TINYTEXT"),
+    ("TEXT CHARACTER SET ucs2", "TEXT CHARACTER SET utf8mb3"), ("TEXT", "TEXT CHARACTER SET utf8mb3"),
 ]  # fmt: skip
 
 
