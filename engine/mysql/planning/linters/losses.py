@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from engine.base import Finding, Severity
+from engine.mysql.members import reads_alike
 from engine.mysql.planning.columns import remade
 from engine.mysql.planning.linters.case import Case
 from engine.mysql.planning.linters.lossless import MINDS_SPACES, lossless
@@ -49,7 +50,7 @@ def altered_types(case: Case) -> Iterator[Finding]:
             if not column.generated:
                 what = f"column {quote_name(column.name)} is not computed any more, what it shows now is lost"
                 yield _unsafe(case, what, column.name)
-        elif not column.generated and not lossless(old, column):
+        elif not column.generated and not lossless(old, column, in_utc=case.in_utc):
             yield _unsafe(
                 case, f"MODIFY COLUMN {quote_name(column.name)}: {_change(old, column)}", column.name
             )
@@ -96,6 +97,8 @@ def _change(old: Column, column: Column) -> str:
     before, after = old.column_type, column.column_type
     if before == after or old.charset != column.charset:
         before, after = _with_charset(old), _with_charset(column)
+    if old.data_type == column.data_type and reads_alike(old, column):
+        return f"{before} becomes {after}: the members get other numbers, by which they are sorted and computed with"
     return f"{before} becomes {after}, which may not hold every value"
 
 

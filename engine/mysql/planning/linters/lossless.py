@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.mysql.tables import Column
 
@@ -23,9 +23,14 @@ _INCLUDED_IN = {
 _SAME_BYTES_IN = {"ascii": {"latin1", "utf8mb3", "utf8mb4"}, "utf8mb3": {"utf8mb4"}}
 
 
-def lossless(old: Column, new: Column) -> bool:
-    """Whether the type of *new* holds every value that *old* may have, unchanged. NULLs are not looked at."""
+def lossless(old: Column, new: Column, *, in_utc: bool = False) -> bool:
+    """Whether the type of *new* holds every value that *old* may have, unchanged. NULLs are not looked at.
+
+    *in_utc*: a TIMESTAMP reads for everybody as it does for those who change it.
+    """
     one, two = _Type.of(old), _Type.of(new)
+    if in_utc and (one.base, two.base) == ("timestamp", "datetime"):
+        one = replace(one, base="datetime")
     if one == two:
         return True
     if not _same_characters(old, new):
@@ -126,6 +131,18 @@ def _members(one: _Type, two: _Type) -> bool:
     return one.base == two.base and bool(one.members) and two.members[: len(one.members)] == one.members
 
 
+def _spelled(one: _Type, two: _Type) -> bool:
+    """A member of an ENUM as the text that it reads as."""
+    longest = max(map(len, one.members), default=0)
+    return one.base == "enum" and _text(replace(one, base="varchar", numbers=(longest,)), two)
+
+
+def _bits(one: _Type, two: _Type) -> bool:
+    if one.base != "bit" or two.base not in INTEGER_BITS:
+        return False
+    return one.number <= INTEGER_BITS[two.base] - (not two.unsigned)
+
+
 def _precision(one: _Type, two: _Type) -> bool:
     """More bits, more digits of a second."""
     if one.base == two.base in ("bit", "time", "datetime", "timestamp"):
@@ -134,5 +151,5 @@ def _precision(one: _Type, two: _Type) -> bool:
 
 
 _PROOFS: tuple[Callable[[_Type, _Type], bool], ...] = (
-    _integer, _decimal, _floating, _text, _members, _precision,
+    _integer, _decimal, _floating, _text, _members, _spelled, _bits, _precision,
 )  # fmt: skip

@@ -63,7 +63,12 @@ def altered_columns(case: Case) -> set[str]:
         column.name.lower()
         for old, column in case.pairs()
         if old is not None
-        and (old.collation != column.collation or not lossless(old, column) or _computed_anew(old, column))
+        and (
+            old.collation != column.collation
+            or not lossless(old, column)
+            or len(old.members) > len(column.members)
+            or _computed_anew(old, column)
+        )
     }
 
 
@@ -87,9 +92,15 @@ def converted(old: Column, column: Column) -> str:
     alike = lossless(old, column)
     if column.members and old.charset and not alike:
         value = in_members(value, old, column)
-    if column.charset is not None and (old.charset, old.collation) != (column.charset, column.collation):
+    if column.charset is not None and _compares_anew(old, column):
         value = f"CONVERT({value} USING {column.charset}) COLLATE {column.collation}"
     return value if alike else as_stored(value, column)
+
+
+def _compares_anew(old: Column, column: Column) -> bool:
+    """Whether the texts are compared by another collation, or by themselves where it was by the numbers of members."""
+    numbered = bool(old.members) and not column.members
+    return numbered or (old.charset, old.collation) != (column.charset, column.collation)
 
 
 def as_stored(value: str, column: Column) -> str:

@@ -51,6 +51,8 @@ def _to_integer(c: _Conversion) -> Fit | None:
         return None
     bits = INTEGER_BITS[new.data_type]
     low, high = (0, 2**bits - 1) if new.unsigned else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+    if old.data_type == "bit":
+        return Fit(f"({value} + 0 NOT BETWEEN {low} AND {high})")
     if old.data_type in _NUMBERS:
         whole = value if old.data_type in INTEGER_BITS else f"ROUND({value})"
         return Fit(

@@ -14,6 +14,11 @@ _UTC = ("UTC", "+00:00")  # others may be the same at some times of the year
 ON_YOUR_OWN = "do that by an ALTER TABLE of your own in the application's time zone, then pull"
 
 
+def in_utc(zone: str, of_system: str) -> bool:
+    """Whether the server's @@GLOBAL.time_zone, or its @@system_time_zone where that says SYSTEM, is UTC at all times."""
+    return zone in _UTC or (zone, of_system) == ("SYSTEM", "UTC")
+
+
 def shifted(answers: Answers, old: Column, column: Column) -> Iterator[Finding]:
     """Values of *old* that the application reads, or wrote, in another time zone than the change."""
     if (old.data_type == "timestamp") == (column.data_type == "timestamp"):
@@ -37,5 +42,4 @@ def shifted(answers: Answers, old: Column, column: Column) -> Iterator[Finding]:
 def zone_of_server(answers: Answers) -> str:
     """The time zone that the server has for all; empty: UTC, in which changes run."""
     ((zone, of_system),) = answers.asking.link.rows("SELECT @@GLOBAL.time_zone, @@system_time_zone")
-    zone = of_system if zone == "SYSTEM" else zone
-    return "" if zone in _UTC else str(zone)
+    return "" if in_utc(zone, of_system) else str(of_system if zone == "SYSTEM" else zone)

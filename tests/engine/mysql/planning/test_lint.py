@@ -115,6 +115,16 @@ def test_a_type_that_is_not_proven_to_hold_every_value_is_unsafe(desk: Desk) -> 
     assert "varchar(20) of utf8mb4 becomes varchar(20) of latin1" in message
 
 
+def test_members_that_get_other_numbers_are_told_as_that(desk: Desk) -> None:
+    for kind in ("enum", "set"):
+        ((severity, message),) = desk.said(f"a {kind}('a','b')", f"a {kind}('a','x','b')", "unsafe")
+        words = (
+            f"{kind}('a','x','b'): the members get other numbers, by which they are sorted and computed with"
+        )
+        assert (severity, message.partition("becomes ")[2]) == ("error", words)
+        assert "may not hold" in desk.said(f"a {kind}('a','b')", f"a {kind}('b')")[0][1]
+
+
 COLLATIONS = [
     ("", "utf8mb4_bin", "utf8mb4_general_ci", True), ("", "utf8mb4_general_ci", "utf8mb4_bin", False),
     ("", "utf8mb4_general_ci", "utf8mb4_unicode_ci", True), ("mysql", "utf8mb4_0900_ai_ci", "utf8mb4_bin", True),
@@ -163,6 +173,8 @@ SAFE = [
     ("BIGINT", "DECIMAL(19,0)"), ("BIGINT UNSIGNED", "DECIMAL(22,2) UNSIGNED"), ("TINYINT", "DECIMAL(3,0)"),
     ("TEXT CHARACTER SET utf8mb3", "TEXT"), ("TINYTEXT CHARACTER SET ascii", "TINYTEXT"),
     ("VARCHAR(85) CHARACTER SET utf8mb3", "TINYTEXT"), ("TEXT CHARACTER SET ascii", "TEXT CHARACTER SET latin1"),
+    ("ENUM('a','bb')", "VARCHAR(2)"), ("ENUM('a') CHARACTER SET latin1", "TEXT"), ("BIT(1)", "TINYINT(1)"),
+    ("BIT(8)", "TINYINT UNSIGNED"), ("BIT(63)", "BIGINT"),
 ]  # fmt: skip
 UNPROVEN = [
     ("INT", "SMALLINT"), ("INT", "INT UNSIGNED"), ("INT UNSIGNED", "INT"), ("INT", "VARCHAR(20)"),
@@ -170,12 +182,14 @@ UNPROVEN = [
     ("DOUBLE", "FLOAT"), ("VARCHAR(9)", "CHAR(9)"), ("TEXT", "VARCHAR(255)"), ("VARCHAR(300)", "TINYTEXT"),
     ("VARCHAR(100)", "TINYTEXT"), ("BINARY(9)", "BINARY(10)"), ("VARCHAR(9)", "VARBINARY(36)"),
     ("VARBINARY(9)", "VARCHAR(9)"), ("ENUM('a','b')", "ENUM('b','a')"), ("ENUM('a','b')", "ENUM('a')"),
-    ("ENUM('a')", "SET('a')"), ("ENUM('a')", "VARCHAR(9)"), ("BIT(9)", "BIT(3)"), ("DATETIME(6)", "DATETIME"),
+    ("ENUM('a')", "SET('a')"), ("ENUM('a','bb')", "VARCHAR(1)"), ("BIT(9)", "BIT(3)"), ("DATETIME(6)", "DATETIME"),
     ("DATETIME", "DATE"), ("DATETIME", "TIMESTAMP"), ("VARCHAR(9)", "VARCHAR(9) CHARACTER SET latin1"), ("TEXT", "BLOB"),
     ("BIGINT", "DOUBLE"), ("BIGINT UNSIGNED", "DECIMAL(19,0)"), ("INT", "DECIMAL(10,0) UNSIGNED"),
     ("MEDIUMINT UNSIGNED", "DECIMAL(9,2)"), ("DECIMAL(5,0)", "BIGINT"), ("VARCHAR(9) CHARACTER SET gbk", "VARCHAR(9)"),
     ("TEXT CHARACTER SET latin1", "TEXT"), ("VARCHAR(86) CHARACTER SET utf8mb3", "TINYTEXT"),
     ("TEXT CHARACTER SET ucs2", "TEXT CHARACTER SET utf8mb3"), ("TEXT", "TEXT CHARACTER SET utf8mb3"),
+    ("ENUM('a')", "CHAR(9)"), ("VARCHAR(1)", "ENUM('a')"), ("ENUM('é')", "TEXT CHARACTER SET latin1"), ("BIT(8)", "TINYINT"),
+    ("BIT(64)", "BIGINT"), ("TIMESTAMP", "DATETIME"),
 ]  # fmt: skip
 
 

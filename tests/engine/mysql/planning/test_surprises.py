@@ -488,3 +488,23 @@ def test_a_copy_in_utc_of_what_is_computed_from_a_moment_is_unsafe(server: Serve
         (reason,) = change.unsafe
         assert 'column "d" stays, but is computed anew in UTC' in reason
         assert reason.endswith("1 row (for example id 1: 2024-05-02 becomes 2024-05-01)")
+def test_values_that_are_carried_over_unchanged_are_not_unsafe(server: Server) -> None:
+    table = "CREATE TABLE t (id INT PRIMARY KEY, m TIMESTAMP(3) NULL, e ENUM('a','bb'), b BIT(1))"
+    files = "CREATE TABLE t (id INT PRIMARY KEY, m DATETIME(3), e VARCHAR(10), b TINYINT(1));"
+    values = "SELECT CAST(m AS CHAR), CONCAT(e), b + 0 FROM t ORDER BY id"
+    with ground(
+        server, table, "INSERT INTO t VALUES (1, '2026-01-01 10:00:00.5', 'bb', b'1'), (2, NULL, NULL, 0)"
+    ) as here:
+        zone = here.link.value("SELECT @@GLOBAL.time_zone")
+        try:
+            here.link.run("SET GLOBAL time_zone = '+05:00'")
+            (elsewhere,) = here.plan(files).changes
+        finally:
+            here.link.run("SET GLOBAL time_zone = %s", zone)
+        was = here.link.rows(values)
+
+        (change,) = here.settle(files).changes
+
+        assert here.link.rows(values) == was
+    assert any("datetime(3), which may not hold every value" in reason for reason in elsewhere.unsafe)
+    assert change.unsafe == ()
