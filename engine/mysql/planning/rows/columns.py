@@ -13,8 +13,10 @@ from engine.mysql.shown import solid_pieces
 from engine.mysql.tables import Column
 
 FULL = 0.85  # of what an AUTO_INCREMENT column can count to
-_SPATIAL = ("geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon")
-_SPATIAL_TOO = ("geomcollection", "geometrycollection")  # of two ages
+_SPATIAL = (
+    "geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon",
+    "geomcollection", "geometrycollection",  # of two ages
+)  # fmt: skip
 
 
 def null_columns(answers: Answers) -> Iterator[Finding]:
@@ -34,12 +36,29 @@ def new_columns(answers: Answers) -> Iterator[Finding]:
         if old is not None or given:
             continue
         what = f'column "{column.name}" is new, NOT NULL and without a default'
-        if column.data_type in (*_SPATIAL, *_SPATIAL_TOO) and not answers.asking.flavour.mariadb:
+        if column.data_type in _SPATIAL and _needs_geometry(answers, column):
             yield answers.finding(Severity.BLOCKED, "not_null", f"{what}: every row would fail", column.name)
         else:
-            value = "a zero date" if column.data_type in DATES else implicit_default(column)
-            message = f"{what}: the rows that are there get {value}"
+            message = f"{what}: the rows that are there get {_given(column)}"
             yield answers.finding(Severity.WARNING, "not_null", message, column.name)
+
+
+def _needs_geometry(answers: Answers, column: Column) -> bool:
+    """Whether the server does not leave the value empty: MariaDB does, but in a SPATIAL index."""
+    indexed = any(
+        index.kind == "SPATIAL" and column.name.lower() in map(str.lower, index.columns)
+        for index in answers.wanted.indexes
+    )
+    return indexed or not answers.asking.flavour.mariadb
+
+
+def _given(column: Column) -> str:
+    """In words, what rows that are there have in a new column that says nothing of it."""
+    if column.data_type in _SPATIAL:
+        return "an empty value, which is no geometry"
+    if column.data_type == "json":
+        return "a JSON null"
+    return "a zero date" if column.data_type in DATES else implicit_default(column)
 
 
 def types(answers: Answers) -> Iterator[Finding]:

@@ -136,10 +136,13 @@ def test_a_new_not_null_column_without_a_default(desk: Desk) -> None:
     assert desk.said("ADD a INT NOT NULL DEFAULT 5, ADD b INT, ADD g INT AS (n + 1) VIRTUAL") == []
 
 
-def test_a_new_point_that_must_have_a_value_fails_on_mysql(desk: Desk) -> None:
+@pytest.mark.parametrize("index", ["", ", ADD SPATIAL KEY (p)"])
+def test_a_new_point_that_must_have_a_value_fails_on_mysql_and_in_an_index(desk: Desk, index: str) -> None:
     desk.prepare(T, ROWS)
-    ((severity, _, _),) = desk.said("ADD p POINT NOT NULL")
-    assert (severity == "blocked") == desk.fails("ADD p POINT NOT NULL") == (not desk.mariadb)
+    alter = f"ADD p POINT NOT NULL{index}"
+    ((severity, _, message),) = desk.said(alter)
+    assert (severity == "blocked") == desk.fails(alter) == (bool(index) or not desk.mariadb)
+    assert severity == "blocked" or message.endswith("get an empty value, which is no geometry")
 
 
 REFUSED = [
