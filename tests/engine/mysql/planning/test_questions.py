@@ -612,6 +612,18 @@ def test_a_new_primary_key_over_duplicates(desk: Desk) -> None:
     )
 
 
+def test_a_unique_key_over_a_period_is_said_to_be_unchecked(mariadb: Server) -> None:
+    with schema_with(mariadb) as (link, live), schema_with(mariadb) as (after, after_schema):
+        desk = Desk(link, live, after, after_schema)
+        desk.prepare(
+            "CREATE TABLE t (id INT PRIMARY KEY, s DATE, e DATE, PERIOD FOR term (s, e))",
+            "INSERT INTO t VALUES (1, '2020-01-01', '2020-02-01')",
+        )
+        assert desk.said("ADD UNIQUE u (id, term WITHOUT OVERLAPS)") == [
+            ("info", "data", "UNIQUE (id, term): not checked: it goes by a period")
+        ]
+
+
 P = "CREATE TABLE p (id BIGINT NOT NULL PRIMARY KEY, code INT, UNIQUE KEY c (code)) CHARSET utf8mb4"
 CHILD = "CREATE TABLE t (id BIGINT NOT NULL PRIMARY KEY, p BIGINT, KEY p (p)) CHARSET utf8mb4"
 
