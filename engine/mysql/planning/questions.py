@@ -1,6 +1,6 @@
 """Ask the rows, before anybody approves the plan, whether the change would fail on them or lose some of their values."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from engine.base import Finding, Severity
 from engine.mysql.catalog import plainly
@@ -62,16 +62,35 @@ def _partitions(answers: Answers) -> Iterator[Finding]:
 
 def _checks(answers: Answers) -> Iterator[Finding]:
     """CHECKs that are new, over rows that do not meet them."""
-    known = set(_check_expressions(answers.now))
-    for expression in _check_expressions(answers.wanted):
-        if expression not in known:
+    known = set(_conditions(_lines(answers.now)))
+    unseen = _not_looked_at(answers)
+    for expression in _conditions(_lines(answers.wanted)):
+        if expression in unseen:
+            what = (
+                f"Unsafe operation detected: CHECK {expression} of a new column is not met, which the server does not look "
+                "at when it adds one: each later write of such a row fails; give the column a DEFAULT"
+            )
+            yield from answers.after(f"NOT {expression}", Severity.ERROR, "unsafe", what, fails=False)
+        elif expression not in known:
             yield from answers.after(f"NOT {expression}", Severity.BLOCKED, "check", f"CHECK {expression}")
 
 
-def _check_expressions(table: Table) -> list[str]:
-    """The conditions of all enforced CHECKs, on lines of their own or behind a column, with their parentheses."""
+def _not_looked_at(answers: Answers) -> set[str]:
+    """The CHECKs in lines of new columns that MariaDB adds without a look at the rows."""
+    if answers.case.copied or not answers.asking.flavour.mariadb:
+        return set()
+    return set(_conditions(column.line for old, column in answers.case.pairs() if old is None))
+
+
+def _lines(table: Table) -> Iterator[str]:
+    yield from (check.line for check in table.checks)
+    yield from (column.line for column in table.columns)
+
+
+def _conditions(lines: Iterable[str]) -> list[str]:
+    """The conditions of all enforced CHECKs in lines of a table, with their parentheses."""
     found = []
-    for line in (*(check.line for check in table.checks), *(column.line for column in table.columns)):
+    for line in lines:
         parts = list(pieces(line))
         for at, piece in enumerate(parts):
             if piece.word != "CHECK":

@@ -13,6 +13,12 @@ KEY_ALIAS = "_schemabot_key"  # under this name the key of a row goes along, to 
 NUMBERS = (*INTEGER_BITS, "decimal", "float", "double", "year", "bit")
 BEFORE = "_schemabot_before"  # and under this a value that is computed anew, as it is now
 DATES = ("date", "datetime", "timestamp", "time")
+_NOTHING = {
+    "json": "CAST('null' AS JSON)",
+    "uuid": "'00000000-0000-0000-0000-000000000000'",
+    "inet6": "'::'",
+    "inet4": "'0.0.0.0'",
+}
 
 
 def live_rows(table: Table) -> str:
@@ -159,4 +165,6 @@ def implicit_default(column: Column) -> str:
     """What a NOT NULL column without a default has in rows that were there before it."""
     if column.data_type in (*NUMBERS, *DATES):
         return "0"
+    if column.data_type in _NOTHING:
+        return _NOTHING[column.data_type]
     return literal(column.members[0]) if column.data_type == "enum" else "''"

@@ -695,6 +695,36 @@ def test_a_check_over_rows_that_do_not_meet_it(desk: Desk) -> None:
     assert (severity, linter) == ("blocked", "check")
 
 
+@pytest.mark.parametrize(("of", "column"), [
+    ("mysql", "j JSON NOT NULL, ADD g INT AS (j->>'$.a') STORED"), ("mariadb", "u UUID NOT NULL, ADD CHECK (u LIKE '0%')"),
+    ("mariadb", "i INET6 NOT NULL, ADD CHECK (i LIKE ':%')"),
+])  # fmt: skip
+def test_what_new_columns_hold_is_what_the_server_puts_there(
+    request: pytest.FixtureRequest, of: str, column: str
+) -> None:
+    server = request.getfixturevalue(of)
+    with schema_with(server) as (link, live), schema_with(server) as (after, after_schema):
+        desk = Desk(link, live, after, after_schema)
+        desk.prepare(T, ROWS)
+        assert {severity for severity, _, _ in desk.said(f"ADD {column}")} == {"warning"}
+        assert not desk.fails(f"ADD {column}")
+
+
+@pytest.mark.parametrize("column", ["j JSON NOT NULL", "j INT NOT NULL DEFAULT 3 CHECK (j > 5)"])
+def test_a_check_that_comes_with_a_column_is_not_looked_at_on_mariadb(mariadb: Server, column: str) -> None:
+    with schema_with(mariadb) as (link, live), schema_with(mariadb) as (after, after_schema):
+        desk = Desk(link, live, after, after_schema)
+        desk.prepare(T, ROWS)
+        told = [
+            (severity, linter) for severity, linter, _ in desk.said(f"ADD {column}") if severity != "warning"
+        ]
+        assert told == [("error", "unsafe")]
+        assert not desk.fails(f"ADD {column}")
+        assert desk.fails("FORCE, ALGORITHM=COPY")
+        with pytest.raises(ServerRefused, match="4025"):
+            link.run("UPDATE t SET n = 9")
+
+
 def test_a_check_that_is_not_enforced_is_not_asked_about(mysql: Server) -> None:
     with schema_with(mysql) as (link, live), schema_with(mysql) as (after, after_schema):
         desk = Desk(link, live, after, after_schema)
