@@ -13,6 +13,7 @@ from engine.mysql.planning.rows.columns import (
     appearances,
     counters,
     new_columns,
+    new_counters,
     null_columns,
     reference_systems,
     types,
@@ -106,4 +107,4 @@ _Question = Callable[[Answers], Iterator[Finding]]
 _FIRST: Sequence[_Question] = (
     null_columns, new_columns, types, appearances, reference_systems, _partitions, computed, unique_keys,
 )  # fmt: skip
-_LAST: Sequence[_Question] = (_checks, zero_dates, counters, recomputed)
+_LAST: Sequence[_Question] = (_checks, zero_dates, counters, new_counters, recomputed)

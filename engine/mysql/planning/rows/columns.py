@@ -115,7 +115,7 @@ def counters(answers: Answers) -> Iterator[Finding]:
             or {old.data_type, column.data_type} - INTEGER_BITS.keys()
         ):
             continue
-        limit = 2 ** (INTEGER_BITS[column.data_type] - (not column.unsigned)) - 1
+        limit = _last_number(column)
         try:
             ((last,),) = answers.asking.rows(f"MAX({live_value(old)}) FROM {live_rows(answers.now)}")
         except Unanswered as reason:
@@ -127,6 +127,31 @@ def counters(answers: Answers) -> Iterator[Finding]:
                 f"{100 * int(last) // limit} % of what {column.column_type} can count to"
             )
             yield answers.finding(Severity.WARNING, "auto_inc_capacity", message, column.name)
+
+
+def new_counters(answers: Answers) -> Iterator[Finding]:
+    """AUTO_INCREMENT columns that are to number the rows that are there, and have too few numbers."""
+    for old, column in answers.case.pairs():
+        bits = INTEGER_BITS.get(column.data_type, 64)
+        if old is not None or not column.auto_increment or bits == 64:  # no table has so many rows
+            continue
+        what = f'column "{column.name}" is new and numbers the rows'
+        try:
+            ((rows,),) = answers.asking.rows(f"COUNT(*) FROM {live_rows(answers.now)}")
+        except Unanswered as reason:
+            yield answers.unchecked(what, str(reason), column.name)
+            continue
+        if int(rows) >= _last_number(column):
+            message = (
+                f"{what}: {int(rows):,} of them, and {column.column_type} can count to {_last_number(column):,}: "
+                "the change would fail, or leave no number for the next row"
+            )
+            yield answers.finding(Severity.BLOCKED, "auto_inc_capacity", message, column.name)
+
+
+def _last_number(column: Column) -> int:
+    """The greatest value of an integer column."""
+    return (1 << INTEGER_BITS[column.data_type] - (not column.unsigned)) - 1
 
 
 def _type(answers: Answers, old: Column, column: Column) -> Iterator[Finding]:

@@ -754,6 +754,19 @@ def test_a_counter_near_its_end(desk: Desk) -> None:
     assert desk.said("MODIFY id INT UNSIGNED NOT NULL AUTO_INCREMENT") == []
 
 
+@pytest.mark.parametrize(("rows", "kind", "told"), [(128, "TINYINT", True), (128, "TINYINT UNSIGNED", False)])
+def test_a_new_counter_without_a_number_for_each_row(desk: Desk, rows: int, kind: str, told: bool) -> None:
+    listed = ", ".join(f"({number})" for number in range(rows))
+    desk.prepare("CREATE TABLE t (a INT) CHARSET utf8mb4", f"INSERT INTO t VALUES {listed}")
+    alter = f"ADD id {kind} NOT NULL AUTO_INCREMENT PRIMARY KEY, ALGORITHM=COPY"
+
+    found = desk.said(alter)
+
+    assert [(severity, linter) for severity, linter, _ in found] == [("blocked", "auto_inc_capacity")] * told
+    assert all("numbers the rows: 128 of them, and tinyint" in message for _, _, message in found)
+    assert desk.fails(alter) == told
+
+
 def test_what_takes_too_long_is_said_to_be_unchecked(desk: Desk) -> None:
     desk.prepare(T, ROWS)
     for _ in range(16):
