@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from engine.errors import EngineError, Refused
 from engine.mysql.capturing.capture import Capture
 from engine.mysql.copying.filling import Collision, first_unfit, lossy, refresh
+from engine.mysql.copying.pace import FEWEST_BYTES
 from engine.mysql.link import Link
 from engine.mysql.ownership.hold import Hold
 from engine.mysql.shadow.keys import Literals
@@ -28,12 +29,13 @@ MOST_COLLISIONS = 20
 class Applier:
     """Used by one thread."""
 
-    def __init__(self, hold: Hold, shape: Shape, waiting: Capture) -> None:
+    def __init__(self, hold: Hold, shape: Shape, waiting: Capture, row_bytes: int) -> None:
+        """*row_bytes*: what a row weighs, about. Of heavy ones it begins with few: a whole batch might take minutes."""
         self._hold = hold
         self._shape = shape
         self._waiting = waiting
         self._most = BATCH if len(shape.key.columns) == 1 else COMPOSITE_BATCH
-        self._limit = self._most
+        self._limit = max(1, min(self._most, FEWEST_BYTES // max(row_bytes, 1)))
         self._collisions: Counter[Literals] = Counter()
         self._held: dict[Literals, float] = {}
 
@@ -74,7 +76,7 @@ class Applier:
         for key in keys if self._collisions or self._held else ():
             self._collisions.pop(key, None)
             self._held.pop(key, None)
-        self._pace(time.monotonic() - began)
+        self._pace(len(keys), time.monotonic() - began)
         return len(keys)
 
     def _apply(self, link: Link, keys: Sequence[Literals], *, locked: bool) -> bool:
@@ -92,10 +94,11 @@ class Applier:
         """START TRANSACTION would give up table locks; under them each statement commits by itself, and nobody else can see."""
         return nullcontext() if locked else self._hold.transaction(link, "apply")
 
-    def _pace(self, seconds: float) -> None:
+    def _pace(self, keys: int, seconds: float) -> None:
+        """That fewer than the limit were quick says nothing about more."""
         if seconds > 2 * BATCH_SECONDS:
             self._limit = max(1, self._limit // 2)
-        elif seconds < BATCH_SECONDS:
+        elif seconds < BATCH_SECONDS and keys >= self._limit:
             self._limit = min(self._most, self._limit * 2)
 
     def _put_off(self, keys: Sequence[Literals]) -> None:

@@ -34,7 +34,7 @@ class RowCopy:
         work, shape = self._work, self._work.shape
         self._locked = bool(hiding(work.link, work.hold.flavour))
         rhythm = rhythm_of(control.volume())
-        pace = Pace(rhythm.chunk_seconds, work.figure("AVG_ROW_LENGTH"))
+        pace = Pace(rhythm.chunk_seconds, work.row_bytes)
         tiles = Tiles(shape.source, shape.key, pace, work.checkpoint.low)
         signal = work.patiently(control, lambda: tiles.begin(work.link), OF_THE_EDGES)
         if signal is not Signal.GO:

@@ -121,7 +121,7 @@ class Underway:
         """It is open: from here on it is kept in step with the others of its session."""
         self._shape = shape
         self._capture = capture
-        self._applier = Applier(self.hold, shape, capture)
+        self._applier = Applier(self.hold, shape, capture, self.row_bytes)
         self.state = state
         self._saved = self._place
         self.stream.copies.append(self)
@@ -166,6 +166,11 @@ class Underway:
                 self.hold.close_link(link)
 
     # -- looking at the two tables ------------------------------------------------------------------------------
+
+    @property
+    def row_bytes(self) -> int:
+        """What a row of the table weighs, about; 0: it is not known."""
+        return self.figure("AVG_ROW_LENGTH")
 
     def figure(self, name: str) -> int:
         """One of the server's estimates about the table: TABLE_ROWS, AVG_ROW_LENGTH."""

@@ -117,7 +117,7 @@ class Verification:
         return Count(self._work).run(control)
 
     def _tiles(self, table: str, key: RowKey, low: Literals | None) -> Tiles:
-        tiles = Tiles(table, key, Pace(CHUNK_SECONDS), low)
+        tiles = Tiles(table, key, Pace(CHUNK_SECONDS, self._work.row_bytes), low)
         if not self._ordered:
             tiles.pace.most = AT_ONCE
         return tiles

@@ -14,7 +14,9 @@ from engine.errors import Refused
 from engine.mysql.address import parse_address
 from engine.mysql.copying import crew, opening, rows
 from engine.mysql.copying.applier import Applier
+from engine.mysql.copying.pace import FEWEST_BYTES
 from engine.mysql.copying.turns import Turns
+from engine.mysql.copying.verify import Verification
 from engine.mysql.flavour import flavour_of
 from engine.mysql.hiding import hiding
 from engine.mysql.link import Link
@@ -70,6 +72,33 @@ def test_the_application_does_not_wait_for_a_chunk(server: Server) -> None:
         with rig.locked(copy) as link:
             assert rig.assert_same(link) == 4
         assert copy.checkpoint.repairs == 0
+
+
+def test_of_heavy_rows_few_are_held_or_compared_at_once(server: Server) -> None:
+    """However quickly single ones went before."""
+    rows, weight = 24, 200_000
+    numbers = ", ".join(f"({n}, 0, REPEAT('x', {weight}))" for n in range(rows))
+    rig = make_rig(
+        server,
+        f"CREATE TABLE t (id INT PRIMARY KEY, n INT NOT NULL, v LONGTEXT);; INSERT INTO t VALUES {numbers};; ANALYZE TABLE t",
+        ["MODIFY n BIGINT NOT NULL"],
+    )
+    with rig.copying(rig.step()) as copy:
+        prepare(copy, Watcher())
+
+        def lot_after(statement: str) -> int:
+            rig.run(statement)
+            assert copy.stream.wait_for(copy.stream.end(), 20)
+            copy.capture.turn(copy.link)
+            return copy.applier.step(copy.link)
+
+        assert [lot_after(f"UPDATE t SET n = n + 1 WHERE id = {n}") for n in range(5)] == [1] * 5
+        assert lot_after("UPDATE t SET n = n + 1") * weight <= FEWEST_BYTES
+        tiles = Verification(copy)._tiles(copy.shape.source, copy.shape.key, None)
+        assert tiles.pace.rows < rows
+        assert copy.catch_up(Watcher()) is Signal.GO
+        with rig.locked(copy) as link:
+            assert rig.assert_same(link) == rows
 
 
 class Stuck:
