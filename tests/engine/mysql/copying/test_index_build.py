@@ -6,7 +6,7 @@ from engine.base import Progress
 from engine.mysql.catalog import read_table
 from engine.mysql.link import Link
 from engine.mysql.names import names_of
-from engine.mysql.shadow.checkpoints import Phase
+from engine.mysql.shadow.checkpoints import Checkpoint, Phase
 from engine.mysql.trouble import Trouble
 from tests.engine.mysql.copying.rig import Rig, Watcher, make_rig, prepare
 from tests.engine.mysql.copying.test_copy import TABLE
@@ -80,6 +80,34 @@ def test_a_build_that_ends_is_told_while_rows_are_compared_and_made_again(server
         assert [*phases, copy.checkpoint.phase] == [Phase.INDEX, Phase.READY]
     assert indexes(rig) == {"PRIMARY", "k", "v"}
     rig.assert_as_altered()
+
+
+def test_what_is_compared_beside_a_build_that_fails_is_no_progress(server: Server) -> None:
+    """A build that fails each time would never spend its attempts."""
+    rig = make_rig(server, TABLE, ["MODIFY k BIGINT NOT NULL"])
+    reader = Reader(rig)
+    saved: list[Checkpoint] = []
+
+    def copied(progress: Progress) -> None:
+        if progress.detail == "copying rows":
+            reader.begin()
+        if "building indexes" in progress.detail:
+            kill_builds(rig)
+
+    def compared(progress: Progress) -> None:
+        if saved:
+            kill_builds(rig)
+        elif copy.checkpoint.low is not None:
+            copy.save()
+            saved.append(copy.checkpoint)
+
+    watchers = [Watcher(copied), Watcher(compared)]
+    for watcher in watchers:
+        with rig.copying(rig.step()) as copy, pytest.raises(Trouble):
+            prepare(copy, watcher)
+    reader.end()
+    assert [checkpoint.phase for checkpoint in saved] == [Phase.INDEX]
+    assert [any(progress.durable for progress in watcher.told) for watcher in watchers] == [True, False]
 
 
 def kill_builds(rig: Rig) -> None:
