@@ -234,6 +234,8 @@ def test_triggers_that_a_rename_of_their_table_would_break_are_named(server: Ser
         "trigger tt uses table t, which will not be there by that name",
         "view uses_a uses table t, which will not be there by that name",
     ]
+
+
 def test_a_big_table_with_triggers_that_is_renamed_is_not_copied_online(server: Server) -> None:
     old, new = (f"CREATE TABLE {name} (id INT PRIMARY KEY, n {{0}});" for name in ("orders", "sales"))
     ten = " UNION ALL ".join(f"SELECT {digit} AS d" for digit in range(10))

@@ -479,6 +479,8 @@ def test_a_foreign_key_stays_where_the_server_makes_its_columns_longer_in_place(
         assert any("FOREIGN KEY" in text for text in statements) != (kept and server.flavour == "mysql")
         with pytest.raises(ServerRefused, match="foreign key"):
             here.link.run("INSERT INTO c VALUES (2, 'b')")
+
+
 def test_a_copy_in_utc_of_what_is_computed_from_a_moment_is_unsafe(server: Server) -> None:
     table = "CREATE TABLE t (id INT PRIMARY KEY, n {}, ts TIMESTAMP NULL, d DATE AS (DATE(ts)) STORED)"
     with ground(server, table.format("INT")) as here:
@@ -488,6 +490,8 @@ def test_a_copy_in_utc_of_what_is_computed_from_a_moment_is_unsafe(server: Serve
         (reason,) = change.unsafe
         assert 'column "d" stays, but is computed anew in UTC' in reason
         assert reason.endswith("1 row (for example id 1: 2024-05-02 becomes 2024-05-01)")
+
+
 def test_values_that_are_carried_over_unchanged_are_not_unsafe(server: Server) -> None:
     table = "CREATE TABLE t (id INT PRIMARY KEY, m TIMESTAMP(3) NULL, e ENUM('a','bb'), b BIT(1))"
     files = "CREATE TABLE t (id INT PRIMARY KEY, m DATETIME(3), e VARCHAR(10), b TINYINT(1));"
