@@ -40,7 +40,7 @@ def read_table_text(sql: str, dialect: Dialect = SQLITE) -> TableText:
     depth = 0
     groups: list[list[Token]] = [[]]
     head: list[Token] = []  # comments of the table
-    pending: list[Token] = []  # comments on lines of their own: of what comes next
+    pending: list[Token] = []  # comments on lines of their own: of what comes next, or ends there
     beside: dict[int, list[Token]] = {}
     last: tuple[int, int] | None = None  # group and offset of the last token that means something
     for token in tokens(sql, dialect):
@@ -60,6 +60,7 @@ def read_table_text(sql: str, dialect: Dialect = SQLITE) -> TableText:
             if depth == 1:
                 last = (-1, token.end)
             if token.text == ")":
+                beside.setdefault(len(groups) - 1, []).extend(pending)
                 break
             continue
         last, pending = _place(token, depth, groups, beside, pending)
@@ -78,7 +79,7 @@ def _place(
         groups.append([])
         return (len(groups) - 2, token.end), pending
     at = len(groups) - 1
-    if pending and not groups[at]:
+    if pending:
         beside.setdefault(at, []).extend(pending)
         pending = []
     groups[at].append(token)

@@ -130,14 +130,19 @@ def test_the_elements_of_a_table_keep_the_comments_that_belong_to_them() -> None
           a INT, -- beside a
           -- above b
           b NUMERIC(3, 2), /* beside b */ c TEXT CHECK (c IN (',', ')')),
+          d INT
+            -- within d
+            NOT NULL,
           PRIMARY KEY (a, b) -- of the key
+          -- below the key
         ) STRICT -- behind"""
     )
     assert [(e.column, [c.text for c in e.comments]) for e in text.elements] == [
         ("a", ["-- beside a"]),
         ("b", ["-- above b", "/* beside b */"]),
         ("c", []),
-        ("", ["-- of the key"]),
+        ("d", ["-- within d"]),
+        ("", ["-- of the key", "-- below the key"]),
     ]
     assert [c.text for c in text.comments] == ["-- of the table"]
     assert text.elements[2].text == "c TEXT CHECK (c IN (',', ')'))"
