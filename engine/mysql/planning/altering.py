@@ -69,12 +69,11 @@ class Altering:
         self.sizes = sizes
 
     def piece(
-        self, now: Table, wanted: Table, columns: Mapping[str, str], *, live_name: str, alone: bool
+        self, now: Table, wanted: Table, columns: Mapping[str, str], *, live_name: str, no_copy: str
     ) -> Piece:
         """From *now*, on the stage, to *wanted*; *columns* are the renamed ones, by new name.
 
-        *live_name*: of the table before the plan. Refused with both texts when no way leads there. TiedDown. Not *alone*: it is
-        one of several, no table may be copied.
+        *live_name*, *no_copy*: as `choose` has them. Refused with both texts when no way leads there. TiedDown.
         """
         key = (wanted.schema, wanted.name)
         old = (wanted.schema, now.name)
@@ -100,7 +99,7 @@ class Altering:
             alters,
             parents,
             live_name,
-            "" if alone else "it changes together with others",
+            no_copy,
         )
         statements = [
             self._tables.run(alter(key, clauses), algorithm, [key])

@@ -84,9 +84,9 @@ class Drafting:
             return [self._drop(unit)]
         if unit.now is None:
             return [self._create(unit.wanted)]
-        return [self._alter(unit, unit.wanted, alone=True)]
+        return [self._alter(unit, unit.wanted)]
 
-    def _alter(self, unit: Unit, wanted: Table, *, alone: bool) -> Piece | None:
+    def _alter(self, unit: Unit, wanted: Table, no_copy: str = "") -> Piece | None:
         """None when what went before has changed it already: a foreign key follows the names it refers to."""
         now = self._stage.table((unit.key[0], wanted.name))
         if now is None and unit.now is not None:
@@ -95,7 +95,7 @@ class Drafting:
         if now.text == wanted.text:
             return None
         piece = self._altering.piece(
-            now, wanted, unit.columns, live_name=(unit.now or wanted).name, alone=alone
+            now, wanted, unit.columns, live_name=(unit.now or wanted).name, no_copy=no_copy
         )
         _check_drops(unit, piece.parts)
         return piece
@@ -164,23 +164,24 @@ class Drafting:
 
     def _ring(self, units: Sequence[Unit]) -> list[Piece | None]:
         """Foreign keys that go first, and names that others are to have, then all else, then foreign keys that come."""
+        no_copy = "it changes together with others" if len(units) > 1 else "it is in a foreign key"
         members = {unit.key for unit in units}
         there = [unit for unit in units if unit.now is not None]
-        pieces = [self._loosened(unit) for unit in there]
+        pieces = [self._loosened(unit, no_copy) for unit in there]
         for unit in there:
             if unit.wanted is not None:
                 wanted = without_foreign_keys(unit.wanted, self._ties.coming(unit))
-                pieces.append(self._alter(unit, wanted, alone=False))
+                pieces.append(self._alter(unit, wanted, no_copy))
         for unit in units:
             if unit.now is None and unit.wanted is not None:
                 late = {
                     key.name for key in unit.wanted.foreign_keys if parent_of(key) in members - {unit.key}
                 }
                 pieces.append(self._create(without_foreign_keys(unit.wanted, late)))
-        pieces += [self._tightened(unit, unit.wanted) for unit in units if unit.wanted is not None]
+        pieces += [self._tightened(unit, unit.wanted, no_copy) for unit in units if unit.wanted is not None]
         return [*pieces, *(self._drop(unit) for unit in units if unit.wanted is None)]
 
-    def _loosened(self, unit: Unit) -> Piece | None:
+    def _loosened(self, unit: Unit, no_copy: str) -> Piece | None:
         """Without the foreign keys that have to go, and without constraints whose names others are to have."""
         current = self._stage.table((unit.key[0], unit.now.name)) if unit.now else None
         if current is None:
@@ -189,11 +190,11 @@ class Drafting:
         keys = {key.name for key in current.foreign_keys if (FOREIGN_KEY, key.name.lower()) in moving}
         checks = {check.name for check in current.checks if (CHECK, check.name.lower()) in moving}
         loose = without_foreign_keys(current, keys | self._ties.going(unit))
-        return self._alter(unit, without_checks(loose, checks), alone=False)
+        return self._alter(unit, without_checks(loose, checks), no_copy)
 
-    def _tightened(self, unit: Unit, wanted: Table) -> Piece | None:
+    def _tightened(self, unit: Unit, wanted: Table, no_copy: str) -> Piece | None:
         """With all of its foreign keys."""
-        piece = self._alter(unit, wanted, alone=False)
+        piece = self._alter(unit, wanted, no_copy)
         if piece is not None and unit.now is None:
             piece.strategy, piece.locks = (
                 Strategy.INSTANT,

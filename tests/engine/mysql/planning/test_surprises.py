@@ -5,6 +5,7 @@ import pytest
 from engine.base import Severity, Strategy
 from engine.errors import BadFiles, Refused
 from engine.mysql.link import Link
+from engine.mysql.planning import how
 from engine.mysql.planning.planner import plan_mysql
 from engine.mysql.trouble import ServerRefused, Waited
 from tests.engine.mysql.planning.places import address_of
@@ -267,6 +268,16 @@ def test_nobody_makes_writers_of_a_big_table_wait_unasked(server: Server) -> Non
         assert changes["posts"].strategy is Strategy.DIRECT
         assert any("foreign key; its writers wait very roughly" in why for why in changes["posts"].unsafe)
         assert changes["users"].unsafe == ()
+
+
+def test_a_table_that_refers_to_itself_alone_is_told_so(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(how, "DIRECT_ROWS", -1)
+    table = "CREATE TABLE t (id {0} PRIMARY KEY, up {0}, CONSTRAINT f FOREIGN KEY (up) REFERENCES t (id))"
+    with ground(server, table.format("INT")) as here:
+        (change,) = here.plan(table.format("BIGINT")).changes
+        assert "it can not be copied online: it is in a foreign key." in change.lock
 
 
 def test_a_default_of_bytes_that_are_no_text_is_read_and_kept(server: Server) -> None:
