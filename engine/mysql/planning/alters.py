@@ -39,6 +39,7 @@ class Parts:
     index_renames: list[str] = field(default_factory=list)
     indexes: list[str] = field(default_factory=list)
     fulltexts: list[str] = field(default_factory=list)
+    fulltexts_ahead: list[str] = field(default_factory=list)  # before others go, which serve until then
     visibility: list[str] = field(default_factory=list)
     periods: list[str] = field(default_factory=list)
     checks: list[str] = field(default_factory=list)
@@ -59,7 +60,7 @@ class Parts:
             *self.keys, *self.index_renames, *self.indexes, *self.periods, *self.checks, *self.charset, *self.options,
         ]  # fmt: skip
         fulltexts = [[part] for part in self.fulltexts]
-        leaving = [[part] for part in self.fulltext_drops]
+        leaving = [[part] for part in (*self.fulltexts_ahead, *self.fulltext_drops)]
         if len(fulltexts) == 1 and not self.index_drops:  # nothing tells whether one of those is a FULLTEXT
             first += fulltexts.pop()
         if not self.again:
@@ -86,7 +87,7 @@ class Parts:
         return _filled(
             [
                 *self.unpartition, self.foreign_key_drops, self.check_drops,
-                *[[part] for part in self.fulltext_drops], self.index_drops,
+                *[[part] for part in (*self.fulltexts_ahead, *self.fulltext_drops)], self.index_drops,
                 [*self.key_drops, *self.column_drops, *self.columns, *self.keys, *self.charset],
                 self.index_renames, self.indexes, *[[part] for part in self.fulltexts], self.visibility, self.periods,
                 self.checks, self.options, self.foreign_keys, *self.partitions,
@@ -146,6 +147,10 @@ def _indexes(now: Table, wanted: Table, flavour: Flavour, found: Parts) -> None:
             found.keys.append(f"ADD {index.line}")
         else:
             (found.fulltexts if index.kind == "FULLTEXT" else found.indexes).append(f"ADD {index.line}")
+    if any(index.kind == "FULLTEXT" for index in gone):
+        ahead = {f"ADD {index.line}" for index in new if _fits_ahead(index, now, wanted)}
+        found.fulltexts_ahead = [part for part in found.fulltexts if part in ahead]
+        found.fulltexts = [part for part in found.fulltexts if part not in ahead]
     _keep_implicit(now, wanted, new, found)
     texts = [index.name for index in gone if index.kind == "FULLTEXT"]
     for index in gone:
@@ -155,6 +160,13 @@ def _indexes(now: Table, wanted: Table, flavour: Flavour, found: Parts) -> None:
             found.fulltext_drops.append(f"DROP INDEX {quote_name(index.name)}")
         else:
             found.index_drops.append(f"DROP INDEX {quote_name(index.name)}")
+
+
+def _fits_ahead(index: Index, now: Table, wanted: Table) -> bool:
+    """Whether a new index can be there before anything else changes."""
+    columns = [(now.column(name), wanted.column(name)) for name in index.columns]
+    same = all(before and after and before.line == after.line for before, after in columns)
+    return same and now.index(index.name) is None
 
 
 def _keep_implicit(now: Table, wanted: Table, new: Sequence[Index], found: Parts) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from engine.errors import Refused
-from tests.engine.mysql.planning.rig import ground
+from tests.engine.mysql.planning.rig import ddl, ground
 from tests.servers.server import Server
 
 P = "CREATE TABLE p (id INT PRIMARY KEY, a INT, UNIQUE KEY ua (a));"
@@ -200,6 +200,16 @@ MARIADB = {
 def test_a_plan_leads_from_one_schema_to_the_other_and_back(server: Server, name: str) -> None:
     one, other = BOTH[name]
     there_and_back(server, one, other)
+
+
+def test_a_fulltext_index_goes_when_the_one_that_takes_its_place_is_there(server: Server) -> None:
+    table = "CREATE TABLE t (id INT PRIMARY KEY, a TEXT, b TEXT{0})"
+    with ground(server, table.format(", FULLTEXT KEY x (a), FULLTEXT KEY o (b), KEY k (a(9))")) as here:
+        order = ddl(here.settle(table.format(", FULLTEXT KEY y (a, b), FULLTEXT KEY n (b)")))
+        assert "ADD FULLTEXT KEY `y`" in order[0]
+        assert "DROP INDEX `x`" in order[1]
+        assert "RENAME INDEX `o` TO `n`" in order[1]
+        here.settle(table.format(", c TEXT, FULLTEXT KEY w (a, c)"))  # what it needs is not there before
 
 
 def test_fulltext_indexes_that_go_leave_no_tables_behind(mysql: Server) -> None:
