@@ -20,10 +20,6 @@ class Capture(ABC):
     """Of the source, where the capture does not show by itself what becomes of it."""
 
     @abstractmethod
-    def begin(self, link: Link) -> None:
-        """Return once every change that is committed from now on will be captured, and every earlier one is visible."""
-
-    @abstractmethod
     def turn(self, link: Link) -> None:
         """Begin with what has come, if what was begun before is through, or what is left of it cannot be applied just now."""
 
@@ -57,11 +53,15 @@ class Capture(ABC):
 
     @abstractmethod
     def mark(self, link: Link) -> None:
-        """From now on `in_step` means: all that was committed before now is applied."""
+        """From now on `heard` and `in_step` mean: all that was committed before now is known, and applied."""
+
+    @abstractmethod
+    def heard(self) -> bool:
+        """Whether it is known; waits for a moment."""
 
     @abstractmethod
     def in_step(self, link: Link) -> bool:
-        """Whether it is."""
+        """Whether it is applied."""
 
     @abstractmethod
     def sync(self, link: Link) -> bool:

@@ -98,9 +98,6 @@ class DeltaCapture(Capture):
 
     # -- capturing ----------------------------------------------------------------------------------------------
 
-    def begin(self, link: Link) -> None:
-        """The triggers are there: nothing to wait for."""
-
     def turn(self, link: Link) -> None:
         if self._late.gives_way(self._begun):
             self._load(link, LOAD + sum(map(len, self._begun.values())))
@@ -155,6 +152,10 @@ class DeltaCapture(Capture):
     def mark(self, link: Link) -> None:
         self._check(link)
         self._mark = self._last(link)
+
+    def heard(self) -> bool:
+        """Triggers tell at once."""
+        return True
 
     def in_step(self, link: Link) -> bool:
         first = link.value(f"SELECT MIN(id) FROM {self._delta}")

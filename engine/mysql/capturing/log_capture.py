@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from engine.errors import TargetUnavailable
 from engine.mysql.binlog.position import Position
 from engine.mysql.binlog.watched import watch
 from engine.mysql.capturing.capture import Capture
@@ -11,7 +10,7 @@ from engine.mysql.link import Link
 from engine.mysql.shadow.keys import Literals
 from engine.mysql.shadow.shape import Shape
 
-LIVE_SECONDS = 30.0
+HEAR_SECONDS = 0.02
 SYNC_SECONDS = 5.0
 LOOK_SECONDS = 0.2
 """Rows are held meanwhile."""
@@ -31,12 +30,6 @@ class LogCapture(Capture):
     def position(self) -> Position:  # type: ignore[override]
         """Everything before it is applied."""
         return self._changes.flushed
-
-    def begin(self, link: Link) -> None:
-        """The caller has just committed something: once that is read, whatever was in the log before it is visible, too."""
-        end = self._stream.end(link)
-        if not self._stream.wait_for(end, LIVE_SECONDS):
-            raise TargetUnavailable(f"the binary log could not be read up to {end} in {LIVE_SECONDS:.0f} s")
 
     def turn(self, link: Link) -> None:  # noqa: ARG002
         """Looks after the reader, too."""
@@ -72,6 +65,9 @@ class LogCapture(Capture):
 
     def mark(self, link: Link) -> None:
         self._mark = self._stream.end(link)
+
+    def heard(self) -> bool:
+        return self._mark is None or self._stream.wait_for(self._mark, HEAR_SECONDS)
 
     def in_step(self, link: Link) -> bool:  # noqa: ARG002
         return self._mark is None or self._changes.flushed.reaches(self._mark)

@@ -93,7 +93,16 @@ class Opening:
         work.begin(shape, capture, state)
         # The marker: its commit comes after everything that may be in the log already but is not visible yet.
         work.put(replace(state, phase=Phase.COPY, position=capture.position, witness=capture.witness))
-        capture.begin(work.link)
+        return self._hear(control)
+
+    def _hear(self, control: Control) -> Signal:
+        """Wait for the marker. What other copies have not applied yet may hold the reader back: it is applied meanwhile."""
+        work = self._work
+        work.capture.mark(work.link)
+        while not work.capture.heard():
+            signal = work.turn(control, "reading the log of changes", gather=0.0)
+            if signal is not Signal.GO:
+                return signal
         return Signal.GO
 
     def _patience(self, control: Control) -> Patience:

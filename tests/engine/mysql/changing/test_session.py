@@ -10,6 +10,7 @@ import pytest
 from engine import faults
 from engine.base import Change, Progress, Signal, Standing
 from engine.errors import DriftFound, EngineError, Fenced, HeldUp, Refused, TargetHeld, TargetUnavailable
+from engine.mysql.capturing import stream
 from engine.mysql.copying.beginning_anew import MOST
 from tests.engine.driving import Caller, drive
 from tests.engine.mysql.changing.plans import Shop
@@ -232,6 +233,23 @@ def test_tables_of_a_group_become_live_together(server: Server) -> None:
     assert shop.rows("SELECT COUNT(*) FROM orders") == [(ROWS + 1,)]
     assert shop.rows("SELECT COUNT(*) FROM parts") == [(ROWS - 2,)]
     assert shop.rows("SELECT quantity FROM a WHERE id = 1") == [(100,)]
+
+
+def test_a_table_is_begun_although_many_changes_of_another_wait(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reader holds back until they are applied."""
+    shop = filled(Shop(server), "orders", "parts")
+    changes = [widened(shop, table) for table in ("orders", "parts")]
+    with shop.session(1) as session:
+        assert session.prepare(changes[:1], caller()) is Signal.GO
+    shop.run("UPDATE orders SET quantity = quantity + 1")
+    monkeypatch.setattr(stream, "MOST_WAITING", 10)
+    with shop.session(2) as session:
+        assert session.prepare(changes, caller()) is Signal.GO
+        assert session.cut_over(changes, caller()) is Signal.GO
+        assert session.tidy(caller()) is Signal.GO
+    assert shop.rows("SELECT COUNT(*), SUM(quantity) FROM orders") == [(ROWS, SUM[1] + ROWS)]
 
 
 @pytest.mark.parametrize(
