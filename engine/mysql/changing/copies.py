@@ -103,11 +103,9 @@ class Copies:
         ahead = self._ahead(works)
         if not ahead:
             return Signal.GO
-        signal = self._catch_up([self._of(work) for work in ahead], control)
+        signal = self._looked([self._of(work) for work in ahead], control)
         if signal is not Signal.GO:
             return signal
-        for work in ahead:
-            self._of(work).look()
         self._hold.check_address()
         swap = swap_of(self._watch, [self._pair(work) for work in ahead])
         try:
@@ -120,6 +118,15 @@ class Copies:
         if left := self._ahead(works):
             raise Waited(f"{left[0].change.table} was not renamed", 0)
         return Signal.GO
+
+    def _looked(self, copies: Sequence[OnlineCopy], control: Control) -> Signal:
+        """Ready for the locks. What is written during the looks, which may take seconds, is not left to be applied under them."""
+        signal = self._catch_up(copies, control)
+        if signal is not Signal.GO:
+            return signal
+        for copy in copies:
+            copy.look()
+        return self._catch_up(copies, control)
 
     def _ahead(self, works: Sequence[Work]) -> list[Work]:
         """What is not live yet; what is, is written down."""

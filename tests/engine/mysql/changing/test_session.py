@@ -11,7 +11,10 @@ from engine import faults
 from engine.base import Change, Progress, Signal, Standing
 from engine.errors import DriftFound, EngineError, Fenced, HeldUp, Refused, TargetHeld, TargetUnavailable
 from engine.mysql.capturing import stream
+from engine.mysql.copying.applier import Applier
 from engine.mysql.copying.beginning_anew import MOST
+from engine.mysql.copying.online import OnlineCopy
+from engine.mysql.link import Link
 from tests.engine.driving import Caller, drive
 from tests.engine.mysql.changing.plans import Shop
 from tests.servers.server import Server
@@ -250,6 +253,38 @@ def test_a_table_is_begun_although_many_changes_of_another_wait(
         assert session.cut_over(changes, caller()) is Signal.GO
         assert session.tidy(caller()) is Signal.GO
     assert shop.rows("SELECT COUNT(*), SUM(quantity) FROM orders") == [(ROWS, SUM[1] + ROWS)]
+
+
+def test_what_is_written_while_the_tables_are_looked_at_is_not_left_for_the_locks(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look takes MariaDB seconds where there are thousands of tables."""
+    shop = filled(Shop(server), "orders", "parts")
+    changes = [widened(shop, table) for table in ("orders", "parts")]
+    look, step = OnlineCopy.look, Applier.step
+    looked: list[str] = []
+    left: list[int] = []
+
+    def slow(self: OnlineCopy) -> None:
+        look(self)
+        shop.run(f"UPDATE {self.copy.source} SET quantity = quantity + 1")
+        looked.append(self.copy.source)
+
+    def counted(self: Applier, link: Link, *, locked: bool = False) -> int:
+        done = step(self, link, locked=locked)
+        left.extend([done] * locked)
+        return done
+
+    monkeypatch.setattr(OnlineCopy, "look", slow)
+    monkeypatch.setattr(Applier, "step", counted)
+    with shop.session() as session:
+        assert session.prepare(changes, caller()) is Signal.GO
+        assert session.cut_over(changes, caller()) is Signal.GO
+        assert session.tidy(caller()) is Signal.GO
+    assert left == []
+    assert shop.rows("SELECT COUNT(*), SUM(quantity) FROM parts") == [
+        (ROWS, SUM[1] + ROWS * looked.count("parts"))
+    ]
 
 
 @pytest.mark.parametrize(
