@@ -1,7 +1,7 @@
 """SQL that tells which values of a column its new type refuses, and which it takes but changes: as in strict mode."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.mysql.members import in_members, reads_alike
 from engine.mysql.planning.linters.lossless import INTEGER_BITS, TEXT_BYTES, numbers_of
@@ -14,6 +14,7 @@ _MOMENTS = ("datetime", "timestamp")
 _SPACE = "[[:space:]]*"  # around a number none of the servers minds it
 _WHOLE = f"^{_SPACE}[-+]?[0-9]+{_SPACE}$"
 _NUMBER = f"^{_SPACE}[-+]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][-+]?[0-9]+)?{_SPACE}$"
+_MOMENT = "^[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,6})?)?)?$"
 _FLOAT_MAX = "3.402823466e38"
 
 
@@ -181,6 +182,21 @@ def _to_moment(c: _Conversion) -> Fit | None:
     return None
 
 
+def _text_to_moment(c: _Conversion) -> Fit | None:
+    """What is written in another way (2020/1/5, 10:11:12) is read as some date all the same, where it is not refused."""
+    old, new, value = c.old, c.new, c.value
+    if old.data_type not in _TEXTS or new.data_type not in ("date", *_MOMENTS):
+        return None
+    moment = f"CAST({value} AS DATETIME(6))"
+    then = _to_moment(
+        _Conversion(replace(old, data_type="datetime", column_type="datetime(6)"), new, moment, c.mariadb)
+    )
+    assert then is not None
+    refused = [f"({value} IS NOT NULL AND {moment} IS NULL)", then.refused]
+    changed = [f"{value} NOT REGEXP '{_MOMENT}'", then.changed]
+    return Fit(_any([one for one in refused if one]), _any([one for one in changed if one]))
+
+
 def _to_json(c: _Conversion) -> Fit | None:
     old, new, value = c.old, c.new, c.value
     if new.data_type != "json" or old.data_type not in _TEXTS:
@@ -193,5 +209,6 @@ def _any(conditions: Sequence[str]) -> str:
 
 
 _RULES: tuple[Callable[[_Conversion], Fit | None], ...] = (
-    _to_integer, _to_decimal, _to_floating, _to_text, _to_binary, _to_members, _to_bits, _to_moment, _to_json,
+    _to_integer, _to_decimal, _to_floating, _to_text, _to_binary, _to_members, _to_bits, _to_moment, _text_to_moment,
+    _to_json,
 )  # fmt: skip

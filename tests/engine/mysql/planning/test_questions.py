@@ -158,6 +158,8 @@ REFUSED = [
     ("DATETIME", "'1900-01-01 10:00:00'", "TIMESTAMP NULL"), ("VARCHAR(9)", "'x'", "DECIMAL(5,2)"),
     ("VARCHAR(9)", "'é'", "VARBINARY(1)"), ("VARCHAR(9)", "' '", "INT"), ("VARCHAR(9)", "'3'", "ENUM('a','b')"),
     ("ENUM('a','c')", "'c'", "SET('a','b')"), ("BIT(8)", "128", "TINYINT"), ("BIT(64)", "1 << 63", "BIGINT"),
+    ("VARCHAR(30)", "'31/12/2020'", "DATE"), ("TEXT", "'2020-01-05 25:00:00'", "DATETIME"), ("VARCHAR(30)", "''", "DATE"),
+    ("VARCHAR(30)", "'1900-01-01'", "TIMESTAMP NULL"),
 ]  # fmt: skip
 ALTERED = [
     ("DECIMAL(5,2)", "1.55", "DECIMAL(5,1)"), ("DECIMAL(5,2)", "1.5", "INT"), ("DOUBLE", "1.5", "INT"),
@@ -167,6 +169,8 @@ ALTERED = [
     ("DATETIME", "'2020-01-01 10:00:00'", "DATE"), ("DATETIME", "'2020-01-01 10:00:00'", "TIME"),
     ("VARCHAR(9)", "'12 '", "INT"), ("ENUM('a','b')", "'a'", "ENUM('A','B')"), ("SET('a','b')", "'a'", "SET('b','A')"),
     ("SET('a','b')", "'a,b'", "SET('b','a')"), ("VARCHAR(9)", "'a '", "ENUM('a')"), ("VARCHAR(9)", "'2'", "ENUM('a','b')"),
+    ("VARCHAR(30)", "'2020/1/5'", "DATE"), ("VARCHAR(30)", "'10:11:12'", "DATETIME"),
+    ("VARCHAR(30)", "'2020-01-05 10:00:00'", "DATE"), ("VARCHAR(30)", "'2020-01-05 10:00:00.5'", "TIMESTAMP NULL"),
 ]  # fmt: skip
 FITTING = [
     ("VARCHAR(20)", "'abc'", "VARCHAR(3)"), ("VARCHAR(20)", "'é'", "VARCHAR(20) CHARACTER SET latin1"),
@@ -183,6 +187,8 @@ FITTING = [
     (r"ENUM('a\\b','c''d','e\nf')", r"'a\\b'", r"ENUM('c''d','e\nf','a\\b')"),
     (r"SET('a\\b','c')", r"'a\\b'", r"SET('c','a\\b')"),
     ("TEXT CHARACTER SET latin1", "'é'", "TEXT"), ("VARCHAR(9)", "'{}'", "JSON"), ("VARCHAR(9)", "NULL", "INT"),
+    ("VARCHAR(30)", "'2020-01-05'", "DATE"), ("TEXT CHARACTER SET ucs2", "'2020-01-05T10:00:00'", "DATETIME"),
+    ("VARCHAR(30)", "'2020-01-05 10:00:00.5'", "DATETIME(6)"), ("VARCHAR(30)", "NULL", "DATE"),
 ]  # fmt: skip
 
 
@@ -511,8 +517,8 @@ def test_a_spatial_column_that_takes_another_reference_system_only(mysql: Server
 
 
 def test_a_conversion_that_nobody_knows_a_question_for_is_said_to_be_unchecked(desk: Desk) -> None:
-    desk.prepare(T, "INSERT INTO t VALUES (1, '2020-01-01', 1)")
-    ((severity, linter, message),) = desk.said("MODIFY v DATE")
+    desk.prepare(T, "INSERT INTO t VALUES (1, '10:11:12', 1)")
+    ((severity, linter, message),) = desk.said("MODIFY v TIME")
     assert (severity, linter) == ("info", "data")
     assert "not checked: no question is known" in message
 
