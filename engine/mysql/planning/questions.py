@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from engine.base import Finding, Severity
 from engine.mysql.catalog import plainly
 from engine.mysql.planning.linters.case import Case
+from engine.mysql.planning.mentions import mentions
 from engine.mysql.planning.partitions import read_partitioning
-from engine.mysql.planning.rows.after import live_rows
+from engine.mysql.planning.rows.after import altered_columns, live_rows
 from engine.mysql.planning.rows.answers import Answers
 from engine.mysql.planning.rows.asking import Asking, Unanswered
 from engine.mysql.planning.rows.columns import (
@@ -56,15 +57,18 @@ def _all(answers: Answers, parents: Parents) -> Iterator[Finding]:
 
 def _partitions(answers: Answers) -> Iterator[Finding]:
     """Rows for which there is no partition afterwards."""
-    if condition := homeless(answers.now.partitions, answers.wanted.partitions, answers.case.parts):
+    if condition := homeless(
+        answers.now.partitions, answers.wanted.partitions, answers.case.parts, altered_columns(answers.case)
+    ):
         what = f"{read_partitioning(answers.wanted.partitions).head} with no partition for some rows"
         yield from answers.after(condition, Severity.BLOCKED, "partitions", what)
 
 
 def _checks(answers: Answers) -> Iterator[Finding]:
-    """CHECKs that are new, over rows that do not meet them."""
+    """CHECKs that are new, or over columns that become others, and rows that do not meet them."""
     known = set(_conditions(_lines(answers.now)))
     unseen = _not_looked_at(answers)
+    altered = altered_columns(answers.case)
     for expression in _conditions(_lines(answers.wanted)):
         if expression in unseen:
             what = (
@@ -72,7 +76,7 @@ def _checks(answers: Answers) -> Iterator[Finding]:
                 "at when it adds one: each later write of such a row fails; give the column a DEFAULT"
             )
             yield from answers.after(f"NOT {expression}", Severity.ERROR, "unsafe", what, fails=False)
-        elif expression not in known:
+        elif expression not in known or mentions(expression, altered):
             yield from answers.after(f"NOT {expression}", Severity.BLOCKED, "check", f"CHECK {expression}")
 
 

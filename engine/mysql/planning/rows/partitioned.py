@@ -1,8 +1,9 @@
 """SQL that tells the rows that no partition of a table takes."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
+from engine.mysql.planning.mentions import mentions
 from engine.mysql.planning.partitions import read_partitioning, values_of
 from engine.mysql.quoting import quote_name
 from engine.mysql.shown import joined, pieces, split_list
@@ -11,14 +12,15 @@ _MOVING = ("PARTITION BY ", "REORGANIZE PARTITION ")
 _MAXVALUE = "MAXVALUE"
 
 
-def homeless(now: str, wanted: str, parts: Sequence[str]) -> str:
+def homeless(now: str, wanted: str, parts: Sequence[str], altered: Set[str]) -> str:
     """A condition on the rows as they will be; empty: no row moves, or there is room for all.
 
-    *now*, *wanted*: the texts from PARTITION BY on. *parts*: of the ALTERs. Rows that go with a dropped partition need no other.
+    *now*, *wanted*: the texts from PARTITION BY on. *parts*: of the ALTERs. *altered*: columns that become others, lower case.
+    Rows that go with a dropped partition need no other.
     """
-    if not any(part.startswith(_MOVING) for part in parts):
-        return ""
     found = read_partitioning(wanted)
+    if not (any(part.startswith(_MOVING) for part in parts) or mentions(found.head, altered, bare=True)):
+        return ""
     kind = re.match(r"PARTITION BY (RANGE|LIST)\b", found.head)
     if kind is None or not found.definitions:
         return ""

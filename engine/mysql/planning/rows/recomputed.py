@@ -7,12 +7,12 @@ computed from a TIMESTAMP is another value in each time zone.
 from collections.abc import Iterator
 
 from engine.base import Finding, Severity
+from engine.mysql.planning.mentions import mentions
 from engine.mysql.planning.rows.after import BEFORE, as_stored, default_of, expression_of, rows_after
 from engine.mysql.planning.rows.answers import Answers
 from engine.mysql.planning.rows.asking import Unanswered
 from engine.mysql.planning.rows.zones import ON_YOUR_OWN, zone_of_server
 from engine.mysql.quoting import quote_name
-from engine.mysql.shown import pieces, unquoted
 from engine.mysql.tables import Column
 
 _UNSAFE = "Unsafe operation detected"
@@ -104,10 +104,9 @@ def _other_in_utc(answers: Answers, value: str, what: str, name: str) -> Iterato
 
 def _of_moments(answers: Answers, expression: str) -> bool:
     """Whether it names a TIMESTAMP, or what is computed from one."""
-    names = (unquoted(piece.text) for piece in pieces(expression) if piece.kind == "name")
-    return any(
-        column.data_type == "timestamp"
-        or (column.generated != "" and _of_moments(answers, expression_of(column)))
-        for column in map(answers.wanted.column, names)
-        if column is not None
-    )
+    columns = answers.wanted.columns
+    names = {column.name.lower() for column in columns if column.data_type == "timestamp"}
+    for column in columns:  # one may be computed from those before it
+        if column.generated and mentions(expression_of(column), names):
+            names.add(column.name.lower())
+    return mentions(expression, names)

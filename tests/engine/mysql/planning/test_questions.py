@@ -478,6 +478,35 @@ def test_rows_without_a_partition_are_told_before(desk: Desk, alter: str, homele
 
 
 @pytest.mark.parametrize(
+    ("value", "by", "homeless"),
+    [
+        ("A", "LIST COLUMNS (c) (PARTITION p VALUES IN ('a', 'b'))", 1),
+        ("a", "LIST COLUMNS (c) (PARTITION p VALUES IN ('a', 'b'))", 0),
+        ("a", "RANGE COLUMNS (c) (PARTITION p VALUES LESS THAN ('B'))", 1),
+        ("A", "RANGE COLUMNS (c) (PARTITION p VALUES LESS THAN ('B'))", 0),
+    ],
+)
+def test_rows_without_a_partition_once_their_column_compares_otherwise(
+    desk: Desk, value: str, by: str, homeless: int
+) -> None:
+    desk.prepare(
+        f"CREATE TABLE t (c CHAR(9) COLLATE utf8mb4_general_ci) CHARSET utf8mb4 PARTITION BY {by}",
+        f"INSERT INTO t VALUES ('{value}')",
+    )
+    alter = "MODIFY c CHAR(9) COLLATE utf8mb4_bin"
+
+    found = [
+        message
+        for severity, linter, message in desk.said(alter)
+        if (severity, linter) == ("blocked", "partitions")
+    ]
+
+    assert len(found) == homeless
+    assert all("with no partition for some rows would fail: 1 row" in message for message in found)
+    assert desk.fails(f"{alter}, ALGORITHM=COPY") == bool(homeless)
+
+
+@pytest.mark.parametrize(
     ("rows", "homeless"), [("(1, NULL), (2, NULL), (3, NULL)", 1), ("(1, NULL), (2, NULL)", 0)]
 )
 def test_rows_of_dropped_partitions_need_no_other(desk: Desk, rows: str, homeless: int) -> None:
@@ -729,6 +758,36 @@ def test_a_check_that_comes_with_a_column_is_not_looked_at_on_mariadb(mariadb: S
         assert desk.fails("FORCE, ALGORITHM=COPY")
         with pytest.raises(ServerRefused, match="4025"):
             link.run("UPDATE t SET n = 9")
+
+
+@pytest.mark.parametrize(
+    ("column", "check", "value", "after", "told"),
+    [
+        ("DECIMAL(5,2)", "c < 10", "9.6", "DECIMAL(5,0)", "1 row (for example id 5)"),
+        ("DECIMAL(5,2)", "c < 10", "9.4", "DECIMAL(5,0)", ""),
+        (
+            "CHAR(9) COLLATE utf8mb4_general_ci",
+            "c IN ('x', 'y')",
+            "'X'",
+            "CHAR(9) COLLATE utf8mb4_bin",
+            "1 row (for example id 5)",
+        ),
+        ("CHAR(9) COLLATE utf8mb4_general_ci", "c IN ('x', 'y')", "'x'", "CHAR(9) COLLATE utf8mb4_bin", ""),
+    ],
+)
+def test_a_check_that_stays_while_its_column_changes(
+    desk: Desk, column: str, check: str, value: str, after: str, told: str
+) -> None:
+    desk.prepare(
+        f"CREATE TABLE t (id INT PRIMARY KEY, c {column}, CHECK ({check})) CHARSET utf8mb4",
+        f"INSERT INTO t VALUES (5, {value})",
+    )
+
+    found = [message for severity, _, message in desk.said(f"MODIFY c {after}") if severity == "blocked"]
+
+    assert len(found) == bool(told)
+    assert all(message.startswith("CHECK (") and message.endswith(told) for message in found)
+    assert desk.fails(f"MODIFY c {after}, ALGORITHM=COPY") == bool(told)
 
 
 def test_a_check_that_is_not_enforced_is_not_asked_about(mysql: Server) -> None:
