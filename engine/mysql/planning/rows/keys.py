@@ -1,6 +1,6 @@
 """Ask the rows about keys: duplicates under unique ones, orphans under foreign ones."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 
 from engine.base import Finding, Severity
 from engine.mysql.planning.linters.case import Case
@@ -8,6 +8,7 @@ from engine.mysql.planning.rows.after import altered_columns, live_rows, rows_af
 from engine.mysql.planning.rows.answers import Answers, shown
 from engine.mysql.planning.rows.asking import Unanswered
 from engine.mysql.quoting import quote_name, quote_table
+from engine.mysql.shown import mentions
 from engine.mysql.tables import ForeignKey, Index
 
 Parents = Callable[[str, str], Case | None]
@@ -18,10 +19,15 @@ def unique_keys(answers: Answers) -> Iterator[Finding]:
     """Unique keys that are new, or compare their columns in another way, over duplicates."""
     changed = altered_columns(answers.case)
     for index in answers.wanted.indexes:
-        if index.unique and (
-            answers.case.is_new(index) or changed & {name.lower() for name in index.columns}
-        ):
+        if index.unique and (answers.case.is_new(index) or _over(index, changed)):
             yield from _duplicates(answers, index)
+
+
+def _over(index: Index, names: Set[str]) -> bool:
+    """Whether one of the columns, in lower case, is in it or in an expression of it."""
+    return not names.isdisjoint(map(str.lower, index.columns)) or any(
+        mentions(part.expression, names) for part in index.parts if part.expression
+    )
 
 
 def foreign_keys(answers: Answers, parents: Parents) -> Iterator[Finding]:

@@ -629,6 +629,18 @@ def test_keys_and_checks_of_what_is_computed_anew(desk: Desk, alter: str, told: 
     assert desk.fails(alter) == bool(told)
 
 
+def test_a_unique_expression_of_a_column_that_changes(mysql: Server) -> None:
+    with schema_with(mysql) as (link, live), schema_with(mysql) as (after, after_schema):
+        desk = Desk(link, live, after, after_schema)
+        desk.prepare(
+            "CREATE TABLE t (id INT PRIMARY KEY, c DECIMAL(5,2), UNIQUE k ((c + 1)))",
+            "INSERT INTO t VALUES (1, 1.4), (2, 1.3)",
+        )
+        alter = "MODIFY c DECIMAL(5,0)"
+        assert "blocked" in [severity for severity, linter, _ in desk.said(alter) if linter == "unique"]
+        assert desk.fails(alter)
+
+
 def test_a_renamed_column_keeps_its_keys_and_a_counted_one_has_no_duplicates(desk: Desk) -> None:
     desk.prepare(T.replace("n INT", "n INT, UNIQUE KEY u (n)"), ROWS)
     assert desk.said("RENAME COLUMN n TO m", renamed={"m": "n"}) == []
