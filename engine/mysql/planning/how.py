@@ -234,16 +234,22 @@ class _Choice:
 
     def _how(self, strategy: Strategy, trials: Sequence[Trial], obstacle: str = "") -> How:
         held_up = self._held_up() if any(t.builds_index or t.moves_rows for t in trials) else ""
-        partitions = self._reorganised(trials) if strategy is Strategy.DIRECT else ()
-        rows, bytes_ = self._sizes(partitions)
-        size = Size(rows=rows, bytes_=bytes_, partitions=partitions)
-        lock, warning = lock_sentence(strategy, trials, size, self._tied, obstacle=obstacle, held_up=held_up)
+        size = self._size(self._reorganised(trials) if strategy is Strategy.DIRECT else ())
+        gone = [name for t in trials if drops_rows(t.clauses) for name in named_partitions(t.clauses)]
+        going = self._size(tuple(gone)) if gone else None
+        lock, warning = lock_sentence(
+            strategy, trials, size, self._tied, going=going, obstacle=obstacle, held_up=held_up
+        )
         return How(
             strategy=strategy,
             alters=tuple((trial.clauses, trial.algorithm) for trial in trials),
             lock=lock,
             warning=warning,
         )
+
+    def _size(self, partitions: tuple[str, ...]) -> Size:
+        rows, bytes_ = self._sizes(partitions)
+        return Size(rows=rows, bytes_=bytes_, partitions=partitions)
 
     def _versions_used(self) -> int:
         """How many row versions the live table has already; 0 where that may not be asked, and on MariaDB, which has no limit."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.base import Strategy
-from engine.mysql.planning.partitions import named_partitions, reorganises
+from engine.mysql.planning.partitions import drops_rows, named_partitions, reorganises
 from engine.mysql.planning.trial import Trial
 from engine.mysql.quoting import quote_names
 from engine.mysql.spec import Algorithm
@@ -76,14 +76,23 @@ def dropped(size: Size, tied: Tied) -> str:
 
 
 def lock_sentence(
-    strategy: Strategy, trials: Sequence[Trial], size: Size, tied: Tied, *, obstacle: str, held_up: str
+    strategy: Strategy,
+    trials: Sequence[Trial],
+    size: Size,
+    tied: Tied,
+    *,
+    going: Size | None,
+    obstacle: str,
+    held_up: str,
 ) -> tuple[str, str]:
     """The sentence, and a warning ("" for most changes).
 
-    *obstacle*: why a table that ought to be copied online can not be. *held_up*: the followers of the server.
+    *going*: the partitions that are dropped. *obstacle*: why a table that ought to be copied online can not be. *held_up*: the
+    followers of the server.
     """
     said, warning = _how(strategy, trials, size, tied, obstacle=obstacle, held_up=held_up)
-    return said + tied.at_once(), warning
+    removed = f"Removes {_named(going.partitions)} with {going} at once. " if going else ""
+    return removed + said + tied.at_once(), warning
 
 
 def _how(
@@ -124,10 +133,10 @@ def _why_no_better(trials: Sequence[Trial]) -> str:
 def _in_place(trials: Sequence[Trial], size: Size, obstacle: str, held_up: str) -> tuple[str, str]:
     moves = any(trial.moves_rows for trial in trials)
     if not moves and not any(trial.builds_index for trial in trials):
-        return (
-            f"In place, only the catalogue is written: the server does not touch the rows; {_SHORTLY}.",
-            "",
-        )
+        untouched = "only the catalogue is written: the server does not touch the rows"
+        if any(drops_rows(trial.clauses) for trial in trials):
+            untouched = "no other row is touched"
+        return f"In place, {untouched}; {_SHORTLY}.", ""
     what = "Rebuilds the table in place" if moves else "Builds the index in place"
     took = size.seconds(_BUILT_PER_SECOND)
     said = (

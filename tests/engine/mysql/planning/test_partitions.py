@@ -62,6 +62,9 @@ def test_partitions_change_and_rows_stay_where_they_may(server: Server, name: st
         lost = any("DROP PARTITION" in statement for statement in ddl(plan))
         assert bool(here.link.rows("SELECT * FROM t")) is not lost
         assert bool(plan.changes[0].unsafe) is lost or "COALESCE" in clause
+        removed = "Removes PARTITION `p10` with about 1 row ("
+        assert plan.changes[0].lock.startswith(removed) is lost
+        assert not (lost and "only the catalogue" in plan.changes[0].lock)
 
 
 def test_a_list_that_loses_a_value_with_rows_is_not_reorganised_which_would_lose_them(server: Server) -> None:
@@ -128,8 +131,11 @@ def test_of_a_big_table_partitions_go_with_their_rows_and_small_ones_are_split_b
         lines = change.ddl.split(";\n")
         assert [clause in line for clause, line in zip(clauses, lines, strict=True)] == [True, True]
         assert change.strategy is Strategy.DIRECT
-        assert change.lock.startswith(
-            f"Moves the rows of {clauses[1][11:].removesuffix(' INTO')} in one statement: writers"
+        removed = clauses[0].removeprefix("DROP ")
+        assert change.lock.startswith(f"Removes {removed} with about 8,000 rows (")
+        assert (
+            f") at once. Moves the rows of {clauses[1][11:].removesuffix(' INTO')} in one statement: writers"
+            in change.lock
         )
         assert change.unsafe == (f"Unsafe operation detected: {clauses[0]}",)
         assert here.link.row(f"SELECT COUNT(*), COALESCE(SUM({gone}), 0) FROM t") == (staying, 0)
