@@ -22,6 +22,11 @@ from engine.mysql.trouble import ServerRefused
 
 _TIED = frozenset({150, 1005, 1215, 1553, 1822, 1828, 1829, 1832, 1833, 1834, 3780})
 """What the server says when a foreign key is in the way."""
+_UNFIT = frozenset({1005, 1215, 1822, 3780})
+"""Of those what it says of a foreign key that it would have to make."""
+_DROP_APART = (
+    "where a foreign key is in the way, it can be dropped in a plan before and made again in one after"
+)
 _RENAME_APART = "columns can be renamed in a plan of their own, what uses them dropped in one before and made again in one after"
 _ROUNDS = 3  # what one ALTER leaves undone the next may do
 
@@ -32,9 +37,11 @@ Sizes = Callable[[Key, tuple[str, ...]], tuple[int, int]]
 class TiedDown(Exception):
     """A table cannot change while foreign keys hold it: they have to be dropped and made again."""
 
-    def __init__(self, key: Key, reason: str) -> None:
+    def __init__(self, key: Key, reason: str, remedy: str) -> None:
+        """*remedy*: what to put behind the reason where even that does not help."""
         super().__init__(reason)
         self.key = key
+        self.remedy = remedy
 
 
 @dataclass(slots=True)
@@ -164,7 +171,8 @@ class Altering:
         why = why_refused(wanted, self._tables.table)
         tied = next((refused for refused in refusals if refused.code in _TIED), None)
         if tied is not None:
-            raise TiedDown((wanted.schema, wanted.name), self._stage.said(tied) + why)
+            remedy = "" if why or _is_unfit(tied, wanted) else f"; {_DROP_APART}"
+            raise TiedDown((wanted.schema, wanted.name), self._stage.said(tied) + why, remedy)
         if refusals:
             said = self._stage.said(refusals[-1]) + why
             remedy = f"; {_RENAME_APART}" if columns else ""
@@ -253,6 +261,14 @@ class Altering:
             key=key,
             new_key=tuple(after[name.lower()] for name in key),
         )
+
+
+def _is_unfit(refused: ServerRefused, table: Table) -> bool:
+    """Whether the server names a foreign key that *table* is to have: its two ends do not fit, whatever goes before."""
+    said = str(refused)
+    return refused.code in _UNFIT and any(
+        f"'{key.name}'" in said or quote_name(key.name) in said for key in table.foreign_keys
+    )
 
 
 def _as_live(now: Table, start: Table, wanted: Table) -> tuple[Table, Table]:

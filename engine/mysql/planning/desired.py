@@ -17,7 +17,7 @@ from engine.files import Statement
 from engine.lexer import MYSQL, Token, significant
 from engine.mysql.planning.files import Group
 from engine.mysql.planning.insistence import remedy
-from engine.mysql.planning.scratch import Scratch, Stage
+from engine.mysql.planning.scratch import Scratch, Stage, explained
 from engine.mysql.planning.unkept import unkept
 from engine.mysql.planning.untold import lost_character
 from engine.mysql.tables import ForeignKey, Table
@@ -172,7 +172,8 @@ def _make(
                     scratch.link.run(_referring(statement.text, place, stage))
                 tried.append(group)
             except ServerRefused as refused:
-                problems.append(_problem(statement, stage.said(refused) + remedy(refused)))
+                said = stage.said(explained(scratch.link, refused))
+                problems.append(_problem(statement, said + remedy(refused)))
     there = stage.read_all(place.schema)
     made: dict[str, Table] = {}
     for group in tried:

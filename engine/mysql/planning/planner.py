@@ -179,8 +179,7 @@ class _Planning:
             except TiedDown as tied:
                 if tied.key in forced:
                     raise Refused(
-                        f"{tied.key[1]}: the server does not take the change: {tied}; where a foreign key is in the way, "
-                        "it can be dropped in a plan before and made again in one after"
+                        f"{tied.key[1]}: the server does not take the change: {tied}{tied.remedy}"
                     ) from tied
                 forced.add(tied.key)
 

@@ -22,6 +22,7 @@ from engine.mysql.tables import Table
 from engine.mysql.trouble import ServerRefused, Trouble
 
 PREFIX = f"{OWN_PREFIX}scratch_"
+_NOT_CREATED = 1005
 _FORBIDDEN = (1044, 1142, 1227, 1370)
 SQL_MODE = str(DDL_SETTINGS["sql_mode"])
 _QUALIFIER = re.compile(r"'(?:[^'\\]|\\.|'')*'|(`(?:[^`]|``)+`)\.(?=`)", re.DOTALL)
@@ -148,7 +149,10 @@ class Stage:
     def run(self, sql: str) -> None:
         """Run a statement about tables of the real schemas as it will run for good."""
         with self._scratch.for_good():
-            self._link.run(self.placed(sql))
+            try:
+                self._link.run(self.placed(sql))
+            except ServerRefused as refused:
+                raise explained(self._link, refused) from refused
 
     def surely_takes(self, table: Table) -> bool:
         """Whether the target takes a new table that a scratch session has taken; foreign keys aside."""
@@ -183,6 +187,16 @@ class Stage:
 def created(schema: str, text: str) -> str:
     """A canonical CREATE TABLE text with the table's schema in front of its name."""
     return f"CREATE TABLE {quote_name(schema)}.{text.removeprefix('CREATE TABLE ')}"
+
+
+def explained(link: Link, refused: ServerRefused) -> ServerRefused:
+    """*refused* with what MariaDB tells only in a warning beside it: what is wrong with a foreign key (errno 150)."""
+    if refused.code != _NOT_CREATED:
+        return refused
+    reasons = [
+        " ".join(text.split()).rstrip(".") for _, code, text in link.rows("SHOW WARNINGS") if code == 150
+    ]
+    return ServerRefused(": ".join([str(refused), *reasons]), refused.code)
 
 
 def _same_kind(link: Link, target: Link) -> Flavour:

@@ -4,6 +4,8 @@ import pytest
 
 from engine.errors import Refused
 from tests.engine.mysql.planning.rig import ddl, ground
+from engine.errors import BadFiles, Refused
+from tests.engine.mysql.planning.rig import ground
 from tests.servers.server import Server
 
 P = "CREATE TABLE p (id INT PRIMARY KEY, a INT, UNIQUE KEY ua (a));"
@@ -270,3 +272,31 @@ def test_a_foreign_key_to_a_schema_that_is_not_in_the_plan_is_tried_with_the_liv
         here.settle(text)
         assert other.link.rows("SHOW TABLES") == [("p",)]
         here.settle("")
+
+
+UNFIT = {
+    "types": ("id BIGINT UNSIGNED PRIMARY KEY", "pid INT", ["column 'pid'", "column 'id'"]),
+    "collations": (
+        "id VARCHAR(9) COLLATE utf8mb4_bin PRIMARY KEY", "pid VARCHAR(9) COLLATE utf8mb4_general_ci",
+        ["column 'pid'", "column 'id'"],
+    ),
+    "no key on the parent": ("id INT", "pid INT", ["in the referenced table"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", UNFIT)
+def test_of_a_foreign_key_that_does_not_fit_it_is_told_what_does_not(server: Server, case: str) -> None:
+    parent, column, told = UNFIT[case]
+    parent, child = f"CREATE TABLE p ({parent});", f"CREATE TABLE {{}} ({column}{{}});"
+    key = ", CONSTRAINT ft FOREIGN KEY (pid) REFERENCES p (id)"
+    with ground(server, parent, child.format("t", "")) as here:
+        with pytest.raises(BadFiles) as read:
+            here.plan(parent + child.format("t", key))
+        here.plan(parent)
+        with pytest.raises(Refused) as altered:
+            here.plan(parent + child.format("t", key))
+        with pytest.raises(Refused) as created:
+            here.plan(parent + child.format("t", "") + child.format("x", key))
+    for said in (str(read.value), str(altered.value), str(created.value)):
+        assert [part for part in ["ft", *told] if part not in said] == []
+        assert "in a plan before" not in said
