@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator, Sequence, Set
 
 from engine.base import Finding, Severity
 from engine.mysql.planning.linters.case import Case
+from engine.mysql.planning.mentions import mentions
 from engine.mysql.planning.rows.after import altered_columns, live_rows, rows_after, value_after
 from engine.mysql.planning.rows.answers import Answers, shown
 from engine.mysql.planning.rows.asking import Unanswered
 from engine.mysql.quoting import quote_name, quote_table
-from engine.mysql.shown import mentions
 from engine.mysql.tables import ForeignKey, Index
 
 Parents = Callable[[str, str], Case | None]

@@ -2,10 +2,8 @@
 
 import pytest
 
-from engine.errors import Refused
-from tests.engine.mysql.planning.rig import ddl, ground
 from engine.errors import BadFiles, Refused
-from tests.engine.mysql.planning.rig import ground
+from tests.engine.mysql.planning.rig import ddl, ground
 from tests.servers.server import Server
 
 P = "CREATE TABLE p (id INT PRIMARY KEY, a INT, UNIQUE KEY ua (a));"
