@@ -56,6 +56,7 @@ class Piece:
     warnings: list[str] = field(default_factory=list)
     blocking: list[str] = field(default_factory=list)  # why writers of a big table would wait
     parts: list[str] = field(default_factory=list)
+    rebuilds: bool = False  # rows are written anew, and with them all indexes
     copy: Copy | None = None
     after: Fingerprints = ()  # of an online copy, which has no statements
 
@@ -120,6 +121,7 @@ class Altering:
             how.strategy,
             [how.lock],
             parts=[part for one in alters for part in one],
+            rebuilds=how.rebuilds,
         )
         if how.warning:
             (piece.blocking if how.strategy is Strategy.DIRECT else piece.warnings).append(how.warning)

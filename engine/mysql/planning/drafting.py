@@ -75,6 +75,7 @@ class Drafting:
             warnings=tuple(dict.fromkeys(warning for piece in pieces for warning in piece.warnings)),
             blocking=tuple(dict.fromkeys(reason for piece in pieces for reason in piece.blocking)),
             parts=tuple(part for piece in pieces for part in piece.parts),
+            rebuilds=any(piece.rebuilds for piece in pieces),
         )
 
     # -- one table -----------------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ class Draft:
     warnings: tuple[str, ...] = ()
     blocking: tuple[str, ...] = ()  # why writers of a big table would wait
     parts: tuple[str, ...] = ()  # of all its ALTERs
+    rebuilds: bool = False  # rows are written anew, and with them all indexes
 
     @property
     def name(self) -> str:

@@ -41,6 +41,7 @@ class How:
     alters: tuple[tuple[str, Algorithm], ...]
     lock: str  # what it locks and how long, for people
     small: bool = False  # it runs so because the table is small
+    rebuilds: bool = False  # rows are written anew, and with them all indexes
     warning: str = ""  # said when writers of a big table have to wait, or replicas
 
 
@@ -245,6 +246,7 @@ class _Choice:
             alters=tuple((trial.clauses, trial.algorithm) for trial in trials),
             lock=lock,
             warning=warning,
+            rebuilds=any(trial.moves_rows for trial in trials),
         )
 
     def _size(self, partitions: tuple[str, ...]) -> Size:

@@ -239,8 +239,9 @@ class _Planning:
     def _cases(self, draft: Draft) -> Iterator[Case]:
         for unit in draft.units:
             yield replace(
-                self._case_of(unit.key, unit.now, unit.wanted), parts=draft.parts, copied=draft.copies
-            )
+                self._case_of(unit.key, unit.now, unit.wanted),
+                parts=draft.parts, copied=draft.copies, rebuilt=draft.copies or draft.rebuilds,
+            )  # fmt: skip
 
     def _case(self, schema: str, name: str) -> Case | None:
         """A table that goes on to exist or comes, whether it differs or not."""

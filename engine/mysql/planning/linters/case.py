@@ -25,6 +25,7 @@ class Case:
     ] = ()  # of the ALTERs that were made for it: ["ADD COLUMN a int", "DROP PARTITION p0"]
     copied: bool = False  # every row is written into a new table, by the server or by us
     in_utc: bool = False  # sessions of the server tell the time in UTC, as those that change tables do
+    rebuilt: bool = False  # all indexes are made anew: it is copied, or rebuilt in place
 
     @property
     def name(self) -> str:

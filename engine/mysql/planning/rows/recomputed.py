@@ -1,7 +1,7 @@
 """Ask whether what the change computes is what the application has, or would compute: a change runs in UTC.
 
-Where a table is copied the server computes STORED columns and the keys of indexes anew, though nobody changed them, and what is
-computed from a TIMESTAMP is another value in each time zone.
+Where a table is copied the server computes STORED columns anew, and the keys of indexes also where it is rebuilt in place, though
+nobody changed them; and what is computed from a TIMESTAMP is another value in each time zone.
 """
 
 from collections.abc import Iterator
@@ -64,8 +64,8 @@ def _exactly(value: str, column: Column) -> str:
 
 def _written(answers: Answers, kept: set[str]) -> Iterator[tuple[str, str, str]]:
     """(what is computed for the rows and written, where to, name of the column)."""
-    copied = answers.case.copied
-    made = [index for index in answers.wanted.indexes if copied or answers.case.is_new(index)]
+    copied, rebuilt = answers.case.copied, answers.case.rebuilt
+    made = [index for index in answers.wanted.indexes if rebuilt or answers.case.is_new(index)]
     keys = {name.lower() for index in made for name in index.columns}
     for old, column in answers.case.pairs():
         what = f'column "{column.name}"'

@@ -58,7 +58,7 @@ class Desk:
         if name not in wanted:
             return None
         return Case(
-            now=now.get(name), wanted=wanted.get(name), renamed=renamed or {}, parts=parts, copied=copied,
+            now=now.get(name), wanted=wanted.get(name), renamed=renamed or {}, parts=parts, copied=copied, rebuilt=copied,
             locate=lambda table, name: (f"{table}.sql", 7),
         )  # fmt: skip
 

@@ -523,3 +523,35 @@ def test_values_that_are_carried_over_unchanged_are_not_unsafe(server: Server) -
         assert here.link.rows(values) == was
     assert any("datetime(3), which may not hold every value" in reason for reason in elsewhere.unsafe)
     assert change.unsafe == ()
+
+
+UTC = [
+    ("DATE(ts)) STORED", "BIGINT", 'column "d" stays, but is computed anew in UTC'),
+    (
+        "DATE(ts)) VIRTUAL, KEY (d)",
+        "INT NOT NULL",
+        'column "d" is computed in UTC, while the server\'s time_zone is +10:00',
+    ),
+    ("DATE(ts)) VIRTUAL, KEY (n)", "INT NOT NULL", ""),
+]
+
+
+@pytest.mark.parametrize(("rest", "after", "told"), UTC, ids=["copied", "rebuilt in place", "not written"])
+def test_what_is_made_anew_in_utc_from_a_moment_is_unsafe(
+    server: Server, rest: str, after: str, told: str
+) -> None:
+    table = f"CREATE TABLE t (id INT PRIMARY KEY, n {{}}, ts TIMESTAMP NULL, d DATE AS ({rest});"
+    with ground(server, table.format("INT")) as here:
+        zone = here.link.value("SELECT @@GLOBAL.time_zone")
+        try:
+            here.run("SET GLOBAL time_zone = '+10:00'", "SET time_zone = '+10:00'")
+            here.run(
+                "INSERT INTO t (id, n, ts) VALUES (1, 1, '2024-05-02 03:00:00')", "SET time_zone = '+00:00'"
+            )
+            (change,) = here.plan(table.format(after)).changes
+        finally:
+            here.run(f"SET GLOBAL time_zone = '{zone}'")
+        in_place = after != "BIGINT" and (server.flavour == "mysql" or not told)
+        assert change.strategy is (Strategy.IN_PLACE if in_place else Strategy.DIRECT)
+        assert len(change.unsafe) == bool(told)
+        assert all(told in reason for reason in change.unsafe)
