@@ -68,10 +68,7 @@ class Schemas:
 
     def source(self, schema: str, name: str) -> Table | None:
         """The live table that becomes the desired one of that name."""
-        renamed = self.tables[schema]
-        if name not in renamed and name in renamed.values():
-            return None  # the live one of that name becomes another
-        return self.live[schema].get(renamed.get(name, name))
+        return self.live[schema].get(self.tables[schema].get(name, name))
 
     def successor(self, key: Key) -> Key:
         """The desired name of a live table."""
@@ -154,8 +151,6 @@ class Ties:
                 if parent in self._units and parent != key and foreign.name in coming:
                     found.add((parent, key))
             found |= {(key, heir) for heir in self._heirs[key].values()}
-            if unit.kind == "rename" and unit.now and (old := (key[0], unit.now.name)) in self._units:
-                found.add((key, old))  # the name has to be free first
         return found
 
     def _again(self, unit: Unit) -> set[str]:

@@ -58,14 +58,17 @@ class _Reading:
             return
         if name in self._live:
             kept = old in self._desired.tables
-            if old in self._live and (not kept or self._desired.renamed_from(old)):
+            if old in self._live and (not kept or self._desired.renamed_from(old) in self._live):
                 self.problems.append(f"{self._desired.where(name)}: {_both(name, old)}")
             return
         if old not in self._live:
             if self._live:  # an empty schema has nothing to rename
                 self.findings.append(self._unknown(name, "", old))
         elif reason := _obstacle(old, kept=old in self._desired.tables, taken=self.tables.values()):
-            self.problems.append(f"{self._desired.where(name)}: {name} {reason}")
+            afresh = f"; if a new {old} is to begin, take it out of the files, and back in for the next plan"
+            self.problems.append(
+                f"{self._desired.where(name)}: {name} {reason}{afresh if old in self._desired.tables else ''}"
+            )
         else:
             self.tables[name] = old
 
@@ -73,13 +76,14 @@ class _Reading:
         found: dict[str, str] = {}
         for column in wanted.columns:
             old = self._desired.column_renamed_from(wanted.name, column.name)
-            if not old:
-                continue
+            if old.lower() in ("", column.name.lower()):
+                continue  # by upper and lower case alone no two columns differ: it is there by its new name
             before = source.column(old)
             where = self._desired.where(wanted.name, column.name)
             if source.column(column.name) is not None:
                 kept = wanted.column(old) is not None
-                if before is not None and (not kept or self._desired.column_renamed_from(wanted.name, old)):
+                further = self._desired.column_renamed_from(wanted.name, old)
+                if before is not None and (not kept or source.column(further) is not None):
                     self.problems.append(f"{where}: {_both(column.name, old)}")
             elif before is None:
                 self.findings.append(self._unknown(wanted.name, column.name, old))
@@ -111,7 +115,8 @@ def _both(name: str, old: str) -> str:
     """The old one would go, or get another's values. One that was renamed long ago may have come again: then it stays."""
     return (
         f"{name} cannot be renamed from {old}: the database has both; if {old} is to go, take the annotation away, "
-        "if two are to swap their names, do it in two plans by way of a third name"
+        f"if {name} is to make way, give it another name in a plan before, if two are to swap their names, do it in two plans "
+        "by way of a third name"
     )
 
 

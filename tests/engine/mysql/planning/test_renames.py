@@ -150,6 +150,29 @@ def test_a_rename_that_cannot_be_meant_is_refused_with_its_place(server: Server)
             here.plan(twice)
 
 
+def test_a_column_may_be_renamed_by_upper_and_lower_case_alone(server: Server) -> None:
+    with ground(server, OLD, "INSERT INTO users VALUES (1, 'Ann', 7)") as here:
+        here.settle(OLD.replace("name VARCHAR(20)", "\nName VARCHAR(20) -- renamed from: name\n"))
+        assert here.link.rows("SELECT Name FROM users") == [("Ann",)]
+        assert [row[0] for row in here.link.rows("SHOW COLUMNS FROM users")] == ["id", "Name", "age"]
+
+
+def test_a_table_makes_way_for_another_of_its_name_in_two_plans(server: Server) -> None:
+    new = f"{OLD.replace('users', 'users_new')};"
+    aside = f"-- renamed from: users\n{OLD.replace('users', 'users_old')};\n"
+    with ground(server, OLD, new, "INSERT INTO users VALUES (1, 'Ann', 7)") as here:
+        with pytest.raises(
+            BadFiles, match="if a new users is to begin, take it out of the files, and back in"
+        ):
+            here.plan(f"{aside}{OLD};{new}")
+        with pytest.raises(BadFiles, match="if users is to make way, give it another name in a plan before"):
+            here.plan(f"{aside}-- renamed from: users_new\n{OLD};")
+        here.settle(aside + new)
+        here.settle(f"{aside}-- renamed from: users_new\n{OLD};")
+        here.settle(f"{aside}{OLD};")
+        assert here.link.rows("SELECT id FROM users_old") == [(1,)]
+
+
 def test_without_a_comment_nothing_is_guessed_and_the_loss_is_unsafe(server: Server) -> None:
     with ground(server, OLD) as here:
         plan = here.plan(OLD.replace("name", "full_name"))
