@@ -3,7 +3,7 @@
 import pytest
 
 from engine.errors import Refused
-from tests.engine.mysql.planning.rig import ground
+from tests.engine.mysql.planning.rig import ddl, ground
 from tests.servers.server import Server
 
 P = "CREATE TABLE p (id INT PRIMARY KEY)"
@@ -71,3 +71,18 @@ def test_a_name_that_a_renamed_table_cannot_bring_along_is_not_tried(
         files = [P, *others[1:], f"-- renamed from: z\n{child(name, 'f')}"]
         with pytest.raises(Refused, match=f"z cannot be renamed to {name}: {words}"):
             here.plan(";\n".join(files) + ";")
+
+
+def test_constraints_that_are_named_after_a_table_follow_its_new_name_unless_the_files_tell_the_old_one(
+    server: Server,
+) -> None:
+    named = "-- renamed from: orders\n" + child("sales", "orders_ibfk_1").replace("_ibfk_1_k", "_chk_1")
+    with ground(server, P, child("orders", "")) as here:
+        plan = here.plan(f"{P};\n{named};")
+        said = [f.message.split(":")[0] for f in plan.findings if "named after the table" in f.message]
+        key = 'FOREIGN KEY "orders_ibfk_1" is named after the table'
+        check = 'CHECK "orders_chk_1" is named after the table'
+        assert said == [key] if here.mariadb else said == [check, key]
+        plain = here.settle(f"{P};\n-- renamed from: orders\n{child('sales', '')};")
+        assert not any("named after the table" in finding.message for finding in plain.findings)
+        assert ddl(plain) == ["RENAME TABLE `orders` TO `sales`"]
