@@ -80,6 +80,13 @@ class Capture(ABC):
         """While writers are locked out and all is applied: DriftFound when a change may have gone past the capture."""
 
     @abstractmethod
+    def nothing_came(self, link: Link, seconds: float) -> bool:
+        """After `check_end`, when nobody can write any more, and the table cannot be opened: whether nothing has changed since.
+
+        Lost: that was not to be known in so many *seconds*. DriftFound, TableChanged: it is another table now.
+        """
+
+    @abstractmethod
     def backlog(self, link: Link) -> int:
         """About how many keys wait."""
 

@@ -6,6 +6,7 @@ delta table in the transaction that applies it, so the table is its own checkpoi
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 
 from engine.base import Signal
@@ -19,7 +20,7 @@ from engine.mysql.quoting import quote_name, quote_table
 from engine.mysql.shadow.children import has_children, has_children_now
 from engine.mysql.shadow.keys import Literals, lots
 from engine.mysql.shadow.shape import Shape
-from engine.mysql.shadow.witness import Witness, witness_of
+from engine.mysql.shadow.witness import Witness, numbers_of, witness_of
 from engine.mysql.tables import Column
 from engine.mysql.waiting.patience import Patience
 
@@ -184,6 +185,13 @@ class DeltaCapture(Capture):
         if has_children_now(link, self._hold.flavour, self._shape.schema, self._names.source):
             raise self._drifted("got a foreign key to it")
         self._begun, self._late = {}, Late()
+
+    def nothing_came(self, link: Link, seconds: float) -> bool:  # noqa: ARG002
+        assert self.witness is not None
+        numbers = numbers_of(link, self._hold.flavour, self._shape.schema, self._names.source)
+        if happened := self.witness.differs(replace(self.witness, numbers=numbers)):
+            raise self._drifted(happened)
+        return link.row(f"SELECT 1 FROM {self._delta} LIMIT 1") is None
 
     def backlog(self, link: Link) -> int:
         first, last = link.rows(f"SELECT MIN(id), MAX(id) FROM {self._delta}")[0]

@@ -84,6 +84,10 @@ class LogCapture(Capture):
     def check_end(self, link: Link) -> None:
         """The log tells of everything."""
 
+    def nothing_came(self, link: Link, seconds: float) -> bool:
+        self._stream.reach_end(link, seconds)
+        return not len(self._changes)
+
     def backlog(self, link: Link) -> int:  # noqa: ARG002
         return len(self._changes)
 

@@ -10,8 +10,8 @@ from engine.mysql.capturing.stream import Stream
 from engine.mysql.changing.standing import standing_of
 from engine.mysql.copying.beginning_anew import begun_anew
 from engine.mysql.copying.online import OnlineCopy
-from engine.mysql.cutover.group_swap import swap_of
-from engine.mysql.cutover.swap import Pair, remove_sentry
+from engine.mysql.cutover.gated_swap import remove_sentry, swap_of
+from engine.mysql.cutover.swap import Pair
 from engine.mysql.ownership.watch import Watch
 from engine.mysql.shadow import checkpoints
 from engine.mysql.shadow.checkpoints import CAPTURING, Checkpoint, Phase

@@ -102,6 +102,10 @@ class OnlineCopy(Underway):
         self.capture.check_end(link)
         Staging(self.hold, self.step).carry_counter(link)
 
+    def nothing_came(self, link: Link, seconds: float) -> bool:
+        """Once nobody can write any more: whether nothing has changed since `final_apply`. Lost: that took too long."""
+        return self.capture.nothing_came(link, seconds)
+
     def live(self) -> None:
         """The swap is done: only the replaced table is left to remove."""
         self.put(replace(self.checkpoint, phase=Phase.OLD, low=None))

@@ -47,10 +47,11 @@ class Witness:
 def witness_of(link: Link, flavour: Flavour, schema: str, table: str) -> Witness:
     """Look at the table. It may be locked by *link*."""
     triggers = tuple(" ".join(map(str, row)) for row in link.rows(_TRIGGERS, schema, table))
-    return Witness(triggers=triggers, numbers=_numbers(link, flavour, schema, table))
+    return Witness(triggers=triggers, numbers=numbers_of(link, flavour, schema, table))
 
 
-def _numbers(link: Link, flavour: Flavour, schema: str, table: str) -> tuple[str, ...]:
+def numbers_of(link: Link, flavour: Flavour, schema: str, table: str) -> tuple[str, ...]:
+    """Those of InnoDB, of the table as it is now; whoever has it locked is not waited for."""
     name = name_in_innodb(schema, table)
     if not name:
         return ()

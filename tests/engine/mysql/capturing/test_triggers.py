@@ -9,6 +9,7 @@ import pytest
 from engine.base import Progress, Signal
 from engine.errors import DriftFound
 from engine.mysql.address import Address
+from engine.mysql.binlog.errors import TableChanged
 from engine.mysql.names import names_of
 from tests.engine.mysql.copying.application import TABLE, Application, fill
 from tests.engine.mysql.copying.rig import Rig, Watcher, make_rig, prepare
@@ -65,6 +66,27 @@ def test_what_changes_while_nobody_drives_is_in_the_delta_table(rig: Rig) -> Non
         prepare(copy, Watcher())
         with rig.locked(copy) as link:
             rig.assert_same(link)
+        copy.discard(Watcher())
+
+
+@pytest.mark.parametrize("logged", [True, False])
+def test_what_comes_after_the_last_look_is_seen(rig: Rig, logged: bool) -> None:
+    """As a cutover on MariaDB asks when the locks are let go; by the log just as by triggers."""
+    rig.account = None if logged else rig.account
+    with rig.copying(rig.step()) as copy:
+        prepare(copy, Watcher())
+        for write in ("", "DELETE FROM t WHERE id = 7", "UPDATE t SET pad = 'late' WHERE id = 8"):
+            with rig.locked(copy):
+                pass
+            if write:
+                rig.run(write)
+            assert copy.nothing_came(copy.hold.link, 5.0) is not bool(write)
+        if logged:  # an account without PROCESS is told of it by the log only
+            with rig.locked(copy):
+                pass
+            rig.run("TRUNCATE TABLE t")
+            with pytest.raises(TableChanged):
+                copy.nothing_came(copy.hold.link, 5.0)
         copy.discard(Watcher())
 
 

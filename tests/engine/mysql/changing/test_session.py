@@ -3,6 +3,7 @@
 import threading
 import time
 from contextlib import suppress
+from copy import copy
 from dataclasses import replace
 
 import pytest
@@ -164,13 +165,16 @@ def quantity_of(shop: Shop) -> str:
     }["quantity"]
 
 
-@pytest.mark.parametrize("tables", [("orders",), ("orders", "parts")])
+@pytest.mark.parametrize(
+    ("tables", "sees"), [(("orders",), True), (("orders", "parts"), True), (("orders",), False)]
+)
 def test_a_truncate_that_waits_while_the_tables_are_locked_is_not_undone(
-    server: Server, tables: tuple[str, ...]
+    server: Server, tables: tuple[str, ...], sees: bool, request: pytest.FixtureRequest
 ) -> None:
-    """MariaDB lets it run before our RENAME, on the table that goes."""
+    """MariaDB lets it run before our RENAME, on the table that goes: we see it wait, or without PROCESS only in the log."""
     shop = filled(Shop(server), *tables)
     changes = [widened(shop, table) for table in tables]
+    ours = shop if sees else without_process(shop, request)
     truncating = threading.Thread(target=shop.run, args=("TRUNCATE TABLE orders",))
 
     def strike(point: str) -> None:
@@ -181,7 +185,7 @@ def test_a_truncate_that_waits_while_the_tables_are_locked_is_not_undone(
             ):
                 pass
 
-    with shop.session() as session:
+    with ours.session() as session:
         assert session.prepare(changes, caller()) is Signal.GO
         faults.install(strike)
         try:
@@ -192,6 +196,20 @@ def test_a_truncate_that_waits_while_the_tables_are_locked_is_not_undone(
         truncating.join()
         assert shop.rows("SELECT COUNT(*) FROM orders") == [(0,)]
         session.discard(caller())
+
+
+def without_process(shop: Shop, request: pytest.FixtureRequest) -> Shop:
+    """The same for an account that does not see other connections."""
+    user = shop.database[:20]
+    request.addfinalizer(lambda: shop.run(f"DROP USER {user}@'127.0.0.1'"))
+    shop.run(
+        f"CREATE USER {user}@'127.0.0.1'",
+        f"GRANT ALL PRIVILEGES ON `{shop.database}`.* TO {user}@'127.0.0.1'",
+        f"GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO {user}@'127.0.0.1'",
+    )
+    found = copy(shop)
+    found.address = replace(shop.address, user=user, password="")
+    return found
 
 
 def test_only_a_definition_that_waits_is_taken_for_one(mariadb: Server) -> None:

@@ -7,8 +7,8 @@ until the write is through, nothing is heard of the connections that hold the lo
 import pytest
 
 from engine.mysql.capturing import stream
-from engine.mysql.cutover import group_swap
-from engine.mysql.cutover.group_swap import swap_of
+from engine.mysql.cutover import swap
+from engine.mysql.cutover.gated_swap import swap_of
 from engine.mysql.silence import TABLE_SECONDS, ended_when_silent
 from engine.mysql.trouble import Lost, Waited
 from tests.engine.mysql.changing.plans import Shop
@@ -24,9 +24,12 @@ MYSQL_POINTS = [
     for point in ("locked", "applied", "before_rename", "after_rename")
 ]
 MARIADB_POINTS = [
-    *((ONE, point, 1) for point in ("locked", "applied", "rename_queued", "before_rename", "sentry_dropped")),
-    *((TWO, point, 1) for point in ("locked", "applied", "rename_queued")),
-    *((TWO, point, time) for time in (1, 2) for point in ("before_rename", "sentry_dropped")),
+    *(
+        (tables, point, 1)
+        for tables in (ONE, TWO)
+        for point in ("locked", "applied", "rename_queued", "let_go", "before_rename", "sentry_dropped")
+    ),
+    (TWO, "let_go", 2),
 ]
 
 
@@ -101,7 +104,7 @@ def test_who_waits_for_the_second_table_keeps_the_first(
     mariadb: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two connections lock one table each; that nothing is to do on the first is no silence."""
-    monkeypatch.setattr(group_swap, "LOCK_SECONDS", 1.7 * TABLE_SECONDS)
+    monkeypatch.setattr(swap, "LOCK_SECONDS", 1.7 * TABLE_SECONDS)
     shop = Shop(mariadb)
     make(shop, *TWO)
     pairs = [pair(shop, table) for table in TWO]

@@ -1,0 +1,189 @@
+"""The cutover on MariaDB, of one table or of several: all of them, or none, and no write stays behind in a table that goes.
+
+MariaDB renames no table in a session that holds LOCK TABLES (1192). So a second connection renames while the others let go, and
+who gets a table then is the server's choice: mostly the RENAME, as its lock goes before those of writes. But definitions that
+came earlier go before it, with a small `max_write_lock_count` writes do, too, and it comes to a second table later than to the
+first. So the order is only made likely here, and nothing is renamed unless it was kept:
+
+- A RENAME takes an exclusive lock on each of its names, one after the other, in the order of names. It begins to rename when it
+  has them all, and gives none back before it is over.
+- The last of those names that is in use is one of ours: the gate, under which the last table will be kept. (A helper's name
+  sorts after its table's: `engine.mysql.names`.) A connection of its own keeps it locked, over an empty table, the sentry.
+- Once the RENAME has the lock of the last shadow, whose name sorts after all live tables', too, it has theirs. That shows in a
+  look at the shadow that does not wait: it is refused only while somebody *has* the exclusive lock, and nobody else wants it.
+- Whoever writes to a table, or defines it anew, has a lock on it until the change is committed and in the server's log, or noted
+  by the triggers. So now all can be read that came to a table after the last look at it under LOCK TABLES, and nothing more can
+  come while the RENAME waits at the gate. If there is nothing, the sentry is dropped and the RENAME goes on; else it is ended.
+- Until then the sentry is in its way, whichever connection breaks, falls silent or is ended: it fails, and renames nothing. And
+  if it is the RENAME that is ended, then nothing is renamed, whatever was read.
+
+The order is likely as each table is locked for writing, so that nobody else is in the midst of it, by a connection of its own,
+and let go only once the RENAME has those before it and waits.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+
+from engine import faults
+from engine.errors import EngineError, Refused
+from engine.mysql.cutover.swap import OutOfTime, Pair, Swap
+from engine.mysql.link import Link
+from engine.mysql.ownership.watch import WAITS_FOR_TABLE, Watch
+from engine.mysql.quoting import quote_table
+from engine.mysql.trouble import ServerRefused, Trouble, Waited
+from engine.mysql.waiting.running import INTERRUPTED, Running
+
+APPLY_SECONDS = 0.75
+"""So long the last changes of one table may take."""
+POLL_SECONDS = 0.002
+RENAMER_SETTINGS = {"lock_wait_timeout": 1}
+SENTRY = "SchemaBot: keeps the place of a table that is about to be replaced"
+EXISTS_ALREADY = 1050
+
+
+def swap_of(watch: Watch, pairs: Sequence[Pair]) -> Swap:
+    """The way that exchanges *pairs* on this server."""
+    return Swap(watch, pairs) if watch.hold.flavour.renames_under_lock else GatedSwap(watch, pairs)
+
+
+class GatedSwap(Swap):
+    """One try at exchanging the tables of *pairs*."""
+
+    def __init__(self, watch: Watch, pairs: Sequence[Pair]) -> None:
+        any_case = bool(int(watch.hold.link.value("SELECT @@lower_case_table_names")))
+
+        def place(schema: str, name: str) -> tuple[bytes, bytes]:
+            """By which the server orders its locks."""
+            names = (schema.lower(), name.lower()) if any_case else (schema, name)
+            return (names[0].encode(), names[1].encode())
+
+        super().__init__(watch, sorted(pairs, key=lambda pair: place(pair.schema, pair.source)))
+        self._gate = max(((pair.schema, pair.old) for pair in pairs), key=lambda name: place(*name))
+        self._shadow = max(((pair.schema, pair.shadow) for pair in pairs), key=lambda name: place(*name))
+
+    def _exchange(self) -> None:
+        with ExitStack() as stack:
+            keeper, *further = (
+                stack.enter_context(self._hold.further_link()) for _ in range(len(self._pairs))
+            )
+            links = [self._link, *further]
+            renamer = stack.enter_context(self._renamer())
+            with self._under_locks([keeper, *links]):
+                self._lock_and_apply(keeper, links)
+                running = stack.enter_context(Running(renamer, self._rename))
+                faults.reached("rename_queued")
+                self._let_go(links, renamer, running)
+                self._see_nothing_came()
+                faults.reached("before_rename")
+                keeper.run(f"DROP TABLE {quote_table(*self._gate)}")
+                faults.reached("sentry_dropped")
+            self._outcome(running)
+        faults.reached("after_rename")
+
+    @contextmanager
+    def _renamer(self) -> Iterator[Link]:
+        """The connection that renames. After a failure the server is through with it: it shows a moment in which a table has
+        no name, and a RENAME of which nobody hears would meet the next try. Only then the sentry is removed.
+        """
+        with self._hold.further_link() as renamer:
+            renamer.set(RENAMER_SETTINGS)
+            self._put_sentry()
+            try:
+                yield renamer
+            except EngineError:
+                self._hold.end_link(renamer)
+                with suppress(EngineError):
+                    remove_sentry(self._link, *self._gate)
+                raise
+
+    def _put_sentry(self) -> None:
+        """Have it. Refused when tables of others have the names that the replaced ones will get."""
+        for pair in self._pairs:
+            remove_sentry(self._link, pair.schema, pair.old)  # of an earlier try
+            if _comment(self._link, pair.schema, pair.old) is not None:
+                raise Refused(
+                    f"the table {pair.old} is in the way and not of this apply; remove it, then plan again"
+                )
+        self._link.run(
+            f"CREATE TABLE {quote_table(*self._gate)} (one TINYINT PRIMARY KEY) ENGINE = InnoDB COMMENT '{SENTRY}'"
+        )
+        faults.reached("sentries")
+
+    def _lock_and_apply(self, keeper: Link, links: Sequence[Link]) -> None:
+        self._lock(keeper, [self._gate])
+        for link, pair in zip(links, self._pairs, strict=True):
+            self._lock(link, [(pair.schema, name) for name in pair.locked])
+        faults.reached("locked")
+        for link, pair in zip(links, self._pairs, strict=True):
+            self._check_time()
+            # Not so long that the other connections seem silent.
+            pair.rest.final_apply(link, min(self._deadline - time.monotonic(), APPLY_SECONDS))
+        self._check_time()
+        faults.reached("applied")
+
+    def _let_go(self, links: Sequence[Link], renamer: Link, running: Running) -> None:
+        """Of the live tables, one after the other; at the end the RENAME has them all."""
+        for link, pair in zip(links, self._pairs, strict=True):
+            self._see(lambda: self._watch.state_of(renamer.id) == WAITS_FOR_TABLE, running)
+            self._see_nobody_before(renamer, pair)
+            self._unlock(link)
+            faults.reached("let_go")
+            self._see_taken((pair.schema, pair.source), running)
+        self._see_taken(self._shadow, running)
+
+    def _see_nobody_before(self, renamer: Link, pair: Pair) -> None:
+        """What came to change the table before our RENAME runs before it: this try would be in vain."""
+        if statement := self._watch.definition_waiting_for(pair.source, renamer.id):
+            raise OutOfTime(f"somebody else waits to change {pair.source} ({statement[:100]})")
+
+    def _see_taken(self, name: tuple[str, str], running: Running) -> None:
+        look = f"SET STATEMENT lock_wait_timeout = 0 FOR SHOW CREATE TABLE {quote_table(*name)}"
+
+        def taken(link: Link) -> bool:
+            try:
+                link.rows(look)
+            except Waited:
+                return True
+            return False
+
+        self._see(lambda: self._watch.ask(taken), running)
+
+    def _see(self, reached: Callable[[], bool], running: Running) -> None:
+        """The RENAME comes so far."""
+        while not reached():
+            if running.over(POLL_SECONDS):
+                self._outcome(running)
+                raise OutOfTime("the RENAME did not wait for the locked tables")
+            self._check_time()
+
+    def _see_nothing_came(self) -> None:
+        for pair in self._pairs:
+            self._check_time()
+            if not pair.rest.nothing_came(self._link, self._deadline - time.monotonic()):
+                raise OutOfTime(f"somebody got at {pair.source} before the RENAME")
+
+    def _outcome(self, running: Running) -> None:
+        """A RENAME that was ended while it waited, or that the sentry stopped, changed nothing."""
+        try:
+            running.outcome()
+        except (Trouble, ServerRefused) as error:
+            if error.code in (INTERRUPTED, EXISTS_ALREADY):
+                raise OutOfTime(str(error)) from error
+            raise
+
+
+def remove_sentry(link: Link, schema: str, name: str) -> None:
+    """Drop the table *name* if it is a sentry of ours."""
+    if _comment(link, schema, name) == SENTRY:
+        link.run(f"DROP TABLE IF EXISTS {quote_table(schema, name)}")
+
+
+def _comment(link: Link, schema: str, name: str) -> str | None:
+    """Of a table; None: it is not there."""
+    found = link.value(
+        "SELECT table_comment FROM information_schema.tables WHERE table_schema = %s AND table_name = %s",
+        schema,
+        name,
+    )
+    return None if found is None else str(found)
