@@ -750,6 +750,8 @@ def test_what_new_columns_hold_is_what_the_server_puts_there(
     request: pytest.FixtureRequest, of: str, column: str
 ) -> None:
     server = request.getfixturevalue(of)
+    if "UUID" in column and not server.is_one("mariadb 10.7"):
+        pytest.skip("MariaDB knows UUID since 10.7")
     with schema_with(server) as (link, live), schema_with(server) as (after, after_schema):
         desk = Desk(link, live, after, after_schema)
         desk.prepare(T, ROWS)
