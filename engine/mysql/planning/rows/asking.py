@@ -2,6 +2,8 @@
 
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from engine.mysql.flavour import Flavour
@@ -56,6 +58,16 @@ class Asking:
             return self.rows(query)
         finally:
             self.link.set({"time_zone": zone})
+
+    @contextmanager
+    def comparing(self, collation: str) -> Iterator[None]:
+        """Texts without a collation of their own compare by this one, as in the expressions of a table that has it."""
+        was = self.link.value("SELECT @@SESSION.collation_connection")
+        self.link.set({"collation_connection": collation if collation.startswith("utf8mb4_") else was})
+        try:
+            yield
+        finally:
+            self.link.set({"collation_connection": was})
 
     def kind(self, query: str) -> tuple[int, int]:
         """Type and character set of the one column of `SELECT <query>`, as the protocol numbers them. NotTaken."""

@@ -323,7 +323,8 @@ STORED = """CREATE TABLE t (
         c14 JSON AS (JSON_OBJECT('a', n)) STORED, c16 DATE AS (DATE(m)) STORED,
         c17 TEXT CHARACTER SET latin1 AS (CONCAT(a, 'é')) STORED, c18 DOUBLE AS (n / 7e0) STORED,
         c19 VARCHAR(9) AS (m = 0) STORED,
-        c20 BLOB AS (UNHEX(HEX(a))) STORED, c21 BIGINT UNSIGNED AS (n) STORED, c22 VARCHAR(40) AS (n / 7e0) STORED
+        c20 BLOB AS (UNHEX(HEX(a))) STORED, c21 BIGINT UNSIGNED AS (n) STORED, c22 VARCHAR(40) AS (n / 7e0) STORED,
+        c23 INT AS (HEX(id) = 'a') STORED
     ) CHARSET utf8mb4
 """
 
@@ -331,7 +332,7 @@ STORED = """CREATE TABLE t (
 def test_a_copy_that_computes_the_same_again_is_not_unsafe(desk: Desk) -> None:
     desk.prepare(
         STORED,
-        "INSERT INTO t (id, a, n, m) VALUES (5, 'a', 2, '2026-01-02 03:04:05.678'), (6, NULL, NULL, NULL)",
+        "INSERT INTO t (id, a, n, m) VALUES (5, 'a', 2, '2026-01-02 03:04:05.678'), (10, 'x', NULL, NULL), (6, NULL, NULL, NULL)",
     )
     assert desk.said("MODIFY n BIGINT", copied=True) == []
 
