@@ -6,7 +6,7 @@ came earlier go before it, with a small `max_write_lock_count` writes do, too, a
 first. So the order is only made likely here, and nothing is renamed unless it was kept:
 
 - A RENAME takes an exclusive lock on each of its names, one after the other, in the order of names. It begins to rename when it
-  has them all, and gives none back before it is over.
+  has them all.
 - The last of those names that is in use is one of ours: the gate, under which the last table will be kept. (A helper's name
   sorts after its table's: `engine.mysql.names`.) A connection of its own keeps it locked, over an empty table, the sentry.
 - Once the RENAME has the lock of the last shadow, whose name sorts after all live tables', too, it has theirs. That shows in a
@@ -16,6 +16,10 @@ first. So the order is only made likely here, and nothing is renamed unless it w
   come while the RENAME waits at the gate. If there is nothing, the sentry is dropped and the RENAME goes on; else it is ended.
 - Until then the sentry is in its way, whichever connection breaks, falls silent or is ended: it fails, and renames nothing. And
   if it is the RENAME that is ended, then nothing is renamed, whatever was read.
+- With all names a RENAME still gives them back, and begins anew, where somebody locks the whole server or takes a backup just
+  then (FLUSH TABLES WITH READ LOCK, BACKUP STAGE). So before the sentry is dropped, a read of the last shadow is made to wait
+  behind the RENAME. If the names are given back, that read gets the shadow in the same instant, before the RENAME can ask for
+  it again, keeps it in a transaction, and the RENAME is ended. If all goes well, the shadow is gone when the read has its turn.
 
 The order is likely as each table is locked for writing, so that nobody else is in the midst of it, by a connection of its own,
 and let go only once the RENAME has those before it and waits.
@@ -31,6 +35,7 @@ from engine.mysql.cutover.swap import OutOfTime, Pair, Swap
 from engine.mysql.link import Link
 from engine.mysql.ownership.watch import WAITS_FOR_TABLE, Watch
 from engine.mysql.quoting import quote_table
+from engine.mysql.silence import IN_TRANSACTION
 from engine.mysql.trouble import ServerRefused, Trouble, Waited
 from engine.mysql.waiting.running import INTERRUPTED, Running
 
@@ -38,8 +43,11 @@ APPLY_SECONDS = 0.75
 """So long the last changes of one table may take."""
 POLL_SECONDS = 0.002
 RENAMER_SETTINGS = {"lock_wait_timeout": 1}
+READER_SETTINGS = {"lock_wait_timeout": 60, IN_TRANSACTION: 10}
+"""Longer than a RENAME without an owner waits for its three kinds of locks."""
 SENTRY = "SchemaBot: keeps the place of a table that is about to be replaced"
 EXISTS_ALREADY = 1050
+NO_SUCH_TABLE = 1146
 
 
 def swap_of(watch: Watch, pairs: Sequence[Pair]) -> Swap:
@@ -63,7 +71,8 @@ class GatedSwap(Swap):
         self._shadow = max(((pair.schema, pair.shadow) for pair in pairs), key=lambda name: place(*name))
 
     def _exchange(self) -> None:
-        with ExitStack() as stack:
+        with ExitStack() as late, ExitStack() as stack:
+            reader = late.enter_context(self._hold.further_link())
             keeper, *further = (
                 stack.enter_context(self._hold.further_link()) for _ in range(len(self._pairs))
             )
@@ -75,9 +84,14 @@ class GatedSwap(Swap):
                 faults.reached("rename_queued")
                 self._let_go(links, renamer, running)
                 self._see_nothing_came()
+                reading = late.enter_context(
+                    self._read(reader)
+                )  # till the renamer is ended, whatever is raised
+                self._see_waiting(reader, running)
                 faults.reached("before_rename")
                 keeper.run(f"DROP TABLE {quote_table(*self._gate)}")
                 faults.reached("sentry_dropped")
+            self._see_kept(reading)
             self._outcome(running)
         faults.reached("after_rename")
 
@@ -125,7 +139,7 @@ class GatedSwap(Swap):
     def _let_go(self, links: Sequence[Link], renamer: Link, running: Running) -> None:
         """Of the live tables, one after the other; at the end the RENAME has them all."""
         for link, pair in zip(links, self._pairs, strict=True):
-            self._see(lambda: self._watch.state_of(renamer.id) == WAITS_FOR_TABLE, running)
+            self._see_waiting(renamer, running)
             self._see_nobody_before(renamer, pair)
             self._unlock(link)
             faults.reached("let_go")
@@ -162,6 +176,27 @@ class GatedSwap(Swap):
             self._check_time()
             if not pair.rest.nothing_came(self._link, self._deadline - time.monotonic()):
                 raise OutOfTime(f"somebody got at {pair.source} before the RENAME")
+
+    def _read(self, reader: Link) -> Running:
+        """A read of the shadow that waits for the RENAME, and would keep the shadow from it if it gave it back."""
+        reader.set(READER_SETTINGS)
+        reader.run("START TRANSACTION")
+        return Running(reader, f"SELECT 1 FROM {quote_table(*self._shadow)} LIMIT 0")
+
+    def _see_waiting(self, link: Link, running: Running) -> None:
+        self._see(lambda: self._watch.state_of(link.id) == WAITS_FOR_TABLE, running)
+
+    def _see_kept(self, reading: Running) -> None:
+        """The RENAME has gone on with the locks that it had, and the shadow is no more."""
+        try:
+            reading.outcome()
+        except ServerRefused as error:
+            if error.code != NO_SUCH_TABLE:
+                raise
+        else:
+            raise OutOfTime(
+                "the RENAME gave its locks back: somebody locks the whole server, or takes a backup"
+            )
 
     def _outcome(self, running: Running) -> None:
         """A RENAME that was ended while it waited, or that the sentry stopped, changed nothing."""

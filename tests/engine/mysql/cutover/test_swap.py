@@ -215,6 +215,36 @@ def test_who_locks_the_second_table_beside_us_does_not_pass_for_the_rename(maria
     assert shop.rows("SELECT COUNT(*) FROM tb WHERE writer < 100") == [(writers.written,)]
 
 
+@pytest.mark.parametrize(
+    "lock", ["FLUSH TABLES WITH READ LOCK", "BACKUP STAGE START; BACKUP STAGE BLOCK_DDL; DO SLEEP(0.1)"]
+)
+def test_a_rename_that_gives_its_locks_back_for_a_backup_is_ended(mariadb: Server, lock: str) -> None:
+    """It would ask for them again when the writes that waited are in the table that goes."""
+    shop = Shop(mariadb)
+    make(shop, "t")
+
+    def back_up() -> None:
+        with shop.link(settings={"lock_wait_timeout": 20}) as stranger:
+            for statement in lock.split("; "):
+                stranger.run(statement)
+
+    backup = threading.Thread(target=back_up)
+
+    def strike(point: str) -> None:
+        if point == "before_rename" and not backup.ident:
+            backup.start()
+            while not shop.rows(
+                "SELECT 1 FROM information_schema.processlist WHERE state = 'Waiting for backup lock'"
+            ):
+                pass
+
+    with watching(shop) as watch, Writers(shop, ("t",)).at_work(4) as writers, struck(strike):
+        until_it_fits(shop, watch, "t")
+        backup.join()
+    assert writers.failed == []
+    assert shop.rows("SELECT COUNT(*) FROM t") == [(writers.written,)]
+
+
 def test_a_group_waits_for_a_reader_of_its_last_table_no_longer_than_a_single_table_does(
     mariadb: Server,
 ) -> None:
