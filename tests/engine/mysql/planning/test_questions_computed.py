@@ -1,0 +1,250 @@
+"""What a change computes, or reads otherwise, is asked of the rows before: moments in UTC, generated columns."""
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from engine.mysql.flavour import flavour_of
+from engine.mysql.planning.rows.asking import Asking
+from tests.engine.mysql.planning.desk import ROWS, Desk, T
+from tests.engine.mysql.planning.places import schema_with
+from tests.servers.server import Server
+
+ZONED = [
+    ("TIMESTAMP NULL", "DATETIME", "2026-01-01 10:00:00 becomes 2026-01-01 05:00:00"),
+    ("DATETIME", "TIMESTAMP NULL", "2026-01-01 10:00:00 becomes 2026-01-01 15:00:00"),
+    ("TIMESTAMP NULL", "VARCHAR(40)", "2026-01-01 10:00:00 becomes 2026-01-01 05:00:00"),
+    ("VARCHAR(40)", "TIMESTAMP NULL", "2026-01-01 10:00:00 becomes 2026-01-01 15:00:00.000000"), ("DATETIME", "VARCHAR(40)", ""),
+    ("TIMESTAMP(6) NULL", "TIMESTAMP NULL", ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("before", "after", "example"), ZONED)
+def test_moments_that_read_otherwise_after_a_change_in_utc_are_told_before(
+    desk: Desk, before: str, after: str, example: str
+) -> None:
+    desk.prepare(f"CREATE TABLE t (id BIGINT PRIMARY KEY, c {before})")
+    alter = f"MODIFY c {after}"
+    zone = desk.link.value("SELECT @@GLOBAL.time_zone")
+    try:
+        desk.link.run("SET GLOBAL time_zone = '+05:00', SESSION time_zone = '+05:00'")
+        desk.link.run("INSERT INTO t VALUES (5, '2026-01-01 10:00:00'), (6, NULL)")
+        desk.link.run("SET SESSION time_zone = '+00:00'")
+
+        found = desk.said(alter)
+    finally:
+        desk.link.run(f"SET GLOBAL time_zone = '{zone}'")
+
+    told = [message for severity, linter, message in found if (severity, linter) == ("error", "unsafe")]
+    assert len(told) == bool(example)
+    assert all(
+        message.endswith(f"read otherwise: 1 row (for example id 5: {example})") and "is +05:00" in message for message in told
+    )  # fmt: skip
+    assert example == "" or not any("no value is lost" in message for _, _, message in found)
+    assert all(linter != "unsafe" for _, linter, _ in desk.said(alter))
+    assert not desk.fails(alter)
+    desk.link.run("SET SESSION time_zone = '+05:00'")
+    became = desk.link.value("SELECT CAST(c AS CHAR(19)) FROM t WHERE id = 5")
+    assert became == (example.partition(" becomes ")[2][:19] or "2026-01-01 10:00:00")
+
+
+COMPUTED_IN_A_ZONE = [
+    ("d DATE AS (DATE(c)) STORED", "MODIFY n BIGINT", "row (for example id 5: 2026-01-02 becomes 2026-01-01)"),
+    ("v DATE AS (DATE(c)) VIRTUAL, d DATE AS (v) STORED", "MODIFY n BIGINT", "row (for example id 5: 2026-01-02 becomes"),
+    ("x INT", "ADD d DATE AS (DATE(c)) STORED", "some values are others there"),
+    ("x INT", "ADD d DATE DEFAULT (DATE(c)), MODIFY n BIGINT", "some values are others there"),
+    ("d DATE AS (DATE(c)) VIRTUAL", "ADD KEY d (d)", "some values are others there"),
+    ("d DATE AS (DATE(c)) VIRTUAL, KEY d (d)", "MODIFY n BIGINT", "some values are others there"),
+    ("d DATE AS (DATE(c)) VIRTUAL", "MODIFY n BIGINT", ""),
+    ("d INT AS (n + 1) STORED", "MODIFY n BIGINT", ""),
+    ("x INT", "ADD d TIMESTAMP AS (c) STORED", ""),
+]  # fmt: skip
+
+
+@contextmanager
+def zone(desk: Desk, zone: str) -> Iterator[None]:
+    """The server's, and for what is written there."""
+    was = desk.link.value("SELECT @@GLOBAL.time_zone")
+    desk.link.run(f"SET GLOBAL time_zone = '{zone}', SESSION time_zone = '{zone}'")
+    try:
+        yield
+    finally:
+        desk.link.run(f"SET GLOBAL time_zone = '{was}', SESSION time_zone = '+00:00'")
+
+
+@pytest.mark.parametrize(("before", "alter", "told"), COMPUTED_IN_A_ZONE)
+def test_what_a_change_in_utc_computes_from_a_moment_is_told_before(
+    desk: Desk, before: str, alter: str, told: str
+) -> None:
+    desk.prepare(f"CREATE TABLE t (id BIGINT PRIMARY KEY, c TIMESTAMP NULL, n INT, {before})")
+    value = "SELECT GROUP_CONCAT(DISTINCT CAST(d AS CHAR(10))) FROM t"
+    with zone(desk, "+10:00"):
+        desk.link.run(
+            "INSERT INTO t (id, c, n) VALUES (5, '2026-01-02 03:00:00', 1), (6, NULL, 1), (7, '2026-01-02 23:00:00', 1)"
+        )
+        was = "2026-01-02" if alter.startswith("ADD d") else desk.link.value(value)
+        desk.link.run("SET SESSION time_zone = '+00:00'")
+
+        found = desk.said(alter, copied="KEY" not in alter)
+
+    unsafe = [message for severity, linter, message in found if (severity, linter) == ("error", "unsafe")]
+    assert len(unsafe) == bool(told), found
+    assert all(told in message and "in UTC" in message for message in unsafe), unsafe
+    assert not desk.fails(f"{alter}, ALGORITHM=COPY")
+    desk.link.run("SET SESSION time_zone = '+10:00'")
+    if "KEY" in before + alter:
+        value = value.replace("FROM t", "FROM t FORCE INDEX (d)")
+    assert (desk.link.value(value) != was) == bool(told)
+
+
+def test_what_is_computed_from_a_moment_is_unsafe_when_nobody_could_look(desk: Desk) -> None:
+    desk.prepare(
+        "CREATE TABLE t (id INT PRIMARY KEY, c TIMESTAMP NULL, d DATE AS (DATE(c)) STORED, n INT, s INT AS (n) STORED)"
+    )
+    for server, expected in (("+10:00", ["info", "error", "error"]), ("+00:00", ["info"])):
+        with zone(desk, server):
+            over = Asking(link=desk.link, flavour=flavour_of(desk.link), deadline=time.monotonic() - 1)
+            alter = f"ADD e{expected.count('error')} DATE AS (DATE(c)) STORED"
+            assert [found.severity.value for found in desk.ask(alter, asking=over, copied=True)] == expected
+
+
+STORED = """CREATE TABLE t (
+        id BIGINT PRIMARY KEY, a VARCHAR(20) COLLATE utf8mb4_general_ci, n INT, m DATETIME(6),
+        c1 DOUBLE AS (n * 0.1) STORED, c2 FLOAT AS (n / 3) STORED, c3 VARCHAR(30) COLLATE utf8mb4_bin AS (n * 1.5) STORED,
+        c4 ENUM('x','b') AS (n) STORED, c5 SET('x','a') COLLATE utf8mb4_general_ci AS (a) STORED,
+        c6 CHAR(30) AS (CONCAT(a, ' ')) STORED,
+        c7 BINARY(9) AS (a) STORED, c8 BIT(9) AS (n) STORED, c9 TIME AS (SEC_TO_TIME(n)) STORED, c10 YEAR AS (YEAR(m)) STORED,
+        c11 DECIMAL(5,1) AS (n / 7) STORED, c12 DATETIME(6) AS (m) STORED, c13 INT AS (n / 4) STORED,
+        c14 JSON AS (JSON_OBJECT('a', n)) STORED, c16 DATE AS (DATE(m)) STORED,
+        c17 TEXT CHARACTER SET latin1 AS (CONCAT(a, 'é')) STORED, c18 DOUBLE AS (n / 7e0) STORED,
+        c19 VARCHAR(9) AS (m = 0) STORED,
+        c20 BLOB AS (UNHEX(HEX(a))) STORED, c21 BIGINT UNSIGNED AS (n) STORED, c22 VARCHAR(40) AS (n / 7e0) STORED,
+        c23 INT AS (HEX(id) = 'a') STORED
+    ) CHARSET utf8mb4
+"""
+
+
+def test_a_copy_that_computes_the_same_again_is_not_unsafe(desk: Desk) -> None:
+    desk.prepare(
+        STORED,
+        "INSERT INTO t (id, a, n, m) VALUES (5, 'a', 2, '2026-01-02 03:04:05.678'), (10, 'x', NULL, NULL), (6, NULL, NULL, NULL)",
+    )
+    assert desk.said("MODIFY n BIGINT", copied=True) == []
+
+
+def test_a_copy_that_computes_other_values_in_a_column_that_stays_is_unsafe(desk: Desk) -> None:
+    desk.prepare(
+        "CREATE TABLE t (id BIGINT PRIMARY KEY, a CHAR(9) COLLATE utf8mb4_general_ci, s CHAR AS (IF(a = 'A1','x','y')) STORED)",
+        "INSERT INTO t (id, a) VALUES (5, 'a1'), (6, 'A1'), (7, NULL)",
+    )
+    alter = "MODIFY a CHAR(9) COLLATE utf8mb4_bin"
+    ((severity, linter, message),) = desk.said(alter, copied=True)
+    assert (severity, linter) == ("error", "unsafe")
+    assert message.endswith("other values: 1 row (for example id 5: x becomes y)")
+    assert not desk.fails(f"{alter}, ALGORITHM=COPY")
+    assert desk.link.value("SELECT GROUP_CONCAT(s ORDER BY id) FROM t") == "y,x,y"
+
+
+COMPUTED = [
+    ("VARCHAR(40)", "'abc'", "INT AS (v + 1)", "error"), ("VARCHAR(40)", "'2020-02-40'", "DATE AS (CAST(v AS DATE))", "error"),
+    ("VARCHAR(40)", "'abcdef'", "VARCHAR(3) AS (v)", "blocked"), ("INT", "300", "TINYINT AS (v + 1)", "blocked"),
+    ("DOUBLE", "1.7e308", "DOUBLE AS (v * 10)", "blocked"), ("VARCHAR(40)", "'zz'", "ENUM('a') AS (v)", "blocked"),
+    ("VARCHAR(40)", "'{\"a\": 1.5}'", "INT AS (JSON_UNQUOTE(JSON_EXTRACT(v, '$.a')))", ""), ("INT", "0", "INT AS (10 / v)", ""),
+    ("VARCHAR(40)", "'{\"a\": \"q\"}'", "INT AS (JSON_UNQUOTE(JSON_EXTRACT(v, '$.a')))", "blocked"),
+    ("DATE", "'2020-01-01'", "DATETIME AS (v)", ""), ("DECIMAL(8,4)", "1.55555", "DECIMAL(5,2) AS (v)", ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("column", "value", "computed", "severity"), COMPUTED)
+def test_a_column_that_cannot_be_computed_for_a_row_is_told_before(
+    desk: Desk, column: str, value: str, computed: str, severity: str
+) -> None:
+    desk.prepare(
+        f"CREATE TABLE t (id BIGINT NOT NULL PRIMARY KEY, v {column})", f"INSERT INTO t VALUES (5, {value})"
+    )
+    alter = f"ADD g {computed} STORED"
+
+    found = desk.said(alter)
+
+    assert [said for said, _, _ in found] == ([severity] if severity else []), found
+    assert desk.fails(alter) == bool(severity)
+
+
+ANEW = [
+    ("g INT AS (n * 2) STORED", "g INT AS (n * 4) STORED", "1 row (for example id 5: 6 becomes 12)"),
+    ("g INT AS (n * 2) VIRTUAL", "g INT AS (n + n) VIRTUAL", ""),
+    ("g CHAR(9) AS (CONCAT(n, 'x')) STORED", "g CHAR(9) AS (CONCAT(n, 'y')) STORED", "1 row (for example id 5: 3x becomes 3y)"),
+    ("g INT AS (n * 2) STORED, KEY (g)", "g BIGINT AS (n * 2) STORED", ""),
+    ("g FLOAT DEFAULT 0.1", "g DOUBLE", "1 row (for example id 5: 0.1 becomes 0.10000000149011612)"),
+    ("g FLOAT DEFAULT 0.5", "g DOUBLE", ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("before", "after", "told"), ANEW)
+def test_values_that_read_otherwise_are_shown(desk: Desk, before: str, after: str, told: str) -> None:
+    desk.prepare(
+        f"CREATE TABLE t (id BIGINT PRIMARY KEY, n INT, {before})", "INSERT INTO t (id, n) VALUES (5, 3)"
+    )
+    value = "SELECT CAST(g AS CHAR) FROM t"
+    was = desk.link.value(value)
+
+    found = desk.said(f"MODIFY {after}")
+
+    assert [severity for severity, _, _ in found] == ["warning"] * bool(told), found
+    assert all(message.endswith(f": {told}") for _, _, message in found)
+    assert not desk.fails(f"MODIFY {after}")
+    assert (desk.link.value(value) != was) == bool(told)
+    assert told.endswith(f"{was} becomes {desk.link.value(value)})") or not told
+
+
+@pytest.mark.parametrize(("index", "severity"), [("", "warning"), (", ADD KEY g (g)", "error")])
+def test_what_is_computed_when_it_is_read_fails_only_in_an_index(
+    desk: Desk, index: str, severity: str
+) -> None:
+    desk.prepare(T, ROWS)
+    alter = f"ADD g INT AS (CAST(v AS SIGNED)) VIRTUAL{index}"
+    ((said, linter, message),) = desk.said(alter)
+    assert (said, linter) == (severity, "computed")
+    assert "Truncated incorrect INTEGER value: 'a'" in message
+    assert desk.fails(alter) == bool(index)
+
+
+@pytest.mark.parametrize(
+    ("alter", "finding", "words"),
+    [
+        (
+            "ADD g INT AS (n + 1) STORED NOT NULL", ("blocked", "not_null"),
+            r"and NOT NULL would fail: 2 rows \(for example id 2\)\Z",
+        ),
+        ("ADD KEY k ((CAST(v AS SIGNED)))", ("error", "computed"), "Truncated incorrect INTEGER value: 'a'"),
+    ],
+    ids=["null where it must not be", "in an index"],
+)  # fmt: skip
+def test_what_cannot_be_computed_for_a_row(
+    mysql: Server, alter: str, finding: tuple[str, str], words: str
+) -> None:
+    with schema_with(mysql) as (link, live), schema_with(mysql) as (after, after_schema):
+        desk = Desk(link, live, after, after_schema)
+        desk.prepare(T, ROWS)
+        ((severity, linter, message),) = desk.said(alter)
+        assert (severity, linter) == finding
+        assert re.search(words, message)
+        assert desk.fails(alter)
+
+
+def test_what_is_computed_from_what_is_computed_is_asked_about(desk: Desk) -> None:
+    desk.prepare(T, ROWS)
+    assert desk.said("ADD g INT AS (n + 1) STORED, ADD h INT AS (g + 1) STORED") == []
+    assert [severity for severity, _, _ in desk.said("ADD i TINYINT AS (h * 100) STORED")] == ["blocked"]
+    desk.prepare(
+        "CREATE TABLE t (id INT PRIMARY KEY, n INT, g INT AS (n + 1) STORED)",
+        "INSERT INTO t (id, n) VALUES (1, 1)",
+    )
+    ((severity, linter, message),) = desk.said(
+        "ADD h INT AS (n + 1) STORED AFTER n", "MODIFY g INT AS (h + 1) STORED"
+    )
+    assert (severity, linter) == ("warning", "computed")
+    assert message.endswith("1 row (for example id 1: 2 becomes 3)")
