@@ -84,9 +84,8 @@ class GatedSwap(Swap):
                 faults.reached("rename_queued")
                 self._let_go(links, renamer, running)
                 self._see_nothing_came()
-                reading = late.enter_context(
-                    self._read(reader)
-                )  # till the renamer is ended, whatever is raised
+                # Whatever is raised, it is let go only after the renamer is ended.
+                reading = late.enter_context(self._read(reader))
                 self._see_waiting(reader, running)
                 faults.reached("before_rename")
                 keeper.run(f"DROP TABLE {quote_table(*self._gate)}")
