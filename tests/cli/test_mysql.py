@@ -24,7 +24,8 @@ def database(server: Server) -> str:
     with server.connect(database=name, autocommit=True) as connection, connection.cursor() as cursor:
         for table in TABLES:
             cursor.execute(table)
-        cursor.executemany("INSERT INTO orders VALUES (%s, 1)", [(n,) for n in range(ROWS)])
+        # The driver sends many rows at once only where all values are parameters.
+        cursor.executemany("INSERT INTO orders VALUES (%s, %s)", [(n, 1) for n in range(ROWS)])
     return name
 
 
