@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from engine.mysql.quoting import quote_name
 from engine.mysql.shown import pieces, unquoted
-from engine.mysql.tables import Column, Table
+from engine.mysql.tables import Column, Index, Table
 
 
 def mentions(text: str, names: Collection[str], *, bare: bool = False) -> bool:
@@ -29,3 +29,11 @@ def computed_from(table: Table, names: Collection[str]) -> set[str]:
         if column.generated and mentions(definition_of(column), {*names, *found}):
             found.add(column.name.lower())
     return found
+
+
+def goes_by(index: Index, columns: Collection[str], names: Collection[str]) -> bool:
+    """Whether *index* has one of *columns* as a part, or an expression of it uses one of *names*; all in lower case."""
+    return any(
+        mentions(part.expression, names) if part.expression else (part.column or "").lower() in columns
+        for part in index.parts
+    )

@@ -29,7 +29,7 @@ from engine.mysql.planning.rehearsal import Rehearsal
 from engine.mysql.planning.renames import read_renames
 from engine.mysql.planning.rewriting import with_partitions_of
 from engine.mysql.planning.rows.asking import Asking
-from engine.mysql.planning.rows.zones import in_utc
+from engine.mysql.planning.rows.zones import server_zone
 from engine.mysql.planning.scratch import Scratch, Stage
 from engine.mysql.planning.targets import Live, children_elsewhere, read_live, schema_names
 from engine.mysql.planning.untold import refuse_untold
@@ -110,8 +110,7 @@ class _Planning:
         self._live = live
         self._desired = desired
         self._renames = {schema: read_renames(desired[schema], one.tables) for schema, one in live.items()}
-        ((zone, of_system),) = link.rows("SELECT @@GLOBAL.time_zone, @@system_time_zone")
-        self._in_utc = in_utc(zone, of_system)
+        self._zone = server_zone(link)
         self._schemas = Schemas(
             live={schema: dict(one.tables) for schema, one in live.items()},
             wanted={schema: self._wanted(schema) for schema in live},
@@ -253,7 +252,7 @@ class _Planning:
     def _case_of(self, key: Key, now: Table | None, wanted: Table | None) -> Case:
         schema, name = key
         locate, renamed = self._desired[schema].locate, self._renames[schema].of(name)
-        return Case(now=now, wanted=wanted, locate=locate, renamed=renamed, in_utc=self._in_utc)
+        return Case(now=now, wanted=wanted, locate=locate, renamed=renamed, zone=self._zone)
 
     def _fingerprints(self) -> dict[str, str]:
         """Of every live table that is managed; with its schema in front where the plan has several."""

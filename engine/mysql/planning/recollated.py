@@ -6,7 +6,7 @@ generated column has stored, or an index has of an expression, stays as the old 
 
 import re
 
-from engine.mysql.planning.mentions import computed_from, mentions
+from engine.mysql.planning.mentions import computed_from, goes_by, mentions
 from engine.mysql.shown import unquoted
 from engine.mysql.tables import Table
 
@@ -30,11 +30,7 @@ def misplaces(clauses: str, before: Table, after: Table) -> bool:
     return (
         mentions(after.partitions, names | computed, bare=True)
         or any(column.generated == "STORED" for column in after.columns if column.name.lower() in computed)
-        or any(
-            mentions(part.expression, names) if part.expression else (part.column or "").lower() in computed
-            for index in after.indexes
-            for part in index.parts
-        )
+        or any(goes_by(index, computed, names) for index in after.indexes)
     )
 
 

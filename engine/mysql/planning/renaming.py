@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from engine.mysql.flavour import Flavour
 from engine.mysql.planning.alters import Alters, check_drop
-from engine.mysql.planning.mentions import computed_from, definition_of, mentions
+from engine.mysql.planning.mentions import computed_from, definition_of, goes_by, mentions
 from engine.mysql.planning.order import Key
 from engine.mysql.planning.partitions import drops_before_all_go
 from engine.mysql.planning.rehearsal import Rehearsal
@@ -106,7 +106,7 @@ def _making_way(now: Table, names: Collection[str], computed: Collection[str], f
 
     FULLTEXT indexes go one by one, as in `alters`.
     """
-    indexes = [index for index in now.indexes if _uses(index, names, computed)]
+    indexes = [index for index in now.indexes if goes_by(index, computed, names)]
     drops = [
         *(check_drop(check.name, flavour) for check in now.checks if mentions(check.line, names)),
         *(_drop(index) for index in indexes if index.kind != "FULLTEXT"),
@@ -123,13 +123,6 @@ def _making_way(now: Table, names: Collection[str], computed: Collection[str], f
     ]
     texts = [[_drop(index)] for index in indexes if index.kind == "FULLTEXT"]
     return [*texts, *([drops] if drops else [])]
-
-
-def _uses(index: Index, names: Collection[str], computed: Collection[str]) -> bool:
-    return any(
-        mentions(part.expression, names) if part.expression else (part.column or "").lower() in computed
-        for part in index.parts
-    )
 
 
 def _drop(index: Index) -> str:

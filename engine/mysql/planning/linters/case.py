@@ -24,7 +24,7 @@ class Case:
         str
     ] = ()  # of the ALTERs that were made for it: ["ADD COLUMN a int", "DROP PARTITION p0"]
     copied: bool = False  # every row is written into a new table, by the server or by us
-    in_utc: bool = False  # sessions of the server tell the time in UTC, as those that change tables do
+    zone: str = "SYSTEM"  # the server's time zone; empty: UTC, as sessions that change tables have
     rebuilt: bool = False  # all indexes are made anew: it is copied, or rebuilt in place
 
     @property

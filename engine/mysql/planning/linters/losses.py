@@ -50,7 +50,7 @@ def altered_types(case: Case) -> Iterator[Finding]:
             if not column.generated:
                 what = f"column {quote_name(column.name)} is not computed any more, what it shows now is lost"
                 yield _unsafe(case, what, column.name)
-        elif not column.generated and not lossless(old, column, in_utc=case.in_utc):
+        elif not column.generated and not lossless(old, column, in_utc=not case.zone):
             yield _unsafe(
                 case, f"MODIFY COLUMN {quote_name(column.name)}: {_change(old, column)}", column.name
             )

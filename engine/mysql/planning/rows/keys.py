@@ -1,10 +1,10 @@
 """Ask the rows about keys: duplicates under unique ones, orphans under foreign ones."""
 
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence
 
 from engine.base import Finding, Severity
 from engine.mysql.planning.linters.case import Case
-from engine.mysql.planning.mentions import mentions
+from engine.mysql.planning.mentions import goes_by
 from engine.mysql.planning.rows.after import altered_columns, live_rows, rows_after, value_after
 from engine.mysql.planning.rows.answers import Answers, shown
 from engine.mysql.planning.rows.asking import Unanswered
@@ -19,15 +19,8 @@ def unique_keys(answers: Answers) -> Iterator[Finding]:
     """Unique keys that are new, or compare their columns in another way, over duplicates."""
     changed = altered_columns(answers.case)
     for index in answers.wanted.indexes:
-        if index.unique and (answers.case.is_new(index) or _over(index, changed)):
+        if index.unique and (answers.case.is_new(index) or goes_by(index, changed, changed)):
             yield from _duplicates(answers, index)
-
-
-def _over(index: Index, names: Set[str]) -> bool:
-    """Whether one of the columns, in lower case, is in it or in an expression of it."""
-    return not names.isdisjoint(map(str.lower, index.columns)) or any(
-        mentions(part.expression, names) for part in index.parts if part.expression
-    )
 
 
 def foreign_keys(answers: Answers, parents: Parents) -> Iterator[Finding]:

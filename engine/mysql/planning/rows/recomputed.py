@@ -7,11 +7,11 @@ nobody changed them; and what is computed from a TIMESTAMP is another value in e
 from collections.abc import Iterator
 
 from engine.base import Finding, Severity
-from engine.mysql.planning.mentions import mentions
+from engine.mysql.planning.mentions import computed_from, mentions
 from engine.mysql.planning.rows.after import BEFORE, as_stored, default_of, expression_of, rows_after
 from engine.mysql.planning.rows.answers import Answers
 from engine.mysql.planning.rows.asking import Unanswered
-from engine.mysql.planning.rows.zones import ON_YOUR_OWN, zone_of_server
+from engine.mysql.planning.rows.zones import ON_YOUR_OWN
 from engine.mysql.quoting import quote_name
 from engine.mysql.tables import Column
 
@@ -60,7 +60,7 @@ def _other_than_before(answers: Answers, old: Column, column: Column) -> Iterato
             )
         )
     for finding in found:
-        if finding.severity is Severity.ERROR or (of_moments and zone_of_server(answers)):
+        if finding.severity is Severity.ERROR or (of_moments and answers.case.zone):
             yield answers.finding(Severity.ERROR, "unsafe", f"{_UNSAFE}: {finding.message}", column.name)
         else:
             yield finding
@@ -95,7 +95,7 @@ def _in_column(value: str, column: Column) -> str:
 
 
 def _other_in_utc(answers: Answers, value: str, what: str, name: str) -> Iterator[Finding]:
-    zone = zone_of_server(answers)
+    zone = answers.case.zone
     if not zone:
         return
     question = f"SUM(CRC32({value})) FROM {rows_after(answers.case)}"
@@ -115,9 +115,6 @@ def _other_in_utc(answers: Answers, value: str, what: str, name: str) -> Iterato
 
 def _of_moments(answers: Answers, expression: str) -> bool:
     """Whether it names a TIMESTAMP, or what is computed from one."""
-    columns = answers.wanted.columns
-    names = {column.name.lower() for column in columns if column.data_type == "timestamp"}
-    for column in columns:  # one may be computed from those before it
-        if column.generated and mentions(expression_of(column), names):
-            names.add(column.name.lower())
-    return mentions(expression, names)
+    table = answers.wanted
+    moments = {column.name.lower() for column in table.columns if column.data_type == "timestamp"}
+    return mentions(expression, moments | computed_from(table, moments))

@@ -6,6 +6,7 @@ Changes run in UTC. The application is taken to read and write in the time zone 
 from collections.abc import Iterator
 
 from engine.base import Finding, Severity
+from engine.mysql.link import Link
 from engine.mysql.planning.rows.after import live_value
 from engine.mysql.planning.rows.answers import Answers
 from engine.mysql.tables import Column
@@ -14,9 +15,12 @@ _UTC = ("UTC", "+00:00")  # others may be the same at some times of the year
 ON_YOUR_OWN = "do that by an ALTER TABLE of your own in the application's time zone, then pull"
 
 
-def in_utc(zone: str, of_system: str) -> bool:
-    """Whether the server's @@GLOBAL.time_zone, or its @@system_time_zone where that says SYSTEM, is UTC at all times."""
-    return zone in _UTC or (zone, of_system) == ("SYSTEM", "UTC")
+def server_zone(link: Link) -> str:
+    """The time zone that the server has for all; empty: UTC at all times, as changes run in."""
+    ((zone, of_system),) = link.rows("SELECT @@GLOBAL.time_zone, @@system_time_zone")
+    if zone in _UTC or (zone, of_system) == ("SYSTEM", "UTC"):
+        return ""
+    return str(of_system if zone == "SYSTEM" else zone)
 
 
 def shifted(answers: Answers, old: Column, column: Column) -> Iterator[Finding]:
@@ -24,7 +28,7 @@ def shifted(answers: Answers, old: Column, column: Column) -> Iterator[Finding]:
     if (old.data_type == "timestamp") == (column.data_type == "timestamp"):
         return
     what = f'type of column "{column.name}" changes from {old.column_type} to {column.column_type} in UTC'
-    zone = zone_of_server(answers)
+    zone = answers.case.zone
     if not zone:
         return
     value = live_value(old)
@@ -37,9 +41,3 @@ def shifted(answers: Answers, old: Column, column: Column) -> Iterator[Finding]:
     yield from answers.live(
         f"{there} <> {value}", Severity.ERROR, "unsafe", what, column.name, fails=False, reads=reads
     )
-
-
-def zone_of_server(answers: Answers) -> str:
-    """The time zone that the server has for all; empty: UTC, in which changes run."""
-    ((zone, of_system),) = answers.asking.link.rows("SELECT @@GLOBAL.time_zone, @@system_time_zone")
-    return "" if in_utc(zone, of_system) else str(of_system if zone == "SYSTEM" else zone)

@@ -10,6 +10,7 @@ from engine.mysql.link import Link
 from engine.mysql.planning.linters.case import Case
 from engine.mysql.planning.questions import ask_rows
 from engine.mysql.planning.rows.asking import Asking
+from engine.mysql.planning.rows.zones import server_zone
 from engine.mysql.tables import Table
 from engine.mysql.trouble import ServerRefused
 
@@ -55,7 +56,7 @@ class Desk:
             return None
         return Case(
             now=now.get(name), wanted=wanted.get(name), renamed=renamed or {}, parts=parts, copied=copied, rebuilt=copied,
-            locate=lambda table, name: (f"{table}.sql", 7),
+            locate=lambda table, name: (f"{table}.sql", 7), zone=server_zone(self.link),
         )  # fmt: skip
 
     def wanted(self) -> dict[str, Table]:
