@@ -18,8 +18,8 @@ PATIENT_SECONDS = 10.0
 """After so long it is tried once a second only."""
 RECONNECTS = 3
 
-Work = Callable[[Link, Tile], int]
-"""Does a range; tells how many rows it had. Waited: half of it is tried next."""
+Work = Callable[[Link, Tile], tuple[int, float]]
+"""Does a range; how many rows it had, and for how many seconds the server worked at them. Waited: half of it is tried next."""
 
 
 class Crew:
@@ -119,9 +119,8 @@ class Crew:
         breaks = 0
         while parts and not self._stop.is_set():
             part = parts.pop()
-            at = time.monotonic()
             try:
-                rows = self._work(link, part)
+                rows, seconds = self._work(link, part)
             except Waited as error:
                 waited = time.monotonic() - began
                 if waited > GIVE_UP_SECONDS and error.code not in OF_LOCKS:
@@ -138,7 +137,7 @@ class Crew:
                 link = self._instead_of(link)
                 parts.append(part)
                 continue
-            self._note(part, rows, time.monotonic() - at)
+            self._note(part, rows, seconds)
         with self._lock:
             self._waiting.pop(tile.number, None)
         if not parts:

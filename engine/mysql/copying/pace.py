@@ -20,8 +20,8 @@ class Rhythm:
     """What a volume means."""
 
     threads: int
-    chunk_seconds: float  # how long a chunk takes
-    rest: float  # pause after a chunk, as a share of the time it took
+    chunk_seconds: float  # so long the server works at a chunk, its commit aside
+    rest: float  # pause after a chunk, as a share of that time
 
 
 _RHYTHMS = {

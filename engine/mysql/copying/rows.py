@@ -1,6 +1,7 @@
 """Copies the rows that were there when the copy began, range by range, by threads, while changes go on being applied."""
 
 import threading
+import time
 from dataclasses import replace
 
 from engine.base import Control, Signal
@@ -65,13 +66,16 @@ class RowCopy:
         held = self._obstruction.told(crew.waiting_since, f"rows of {work.copy.source}")
         return f"{said}, {held}" if held else said
 
-    def _copy_chunk(self, link: Link, tile: Tile) -> int:
+    def _copy_chunk(self, link: Link, tile: Tile) -> tuple[int, float]:
         work = self._work
         where = work.shape.key.between(tile.low, tile.high)
         for _ in range(ROUNDS):
             try:
                 with work.turns.chunk(), work.hold.transaction(link, "chunk"):
-                    return fill_range(link, work.shape, where, locked=self._locked)
+                    began = time.monotonic()
+                    rows = fill_range(link, work.shape, where, locked=self._locked)
+                    seconds = time.monotonic() - began
+                return rows, seconds
             except Collision as collision:
                 found = collision
             while not work.capture.sync(link):

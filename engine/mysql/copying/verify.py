@@ -6,6 +6,7 @@ wrong: it is copied again, and the whole comparison begins anew.
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Protocol
@@ -166,10 +167,11 @@ class Verification:
 
     # -- a chunk, in a thread of its own ------------------------------------------------------------------------
 
-    def _compare(self, link: Link, tile: Tile) -> int:
+    def _compare(self, link: Link, tile: Tile) -> tuple[int, float]:
         shape = self._shape
         link.run("START TRANSACTION WITH CONSISTENT SNAPSHOT")
         try:
+            began = time.monotonic()
             where = shape.key.between(tile.low, tile.high)
             there = shape.new_key.between(tile.low, tile.high)
             ours = self._sums.where(link, where, shadow=False)
@@ -186,7 +188,7 @@ class Verification:
                 self._doubt(self._sums.differing(link, list(found)))
         finally:
             link.run("COMMIT")
-        return max(ours[0], theirs[0])
+        return max(ours[0], theirs[0]), time.monotonic() - began
 
     # -- what is doubtful ---------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from engine.mysql.copying.crew import Crew
+from engine.mysql.copying.tiles import Tile
 from engine.mysql.trouble import Lost
 
 
@@ -67,3 +68,33 @@ def test_a_connection_that_was_ended_between_two_ranges_is_made_anew() -> None:
             pass
     first, second = walk.asked
     assert first is not second
+
+
+class Single(Unneeded):
+    """A walk of one range, which hears what it took."""
+
+    def __init__(self) -> None:
+        self.noted: list[tuple[int, float]] = []
+
+    def next(self, link: object) -> Tile:
+        self.exhausted = True
+        return Tile(number=0, low=None, high=("7",))
+
+    def note(self, tile: Tile, rows: int, seconds: float) -> None:
+        self.noted.append((rows, seconds))
+
+    def done(self, tile: Tile) -> None:
+        pass
+
+
+def test_what_a_range_waits_for_its_turn_and_its_commit_makes_the_next_one_no_smaller() -> None:
+    walk = Single()
+
+    def work(link: object, tile: Tile) -> tuple[int, float]:
+        threading.Event().wait(0.05)  # the turn, the commit
+        return 300, 0.004
+
+    with Crew("test", walk, work, Hung, lambda _: None, 1) as crew:  # type: ignore[arg-type]
+        while not crew.finished:
+            pass
+    assert walk.noted == [(300, 0.004)]
