@@ -102,18 +102,15 @@ def plainly(link: Link) -> Iterator[None]:
     that the server made by itself is out of sight, as it is in the files. Texts come as the server has them: where MySQL
     translates them for us, it makes a ? of each byte of what does not fit its own character set of three bytes.
     """
-    mode = str(link.value("SELECT @@SESSION.sql_mode"))
-    own_keys = link.row(f"SHOW VARIABLES LIKE '{_OWN_KEYS}'")  # none on MariaDB
+    # SHOW VARIABLES would have the server look at all that it has, for each table that is read.
+    ((mode, *own_keys),) = link.rows(f"SELECT @@SESSION.sql_mode /*!80000 , @@SESSION.{_OWN_KEYS} */")
     told = "character_set_results"
-    link.run(
-        f"SET sql_mode = 'NO_AUTO_VALUE_ON_ZERO', {told} = NULL{f', {_OWN_KEYS} = 0' if own_keys else ''}"
-    )
+    link.run(f"SET sql_mode = 'NO_AUTO_VALUE_ON_ZERO', {told} = NULL /*!80000 , {_OWN_KEYS} = 0 */")
     try:
         yield
     finally:
-        link.run(
-            f"SET sql_mode = '{mode}', {told} = utf8mb4{f', {_OWN_KEYS} = {own_keys[1]}' if own_keys else ''}"
-        )
+        before = "".join(f", {_OWN_KEYS} = {value}" for value in own_keys)  # MariaDB has none
+        link.run(f"SET sql_mode = '{mode}', {told} = utf8mb4{before}")
 
 
 def show_create(link: Link, schema: str, name: str) -> str | None:
