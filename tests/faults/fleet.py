@@ -163,7 +163,7 @@ def fleet(
     *,
     daemons: int,
     targets: int,
-    rows: int = 200_000,
+    rows: int,
     workers: int = 1,
     lease_seconds: float = 60.0,
 ) -> Iterator[Fleet]:

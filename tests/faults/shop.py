@@ -4,20 +4,19 @@ This is the one in a SQLite file; `server_shop` has the one on a server.
 """
 
 import random
-import shutil
 import sqlite3
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import closing, suppress
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from storage.states import State
 
-BEFORE = """
-CREATE TABLE items (id INTEGER PRIMARY KEY, name TEXT NOT NULL, amount TEXT NOT NULL);
-CREATE INDEX items_by_name ON items (name);
-"""
+BEFORE = "CREATE TABLE items (id INTEGER PRIMARY KEY, name TEXT NOT NULL, amount TEXT NOT NULL)"
+INDEX = "CREATE INDEX items_by_name ON items (name)"
 AFTER = """
 CREATE TABLE items (
   id INTEGER PRIMARY KEY, name TEXT NOT NULL, amount INTEGER NOT NULL CHECK (amount >= 0), note TEXT
@@ -30,19 +29,21 @@ OLD_NAMES = {"items", "items_by_name"}
 NEW_NAMES = OLD_NAMES | {"items_by_amount"}
 
 
-def fill(path: Path, rows: int) -> None:
-    """A shop of that many rows at *path*; made once per folder and copied."""
-    template = path.with_name(f"template-{rows}.sqlite")
-    if not template.exists():
-        with closing(sqlite3.connect(template, isolation_level=None)) as connection:
-            connection.executescript(BEFORE)
+@cache
+def filled(rows: int) -> bytes:
+    """The file of a shop with that many rows."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "template.sqlite"
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            connection.execute(BEFORE)
             connection.execute(
                 "INSERT INTO items WITH RECURSIVE n(v) AS (SELECT 1 UNION ALL SELECT v + 1 FROM n LIMIT ?)"
                 " SELECT v, 'name ' || (v * 7919 % 1000), CAST(v % 100 AS TEXT) FROM n",
                 (rows,),
             )
+            connection.execute(INDEX)
             connection.execute("PRAGMA journal_mode = WAL")
-    shutil.copyfile(template, path)
+        return path.read_bytes()
 
 
 class Shop(ABC):
@@ -95,7 +96,7 @@ class SqliteShop(Shop):
 
     def __init__(self, path: Path, rows: int) -> None:
         super().__init__(rows)
-        fill(path, rows)
+        path.write_bytes(filled(rows))
         self.path = path
 
     def _trade(self, chance: random.Random) -> None:

@@ -20,11 +20,12 @@ def completed(running: Fleet, *uids: str) -> bool:
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.parametrize("server_ground", ["mysql"], indirect=True)  # the store's code is the same on both
 def test_daemons_on_one_store_share_the_work_and_an_idle_one_sees_new_work_within_a_second(
     server_ground: ServerGround, tmp_path: Path
 ) -> None:
     """All is submitted to the daemon that is busy; the others learn of it from the store alone (OW-1)."""
-    with fleet(server_ground, tmp_path, daemons=3, targets=5) as running:
+    with fleet(server_ground, tmp_path, daemons=3, targets=5, rows=100_000) as running:
         first = running.daemons[0].apply("db0")
         until("somebody drives it", lambda: running.driver(first))
         busy = running.driver(first)
@@ -46,7 +47,7 @@ def test_daemons_on_one_store_share_the_work_and_an_idle_one_sees_new_work_withi
 @pytest.mark.timeout(120)
 def test_co_4_commands_are_taken_by_any_daemon(server_ground: ServerGround, tmp_path: Path) -> None:
     """Stop, start, cutover and cancel, each through a daemon that does not drive the apply."""
-    with fleet(server_ground, tmp_path, daemons=2, targets=2, rows=400_000) as running:
+    with fleet(server_ground, tmp_path, daemons=2, targets=2, rows=250_000) as running:
         uid = running.daemons[0].apply("db0", defer_cutover="true")
 
         def peer() -> int:
@@ -68,11 +69,12 @@ def test_co_4_commands_are_taken_by_any_daemon(server_ground: ServerGround, tmp_
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.parametrize("server_ground", ["mariadb"], indirect=True)  # the store's code is the same on both
 def test_26_a_rolling_restart_under_load_loses_no_attempt_and_no_time(
     server_ground: ServerGround, tmp_path: Path
 ) -> None:
     """Each daemon ended by SIGTERM and replaced while all of them copy. With a lease of a minute only a hand-back explains it."""
-    with fleet(server_ground, tmp_path, daemons=2, targets=4, rows=300_000) as running:
+    with fleet(server_ground, tmp_path, daemons=2, targets=4, rows=150_000) as running:
         uids = [running.daemons[n % 2].apply(f"db{n}") for n in range(4)]
         for old in list(running.daemons):
             until("it drives something", partial(drives_any, running, uids, old.pid))
@@ -105,7 +107,7 @@ def test_6_after_kill_9_of_one_daemon_the_others_go_on_when_its_lease_is_over(
     server_ground: ServerGround, tmp_path: Path
 ) -> None:
     lease = 2.0
-    with fleet(server_ground, tmp_path, daemons=2, targets=2, rows=300_000, lease_seconds=lease) as running:
+    with fleet(server_ground, tmp_path, daemons=2, targets=2, rows=150_000, lease_seconds=lease) as running:
         uid = running.daemons[0].apply("db0")
         until("rows are copied", lambda: running.copying(uid))
         victim = running.driver(uid)

@@ -42,7 +42,7 @@ def until(what: str, true: Callable[[], object], seconds: float = 60.0) -> None:
         except Unavailable:
             pass
         assert time.monotonic() < end, f"not within {seconds:.0f} s: {what}"
-        time.sleep(0.02)
+        time.sleep(0.05)
 
 
 def patient(ask: Callable[[], T], limit: float = 60.0) -> T:
