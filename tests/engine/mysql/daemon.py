@@ -15,7 +15,7 @@ from urllib.request import Request, urlopen
 from tests.servers.server import Server
 
 LIMIT_SECONDS = 110.0
-REST = 0.05
+REST = 0.1
 
 
 class Daemon:

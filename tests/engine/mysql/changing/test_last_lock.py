@@ -16,7 +16,7 @@ from tests.engine.mysql.changing.plans import Shop
 from tests.engine.mysql.changing.test_session import NUMBERS, ORDERS, caller
 from tests.servers.server import Server
 
-ROWS = 150_000
+ROWS = 60_000
 HELD_SECONDS = 2.5
 """Longer than any statement would wait for a lock by itself."""
 WAITING = "done but for the last moment, waiting for a lock on orders"

@@ -24,12 +24,14 @@ CREATE TABLE t (
 
 
 def fill(rows: int) -> str:
-    """SQL that makes the first rows."""
+    """SQL that makes the first rows, fewer than 100,000."""
+    digits = "abcef"[: len(str(rows))]
+    places = " + ".join(f"{10**n} * {name}.d" for n, name in enumerate(digits))
     return f"""
     INSERT INTO t (id, u, pad)
     SELECT i, i, REPEAT(CHAR(97 + i MOD 26), 1 + i MOD 60) FROM (
-        SELECT 1 + a.d + 10 * b.d + 100 * c.d + 1000 * e.d + 10000 * f.d AS i FROM
-        {", ".join(f"({' UNION ALL '.join(f'SELECT {n} AS d' for n in range(10))}) {name}" for name in "abcef")}
+        SELECT 1 + {places} AS i FROM
+        {", ".join(f"({' UNION ALL '.join(f'SELECT {n} AS d' for n in range(10))}) {name}" for name in digits)}
     ) numbers WHERE i <= {rows}
     """
 

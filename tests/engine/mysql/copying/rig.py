@@ -19,6 +19,7 @@ from engine.mysql.ownership.watch import Watch
 from engine.mysql.quoting import quote_name, quote_table
 from engine.mysql.spec import Copy, Step
 from engine.mysql.tables import Column, Table
+from tests.engine.mysql.planning.places import address_of
 from tests.servers.server import Server
 
 LIMIT_SECONDS = 60.0
@@ -76,7 +77,7 @@ class Rig:
 
     def link(self, **options: Any) -> Link:
         """A connection like an application's."""
-        return Link(parse_address(self.server.url(self.schema)), **options)
+        return Link(address_of(self.server, self.schema), **options)
 
     def run(self, *statements: str) -> None:
         """Run statements as somebody else would."""
@@ -156,12 +157,11 @@ class Rig:
             hold.close()
 
     def _address(self) -> Address:
-        address = parse_address(self.server.url(self.schema))
-        return (
-            address
-            if self.account is None
-            else replace(address, user=self.account[0], password=self.account[1])
-        )
+        if self.account is None:
+            return address_of(self.server, self.schema)
+        user, password = self.account
+        # With TLS: without it a password that the server has not seen lately does not go over.
+        return replace(parse_address(self.server.url(self.schema)), user=user, password=password)
 
     @property
     def table(self) -> str:

@@ -4,7 +4,7 @@ from tests.engine.mysql.copying.application import TABLE, Application, fill
 from tests.engine.mysql.copying.rig import Watcher, make_rig, prepare
 from tests.servers.server import Server
 
-ROWS = 20_000
+ROWS = 8_000
 
 
 def test_nothing_is_lost_under_writers_of_every_kind(server: Server) -> None:
@@ -14,7 +14,7 @@ def test_nothing_is_lost_under_writers_of_every_kind(server: Server) -> None:
         ["MODIFY pad VARCHAR(80) NOT NULL, ADD extra INT NOT NULL DEFAULT 7"],
     )
     before = rig.value("SELECT SUM(ops) FROM t")
-    with rig.copying(rig.step()) as copy, Application(rig, rows=ROWS) as application:
+    with rig.copying(rig.step()) as copy, Application(rig, writers=3, rows=ROWS) as application:
         copy.passes = 1
         prepare(copy, Watcher(volume=5))
         with rig.locked(copy) as link:

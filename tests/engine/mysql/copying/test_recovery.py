@@ -62,7 +62,7 @@ def finish(rig: Rig, step: object, watcher: Watcher | None = None) -> None:
 def test_a_copy_that_is_interrupted_at_every_point_ends_with_the_same_rows(server: Server) -> None:
     rig = rig_with_rows(server)
     step = rig.step()
-    with Application(rig, writers=2, rows=ROWS):
+    with Application(rig, writers=1, rows=ROWS):
         for point in POINTS:
             faults.install(striking(point, after=0 if server.flavour == "mysql" else 3))
             try:
