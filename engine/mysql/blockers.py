@@ -37,9 +37,13 @@ class Blockers:
     def __str__(self) -> str:
         if not self.found:
             return "" if self.sure else "the server does not tell who holds it (performance_schema, PROCESS)"
+        return f"{'held by' if self.sure else 'perhaps held by'} {self.names}"
+
+    @property
+    def names(self) -> str:
+        """The first few."""
         told = "; ".join(map(str, self.found[:TOLD]))
-        more = f" and {len(self.found) - TOLD} more" if len(self.found) > TOLD else ""
-        return f"{'held by' if self.sure else 'perhaps held by'} {told}{more}"
+        return f"{told} and {len(self.found) - TOLD} more" if len(self.found) > TOLD else told
 
 
 # Locks of one row, one statement, or of a whole server (FLUSH TABLES WITH READ LOCK, a backup).
@@ -65,7 +69,7 @@ _SUSPECTS = """
      WHERE (p.id IS NOT NULL OR x.trx_mysql_thread_id = 0)
 """
 _OF_ROWS = f"{_SUSPECTS} AND (p.id IS NULL OR x.trx_rows_locked > 0)"
-_NOW = "CONVERT_TZ(NOW(), @@SESSION.time_zone, 'SYSTEM')"
+NOW = "CONVERT_TZ(NOW(), @@SESSION.time_zone, 'SYSTEM')"
 """The server tells in its own time zone when a transaction began."""
 
 
@@ -86,7 +90,7 @@ def blockers(link: Link, tables: Sequence[tuple[str, str]], ours: Collection[int
                 "(m.object_type = 'TABLE' AND m.object_schema = %s AND m.object_name = %s)" for _ in tables
             )
             names = [name for table in tables for name in table]
-            holders = _HOLDERS.format(objects=objects or "FALSE", now=_NOW)
+            holders = _HOLDERS.format(objects=objects or "FALSE", now=NOW)
             return _found(link.rows(holders, *names), ours, sure=True)
     except ServerRefused:
         pass  # the account may not read it
@@ -100,13 +104,19 @@ def row_blockers(link: Link, ours: Collection[int]) -> Blockers:
 
 def _suspects(link: Link, query: str, ours: Collection[int]) -> Blockers:
     try:
-        return _found(link.rows(query.format(now=_NOW)), ours, sure=False)
+        return _found(link.rows(query.format(now=NOW)), ours, sure=False)
     except ServerRefused:
         return Blockers(found=(), sure=False)
 
 
 def _found(rows: Sequence[tuple[object, ...]], ours: Collection[int], *, sure: bool) -> Blockers:
-    found = [
+    old = [one for one in blockers_of(rows) if one.connection not in ours and one.seconds >= LONG_SECONDS]
+    return Blockers(found=tuple(sorted(old, key=lambda one: -one.seconds)), sure=sure)
+
+
+def blockers_of(rows: Sequence[tuple[object, ...]]) -> list[Blocker]:
+    """Of rows of (connection, user, command, seconds) as the server tells them."""
+    return [
         Blocker(
             connection=int(str(connection)),
             user=str(user),
@@ -115,5 +125,3 @@ def _found(rows: Sequence[tuple[object, ...]], ours: Collection[int], *, sure: b
         )
         for connection, user, command, seconds in rows
     ]
-    old = [one for one in found if one.connection not in ours and one.seconds >= LONG_SECONDS]
-    return Blockers(found=tuple(sorted(old, key=lambda one: -one.seconds)), sure=sure)

@@ -18,7 +18,8 @@ from engine.mysql.shadow.checkpoints import CAPTURING, Checkpoint, Phase
 from engine.mysql.shadow.removal import Removal
 from engine.mysql.spec import Step
 from engine.mysql.trouble import Lost, Waited
-from engine.mysql.waiting.patience import Patience
+from engine.mysql.waiting.patience import LOOK_SECONDS, Patience, Say
+from engine.mysql.waiting.snapshots import Snapshots, snapshots, still
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,8 @@ class Copies:
         self._hold = watch.hold
         self._stream = Stream(watch.hold)
         self._open: dict[tuple[str, str], OnlineCopy] = {}
+        self._older: Snapshots | None = None
+        """The transactions that began before the copies were complete; None: it was not looked yet."""
 
     # -- filling ------------------------------------------------------------------------------------------------
 
@@ -60,7 +63,9 @@ class Copies:
                 if signal is not Signal.GO:
                     return signal
             found.append(copy)
-        return self._catch_up(found, control)
+        signal = self._catch_up(found, control)
+        self._older = self._snapshots() if signal is Signal.GO else None
+        return signal
 
     def _catch_up(self, copies: Sequence[OnlineCopy], control: Control) -> Signal:
         for copy in copies:
@@ -95,8 +100,25 @@ class Copies:
             last = self._of(works[0]).report(control, detail)
             return next((signal for signal in signals if signal is not Signal.GO), last)
 
+        signal = self._outlast_snapshots(control, say)
+        if signal is not Signal.GO:
+            return signal
         patience = Patience(self._watch, control, tables, say, beside=beside)
         return patience.until(lambda: self._attempt(works, control))
+
+    def _outlast_snapshots(self, control: Control, say: Say) -> Signal:
+        """Wait until nobody reads as of a moment before the copies were complete. Who begins later sees all rows."""
+        if self._older is None:
+            self._older = self._snapshots()
+        while held := still(self._older, self._snapshots()):
+            signal = say(held)
+            if signal is not Signal.GO:
+                return signal
+            control.pause(LOOK_SECONDS)
+        return Signal.GO
+
+    def _snapshots(self) -> Snapshots:
+        return self._watch.ask(lambda link: snapshots(link, self._hold.connections))
 
     def _attempt(self, works: Sequence[Work], control: Control) -> Signal:
         """Waited: nothing, or not all of it, has changed."""

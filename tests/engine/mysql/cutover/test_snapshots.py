@@ -1,0 +1,98 @@
+"""Who reads as of a moment at which a copy was not complete is waited for: it would find rows missing in what is live then."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from engine import faults
+from engine.base import Progress, Signal
+from engine.mysql.link import Link
+from tests.engine.mysql.changing.plans import Caller, Shop
+from tests.servers.server import Server
+
+ROWS = 2_000
+SNAPSHOT = (
+    "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+    "START TRANSACTION WITH CONSISTENT SNAPSHOT",
+)
+
+
+@pytest.fixture
+def shop(server: Server) -> Shop:
+    shop = Shop(
+        server,
+        "CREATE TABLE orders (id INT PRIMARY KEY, quantity INT NOT NULL)",
+        "CREATE TABLE other (id INT PRIMARY KEY)",
+    )
+    rows = ", ".join(f"({n}, 1)" for n in range(ROWS))
+    shop.run(f"INSERT INTO orders VALUES {rows}")
+    return shop
+
+
+@pytest.fixture
+def reader(shop: Shop) -> Iterator[Link]:
+    with shop.link() as link:
+        yield link
+
+
+class Told(Caller):
+    """Ends a transaction when it has heard that it is waited for, some times."""
+
+    def __init__(self, link: Link, times: int = 3) -> None:
+        super().__init__()
+        self.heard: list[str] = []
+        self._link = link
+        self._times = times
+
+    def report(self, progress: Progress) -> Signal:
+        if "began before the copy was complete" in progress.detail:
+            self.heard.append(progress.detail)
+            if len(self.heard) == self._times:
+                self._link.run("COMMIT")
+        return super().report(progress)
+
+
+def amid_the_copy(reader: Link, *statements: str) -> None:
+    def strike(point: str) -> None:
+        if point == "after_commit:chunk":
+            faults.install(None)
+            for statement in statements:
+                reader.run(statement)
+
+    faults.install(strike)
+
+
+def test_a_snapshot_from_amid_the_copy_reads_the_old_table_or_all_rows(shop: Shop, reader: Link) -> None:
+    """A mysqldump --single-transaction that comes to the table later."""
+    change = shop.copy(
+        "orders", "MODIFY quantity BIGINT NOT NULL", columns=[("id", "id"), ("quantity", "quantity")]
+    )
+    amid_the_copy(reader, *SNAPSHOT, "SELECT * FROM other")
+    caller = Told(reader)
+    with shop.session() as session:
+        assert session.prepare([change], caller) is Signal.GO
+        assert session.cut_over([change], caller) is Signal.GO
+        session.tidy(caller)
+    assert len(caller.heard) >= 3
+    assert f"connection {reader.id} of " in caller.heard[0]
+    reader.run("START TRANSACTION WITH CONSISTENT SNAPSHOT")
+    assert reader.value("SELECT COUNT(*) FROM orders") == ROWS
+
+
+def test_nobody_waits_for_who_reads_each_statement_anew_or_began_later(shop: Shop, reader: Link) -> None:
+    change = shop.copy(
+        "orders", "MODIFY quantity BIGINT NOT NULL", columns=[("id", "id"), ("quantity", "quantity")]
+    )
+    amid_the_copy(
+        reader, "START TRANSACTION", "SELECT * FROM other"
+    )  # READ COMMITTED, as all our connections
+    caller = Told(reader)
+    with shop.session() as session, shop.link() as later:
+        assert session.prepare([change], caller) is Signal.GO
+        for statement in SNAPSHOT:
+            later.run(statement)
+        assert session.cut_over([change], caller) is Signal.GO
+        assert later.value("SELECT COUNT(*) FROM orders") == ROWS
+        later.run("COMMIT")
+        session.tidy(caller)
+    assert caller.heard == []
