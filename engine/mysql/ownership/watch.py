@@ -59,18 +59,21 @@ class Watch:
         )
         return None if row is None else str(row[0])
 
-    def definition_waiting_for(self, table: str, ours: int) -> str:
-        """A definition of somebody else's that waits and names *table*, empty: none is seen. *ours* waits, too."""
+    def definition_waiting_for(self, schema: str, table: str, ours: int) -> str:
+        """A definition of somebody else's that waits and names *table* of *schema*, empty: none is seen. *ours* waits, too."""
         row = self.ask(
             lambda link: link.row(
                 """
                 SELECT info FROM information_schema.processlist
                  WHERE state = %s AND id <> %s AND INSTR(LOWER(info), LOWER(%s))
+                   AND (LOWER(db) = LOWER(%s) OR INSTR(LOWER(info), LOWER(%s)))
                    AND info REGEXP %s LIMIT 1
                 """,
                 WAITS_FOR_TABLE,
                 ours,
                 table,
+                schema,
+                schema,
                 _DEFINITION,
             )
         )

@@ -41,7 +41,7 @@ class Patience:
         Commands and the lease are looked at before each (CO-1, OW-3). While the server names somebody who has long had a
         lock, most tries are saved: each makes the application queue behind it, and would be in vain.
         """
-        rest = FIRST_REST_SECONDS
+        rest, why = FIRST_REST_SECONDS, ""
         seen = self._look()
         hopeless = seen.sure and bool(seen.found)
         while True:
@@ -51,21 +51,24 @@ class Patience:
             if not hopeless:
                 try:
                     return attempt()
-                except Waited:
-                    pass
+                except Waited as error:
+                    why = str(error)
             hopeless = False
-            signal = self._rest(rest)
+            signal = self._rest(rest, why)
             if signal is not Signal.GO:
                 return signal
             rest = min(rest * 2, LONGEST_REST_SECONDS)
 
-    def _rest(self, seconds: float) -> Signal:
-        """Say who is in the way; over at once when nobody is any more. Nobody known all the while: something else is."""
+    def _rest(self, seconds: float, why: str) -> Signal:
+        """Say who is in the way; over at once when nobody is any more. Nobody known all the while: something else is, and what
+        the last try said (*why*) is all there is to tell.
+        """
         until, known = time.monotonic() + seconds, False
         while time.monotonic() < until:
             seen = self._look()
             names = ", ".join(table for _, table in self._tables)
-            signal = self._say(f"waiting for a lock on {names}" + (f": {seen}" if str(seen) else ""))
+            said = str(seen) if seen.found else "; ".join(filter(None, (why, str(seen))))
+            signal = self._say(f"waiting for a lock on {names}" + (f": {said}" if said else ""))
             if signal is not Signal.GO:
                 return signal
             self._control.pause(LOOK_SECONDS)

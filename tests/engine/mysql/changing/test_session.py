@@ -229,7 +229,8 @@ def test_only_a_definition_that_waits_is_taken_for_one(mariadb: Server) -> None:
                 )
             ):
                 pass
-            assert session._watch.definition_waiting_for("orders", 0) == found
+            assert session._watch.definition_waiting_for(shop.database, "orders", 0) == found
+            assert session._watch.definition_waiting_for("another", "orders", 0) == ""
             holder.run("UNLOCK TABLES")
             waiting.join()
 
