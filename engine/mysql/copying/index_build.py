@@ -15,8 +15,10 @@ from engine.mysql.shadow.checkpoints import Phase
 from engine.mysql.shadow.inspection import read_shadow
 from engine.mysql.shadow.shape import FILLING, Shape
 from engine.mysql.trouble import ServerRefused, Trouble
+from engine.mysql.waiting.running import Running
 
 NOT_ONLINE = (1845, 1846)
+LOOK_SECONDS = 0.02
 OUTRUN = 1799
 """More was written meanwhile than innodb_online_alter_log_max_size holds."""
 
@@ -25,20 +27,35 @@ def build_and_compare(work: Underway, control: Control) -> Signal:
     """Build what is missing while rows are compared; the phase is READY at the end, or CHECK when nothing was missing."""
     missing = missing_indexes(work)
     if not missing:
-        return _built(work, Phase.CHECK)
+        return _built(work, control, Phase.CHECK)
     with IndexBuild(work.hold, work.shape, missing) as build:
         signal = Verification(work, beside=build).run(control)
         while signal is Signal.GO and not build.finished:
             signal = work.turn(control, "building indexes", gather=GATHER_SECONDS)
-    return _built(work, Phase.READY) if signal is Signal.GO else signal
+    return _built(work, control, Phase.READY) if signal is Signal.GO else signal
 
 
-def _built(work: Underway, phase: Phase) -> Signal:
+def _built(work: Underway, control: Control, phase: Phase) -> Signal:
     """All indexes are there."""
     shadow = read_shadow(work.hold.link, work.step)
-    work.link.run(f"ANALYZE TABLE {work.shape.shadow}")
-    work.move(replace(work.checkpoint, phase=phase, deferred=(), shadow_print=shadow.fingerprint))
-    return Signal.GO
+    signal = _analyse(work, control)
+    if signal is Signal.GO:
+        work.move(replace(work.checkpoint, phase=phase, deferred=(), shadow_print=shadow.fingerprint))
+    return signal
+
+
+def _analyse(work: Underway, control: Control) -> Signal:
+    """Have the server's estimates made. Of a table that is told to have many pages looked at that takes minutes."""
+    signal = Signal.GO
+    with (
+        work.hold.further_link() as link,
+        Running(link, f"ANALYZE TABLE {work.shape.shadow}") as running,
+    ):
+        while signal is Signal.GO and not running.over(LOOK_SECONDS):
+            signal = work.turn(control, "estimating the rows of the copy", gather=GATHER_SECONDS)
+        if signal is Signal.GO:
+            running.outcome()
+    return signal
 
 
 def missing_indexes(work: Underway) -> tuple[str, ...]:

@@ -42,7 +42,10 @@ from engine.mysql.waiting.running import INTERRUPTED, Running
 APPLY_SECONDS = 0.75
 """So long the last changes of one table may take."""
 POLL_SECONDS = 0.002
-RENAMER_SETTINGS = {"lock_wait_timeout": 1}
+OVER_SECONDS = 0.1
+"""So soon after it has let go a RENAME that failed has said so."""
+RENAMER_SETTINGS = {"lock_wait_timeout": 1, "innodb_lock_wait_timeout": 1}
+"""With all names it still waits for transactions without a connection: prepared ones, those undone after a server was killed."""
 READER_SETTINGS = {"lock_wait_timeout": 60, IN_TRANSACTION: 10}
 """Longer than a RENAME without an owner waits for its three kinds of locks."""
 SENTRY = "SchemaBot: keeps the place of a table that is about to be replaced"
@@ -90,7 +93,7 @@ class GatedSwap(Swap):
                 faults.reached("before_rename")
                 keeper.run(f"DROP TABLE {quote_table(*self._gate)}")
                 faults.reached("sentry_dropped")
-            self._see_kept(reading)
+            self._see_kept(reading, running)
             self._outcome(running)
         faults.reached("after_rename")
 
@@ -147,7 +150,7 @@ class GatedSwap(Swap):
 
     def _see_nobody_before(self, renamer: Link, pair: Pair) -> None:
         """What came to change the table before our RENAME runs before it: this try would be in vain."""
-        if statement := self._watch.definition_waiting_for(pair.source, renamer.id):
+        if statement := self._watch.definition_waiting_for(pair.schema, pair.source, renamer.id):
             raise OutOfTime(f"somebody else waits to change {pair.source} ({statement[:100]})")
 
     def _see_taken(self, name: tuple[str, str], running: Running) -> None:
@@ -185,7 +188,7 @@ class GatedSwap(Swap):
     def _see_waiting(self, link: Link, running: Running) -> None:
         self._see(lambda: self._watch.state_of(link.id) == WAITS_FOR_TABLE, running)
 
-    def _see_kept(self, reading: Running) -> None:
+    def _see_kept(self, reading: Running, running: Running) -> None:
         """The RENAME has gone on with the locks that it had, and the shadow is no more."""
         try:
             reading.outcome()
@@ -193,6 +196,8 @@ class GatedSwap(Swap):
             if error.code != NO_SUCH_TABLE:
                 raise
         else:
+            if running.over(OVER_SECONDS):
+                self._outcome(running)
             raise OutOfTime(
                 "the RENAME gave its locks back: somebody locks the whole server, or takes a backup"
             )

@@ -63,9 +63,10 @@ class Staging:
 
     def make(self) -> Table:
         """Create the shadow and give it its new form. DriftFound when that does not give what was reviewed."""
-        self._link.run(f"CREATE TABLE {self._shadow} LIKE {self._source}")
-        for clause in self._copy.clauses:
-            self._alter(clause)
+        with self._link.without_limit():  # many partitions are many files
+            self._link.run(f"CREATE TABLE {self._shadow} LIKE {self._source}")
+            for clause in self._copy.clauses:
+                self._alter(clause)
         self.carry_counter()
         return read_shadow(self._link, self._step)
 
