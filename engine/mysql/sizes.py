@@ -29,6 +29,16 @@ def size_of(
     return rows, int(row[1] or 0)
 
 
+def partitions_of(link: Link, schema: str, table: str) -> int:
+    """How many partitions a table has, subpartitions counted; 1: it is all in one."""
+    found = link.value(
+        "SELECT COUNT(*) FROM information_schema.PARTITIONS WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s",
+        schema,
+        table,
+    )
+    return int(found or 1)
+
+
 def _estimated(link: Link, schema: str, table: str, partitions: Sequence[str]) -> Row | None:
     if not partitions:
         return link.row(

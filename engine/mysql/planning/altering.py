@@ -54,7 +54,7 @@ class Piece:
     strategy: Strategy
     locks: list[str]
     warnings: list[str] = field(default_factory=list)
-    blocking: list[str] = field(default_factory=list)  # why writers of a big table would wait
+    blocking: list[str] = field(default_factory=list)  # why others of a big table would wait
     parts: list[str] = field(default_factory=list)
     rebuilds: bool = False  # rows are written anew, and with them all indexes
     copy: Copy | None = None
@@ -124,7 +124,7 @@ class Altering:
             rebuilds=how.rebuilds,
         )
         if how.warning:
-            (piece.blocking if how.strategy is Strategy.DIRECT else piece.warnings).append(how.warning)
+            (piece.warnings if how.strategy is Strategy.IN_PLACE else piece.blocking).append(how.warning)
         if how.strategy is Strategy.ONLINE:
             piece.copy = self._copy(now.name, start, wanted, columns, how)
             piece.after = tuple(pair for statement in piece.statements for pair in statement.after)

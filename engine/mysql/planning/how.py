@@ -16,7 +16,7 @@ from engine.mysql.planning.sieve import Sieve
 from engine.mysql.planning.trial import Clone, Trial
 from engine.mysql.quoting import quote_name
 from engine.mysql.replicas import followers
-from engine.mysql.sizes import DIRECT_BYTES, DIRECT_ROWS
+from engine.mysql.sizes import DIRECT_BYTES, DIRECT_ROWS, partitions_of
 from engine.mysql.spec import Algorithm
 from engine.mysql.tables import MOST_CODES, Table
 from engine.mysql.trouble import ServerRefused
@@ -251,7 +251,10 @@ class _Choice:
 
     def _size(self, partitions: tuple[str, ...]) -> Size:
         rows, bytes_ = self._sizes(partitions)
-        return Size(rows=rows, bytes_=bytes_, partitions=partitions)
+        pieces = (
+            partitions_of(self._target, self._table.schema, self._live_name) if self._table.partitions else 1
+        )
+        return Size(rows=rows, bytes_=bytes_, partitions=partitions, pieces=pieces)
 
     def _versions_used(self) -> int:
         """How many row versions the live table has already; 0 where that may not be asked, and on MariaDB, which has no limit."""

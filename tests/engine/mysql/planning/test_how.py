@@ -523,3 +523,16 @@ def replica(server: Server) -> Iterator[None]:
         connection._execute_command(COMMAND.COM_REGISTER_SLAVE, told)  # type: ignore[attr-defined]
         connection._read_packet()  # type: ignore[no-untyped-call]
         yield
+
+
+@pytest.mark.parametrize(("partitions", "long"), [(60, ""), (90, "nobody gets at the table for about 2 s")])
+def test_who_has_very_many_partitions_is_told_how_long_their_names_take(
+    server: Server, partitions: int, long: str
+) -> None:
+    table = f"CREATE TABLE users (id INT PRIMARY KEY, n INT) PARTITION BY HASH (id) PARTITIONS {partitions}"
+    with place(server, table) as found:
+        how = found.how("MODIFY n BIGINT")
+    assert how.strategy is Strategy.ONLINE
+    assert long in how.lock
+    assert long in how.warning
+    assert bool(how.warning) is bool(long)
