@@ -62,6 +62,7 @@ class Copies:
                 signal = step(control)
                 if signal is not Signal.GO:
                     return signal
+            copy.throttle.close()  # it may wait for its cutover for days
             found.append(copy)
         signal = self._catch_up(found, control)
         self._older = self._snapshots() if signal is Signal.GO else None
