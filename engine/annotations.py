@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator
 
 from engine.lexer import Token
 
-_NAME = r"""(?:"(?P<double>[^"]+)"|`(?P<back>[^`]+)`|\[(?P<square>[^\]]+)\]|(?P<bare>[\w$]+))"""
+_NAME = r"""(?:"(?P<double>[^"]+)"|`(?P<back>[^`]+)`|\[(?P<square>[^\]]+)\]|(?P<bare>[^\s,;()"`\[\]]*[^\s,;:.()"`\[\]]))"""
+"""A bare name goes as far as it can: half of `user-id`, or of `shop.users`, would be the name of something else."""
 _ANNOTATION = re.compile(
     r"(?:renamed\s+from\s*:\s*|@renamed\s+from\s*=\s*|atlas:renamed_from\s+)" + _NAME, re.IGNORECASE
 )

@@ -77,7 +77,12 @@ class _Reading:
         pieces = list(self._pieces())
         for at, piece in enumerate(pieces):
             try:
-                if not self._passed_over(piece, pieces[at + 1 :]):
+                if self._passed_over(piece, pieces[at + 1 :]):
+                    for following in pieces[
+                        at + 1 : at + 2
+                    ]:  # what stands above is about the table that comes
+                        following.comments = [*piece.comments, *following.comments]
+                else:
                     found.append(self._statement(piece))
             except Misfit as misfit:
                 self._problems.append(f"{self._source.where(misfit.offset)}: {misfit.reason}")

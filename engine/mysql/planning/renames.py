@@ -53,7 +53,7 @@ class _Reading:
         self.findings: list[Finding] = []
 
     def table(self, name: str) -> None:
-        old = self._desired.renamed_from(name)
+        old = self._as_live(self._desired.renamed_from(name))
         if not old:
             return
         if name in self._live:
@@ -71,6 +71,11 @@ class _Reading:
             )
         else:
             self.tables[name] = old
+
+    def _as_live(self, name: str) -> str:
+        """As the server has it, which may know no upper case."""
+        alike = [live for live in self._live if live.lower() == name.lower()]
+        return alike[0] if len(alike) == 1 else name
 
     def columns_of(self, wanted: Table, source: Table) -> dict[str, str]:
         found: dict[str, str] = {}

@@ -30,6 +30,38 @@ def test_a_column_keeps_its_values_under_a_new_name(server: Server, note: str) -
         assert not plan.changes[0].unsafe
 
 
+@pytest.mark.parametrize(
+    "note", ["-- renamed from: user-id", "# Renamed From: user-id, since 2024", "/* @renamed from=user-id */"]
+)
+def test_a_name_in_a_comment_is_read_to_its_end(server: Server, note: str) -> None:
+    """There is a column of the name of its first half, too."""
+    live = "CREATE TABLE users (id INT PRIMARY KEY, `user-id` INT, `user` INT)"
+    with ground(server, live) as here:
+        plan = here.plan(f"CREATE TABLE users (id INT PRIMARY KEY,\n uid INT, {note}\n `user` INT)")
+    assert ddl(plan) == ["ALTER TABLE `users` RENAME COLUMN `user-id` TO `uid`"]
+
+
+@pytest.mark.parametrize(
+    "between",
+    ["/*!40101 SET @saved_cs_client = @@character_set_client */;\n", "DROP TABLE IF EXISTS `people`;\n"],
+)
+def test_a_comment_counts_for_the_table_behind_what_is_passed_over(server: Server, between: str) -> None:
+    with ground(server, OLD) as here:
+        plan = here.plan(
+            f"-- renamed from: users\n{between}CREATE TABLE people (id INT PRIMARY KEY, name VARCHAR(20), age INT)"
+        )
+    assert ddl(plan) == ["RENAME TABLE `users` TO `people`"]
+
+
+def test_the_old_name_of_a_table_may_be_written_as_the_server_would_write_it_or_not(server: Server) -> None:
+    """With lower_case_table_names = 1 it is `users` there, whatever the files say."""
+    with ground(server, OLD) as here:
+        plan = here.plan(
+            "-- renamed from: Users\nCREATE TABLE people (id INT PRIMARY KEY, name VARCHAR(20), age INT)"
+        )
+    assert ddl(plan) == ["RENAME TABLE `users` TO `people`"]
+
+
 def test_a_table_keeps_its_rows_under_a_new_name_and_may_change_at_once(server: Server) -> None:
     files = "-- renamed from: users\nCREATE TABLE people (id INT PRIMARY KEY, name VARCHAR(20), age INT, x INT DEFAULT 4)"
     with ground(server, OLD, "INSERT INTO users VALUES (1, 'Ann', 7)") as here:
