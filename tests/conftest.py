@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from tests.reading import read_in_turns
 from tests.servers.fixtures import TALLY, counted, mariadb, mysql, own_server, prepare_servers, server
 from tests.servers.tally import Tally
 
@@ -16,13 +15,6 @@ def pytest_configure(config: pytest.Config) -> None:
     """Begin to count."""
     config.stash[TALLY] = Tally()
     config.stash[TALLY].watch_sqlite()
-
-
-def pytest_sessionstart(session: pytest.Session) -> None:
-    """One of several processes takes its turn at the modules of a run of all tests."""
-    given = getattr(session.config, "workerinput", None)
-    if given is not None and session.config.args_source is not pytest.Config.ArgsSource.ARGS:
-        read_in_turns(int(given["workerid"].removeprefix("gw")), given["workercount"])
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
