@@ -182,6 +182,8 @@ class Head:
         token, following = self._found[at], self._found[at + 1] if at + 1 < len(self._found) else None
         after = following.word if following else ""
         before = self._found[at - 1].text
+        if token.word == "CREATE" and before != "=":
+            raise Misfit("a statement begins here: a ; is missing at the end of the one before", token.start)
         if token.word in _ROWS and before != "=":
             raise Misfit(
                 f"CREATE TABLE that {_ROWS[token.word]}: write the columns, and no rows", token.start

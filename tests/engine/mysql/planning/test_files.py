@@ -132,6 +132,7 @@ def test_what_mysqldump_writes_around_a_table_is_passed_over(flavour: str, betwe
     ("text", "expected"),
     [
         ("CREATE TABLE t (a INT); INSERT INTO t VALUES (1)", "shop.sql:1:25: INSERT is not part of a schema: a schema"),
+        ("CREATE TABLE t (a INT)\nCREATE TABLE u (a INT)", "shop.sql:2:1: a statement begins here: a ; is missing"),
         ("CREATE TABLE t AS SELECT 1", "shop.sql:1:16: CREATE TABLE that takes its columns from a query"),
         ("CREATE TABLE t (a INT) SELECT 1 AS a", "shop.sql:1:24: CREATE TABLE that takes its columns from a query"),
         ("CREATE TABLE t (a INT) IGNORE AS SELECT 1 AS a", "shop.sql:1:24: CREATE TABLE that takes rows from a query"),
