@@ -1,24 +1,66 @@
 """What comments in schema files tell the planner."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from engine.lexer import Token
+from engine.lexer import SQLITE, Kind, Token, tokens
 
-_NAME = r"""(?:"(?P<double>[^"]+)"|`(?P<back>[^`]+)`|\[(?P<square>[^\]]+)\]|(?P<bare>[^\s,;()"`\[\]]*[^\s,;:.()"`\[\]]))"""
+WAY_BACK = "renamed back from:"
+"""As people write it, but by us into the files of a rollback: then what it tells of must be there."""
+
+_NAME = (
+    r"""(?:x'(?P<hex>[0-9a-f]+)'|"(?P<double>[^"]+)"|`(?P<tick>[^`]+)`|\[(?P<square>[^\]]+)\]"""
+    r"""|(?P<bare>[^\s,;()"`\[\]]*[^\s,;:.()"`\[\]]))"""
+)
 """A bare name goes as far as it can: half of `user-id`, or of `shop.users`, would be the name of something else."""
 _ANNOTATION = re.compile(
-    r"(?:renamed\s+from\s*:\s*|@renamed\s+from\s*=\s*|atlas:renamed_from\s+)" + _NAME, re.IGNORECASE
+    r"(?:(?P<back>renamed\s+back\s+from:\s*)"
+    r"|renamed\s+from\s*:\s*|@renamed\s+from\s*=\s*|atlas:renamed_from\s+)" + _NAME,
+    re.IGNORECASE,
 )
 
 
 def old_name(comments: Iterable[Token]) -> str:
     """The old name that one of *comments* tells, or empty. The annotation must begin the comment (or a line of it)."""
-    for comment in comments:
-        for line in comment_lines(comment):
-            if found := _ANNOTATION.match(line):
-                return next(group for group in found.groups() if group)
-    return ""
+    found = _annotation(comments)
+    if found is None:
+        return ""
+    if found["hex"]:
+        return bytes.fromhex(found["hex"]).decode()
+    return found["double"] or found["tick"] or found["square"] or found["bare"]
+
+
+def leads_back(comments: Iterable[Token]) -> bool:
+    """Whether the old name that *comments* tell is the one that a rollback takes away."""
+    found = _annotation(comments)
+    return found is not None and bool(found["back"])
+
+
+def way_back(name: str) -> str:
+    """What a comment says beside something that a plan renames to *name*, to lead back from there; on one line."""
+    plain = re.fullmatch(r"[\w$ -]+", name) is not None
+    return f'{WAY_BACK} "{name}"' if plain else f"{WAY_BACK} x'{name.encode().hex()}'"
+
+
+def no_way_back(name: str, renamed: str, why: str) -> str:
+    """Why a rollback is refused that would make *name* anew, though its values were those of *renamed*."""
+    return (
+        f"{name} was renamed to {renamed}, and {why}: its values would be lost; undo first what was done since "
+        "(roll back the later applies, the newest first), or plan files that say what should be"
+    )
+
+
+def without(sql: str, told: Callable[[Sequence[Token]], object]) -> str:
+    """SQLite's *sql* without the comments that *told* is true of: SQLite keeps those of a CREATE TABLE for ever."""
+    pieces = [
+        " " if token.kind is Kind.COMMENT and told([token]) else token.text for token in tokens(sql, SQLITE)
+    ]
+    return "".join(pieces)
+
+
+def _annotation(comments: Iterable[Token]) -> re.Match[str] | None:
+    lines = (line for comment in comments for line in comment_lines(comment))
+    return next((found for line in lines if (found := _ANNOTATION.match(line))), None)
 
 
 def comment_lines(comment: Token) -> Iterator[str]:

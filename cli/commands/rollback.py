@@ -37,8 +37,10 @@ def rollback(
 ) -> Exit:
     """Go back to the schema from before an apply.
 
-    Plans from the schema that the apply found, shows that plan, asks, and applies it like any other: rows stay, but
-    what the apply added goes with all it holds since, which needs --allow-unsafe.
+    Plans from the schema that the apply found, shows that plan, asks, and applies it like any other: rows stay, what
+    the apply renamed gets its old name back with its rows and values, but what the apply added goes with all it holds
+    since, which needs --allow-unsafe. Refused where the values of something renamed would be lost, because later
+    changes renamed or dropped it: roll those back first.
 
     \b
       schemabot rollback apply-0123456789abcdef

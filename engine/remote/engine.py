@@ -33,9 +33,12 @@ class RemoteEngine(Engine):
         return self._peer.pull()
 
     def plan(self, files: SchemaFiles) -> PlanResult:
-        """The plan made there. `original` is read after it: what differs by then, the other side finds as drift."""
+        """The plan made there.
+
+        A side that does not tell the way back has the live schema read after the plan: it finds by itself what differs by then.
+        """
         body = self._peer.plan(files)
-        return wire.to_plan(body, self._peer.pull())
+        return wire.to_plan(body, wire.to_files(body, "way_back") or self._peer.pull())
 
     def open(self, job: Job) -> Session:
         """Nothing is taken here: the apply there holds the target, and its key is the apply's id here."""

@@ -45,12 +45,13 @@ class Peer:
         return wire.to_files(body)
 
     def plan(self, files: SchemaFiles) -> wire.Json:
-        """Its answer to what it takes to come to *files*. Refused: it will not say, and why not."""
+        """Its answer to what it takes to come to *files*, and back. Refused: it will not say, and why not."""
         request = {
             "database": self._database,
             "environment": self._environment,
             "type": self.kind(),
             "schema_files": {name: {"files": dict(texts)} for name, texts in files.items()},
+            "way_back": True,
         }
         try:
             return self._client.post("/api/plan", request).body

@@ -98,9 +98,9 @@ def changed_tables(body: Json) -> set[tuple[str, str]]:
     }
 
 
-def to_files(body: Json) -> SchemaFiles:
-    """The files of a pull answer."""
-    found = body.get("files")
+def to_files(body: Json, key: str = "files") -> SchemaFiles:
+    """The files of a pull answer, or those that a plan answer has under *key*."""
+    found = body.get(key)
     return {
         str(namespace): {str(name): str(text) for name, text in texts.items()}
         for namespace, texts in (found.items() if isinstance(found, dict) else ())

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -24,6 +25,9 @@ from storage.states import State
 
 log = logging.getLogger(__name__)
 
+_TOLD = re.compile(r"renamed (?:back )?from:")
+"""What files back tell of a rename, also those that an older version kept."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
@@ -39,12 +43,13 @@ class Wanted:
 
 def plan(app: App, request: Request) -> Answer:
     """Plan the files of the request. Asks the engine; the plan is kept and may be applied by its id."""
-    wanted = _wanted(app, decode(request.body))
+    fields = decode(request.body)
+    wanted, back_too = _wanted(app, fields), fields.flag("way_back")
     for namespace, files in wanted.files.items():
         if not files:
             log.warning("plan of %s: namespace %r has no files: every table goes", wanted.database, namespace)
     made, unmanaged = make_plan(app, wanted, "plan failed")
-    return plan_body(made, unmanaged)
+    return {**plan_body(made, unmanaged), **({"way_back": made.original_schema} if back_too else {})}
 
 
 def of_id(app: App, request: Request) -> Answer:
@@ -72,6 +77,11 @@ def rollback_plan(app: App, request: Request) -> Answer:
     if not any(task.state is State.COMPLETED for task in app.store.tasks(apply.id)):
         raise Failed("rollback plan failed: no completed schema change found to rollback")
     before = app.store.plan(apply.plan_id)
+    if untold := _untold_renames(before):
+        raise Failed(
+            f"rollback plan failed: the way back of its renames was not kept, and their values would be lost ({untold}): give "
+            'the old names back by files of yours (beside each: "-- renamed from: " and the name of today), and plan those'
+        )
     wanted = Wanted(
         database=apply.database,
         environment=apply.environment,
@@ -90,6 +100,13 @@ def rollback_plan(app: App, request: Request) -> Answer:
         raise
     counted.labels(**where, status="success").inc()
     return {**plan_body(made, unmanaged), **_where(made)}
+
+
+def _untold_renames(before: Plan) -> str:
+    """Renames of a plan whose files back do not tell of all: an older version's, or that of a remote side which keeps none."""
+    renames = [str(found["message"]) for found in before.findings if "rename detected" in found["message"]]
+    files = [text for texts in before.original_schema.values() for text in texts.values()]
+    return "; ".join(renames) if sum(len(_TOLD.findall(text)) for text in files) < len(renames) else ""
 
 
 def _where(plan: Plan) -> dict[str, str]:

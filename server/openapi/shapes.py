@@ -57,6 +57,7 @@ REQUESTS: dict[str, Any] = {
         "repository?": short(),
         "pull_request?": INT32,
         "target?": str,
+        "way_back?": bool,
     },
     "ApplyRequest": {
         "plan_id": NAME,
@@ -115,6 +116,7 @@ ANSWERS: dict[str, Any] = {
         "lint_violations": ["Violation"],
         "errors": [str],
         "unmanaged?": [str],
+        "way_back?": {"*": {"*": str}},
     },
     "TableChange": {
         "table_name": str,

@@ -72,16 +72,21 @@ def test_from_a_live_database_to_a_change_and_back(run: Run, server: Server, dat
     }
     assert "No schema changes detected" in run("plan", "-s", "schema").out
     file = Path("schema/orders.sql")
-    file.write_text(file.read_text().replace("`quantity` int", "`quantity` bigint"))
+    file.write_text(
+        file.read_text().replace("`quantity` int", "/* renamed from: quantity */ `amount` bigint")
+    )
     planned = run("plan", "-s", "schema")
     assert (planned.code, "~ orders  alter" in planned.out) == (0, True), planned.err
     applied = run("apply", "-s", "schema", "-y", "--allow-unsafe")
     assert applied.code == 0, applied.out + applied.err
     assert "MySQL Schema Change Apply" in applied.out
-    assert columns(server, database, "orders") == ["id int", "quantity bigint"]
+    assert columns(server, database, "orders") == ["id int", "amount bigint"]
     back = run("rollback", "shop", "-y", "--allow-unsafe")
     assert (back.code, "Rollback started" in back.out) == (0, True), back.out + back.err
     assert columns(server, database, "orders") == ["id int", "quantity int"]
+    with server.connect(database=database) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT SUM(quantity) FROM orders")
+        assert cursor.fetchone() == (ROWS,)
 
 
 def test_a_parked_change_is_cut_over_by_a_daemon_that_came_after_a_death(

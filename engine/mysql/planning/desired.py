@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from engine.annotations import comment_lines, old_name
+from engine.annotations import comment_lines, leads_back, old_name
 from engine.errors import BadFiles
 from engine.files import Statement
 from engine.lexer import MYSQL, Token, significant
@@ -72,16 +72,21 @@ class Desired:
         """The statements of a table."""
         return self._groups.get(table)
 
-    def renamed_from(self, table: str) -> str:
-        """The old name that the files tell of a table, or empty."""
-        group = self._groups[table]
-        text = read_table_text(group.table.text, MYSQL)
-        return old_name((*group.table.comments, *text.comments))
+    def renamed_from(self, table: str, column: str = "") -> str:
+        """The old name that the files tell of a table or of one of its columns, or empty."""
+        return old_name(self._beside(table, column))
 
-    def column_renamed_from(self, table: str, column: str) -> str:
-        """The old name that the files tell of a column, or empty."""
-        element = read_table_text(self._groups[table].table.text, MYSQL).column(column)
-        return old_name(element.comments) if element else ""
+    def leads_back(self, table: str, column: str = "") -> bool:
+        """Whether the files are those of a rollback, and tell of a rename that it takes back."""
+        return leads_back(self._beside(table, column))
+
+    def _beside(self, table: str, column: str) -> tuple[Token, ...]:
+        statement = self._groups[table].table
+        text = read_table_text(statement.text, MYSQL)
+        if not column:
+            return (*statement.comments, *text.comments)
+        element = text.column(column)
+        return element.comments if element else ()
 
     def partitions_elsewhere(self, table: str) -> bool:
         """Whether the files say that somebody else looks after the partitions."""

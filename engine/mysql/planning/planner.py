@@ -23,7 +23,7 @@ from engine.mysql.planning.lint import gone_and_new, judge
 from engine.mysql.planning.linters.case import Case
 from engine.mysql.planning.naming import Naming
 from engine.mysql.planning.order import Key, Schemas, Ties, Unit, parent_of
-from engine.mysql.planning.pull import tables_files, with_parents
+from engine.mysql.planning.pull import with_parents
 from engine.mysql.planning.questions import ask_rows
 from engine.mysql.planning.rehearsal import Rehearsal
 from engine.mysql.planning.renames import read_renames
@@ -33,6 +33,7 @@ from engine.mysql.planning.rows.zones import server_zone
 from engine.mysql.planning.scratch import Scratch, Stage
 from engine.mysql.planning.targets import Live, children_elsewhere, read_live, schema_names
 from engine.mysql.planning.untold import refuse_untold
+from engine.mysql.planning.way_back import files_back
 from engine.mysql.sizes import size_of
 from engine.mysql.tables import Table
 from engine.mysql.trouble import LOG_BY_ROW
@@ -130,8 +131,10 @@ class _Planning:
             findings=tuple(sorted((one for some in findings.values() for one in some), key=_order)),
             fingerprints=self._fingerprints(),
             original={
-                one.place.namespace: tables_files(with_parents(self._managed(one), one.tables))
-                for one in self._live.values()
+                one.place.namespace: files_back(
+                    with_parents(self._managed(one), one.tables), self._renames[schema]
+                )
+                for schema, one in self._live.items()
             },
             unmanaged=self._unmanaged(),
         )

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from engine.annotations import no_way_back
 from engine.base import Finding, Severity
 from engine.errors import BadFiles
 from engine.mysql.planning.columns import remade
@@ -59,11 +60,11 @@ class _Reading:
         if name in self._live:
             kept = old in self._desired.tables
             if old in self._live and (not kept or self._desired.renamed_from(old) in self._live):
-                self.problems.append(f"{self._desired.where(name)}: {_both(name, old)}")
+                self._both(name, "", old)
             return
         if old not in self._live:
             if self._live:  # an empty schema has nothing to rename
-                self.findings.append(self._unknown(name, "", old))
+                self._unknown(name, "", old)
         elif reason := _obstacle(old, kept=old in self._desired.tables, taken=self.tables.values()):
             afresh = f"; if a new {old} is to begin, take it out of the files, and back in for the next plan"
             self.problems.append(
@@ -80,18 +81,18 @@ class _Reading:
     def columns_of(self, wanted: Table, source: Table) -> dict[str, str]:
         found: dict[str, str] = {}
         for column in wanted.columns:
-            old = self._desired.column_renamed_from(wanted.name, column.name)
+            old = self._desired.renamed_from(wanted.name, column.name)
             if old.lower() in ("", column.name.lower()):
                 continue  # by upper and lower case alone no two columns differ: it is there by its new name
             before = source.column(old)
             where = self._desired.where(wanted.name, column.name)
             if source.column(column.name) is not None:
                 kept = wanted.column(old) is not None
-                further = self._desired.column_renamed_from(wanted.name, old)
+                further = self._desired.renamed_from(wanted.name, old)
                 if before is not None and (not kept or source.column(further) is not None):
-                    self.problems.append(f"{where}: {_both(column.name, old)}")
+                    self._both(wanted.name, column.name, old)
             elif before is None:
-                self.findings.append(self._unknown(wanted.name, column.name, old))
+                self._unknown(wanted.name, column.name, old)
             elif reason := _obstacle(old, kept=wanted.column(old) is not None, taken=found.values()):
                 self.problems.append(f"{where}: {column.name} {reason}")
             elif remade(before, column):
@@ -102,10 +103,13 @@ class _Reading:
                 found[column.name.lower()] = before.name
         return found
 
-    def _unknown(self, table: str, column: str, old: str) -> Finding:
+    def _unknown(self, table: str, column: str, old: str) -> None:
+        if self._desired.leads_back(table, column):
+            self._lost(table, column, old, f"there is no {old} any more")
+            return
         file, line = self._desired.locate(table, column)
         thing = f'column "{column}"' if column else f'table "{table}"'
-        return Finding(
+        found = Finding(
             severity=Severity.INFO,
             linter="rename_column" if column else "rename_table",
             message=f'{thing} says it was renamed from "{old}", but there is no "{old}": it is made new',
@@ -114,15 +118,23 @@ class _Reading:
             file=file,
             line=line,
         )
+        self.findings.append(found)
 
+    def _both(self, table: str, column: str, old: str) -> None:
+        """The old one would go, or get another's values. One that was renamed long ago may have come again: then it stays."""
+        name = column or table
+        if self._desired.leads_back(table, column):
+            self._lost(table, column, old, f"the database has both {old} and a new {name}")
+            return
+        self.problems.append(
+            f"{self._desired.where(table, column)}: {name} cannot be renamed from {old}: the database has both; if {old} is to "
+            f"go, take the annotation away, if {name} is to make way, give it another name in a plan before, if two are to swap "
+            "their names, do it in two plans by way of a third name"
+        )
 
-def _both(name: str, old: str) -> str:
-    """The old one would go, or get another's values. One that was renamed long ago may have come again: then it stays."""
-    return (
-        f"{name} cannot be renamed from {old}: the database has both; if {old} is to go, take the annotation away, "
-        f"if {name} is to make way, give it another name in a plan before, if two are to swap their names, do it in two plans "
-        "by way of a third name"
-    )
+    def _lost(self, table: str, column: str, old: str, why: str) -> None:
+        name = f"{table}.{column}" if column else table
+        self.problems.append(no_way_back(name, old, why))
 
 
 def _obstacle(old: str, *, kept: bool, taken: Iterable[str]) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from engine.annotations import old_name
+from engine.annotations import leads_back, no_way_back, old_name
 from engine.base import Finding, Severity
 from engine.errors import BadFiles
 from engine.sqlite.catalog import Catalog, Relation
@@ -41,8 +41,14 @@ def read_renames(desired: Desired, live: Catalog) -> Renames:
         statement = desired.statement(wanted.name)
         if text is None or statement is None:
             continue
-        old = old_name((*statement.comments, *text.comments))
-        if old and live.get(wanted.name) is None:
+        comments = (*statement.comments, *text.comments)
+        old = old_name(comments)
+        there = live.get(wanted.name) is not None
+        if lost := leads_back(comments) and _lost(
+            wanted.name, old, there=there, old_there=live.get(old) is not None, empty=not live.relations
+        ):
+            problems.append(lost)
+        elif old and not there:
             kept = desired.catalog.get(old) is not None
             verdict = _verdict(old, exists=_is_table(live.get(old)), kept=kept, taken=tables.values())
             _note(verdict, statement.where(), tables, wanted.name, old, problems)
@@ -68,14 +74,30 @@ def _columns(
     for column in wanted.columns:
         element = desired.element(wanted.name, column.name)
         old = old_name(element.comments) if element else ""
-        if not old or element is None or statement is None or source.column(column.name) is not None:
+        if not old or element is None or statement is None:
+            continue
+        there, old_there = source.column(column.name) is not None, source.column(old) is not None
+        if lost := leads_back(element.comments) and _lost(
+            f"{wanted.name}.{column.name}", old, there=there, old_there=old_there
+        ):
+            problems.append(lost)
+        if there or lost:
             continue
         kept = wanted.column(old) is not None
-        verdict = _verdict(old, exists=source.column(old) is not None, kept=kept, taken=found.values())
+        verdict = _verdict(old, exists=old_there, kept=kept, taken=found.values())
         _note(verdict, statement.where(element.start), found, column.name, old, problems)
         if verdict == "unknown":
             findings.append(_unknown(desired, wanted.name, column.name, old))
     return found
+
+
+def _lost(name: str, old: str, *, there: bool, old_there: bool, empty: bool = False) -> str:
+    """Why a rollback of a rename would not keep the values, or ""."""
+    if there and old_there:
+        return no_way_back(name, old, f"the database has both {old} and a new {name}")
+    if not there and not old_there and not empty:
+        return no_way_back(name, old, f"there is no {old} any more")
+    return ""
 
 
 def _verdict(old: str, *, exists: bool, kept: bool, taken: Iterable[str]) -> str:

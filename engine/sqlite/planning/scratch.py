@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import apsw
 
+from engine.annotations import leads_back, without
 from engine.errors import BadFiles, Refused
 from engine.files import Statement
 from engine.lexer import Kind, significant
@@ -89,7 +90,7 @@ class Scratch:
         with self.connection:
             for statement in sorted(statements, key=lambda s: _ORDER[s.kind]):
                 try:
-                    self.connection.execute(statement.text)
+                    self.connection.execute(without(statement.text, leads_back))
                 except apsw.Error as error:
                     problems.append(f"{place_of(statement, error)}: {error}")
         if problems:

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
+from engine.annotations import old_name, way_back, without
 from engine.file_names import file_name
 from engine.sqlite.catalog import Catalog, Relation
 from engine.sqlite.planning.renames import Renames
 from engine.sqlite.pull import named, relation_text
-from engine.sqlite.quoting import quote_name
 from engine.table_text import read_table_text
 
 
@@ -21,19 +21,12 @@ def files_back(live: Catalog, renames: Renames) -> Mapping[str, str]:
 
 def _annotated(relation: Relation, new_tables: Mapping[str, str], renames: Renames) -> str:
     new_table = new_tables.get(relation.name.lower(), relation.name)
-    sql = named(relation)
+    sql = without(
+        named(relation), old_name
+    )  # one that tells of an earlier rename would be taken for the way back
     for new, old in renames.of(new_table).items():
         element = read_table_text(sql).column(old)
         if element is not None:
             end = element.start + len(element.text)
-            sql = f"{sql[:end]}{_annotation(new)}{sql[end:]}"
-    if new_table != relation.name:
-        return f"{_annotation(new_table).strip()}\n{sql}"
-    return sql
-
-
-def _annotation(name: str) -> str:
-    """Nothing for a name that a comment cannot hold: then the rollback asks, as for any drop and add."""
-    return (
-        "" if any(part in name for part in ('"', "*/", "\n")) else f" /* renamed from: {quote_name(name)} */"
-    )
+            sql = f"{sql[:end]} /* {way_back(new)} */{sql[end:]}"
+    return sql if new_table == relation.name else f"/* {way_back(new_table)} */\n{sql}"

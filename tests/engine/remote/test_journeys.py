@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.engine.remote.rig import QUICK, Sides, two_daemons
+from tests.engine.remote.rig import BEFORE, QUICK, Sides, two_daemons
 
 
 def rows_of(body: Any) -> dict[str, tuple[int, int]]:
@@ -74,6 +74,24 @@ def test_a_rollback_is_planned_from_what_was_there_before(sides: Sides) -> None:
     assert status == 200, plan
     (change,) = plan["changes"][0]["table_changes"]
     assert (change["table_name"], change["is_unsafe"]) == ("notes", True)
+
+
+def test_a_rollback_of_a_rename_keeps_the_values_that_are_there(sides: Sides) -> None:
+    with closing(sqlite3.connect(sides.target, isolation_level=None)) as target:
+        target.execute("INSERT INTO notes VALUES (1, 'kept')")
+    uid = sides.apply(BEFORE.replace("text TEXT", "words TEXT /* renamed from: text */"))
+    sides.near.when(uid, "completed")
+
+    status, plan = sides.near.call("POST", "/api/rollback/plan", {"apply_id": uid})
+    assert status == 200, plan
+    (finding,) = plan["lint_violations"]
+    assert finding["message"] == 'Column rename detected in table "notes": "words" becomes "text"'
+    request = {"plan_id": plan["plan_id"], "environment": "staging", "options": {"allow_unsafe": "false"}}
+    _, answer = sides.near.call("POST", "/api/apply", request)
+    sides.near.when(answer["apply_id"], "completed")
+
+    with closing(sqlite3.connect(sides.target)) as target:
+        assert target.execute("SELECT text FROM notes").fetchall() == [("kept",)]
 
 
 def test_files_that_are_wrong_are_refused_in_the_words_of_the_far_side(unchanged: Sides) -> None:

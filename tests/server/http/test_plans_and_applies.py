@@ -341,6 +341,23 @@ def test_a_rollback_to_an_empty_database_empties_it(api: Api) -> None:
     assert api.engine.planned[-1] == {"main": {}}
 
 
+def test_a_rollback_is_refused_where_the_plan_does_not_tell_how_its_renames_go_back(api: Api) -> None:
+    renamed = Finding(
+        severity=Severity.WARNING,
+        linter="rename_column",
+        message='Column rename detected in table "orders": "note" becomes "remark"',
+        table="orders",
+    )
+    api.engine.answer = result(change("orders"), findings=(renamed,))
+    plan_id = api.post("/api/plan", plan_request()).json["plan_id"]
+    uid = api.post("/api/apply", {"plan_id": plan_id, "environment": "staging"}).json["apply_id"]
+    api.store.complete(api.claim())
+    answer = api.post("/api/rollback/plan", {"apply_id": uid})
+    assert answer.status == 500
+    assert answer.json["error"].startswith("rollback plan failed: the way back of its renames was not kept")
+    assert '"note" becomes "remark"' in answer.json["error"]
+
+
 def test_a_rollback_that_cannot_be_planned_says_why(api: Api) -> None:
     for body, status, text in (
         ({}, 400, "apply_id is required"),
