@@ -7,8 +7,8 @@ import socket
 from cli.errors import ApiError, CliError, Refused
 from cli.output import Output
 from cli.place import Place
-from cli.replies import Lock, Progress
-from cli.views.text import moment
+from cli.replies import ENDED, Lock, Progress
+from cli.views.text import moment, state_word
 
 
 def owner() -> str:
@@ -67,16 +67,22 @@ class Reservation:
             self.release()
 
     def release(self) -> None:
-        """Give it back; one that is gone or somebody else's is left as it is."""
+        """Give it back, whatever goes on; one that is gone or somebody else's is left as it is."""
         if self._enabled:
             _release(self._place, self._output, self._database, self._type)
 
-    def kept(self) -> None:
-        """Say that it stays held."""
+    def finish(self) -> None:
+        """The apply has ended: give it back, unless another one of ours needs it still."""
+        if self._enabled:
+            _finish(self._place, self._output, self._database, self._type)
+
+    def kept(self, apply_id: str) -> None:
+        """Say that it stays held: nobody but a command that sees the end of the apply gives it back."""
         if self._enabled:
             unlock = self._place.command("unlock", *_naming(self._place, self._database))
             self._output.hint(
-                f"The lock on {self._database} stays yours until the apply ends; release it: {unlock}"
+                f"The lock on {self._database} stays yours, also when the apply has ended, until you watch its end "
+                f"({self._place.command('progress', apply_id)}) or release it: {unlock}"
             )
 
     def _conflict(self, held: Lock) -> Refused:
@@ -95,9 +101,23 @@ def release_mine(place: Place, output: Output, progress: Progress) -> None:
     try:
         for lock in place.api.locks()[1]:
             if lock.database == progress.database and lock.owner == owner():
-                _release(place, output, lock.database, lock.database_type)
+                _finish(place, output, lock.database, lock.database_type)
     except CliError as error:
         output.say(f"The lock on {progress.database} could not be released: {error}", "yellow")
+
+
+def _finish(place: Place, output: Output, database: str, database_type: str) -> None:
+    """The lock has no environment: it may be that of an apply of ours in another one."""
+    _, applies = place.api.history(database, "")
+    live = next((one for one in applies if one.caller == owner() and one.state not in ENDED), None)
+    if live is None:
+        _release(place, output, database, database_type)
+        return
+    unlock = place.command("unlock", *_naming(place, database))
+    output.hint(
+        f"The lock on {database} stays yours: {live.apply_id} ({live.environment}) is {state_word(live.state)}; "
+        f"release it: {unlock}"
+    )
 
 
 def _release(place: Place, output: Output, database: str, database_type: str) -> None:

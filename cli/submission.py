@@ -144,17 +144,17 @@ def _see_through(place: Place, output: Output, apply_id: str, terms: Terms, rese
     """Watch the apply, if that is wanted, and settle what becomes of the lock."""
     if not terms.watch:
         output.hint(f"look at it: {place.command('progress', apply_id)}")
-        _let_go(reservation, terms)
+        _let_go(reservation, terms, apply_id)
         return Exit.OK
     try:
         progress = follow(place, output, apply_id)
     except Interrupted:
-        _let_go(reservation, terms)
+        _let_go(reservation, terms, apply_id)
         raise
     if progress.ended:
-        reservation.release()
+        reservation.finish()
     else:
-        _let_go(reservation, terms)
+        _let_go(reservation, terms, apply_id)
     return conclude(place, output, progress, give_back=False)
 
 
@@ -173,11 +173,11 @@ def announce(output: Output, plan: Plan, apply_id: str, *, watching: bool, word:
     output.say(f"{word} started: {apply_id}", "bold")
 
 
-def _let_go(reservation: Reservation, terms: Terms) -> None:
+def _let_go(reservation: Reservation, terms: Terms, apply_id: str) -> None:
     if terms.give_back:
         reservation.release()
     else:
-        reservation.kept()
+        reservation.kept(apply_id)
 
 
 def _begin(place: Place, output: Output, plan: Plan, terms: Terms, reservation: Reservation) -> str:

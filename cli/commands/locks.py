@@ -18,7 +18,9 @@ from cli.views.text import GREEN
 def locks(words: tuple[str, ...], wanted: Wanted, output: Output) -> Exit:
     """List the databases that somebody holds.
 
-    `apply` takes the lock of its database and releases it when the apply ends.
+    `apply` takes the lock of its database, and a command of the same user on the same host that sees the apply end
+    releases it. The server does not: what was begun with --no-watch stays locked until somebody watches its end by
+    `progress`, or releases it by `unlock` (from another host or user with --force).
 
     \b
       schemabot locks

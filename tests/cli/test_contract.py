@@ -257,6 +257,7 @@ def test_a_whole_apply_needs_no_route_that_the_original_has_not(run: Run, there:
         "/api/locks/acquire", {"lock": {"database": "shop", "database_type": "mysql", "owner": "me"}}
     )
     there.answer("/api/locks", {"status": "released"})
+    there.answer("/api/history/shop", {"database": "shop", "applies": []})
     there.answer("/api/apply", {"accepted": True, "apply_id": ID})
     table = {"table_name": "t", "ddl": "", "rows_copied": 0, "rows_total": 0, "percent_complete": 0}
     for state, status in (("pending", "pending"), ("running", "running"), ("completed", "completed")):
@@ -271,6 +272,7 @@ def test_a_whole_apply_needs_no_route_that_the_original_has_not(run: Run, there:
         "/api/plan",
         "/api/progress/shop",
         "/api/locks/shop/mysql",
+        "/api/history/shop",
         "/api/locks/acquire",
         "/api/apply",
         f"/api/progress/apply/{ID}",

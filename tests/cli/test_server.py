@@ -54,9 +54,9 @@ def begin(run: Run, *words: str) -> str:
     return apply_id
 
 
-def begin_parked(run: Run) -> str:
+def begin_parked(run: Run, *words: str) -> str:
     """Begin an apply that waits for its cutover; its id."""
-    apply_id = begin(run, "--defer-cutover")
+    apply_id = begin(run, "--defer-cutover", *words)
     wait_for(lambda: state(run, apply_id) == "waiting_for_cutover", "the cutover to be due")
     return apply_id
 
@@ -81,7 +81,24 @@ def test_no_watch_returns_at_once_keeps_the_lock_and_says_how_to_look(run: Run, 
     assert ended.code == 0
     assert "schemabot progress apply-" in ended.out
     assert run("locks", "--json").json()["locks"][0]["owner"] == owner()
+    assert "The lock on shop stays yours, also when the apply has ended" in ended.out
     assert "schemabot unlock -d shop" in ended.out
+
+
+def test_the_end_of_an_apply_leaves_the_lock_to_one_of_ours_in_another_environment(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Daemon(config(tmp_path, "production", "staging")) as daemon:
+        monkeypatch.setenv("SCHEMABOT_ENDPOINT", daemon.url)
+        parked = begin_parked(run, "-e", "production")
+        staged = run("apply", "-d", "shop", "-s", "schema", "-y", "-e", "staging")
+        assert staged.code == 0, staged.err
+        assert f"The lock on shop stays yours: {parked} (production) is waiting for cutover" in staged.out
+        staging = run("status", "shop", "-e", "staging", "--json").json()["applies"][0]["apply_id"]
+        assert run("progress", staging).code == 0
+        assert [lock["owner"] for lock in run("locks", "--json").json()["locks"]] == [owner()]
+        assert run("cutover", parked, "--watch").code == 0
+        assert run("locks", "--json").json() == {"locks": []}
 
 
 def test_yield_releases_the_lock_though_the_apply_goes_on(run: Run, server: str) -> None:
