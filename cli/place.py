@@ -127,13 +127,22 @@ class Place:
         return self.database
 
     def database_type(self) -> str:
-        """The database's type, from the project or from the server."""
+        """The database's type: as the server has it, else as the project says. WrongUsage: they differ."""
         if self.local is not None:
             return "sqlite"
+        known = {
+            str(entry.get("name")): str(entry["type"]) for entry in self.api.databases() if entry.get("type")
+        }
         project = self.wanted.project
         if project is not None and project.database == self.database:
-            return project.type
-        known = {str(entry.get("name")): str(entry.get("type")) for entry in self.api.databases()}
+            elsewhere = project.deployment not in ("", self.database)
+            configured = project.type if elsewhere else known.get(self.database, project.type)
+            if project.type_said and project.type != configured:
+                raise WrongUsage(
+                    f"{project.file}: type is {project.type}, but the server has {self.database} as {configured}",
+                    f"write type: {configured}, or name another database or server",
+                )
+            return configured
         if self.database not in known:
             raise Refused(
                 f"the server knows no database {self.database!r}",

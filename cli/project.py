@@ -1,5 +1,6 @@
 """A schema directory: its schemabot.yaml and the files that say what the schema should be."""
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from cli.errors import WrongUsage
 CONFIG_NAME = "schemabot.yaml"
 LIKE = "the least it holds is `database: NAME`; docs/cli.md shows a whole one"
 TYPES = ("sqlite", "mysql", "vitess")
+KEYS = ("database", "type", "deployment", "target", "dsn", "environments")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,9 +23,15 @@ class Project:
     directory: Path
     database: str
     type: str
+    type_said: bool = True
     deployment: str = ""
     target: str = ""
     targets: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def file(self) -> Path:
+        """The schemabot.yaml."""
+        return self.directory / CONFIG_NAME
 
     def target_for(self, environment: str) -> str:
         """What the server is told to aim at: the environment's target, the project's, or the database."""
@@ -56,8 +64,13 @@ def load_project(directory: Path) -> Project | None:
 
 
 def _project(path: Path, data: dict[str, Any]) -> Project:
+    for key in map(str, data):
+        # Others may be another version's; one that is nearly ours is a slip, and what it says would not be done.
+        if key not in KEYS and (near := difflib.get_close_matches(key, KEYS, n=1, cutoff=0.75)):
+            raise WrongUsage(f"{path}: {key} is not a known key", f"did you mean {near[0]}?")
     database = _text(path, data, "database")
-    kind = _text(path, data, "type") or "mysql"
+    said = _text(path, data, "type")
+    kind = said or "mysql"
     if not database:
         raise WrongUsage(f"{path}: database is required", "add: database: NAME")
     if kind not in TYPES:
@@ -66,6 +79,7 @@ def _project(path: Path, data: dict[str, Any]) -> Project:
         directory=path.parent,
         database=database,
         type=kind,
+        type_said=bool(said),
         deployment=_text(path, data, "deployment"),
         target=_text(path, data, "target") or _text(path, data, "dsn"),
         targets=_environments(path, data.get("environments")),

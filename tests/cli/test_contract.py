@@ -241,7 +241,7 @@ def test_errors_of_o_json_are_json_too(run: Run, there: Peer) -> None:
 
 
 def test_a_whole_apply_needs_no_route_that_the_original_has_not(run: Run, there: Peer) -> None:
-    """No /api/databases, no events, no attempts: a schemabot.yaml says the type."""
+    """No /api/databases (asked for, and not missed), no events, no attempts: a schemabot.yaml says the type."""
     change = {
         "table_name": "t",
         "ddl": "ALTER TABLE t ADD c INT;",
@@ -268,6 +268,7 @@ def test_a_whole_apply_needs_no_route_that_the_original_has_not(run: Run, there:
     assert "Apply completed" in ended.out
     asked = {path.partition("?")[0] for _, path, _, _ in there.seen}
     assert asked == {
+        "/api/databases",
         "/api/databases/shop/environments",
         "/api/plan",
         "/api/progress/shop",

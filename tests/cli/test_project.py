@@ -104,3 +104,13 @@ def test_a_project_file_that_makes_no_sense_is_wrong_usage_naming_it(text: str) 
     write(Path("schemabot.yaml"), text)
     with pytest.raises(WrongUsage, match=r"schemabot\.yaml"):
         load_project(Path())
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"), [("databse", "database"), ("environment", "environments"), ("tpye", "type")]
+)
+def test_a_misspelt_key_is_refused_and_says_what_was_meant(key: str, meant: str) -> None:
+    write(Path("s/schemabot.yaml"), f"database: shop\nlater_versions_key: 1\n{key}: mysql\n")
+    with pytest.raises(WrongUsage, match=f"{key} is not a known key") as refused:
+        load_project(Path("s"))
+    assert refused.value.hint == f"did you mean {meant}?"

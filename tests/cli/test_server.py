@@ -101,6 +101,18 @@ def test_the_end_of_an_apply_leaves_the_lock_to_one_of_ours_in_another_environme
         assert run("locks", "--json").json() == {"locks": []}
 
 
+def test_a_schemabot_yaml_of_another_type_than_the_server_knows_is_refused(run: Run, server: str) -> None:
+    file = Path(write_schema(), "schemabot.yaml")
+    file.write_text("database: shop\ntype: mysql\n")
+    refused = run("apply", "-s", "schema", "-y")
+    assert refused.code == 2
+    assert "type is mysql, but the server has shop as sqlite" in refused.err
+    assert run("locks", "--json").json() == {"locks": []}
+    file.write_text("database: shop\n")
+    assert run("apply", "-s", "schema", "-y").code == 0
+    assert run("locks", "--json").json() == {"locks": []}
+
+
 def test_yield_releases_the_lock_though_the_apply_goes_on(run: Run, server: str) -> None:
     begin(run, "--defer-cutover", "--yield")
     assert run("locks", "--json").json() == {"locks": []}
