@@ -20,10 +20,22 @@ def find_endpoint(endpoint: str = "", profile: str = "") -> str:
     """The server's address without its trailing slash, or "" when none is configured.
 
     First match wins: *endpoint* → SCHEMABOT_ENDPOINT → the profile, whose name is *profile* → SCHEMABOT_PROFILE →
-    the file's `default_profile` → `default`.
+    the file's `default_profile` → `default`. WrongUsage where a *profile* would lose against another server's
+    SCHEMABOT_ENDPOINT: whoever types its name means that one.
     """
-    found = endpoint or os.environ.get("SCHEMABOT_ENDPOINT", "") or _from_profile(profile)
-    return found.strip().removesuffix("/")
+    surroundings = _bare(os.environ.get("SCHEMABOT_ENDPOINT", ""))
+    if profile and surroundings and not endpoint:
+        named = _bare(_from_profile(profile))
+        if named != surroundings:
+            raise WrongUsage(
+                f"SCHEMABOT_ENDPOINT ({surroundings}) goes before --profile {profile} ({named}), and they are two servers",
+                "unset SCHEMABOT_ENDPOINT, or leave --profile away",
+            )
+    return _bare(endpoint) or surroundings or _bare(_from_profile(profile))
+
+
+def _bare(endpoint: str) -> str:
+    return endpoint.strip().removesuffix("/")
 
 
 def _from_profile(profile: str) -> str:

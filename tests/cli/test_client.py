@@ -169,6 +169,19 @@ def test_the_endpoint_comes_from_the_flag_then_the_environment_then_the_profile(
     assert find_endpoint("http://flag/") == "http://flag"
 
 
+def test_a_profile_asked_for_that_the_environment_would_overrule_is_refused(
+    own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_profiles(own_home, PROFILES)
+    monkeypatch.setenv("SCHEMABOT_ENDPOINT", "http://one/")
+    assert find_endpoint(profile="one") == "http://one"
+    assert find_endpoint("http://flag", "two") == "http://flag"
+    with pytest.raises(
+        WrongUsage, match=r"SCHEMABOT_ENDPOINT \(http://one\) goes before --profile two \(http://two\)"
+    ):
+        find_endpoint(profile="two")
+
+
 def test_a_profile_named_but_unknown_is_an_error_naming_the_known_ones(own_home: Path) -> None:
     write_profiles(own_home, PROFILES)
     with pytest.raises(WrongUsage, match='unknown profile "three"') as caught:
