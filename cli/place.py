@@ -117,6 +117,17 @@ class Place:
             return error.hint
         return f"{self.database} has no environment {self.wanted.environment}; choose by -e one that it has: {', '.join(known)}"
 
+    def check_known(self) -> None:
+        """Refused, also by the server: it knows no such database, or no such environment of it."""
+        if self.local is not None:
+            return
+        known = self._known_environments()
+        if self.wanted.environment and self.wanted.environment not in known:
+            raise Refused(
+                f"{self.database} has no environment {self.wanted.environment}",
+                f"choose by -e one that it has: {', '.join(known)}",
+            )
+
     def named_database(self) -> str:
         """The database, or WrongUsage saying how to name one."""
         if not self.database:

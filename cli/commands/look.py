@@ -85,6 +85,8 @@ def status(words: tuple[str, ...], wanted: Wanted, output: Output) -> Exit:
             return Exit.OK
         if place.local is None and place.wanted.database:
             answer, applies = place.api.history(place.wanted.database, place.wanted.environment)
+            if not applies:
+                place.check_known()
         else:
             answer, applies = place.api.status()
         output.document(answer)
@@ -116,6 +118,8 @@ def history(words: tuple[str, ...], wanted: Wanted, output: Output) -> Exit:
     with open_place(named(wanted, words), drive=False) as place:
         environment = "" if place.local is not None else place.wanted.environment
         answer, applies = place.api.history(place.named_database(), environment)
+        if not applies:
+            place.check_known()
         output.document(answer)
         if applies:
             output.show(applies_table(applies, with_database=False))

@@ -113,6 +113,17 @@ def test_a_schemabot_yaml_of_another_type_than_the_server_knows_is_refused(run: 
     assert run("locks", "--json").json() == {"locks": []}
 
 
+@pytest.mark.parametrize("command", ["status", "history"])
+def test_a_misspelt_database_or_environment_is_refused_where_nothing_is_listed(
+    run: Run, server: str, command: str
+) -> None:
+    assert "No schema changes on shop yet" in run(command, "shop", "-e", "local").out
+    unknown = run(command, "shopp")
+    assert (unknown.code, 'no environments found for database "shopp"' in unknown.err) == (1, True)
+    elsewhere = run(command, "shop", "-e", "lokal")
+    assert (elsewhere.code, "choose by -e one that it has: local" in elsewhere.err) == (1, True)
+
+
 def test_yield_releases_the_lock_though_the_apply_goes_on(run: Run, server: str) -> None:
     begin(run, "--defer-cutover", "--yield")
     assert run("locks", "--json").json() == {"locks": []}
@@ -245,8 +256,6 @@ def test_an_unknown_apply_or_database_is_refused_with_a_way_on(run: Run, server:
         ended = run(*words)
         assert ended.code in (1, 2), words
         assert part in ended.err, words
-    nothing = run("status", "nope")
-    assert (nothing.code, "No schema changes on nope yet." in nothing.out) == (0, True)
 
 
 def test_a_file_that_is_refused_is_to_be_corrected(run: Run, server: str) -> None:
