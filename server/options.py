@@ -1,11 +1,13 @@
 """What an apply may be asked for: read from a request's or the store's strings, and written back as strings. One way each."""
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from engine.base import VOLUMES
 
 FLAGS = ("defer_cutover", "defer_deploy", "skip_revert")
+KNOWN = (*FLAGS, "allow_unsafe", "branch", "volume")
 
 
 class BadOption(ValueError):
@@ -25,7 +27,9 @@ class ApplyOptions:
 
     @classmethod
     def read(cls, texts: Mapping[str, str]) -> "ApplyOptions":
-        """From strings; names nobody knows are ignored. BadOption: guessing could allow too much."""
+        """From strings; names nobody knows are another version's, and ignored. BadOption: guessing could allow too much."""
+        for name in texts:
+            _refuse_slip(name)
         volume = texts.get("volume", "")
         return cls(
             defer_cutover=_flag(texts, "defer_cutover") or False,
@@ -46,6 +50,12 @@ class ApplyOptions:
         if self.volume is not None:
             found["volume"] = str(self.volume)
         return found
+
+
+def _refuse_slip(name: str) -> None:
+    """A misspelt defer_cutover, ignored, would go live at once."""
+    if name not in KNOWN and (near := difflib.get_close_matches(name, KNOWN, n=1, cutoff=0.8)):
+        raise BadOption(f'options.{name} is not known; did you mean "{near[0]}"?')
 
 
 def _flag(texts: Mapping[str, str], name: str) -> bool | None:

@@ -71,6 +71,17 @@ def test_any_texts_are_read_as_what_they_say_or_refused(texts: dict[str, str]) -
         assert texts[name] == text or (name == "volume" and int(texts[name]) == read.volume)
 
 
+@pytest.mark.parametrize(
+    ("slip", "meant"),
+    [("defer_cutovr", "defer_cutover"), ("deferCutover", "defer_cutover"), ("volum", "volume")],
+)
+def test_a_misspelt_option_is_refused_and_says_what_was_meant(shared_api: Api, slip: str, meant: str) -> None:
+    body = {"plan_id": "plan-x", "environment": "staging", "options": {slip: "true"}}
+    answer = shared_api.post("/api/apply", body)
+    error = f'invalid request body: options.{slip} is not known; did you mean "{meant}"?'
+    assert (answer.status, answer.json["error"]) == (400, error)
+
+
 def drive(api: Api) -> Outcome:
     sent_at = boottime()
     return Drive(api.app, Lease(api.claim(), sent_at), Event()).run()
