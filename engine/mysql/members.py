@@ -1,6 +1,6 @@
 """SQL of what an ENUM or SET makes of a text: it goes by the members' names, as the column's collation compares them."""
 
-from engine.mysql.shown import literal
+from engine.mysql.shown import in_utf8, literal
 from engine.mysql.tables import Column
 
 
@@ -10,15 +10,15 @@ def in_members(value: str, old: Column, new: Column) -> str:
     Of an ENUM it is NULL where there is no such member; what a SET has not is left out.
     """
     compared = f"CONVERT({value} USING {new.charset}) COLLATE {new.collation}"
-    members = [literal(member) for member in new.members]
+    members = [in_utf8(literal(member)) for member in new.members]
     if new.data_type == "set":
         found = (f"IF(FIND_IN_SET({one}, {compared}) > 0, {one}, NULL)" for one in members)
-        return f"CONCAT_WS(',', {', '.join(found)})"
+        return f"CONCAT_WS(_utf8mb4',', {', '.join(found)})"
     listed = ", ".join(members)
     at = f"FIELD({compared}, {listed})"
     if not old.members:  # spaces behind it are not minded, and what is no member may be the number of one
         at = f"FIELD(TRIM(TRAILING ' ' FROM {compared}), {listed})"
-        at = f"COALESCE(NULLIF({at}, 0), IF({value} REGEXP '^[0-9]+$', {value}, 0))"
+        at = f"COALESCE(NULLIF({at}, 0), IF({value} REGEXP _utf8mb4'^[0-9]+$', {value}, 0))"
     return f"ELT({at}, {listed})"
 
 

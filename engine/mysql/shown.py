@@ -259,6 +259,11 @@ def literal(value: str) -> str:
     return f"'{text}'"
 
 
+def in_utf8(text: str) -> str:
+    """*text*; a string literal such that it keeps its characters, whatever character set those of the session have."""
+    return f"_utf8mb4{text}" if text.startswith("'") else text
+
+
 def _options(found: Sequence[Piece]) -> Iterator[tuple[str, str]]:
     at = 0
     while at < len(found):

@@ -36,7 +36,7 @@ def ask_rows(asking: Asking, case: Case, parents: Parents) -> list[Finding]:
     if case.now is None or case.wanted is None:
         return []
     answers = Answers(asking, case, case.now, case.wanted)
-    with plainly(asking.link):
+    with plainly(asking.link), asking.within(case.wanted):
         return list(_all(answers, parents))
 
 

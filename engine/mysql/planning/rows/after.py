@@ -6,7 +6,7 @@ from engine.mysql.members import in_members
 from engine.mysql.planning.linters.case import Case
 from engine.mysql.planning.linters.lossless import INTEGER_BITS, lossless, numbers_of
 from engine.mysql.quoting import quote_name, quote_table
-from engine.mysql.shown import Piece, joined, literal, pieces, split_list
+from engine.mysql.shown import Piece, in_utf8, joined, literal, pieces, split_list
 from engine.mysql.tables import Column, Table
 
 KEY_ALIAS = "_schemabot_key"  # under this name the key of a row goes along, to be shown as the example
@@ -14,7 +14,7 @@ NUMBERS = (*INTEGER_BITS, "decimal", "float", "double", "year", "bit")
 BEFORE = "_schemabot_before"  # and under this a value that is computed anew, as it is now
 DATES = ("date", "datetime", "timestamp", "time")
 _NOTHING = {
-    "json": "CAST('null' AS JSON)",
+    "json": "CAST(_utf8mb4'null' AS JSON)",
     "uuid": "'00000000-0000-0000-0000-000000000000'",
     "inet6": "'::'",
     "inet4": "'0.0.0.0'",
@@ -88,7 +88,7 @@ def value_after(old: Column | None, column: Column) -> str | None:
     """What a row will have in *column*; None where that is not to be said beforehand."""
     if old is None:
         known = not column.generated and not column.auto_increment
-        return as_stored(default_of(column), column) if known else None
+        return as_stored(in_utf8(default_of(column)), column) if known else None
     return None if _computed_anew(old, column) else converted(old, column)
 
 
@@ -96,9 +96,10 @@ def converted(old: Column, column: Column) -> str:
     """The live value, such as it compares in the new column."""
     value = live_value(old)
     alike = lossless(old, column)
-    if column.members and old.charset and not alike:
+    found = column.members and old.charset and not alike
+    if found:
         value = in_members(value, old, column)
-    if column.charset is not None and _compares_anew(old, column):
+    if column.charset is not None and (found or _compares_anew(old, column)):
         value = f"CONVERT({value} USING {column.charset}) COLLATE {column.collation}"
     return value if alike else as_stored(value, column)
 

@@ -65,7 +65,7 @@ class Answers:
         *, fails: bool, reads: Reads,
     ) -> Iterator[Finding]:  # fmt: skip
         """First one of them, which is quick where there are many, then how many."""
-        told = ", ".join([*keys, *(f"CAST({value} AS CHAR)" for value in reads)]) or "1"
+        told = ", ".join([*keys, *(f"CONVERT({value} USING utf8mb4)" for value in reads)]) or "1"
         try:
             example = self.asking.rows(f"{told} FROM {rows} WHERE {condition} LIMIT 1")
             count = self.number(f"{rows} WHERE {condition}") if example else 0

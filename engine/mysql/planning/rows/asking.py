@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from engine.mysql.flavour import Flavour
 from engine.mysql.link import DDL_SETTINGS, Link, Row
+from engine.mysql.tables import Table
 from engine.mysql.trouble import ServerRefused, Trouble
 
 QUESTION_SECONDS = 2.0
@@ -60,14 +61,23 @@ class Asking:
             self.link.set({"time_zone": zone})
 
     @contextmanager
-    def comparing(self, collation: str) -> Iterator[None]:
-        """Texts without a collation of their own compare by this one, as in the expressions of a table that has it."""
-        was = self.link.value("SELECT @@SESSION.collation_connection")
-        self.link.set({"collation_connection": collation if collation.startswith("utf8mb4_") else was})
+    def within(self, table: Table) -> Iterator[None]:
+        """Texts have the character set and collation of *table* where they say none, as in its own expressions.
+
+        A literal that is in none of these has to say its own (`in_utf8`). Answers come in the character set of the link.
+        """
+        ((was, answers),) = self.link.rows("SELECT @@collation_connection, @@character_set_results")
+        collation = table.options.get("COLLATE")
+        name, value = (
+            ("collation_connection", collation)
+            if collation
+            else ("character_set_connection", table.options["CHARSET"])
+        )
+        self.link.set({name: value, "character_set_results": "utf8mb4"})
         try:
             yield
         finally:
-            self.link.set({"collation_connection": was})
+            self.link.set({"collation_connection": was, "character_set_results": answers})
 
     def kind(self, query: str) -> tuple[int, int]:
         """Type and character set of the one column of `SELECT <query>`, as the protocol numbers them. NotTaken."""

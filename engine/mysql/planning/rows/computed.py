@@ -59,7 +59,8 @@ def _anew(answers: Answers, old: Column, column: Column) -> Iterator[Finding]:
     )
     after = as_stored(expression_of(column), column)
     reads = (quote_name(BEFORE), after)
-    differs = f"NOT (CAST({after} AS CHAR) <=> CAST({quote_name(BEFORE)} AS CHAR))"
+    one, other = (f"CAST(CONVERT({value} USING utf8mb4) AS BINARY)" for value in reads)
+    differs = f"NOT ({one} <=> {other})"
     for finding in answers.after(
         differs, Severity.WARNING, "computed", f"{what}: other values", column.name, fails=False, reads=reads, before=old
     ):  # fmt: skip

@@ -63,8 +63,8 @@ def _to_integer(c: _Conversion) -> Fit | None:
         pattern = _WHOLE if c.mariadb else _NUMBER  # MySQL rounds '1.5', MariaDB refuses it
         number = f"CAST({value} AS DECIMAL(65,0))"
         return Fit(
-            f"({value} NOT REGEXP '{pattern}' OR {number} NOT BETWEEN {low} AND {high})",
-            f"CAST(CONVERT({value} USING utf8mb4) AS BINARY) <> CAST({number} AS BINARY)",
+            f"({value} NOT REGEXP _utf8mb4'{pattern}' OR {number} NOT BETWEEN {low} AND {high})",
+            f"CAST(CONVERT({value} USING utf8mb4) AS BINARY) <> CAST(CONVERT({number} USING utf8mb4) AS BINARY)",
         )
     return None
 
@@ -80,7 +80,7 @@ def _to_decimal(c: _Conversion) -> Fit | None:
     rounded = f"ROUND({number}, {scale})"
     refused = f"ABS({rounded}) >= {10 ** (digits - scale)}" + (f" OR {rounded} < 0" if new.unsigned else "")
     if old.data_type in _TEXTS:
-        refused = f"{value} NOT REGEXP '{_NUMBER}' OR {refused}"
+        refused = f"{value} NOT REGEXP _utf8mb4'{_NUMBER}' OR {refused}"
     return Fit(f"({refused})", f"{number} <> {rounded}")
 
 
@@ -150,7 +150,8 @@ def _to_members(c: _Conversion) -> Fit | None:
 
 def _count(members: str) -> str:
     """How many members a value of a SET has."""
-    return f"CHAR_LENGTH({members}) - CHAR_LENGTH(REPLACE({members}, ',', '')) + ({members} <> '')"
+    without = f"REPLACE({members}, _utf8mb4',', _utf8mb4'')"
+    return f"CHAR_LENGTH({members}) - CHAR_LENGTH({without}) + (CHAR_LENGTH({members}) > 0)"
 
 
 def _to_bits(c: _Conversion) -> Fit | None:
@@ -193,7 +194,7 @@ def _text_to_moment(c: _Conversion) -> Fit | None:
     )
     assert then is not None
     refused = [f"({value} IS NOT NULL AND {moment} IS NULL)", then.refused]
-    changed = [f"{value} NOT REGEXP '{_MOMENT}'", then.changed]
+    changed = [f"{value} NOT REGEXP _utf8mb4'{_MOMENT}'", then.changed]
     return Fit(_any([one for one in refused if one]), _any([one for one in changed if one]))
 
 

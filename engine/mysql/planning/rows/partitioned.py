@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence, Set
 from engine.mysql.planning.mentions import mentions
 from engine.mysql.planning.partitions import read_partitioning, values_of
 from engine.mysql.quoting import quote_name
-from engine.mysql.shown import joined, pieces, split_list
+from engine.mysql.shown import in_utf8, joined, pieces, split_list
 
 _MOVING = ("PARTITION BY ", "REORGANIZE PARTITION ")
 _MAXVALUE = "MAXVALUE"
@@ -52,10 +52,11 @@ def _below(terms: Sequence[str], bounds: Sequence[str] | None) -> list[str]:
 def _less(terms: Sequence[str], bounds: Sequence[str]) -> str:
     if bounds[0] == _MAXVALUE:
         return "TRUE"
-    less = f"{terms[0]} < {bounds[0]}"
+    bound = in_utf8(bounds[0])
+    less = f"{terms[0]} < {bound}"
     if len(bounds) == 1:
         return less
-    return f"({less} OR ({terms[0]} = {bounds[0]} AND {_less(terms[1:], bounds[1:])}))"
+    return f"({less} OR ({terms[0]} = {bound} AND {_less(terms[1:], bounds[1:])}))"
 
 
 def _among(terms: Sequence[str], values: Sequence[str] | None) -> list[str]:
@@ -67,4 +68,4 @@ def _among(terms: Sequence[str], values: Sequence[str] | None) -> list[str]:
 def _equal(terms: Sequence[str], value: str) -> list[str]:
     """One value, or of several columns a list of them in parentheses."""
     several = [joined(one) for one in split_list(list(pieces(value)), 0)[0]] if len(terms) > 1 else [value]
-    return [f"{term} <=> {one}" for term, one in zip(terms, several, strict=True)]
+    return [f"{term} <=> {in_utf8(one)}" for term, one in zip(terms, several, strict=True)]

@@ -46,20 +46,9 @@ def _other_than_before(answers: Answers, old: Column, column: Column) -> Iterato
     what = f'column "{column.name}" stays, but is computed {how} in the copy, as {expression}: {remedy}other values'
     before, after = quote_name(BEFORE), as_stored(expression, old)
     differs = f"NOT ({_exactly(after, old)} <=> {_exactly(before, old)})"
-    with answers.asking.comparing(answers.wanted.options.get("COLLATE", "")):
-        found = list(
-            answers.after(
-                differs,
-                Severity.ERROR,
-                "unsafe",
-                what,
-                column.name,
-                fails=False,
-                reads=(before, after),
-                before=old,
-            )
-        )
-    for finding in found:
+    for finding in answers.after(
+        differs, Severity.ERROR, "unsafe", what, column.name, fails=False, reads=(before, after), before=old
+    ):
         if finding.severity is Severity.ERROR or (of_moments and answers.case.zone):
             yield answers.finding(Severity.ERROR, "unsafe", f"{_UNSAFE}: {finding.message}", column.name)
         else:

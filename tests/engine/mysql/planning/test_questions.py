@@ -26,6 +26,63 @@ def test_not_null_over_nulls(desk: Desk) -> None:
     assert desk.said() == []
 
 
+def test_an_example_is_told_whatever_its_character_set(desk: Desk) -> None:
+    desk.prepare(
+        "CREATE TABLE t (k VARCHAR(9) PRIMARY KEY, n INT) CHARSET latin1", "INSERT INTO t VALUES ('é', NULL)"
+    )
+    ((_, _, message),) = desk.said("MODIFY n INT NOT NULL")
+    assert message.endswith("would fail: 1 row (for example k 'é')")
+
+
+LITERALS = [
+    ("utf8mb4_general_ci", "ADD CHECK (HEX(id) <> 'a')"), ("latin1_swedish_ci", "ADD CHECK (HEX(id) <> 'a')"),
+    ("utf16_general_ci", "ADD CHECK (HEX(id) <> 'a')"),
+    ("utf8mb4_general_ci", "ADD g INT AS (IF(HEX(id) IN ('a','b'), 1, id)) STORED, ADD UNIQUE (g)"),
+    ("latin1_swedish_ci", "ADD h TINYINT AS (IF(HEX(id) = 'a', 300, 1)) STORED"),
+    ("latin1_bin", "ADD h TINYINT AS (IF(HEX(id) = 'A', 300, 1)) STORED"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("collation", "alter"), LITERALS)
+def test_texts_of_an_expression_compare_as_in_the_table(desk: Desk, collation: str, alter: str) -> None:
+    if not desk.mariadb:  # its texts are _utf8mb4, and of two collations of that it knows no better one
+        collation = collation.replace("utf8mb4_general_ci", "utf8mb4_0900_ai_ci")
+    desk.prepare(
+        f"CREATE TABLE t (id INT PRIMARY KEY) COLLATE {collation}", "INSERT INTO t VALUES (10), (11)"
+    )
+
+    assert [severity for severity, _, _ in desk.said(alter)] == ["blocked"]
+    assert desk.fails(alter)
+
+
+@pytest.mark.parametrize("collation", ["latin1_swedish_ci", "utf16_general_ci", "binary"])
+def test_characters_that_the_table_has_only_in_some_columns_are_not_lost(desk: Desk, collation: str) -> None:
+    texts = "CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci"
+    desk.prepare(
+        f"CREATE TABLE t (id INT PRIMARY KEY, e ENUM('я','ж','x') {texts}, s SET('я','ж') {texts}, v VARCHAR(9) {texts}, "
+        f"d INT AS (CHAR_LENGTH(v)) STORED, n VARCHAR(9) {texts}) COLLATE {collation}",
+        "INSERT INTO t (id, e, s, v, n) VALUES (1, 'я', 'я', 'я', '7'), (2, 'ж', 'ж,я', 'ж', '8')",
+    )
+    alter = (
+        f"MODIFY e ENUM('ж','я') {texts}, ADD UNIQUE (e), MODIFY s SET('ж','я') {texts}, ADD UNIQUE (s), MODIFY n INT, "
+        f"ADD w VARCHAR(9) {texts} DEFAULT 'щ', ADD CHECK (w = 'щ')"
+    )
+    if desk.mariadb:
+        alter = alter.replace(
+            ", ADD CHECK (w = 'щ')", ""
+        )  # such a text of an expression is what the table makes of it
+    found = desk.said(alter, copied=True)
+    assert not {severity for severity, _, _ in found} & {"blocked"}, found
+    assert not any("not checked" in message for _, _, message in found), found
+    assert not desk.fails(f"{alter}, ALGORITHM=COPY")
+    by = "ADD PRIMARY KEY (id, v) PARTITION BY LIST COLUMNS (v) (PARTITION p VALUES IN ('я'), PARTITION q VALUES IN ('ж'))"
+    desk.prepare(
+        f"CREATE TABLE t (id INT, v VARCHAR(9) {texts}) COLLATE {collation}", "INSERT INTO t VALUES (1, 'я')"
+    )
+    assert desk.said(by) == []
+    assert not desk.fails(by)
+
+
 def test_a_new_not_null_column_without_a_default(desk: Desk) -> None:
     desk.prepare(T, ROWS)
     what = "is new, NOT NULL and without a default: the rows that are there get"

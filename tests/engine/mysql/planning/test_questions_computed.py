@@ -137,6 +137,15 @@ def test_a_copy_that_computes_the_same_again_is_not_unsafe(desk: Desk) -> None:
     assert desk.said("MODIFY n BIGINT", copied=True) == []
 
 
+def test_a_copy_of_a_table_in_latin1_computes_the_same_again(desk: Desk) -> None:
+    desk.prepare(
+        "CREATE TABLE t (id INT PRIMARY KEY, n INT, v INT AS (HEX(id) = 'a') STORED, x CHAR(9) AS (HEX(CONCAT(id, 'é'))) STORED)"
+        " CHARSET latin1",
+        "INSERT INTO t (id) VALUES (10), (11)",
+    )
+    assert desk.said("MODIFY n BIGINT", copied=True) == []
+
+
 def test_a_copy_that_computes_other_values_in_a_column_that_stays_is_unsafe(desk: Desk) -> None:
     desk.prepare(
         "CREATE TABLE t (id BIGINT PRIMARY KEY, a CHAR(9) COLLATE utf8mb4_general_ci, s CHAR AS (IF(a = 'A1','x','y')) STORED)",
