@@ -84,7 +84,7 @@ def _not_looked_at(answers: Answers) -> set[str]:
     """The CHECKs in lines of new columns that MariaDB adds without a look at the rows."""
     if answers.case.copied or not answers.asking.flavour.mariadb:
         return set()
-    return set(_conditions(column.line for old, column in answers.case.pairs() if old is None))
+    return set(_conditions(column.line for old, column in answers.case.kept() if old is None))
 
 
 def _lines(table: Table) -> Iterator[str]:

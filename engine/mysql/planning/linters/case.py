@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from engine.base import Finding, Severity
+from engine.mysql.planning.columns import remade
 from engine.mysql.tables import Column, Index, Table
 
 Locate = Callable[[str, str], tuple[str, int]]
@@ -43,6 +44,11 @@ class Case:
         """(live column, desired column): all desired columns in order."""
         for column in self.wanted.columns if self.wanted else ():
             yield self.source(column), column
+
+    def kept(self) -> Iterator[tuple[Column | None, Column]]:
+        """As `pairs`, and None also for a live column that the server can only drop, with its values, and add the desired one."""
+        for old, column in self.pairs():
+            yield None if old is not None and remade(old, column) else old, column
 
     def gone(self) -> list[Column]:
         """The live columns that feed none of the desired ones."""

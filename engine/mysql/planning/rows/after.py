@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from engine.mysql.members import in_members
+from engine.mysql.planning.columns import remade
 from engine.mysql.planning.linters.case import Case
 from engine.mysql.planning.linters.lossless import INTEGER_BITS, lossless, numbers_of
 from engine.mysql.quoting import quote_name, quote_table
@@ -41,7 +42,7 @@ def rows_after(case: Case, before: Column | None = None) -> str:
     assert case.wanted is not None
     columns = [
         f"{value} AS {quote_name(column.name)}"
-        for old, column in case.pairs()
+        for old, column in case.kept()
         if (value := value_after(old, column)) is not None
     ]
     keys = [f"r.{quote_name(name)} AS {KEY_ALIAS}{at}" for at, name in enumerate(case.now.row_key)]
@@ -56,7 +57,7 @@ def rows_after(case: Case, before: Column | None = None) -> str:
 
 def computed_anew(case: Case) -> list[Column]:
     """The generated columns whose values the change computes by another expression, or that are new."""
-    return [column for old, column in case.pairs() if _computed_anew(old, column)]
+    return [column for old, column in case.kept() if _computed_anew(old, column)]
 
 
 def _computed_anew(old: Column | None, column: Column) -> bool:
@@ -70,7 +71,8 @@ def altered_columns(case: Case) -> set[str]:
         for old, column in case.pairs()
         if old is not None
         and (
-            old.collation != column.collation
+            remade(old, column)
+            or old.collation != column.collation
             or not lossless(old, column)
             or len(old.members) > len(column.members)
             or _computed_anew(old, column)

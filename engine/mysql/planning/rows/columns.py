@@ -21,7 +21,7 @@ _SPATIAL = (
 
 def null_columns(answers: Answers) -> Iterator[Finding]:
     """NOT NULL over NULLs."""
-    for old, column in answers.case.pairs():
+    for old, column in answers.case.kept():
         if old is not None and old.nullable and not column.nullable and not column.generated:
             what = f'column "{column.name}" becomes NOT NULL'
             yield from answers.live(
@@ -31,7 +31,7 @@ def null_columns(answers: Answers) -> Iterator[Finding]:
 
 def new_columns(answers: Answers) -> Iterator[Finding]:
     """NOT NULL columns without a value for the rows that are there."""
-    for old, column in answers.case.pairs():
+    for old, column in answers.case.kept():
         given = column.nullable or has_default(column) or column.generated or column.auto_increment
         if old is not None or given:
             continue
@@ -63,14 +63,14 @@ def _given(column: Column) -> str:
 
 def types(answers: Answers) -> Iterator[Finding]:
     """Values that the new type refuses or alters."""
-    for old, column in answers.case.pairs():
+    for old, column in answers.case.kept():
         if old is not None and not column.generated and not lossless(old, column):
             yield from _type(answers, old, column)
 
 
 def appearances(answers: Answers) -> Iterator[Finding]:
     """Values that stay what they are and read otherwise: a DOUBLE shows all digits of what a FLOAT shows six of."""
-    for old, column in answers.case.pairs():
+    for old, column in answers.case.kept():
         if old is None or column.generated or (old.data_type, column.data_type) != ("float", "double"):
             continue
         value = live_value(old)
@@ -84,7 +84,7 @@ def appearances(answers: Answers) -> Iterator[Finding]:
 
 def reference_systems(answers: Answers) -> Iterator[Finding]:
     """Spatial columns that take values of one reference system only."""
-    for old, column in answers.case.pairs():
+    for old, column in answers.case.kept():
         system = _system(column)
         if old is not None and system and system != _system(old):
             what = f'column "{column.name}" takes values of SRID {system} only'
@@ -95,7 +95,7 @@ def reference_systems(answers: Answers) -> Iterator[Finding]:
 
 def zero_dates(answers: Answers) -> Iterator[Finding]:
     """Dates that are none, where a column of dates changes: they stay, and a strict server takes no new ones."""
-    for old, column in answers.case.pairs():
+    for old, column in answers.case.kept():
         kinds = {old.data_type, column.data_type} if old is not None else set()
         if old is None or old.line == column.line or not kinds <= {"date", "datetime", "timestamp"}:
             continue
@@ -108,7 +108,7 @@ def zero_dates(answers: Answers) -> Iterator[Finding]:
 
 def counters(answers: Answers) -> Iterator[Finding]:
     """AUTO_INCREMENT columns that will soon have counted to the end."""
-    for old, column in answers.case.pairs():
+    for old, column in answers.case.kept():
         if (
             old is None
             or not column.auto_increment
@@ -131,7 +131,7 @@ def counters(answers: Answers) -> Iterator[Finding]:
 
 def new_counters(answers: Answers) -> Iterator[Finding]:
     """AUTO_INCREMENT columns that are to number the rows that are there, and have too few numbers."""
-    for old, column in answers.case.pairs():
+    for old, column in answers.case.kept():
         bits = INTEGER_BITS.get(column.data_type, 64)
         if old is not None or not column.auto_increment or bits == 64:  # no table has so many rows
             continue

@@ -40,7 +40,7 @@ _STRINGS = (
 def computed(answers: Answers) -> Iterator[Finding]:
     """What would fail, or was not looked at."""
     keys = {name.lower() for index in answers.wanted.indexes for name in index.columns}
-    for old, column in answers.case.pairs():
+    for old, column in answers.case.kept():
         if column.generated and (old is None or old.line != column.line):
             written = column.generated == "STORED" or column.name.lower() in keys or answers.case.copied
             yield from _Computing(answers, column, written=written).findings()

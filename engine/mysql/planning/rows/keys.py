@@ -71,7 +71,7 @@ def _duplicates(answers: Answers, index: Index) -> Iterator[Finding]:
 
 def _unknown(answers: Answers, index: Index) -> bool:
     """Whether a part of the key gets values from the server that are different for each row."""
-    pairs = {column.name.lower(): (old, column) for old, column in answers.case.pairs()}
+    pairs = {column.name.lower(): (old, column) for old, column in answers.case.kept()}
     mine = [pairs[name.lower()] for name in index.columns]
     return any(old is None and column.auto_increment for old, column in mine)
 
@@ -99,12 +99,12 @@ def _parent_values(parent: Case | None, key: ForeignKey) -> Sequence[str] | None
     """SQL of what the parent's rows will have where *key* refers to; None when one of the columns is new."""
     if parent is None or parent.wanted is None:
         return [f"r.{quote_name(name)}" for name in key.parent_columns]  # of a schema that is not in the plan
-    columns = [parent.wanted.column(name) for name in key.parent_columns]
-    found = [
-        value_after(source, column) for column in columns if column and (source := parent.source(column))
-    ]
+    values = {
+        column.name.lower(): value_after(old, column) for old, column in parent.kept() if old is not None
+    }
+    found = [values.get(name.lower()) for name in key.parent_columns]
     known = [value for value in found if value is not None]
-    return known if len(known) == len(columns) else None
+    return known if len(known) == len(found) else None
 
 
 def _term(column: str | None, expression: str | None, prefix: int | None) -> str:

@@ -31,7 +31,7 @@ def _kept_columns(answers: Answers) -> list[tuple[Column, Column]]:
     """STORED columns that are computed anew as before."""
     return [
         (old, column)
-        for old, column in answers.case.pairs()
+        for old, column in answers.case.kept()
         if answers.case.copied
         and old is not None
         and old.generated == column.generated == "STORED"
@@ -67,7 +67,7 @@ def _written(answers: Answers, kept: set[str]) -> Iterator[tuple[str, str, str]]
     copied, rebuilt = answers.case.copied, answers.case.rebuilt
     made = [index for index in answers.wanted.indexes if rebuilt or answers.case.is_new(index)]
     keys = {name.lower() for index in made for name in index.columns}
-    for old, column in answers.case.pairs():
+    for old, column in answers.case.kept():
         what = f'column "{column.name}"'
         if column.generated and column.name not in kept:
             if column.name.lower() in keys or (copied and column.generated == "STORED"):

@@ -107,6 +107,26 @@ def test_a_new_point_that_must_have_a_value_fails_on_mysql_and_in_an_index(desk:
     assert severity == "blocked" or message.endswith("get an empty value, which is no geometry")
 
 
+VIRTUAL_TO_PLAIN = [
+    ("DROP g, ADD g INT DEFAULT 0, ADD UNIQUE (g)", "blocked"), ("DROP g, ADD g INT NOT NULL DEFAULT 0", ""),
+    ("DROP g, ADD g INT DEFAULT 0, ADD CHECK (g > 0)", "blocked"), ("DROP g, ADD g INT NOT NULL", "warning"),
+    ("DROP g, ADD g TINYINT DEFAULT 0, ADD KEY (g)", ""), ("DROP g, ADD g INT AS (a) STORED, ADD UNIQUE (g)", ""),
+    ("DROP g, ADD g INT DEFAULT 0", ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("alter", "severity"), VIRTUAL_TO_PLAIN)
+def test_a_virtual_column_that_becomes_a_plain_one_starts_without_values(
+    desk: Desk, alter: str, severity: str
+) -> None:
+    desk.prepare(
+        "CREATE TABLE t (id INT PRIMARY KEY, a INT, g INT AS (a) VIRTUAL)",
+        "INSERT INTO t (id, a) VALUES (1, 1000), (2, 2), (3, NULL)",
+    )
+    assert [said for said, _, _ in desk.said(alter)] == ([severity] if severity else [])
+    assert desk.fails(f"{alter}, ALGORITHM=COPY") == (severity == "blocked")
+
+
 REFUSED = [
     ("VARCHAR(20)", "'abcdef'", "VARCHAR(3)"), ("VARCHAR(20)", "'abc   '", "VARCHAR(3)"),
     ("VARCHAR(20)", "'é😀'", "VARCHAR(20) CHARACTER SET latin1"), ("TEXT", "REPEAT('é', 200)", "TINYTEXT"),
