@@ -58,7 +58,7 @@ class Asking:
         try:
             return self.rows(query)
         finally:
-            self.link.set({"time_zone": zone})
+            self._set("time_zone", zone)
 
     @contextmanager
     def within(self, table: Table) -> Iterator[None]:
@@ -89,13 +89,17 @@ class Asking:
     def complaint(self, query: str) -> str:
         """What `SELECT <query>` is warned of in the sql_mode of a session that changes tables; empty: nothing. As `rows`."""
         mode = self.link.value("SELECT @@SESSION.sql_mode")
-        self.link.set({"sql_mode": DDL_SETTINGS["sql_mode"]})
+        self._set("sql_mode", DDL_SETTINGS["sql_mode"])
         try:
             self.rows(query)
             told = self.link.rows("SHOW WARNINGS") if self.link.warnings else []
         finally:
-            self.link.set({"sql_mode": mode})
+            self._set("sql_mode", mode)
         return next((str(text) for level, _, text in told if level != "Note"), "")
+
+    def _set(self, name: str, value: object) -> None:
+        """A variable of the session: MySQL does not understand it in the UTF-16 of a table."""
+        self.link.run(f"SET SESSION {name} = _utf8mb4%s", value)
 
 
 def said_by(error: Exception) -> str:
