@@ -72,19 +72,27 @@ def _checks(answers: Answers) -> Iterator[Finding]:
     for expression in _conditions(_lines(answers.wanted)):
         if expression in unseen:
             what = (
-                f"Unsafe operation detected: CHECK {expression} of a new column is not met, which the server does not look "
-                "at when it adds one: each later write of such a row fails; give the column a DEFAULT"
+                f"Unsafe operation detected: CHECK {expression} is not met, which the server does not look at when it "
+                f"{unseen[expression]}"
             )
             yield from answers.after(f"NOT {expression}", Severity.ERROR, "unsafe", what, fails=False)
         elif expression not in known or mentions(expression, altered):
             yield from answers.after(f"NOT {expression}", Severity.BLOCKED, "check", f"CHECK {expression}")
 
 
-def _not_looked_at(answers: Answers) -> set[str]:
-    """The CHECKs in lines of new columns that MariaDB adds without a look at the rows."""
+def _not_looked_at(answers: Answers) -> dict[str, str]:
+    """The CHECKs in lines of columns that MariaDB adds or changes without a look at the rows: what it does, and what follows."""
     if answers.case.copied or not answers.asking.flavour.mariadb:
-        return set()
-    return set(_conditions(column.line for old, column in answers.case.kept() if old is None))
+        return {}
+    follows = "each later write of such a row fails"
+    return {
+        expression: f"adds a column: {follows}; give the column a DEFAULT"
+        if old is None
+        else f"changes a column: {follows}; correct the rows first"
+        for old, column in answers.case.kept()
+        if old is None or old.line != column.line
+        for expression in _conditions([column.line])
+    }
 
 
 def _lines(table: Table) -> Iterator[str]:
