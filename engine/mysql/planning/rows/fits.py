@@ -11,6 +11,12 @@ _NUMBERS = (*INTEGER_BITS, "decimal", "float", "double")
 _TEXTS = ("char", "varchar", "tinytext", "text", "mediumtext", "longtext")
 _BINARIES = ("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob")
 _MOMENTS = ("datetime", "timestamp")
+_WIDE = (
+    "ucs2",
+    "utf16",
+    "utf16le",
+    "utf32",
+)  # in which the servers know no space when they cut what is too long
 _SPACE = "[[:space:]]*"  # around a number none of the servers minds it
 _WHOLE = f"^{_SPACE}[-+]?[0-9]+{_SPACE}$"
 _NUMBER = f"^{_SPACE}[-+]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][-+]?[0-9]+)?{_SPACE}$"
@@ -108,7 +114,9 @@ def _to_text(c: _Conversion) -> Fit | None:
         text = f"CONVERT({value} USING {new.charset})"
         wrong = _lost_characters(old, new, value)
     if new.data_type in ("char", "varchar"):
-        wrong.append(f"CHAR_LENGTH({text}) > {numbers_of(new)[0]}")
+        trimmed = new.data_type == "char" and old.charset not in _WIDE  # a CHAR keeps no spaces
+        counted = f"TRIM(TRAILING ' ' FROM {text})" if trimmed else text
+        wrong.append(f"CHAR_LENGTH({counted}) > {numbers_of(new)[0]}")
     else:
         wrong.append(f"LENGTH({text}) > {TEXT_BYTES[new.data_type.removesuffix('text')]}")
     pads = new.data_type == "char" and old.data_type != "char"
@@ -189,9 +197,8 @@ def _text_to_moment(c: _Conversion) -> Fit | None:
     if old.data_type not in _TEXTS or new.data_type not in ("date", *_MOMENTS):
         return None
     moment = f"CAST({value} AS DATETIME(6))"
-    then = _to_moment(
-        _Conversion(replace(old, data_type="datetime", column_type="datetime(6)"), new, moment, c.mariadb)
-    )
+    read = replace(old, data_type="datetime", column_type="datetime(6)")
+    then = _to_moment(replace(c, old=read, value=moment))
     assert then is not None
     refused = [f"({value} IS NOT NULL AND {moment} IS NULL)", then.refused]
     changed = [f"{value} NOT REGEXP _utf8mb4'{_MOMENT}'", then.changed]

@@ -141,7 +141,8 @@ REFUSED = [
     ("VARCHAR(9)", "'é'", "VARBINARY(1)"), ("VARCHAR(9)", "' '", "INT"), ("VARCHAR(9)", "'3'", "ENUM('a','b')"),
     ("ENUM('a','c')", "'c'", "SET('a','b')"), ("BIT(8)", "128", "TINYINT"), ("BIT(64)", "1 << 63", "BIGINT"),
     ("VARCHAR(30)", "'31/12/2020'", "DATE"), ("TEXT", "'2020-01-05 25:00:00'", "DATETIME"), ("VARCHAR(30)", "''", "DATE"),
-    ("VARCHAR(30)", "'1900-01-01'", "TIMESTAMP NULL"),
+    ("VARCHAR(30)", "'1900-01-01'", "TIMESTAMP NULL"), ("VARCHAR(9)", "'abcd e'", "CHAR(4)"),
+    ("TEXT CHARACTER SET utf16", "'ab     '", "CHAR(4)"),
 ]  # fmt: skip
 ALTERED = [
     ("DECIMAL(5,2)", "1.55", "DECIMAL(5,1)"), ("DECIMAL(5,2)", "1.5", "INT"), ("DOUBLE", "1.5", "INT"),
@@ -149,7 +150,9 @@ ALTERED = [
     ("VARCHAR(9)", "'1.55'", "DECIMAL(5,1)"), ("VARCHAR(9)", "'ab '", "CHAR(9)"), ("VARBINARY(9)", "'ab'", "BINARY(5)"),
     ("TIME(6)", "'10:00:00.6'", "TIME"), ("DATETIME(6)", "'2020-01-01 10:00:00.6'", "DATETIME(0)"),
     ("DATETIME", "'2020-01-01 10:00:00'", "DATE"), ("DATETIME", "'2020-01-01 10:00:00'", "TIME"),
-    ("VARCHAR(9)", "'12 '", "INT"), ("ENUM('a','b')", "'a'", "ENUM('A','B')"), ("SET('a','b')", "'a'", "SET('b','A')"),
+    ("VARCHAR(9)", "'12 '", "INT"),
+    ("VARCHAR(9)", "'ab     '", "CHAR(4)"), ("TEXT CHARACTER SET latin1", "'ab     '", "CHAR(4)"),
+    ("ENUM('a','b')", "'a'", "ENUM('A','B')"), ("SET('a','b')", "'a'", "SET('b','A')"),
     ("SET('a','b')", "'a,b'", "SET('b','a')"), ("VARCHAR(9)", "'a '", "ENUM('a')"), ("VARCHAR(9)", "'2'", "ENUM('a','b')"),
     ("VARCHAR(30)", "'2020/1/5'", "DATE"), ("VARCHAR(30)", "'10:11:12'", "DATETIME"),
     ("VARCHAR(30)", "'2020-01-05 10:00:00'", "DATE"), ("VARCHAR(30)", "'2020-01-05 10:00:00.5'", "TIMESTAMP NULL"),
