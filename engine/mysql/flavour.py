@@ -30,6 +30,12 @@ class Flavour:
         return not self.mariadb
 
     @property
+    def last_timestamp(self) -> str:
+        """The last moment, in UTC, that a TIMESTAMP holds (on MariaDB for 32 bits, which is rare, it is the earlier one, too)."""
+        later = self.mariadb and self.version >= (11, 5)
+        return "2106-02-07 06:28:15" if later else "2038-01-19 03:14:07"
+
+    @property
     def binlog_status(self) -> str:
         """The statement that tells the end of the binary log: its file and position are the first two columns."""
         return "SHOW MASTER STATUS" if self.mariadb else "SHOW BINARY LOG STATUS"

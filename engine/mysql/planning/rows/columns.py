@@ -159,7 +159,8 @@ def _type(answers: Answers, old: Column, column: Column) -> Iterator[Finding]:
     if old.charset and column.charset and old.charset != column.charset:
         what += f" ({old.charset} to {column.charset})"
     said = list(shifted(answers, old, column))
-    found = fit(old, column, live_value(old), mariadb=answers.asking.flavour.mariadb)
+    flavour = answers.asking.flavour
+    found = fit(old, column, live_value(old), mariadb=flavour.mariadb, last_timestamp=flavour.last_timestamp)
     if found is None:
         yield from said
         yield answers.unchecked(

@@ -94,7 +94,10 @@ class _Computing:
         if source is not None and lossless(source, column):
             return
         # What is computed is stored as by an INSERT, whose ways with text are the same on both servers.
-        found = fit(source, column, self._expression, mariadb=False) if source else None
+        end = self._answers.asking.flavour.last_timestamp
+        found = (
+            fit(source, column, self._expression, mariadb=False, last_timestamp=end) if source else None
+        )
         if found is None:
             yield self._answers.unchecked(
                 what, "no question is known that tells whether the values fit", column.name

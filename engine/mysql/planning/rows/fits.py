@@ -40,11 +40,12 @@ class _Conversion:
     new: Column
     value: str
     mariadb: bool
+    last_timestamp: str
 
 
-def fit(old: Column, new: Column, value: str, *, mariadb: bool) -> Fit | None:
+def fit(old: Column, new: Column, value: str, *, mariadb: bool, last_timestamp: str) -> Fit | None:
     """What becomes of *value*, SQL of the live column, in the new one. None: that is not known here."""
-    conversion = _Conversion(old, new, value, mariadb)
+    conversion = _Conversion(old, new, value, mariadb, last_timestamp)
     for rule in _RULES:
         found = rule(conversion)
         if found is not None:
@@ -182,7 +183,7 @@ def _to_moment(c: _Conversion) -> Fit | None:
     if kinds[0] == kinds[1] or (kinds[1] in _MOMENTS and kinds[0] in ("date", *_MOMENTS)):
         digits = (numbers_of(new) or (0,))[0]
         outside = (
-            f"({value} NOT BETWEEN '1970-01-01 00:00:01' AND '2038-01-19 03:14:07' AND YEAR({value}) <> 0)"
+            f"({value} NOT BETWEEN '1970-01-01 00:00:01' AND '{c.last_timestamp}' AND YEAR({value}) <> 0)"
         )
         return Fit(
             outside if kinds[1] == "timestamp" != kinds[0] else "",

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from engine.mysql.flavour import flavour_of
+from engine.mysql.flavour import Flavour, flavour_of
 from engine.mysql.planning.rows.asking import Asking
 from tests.engine.mysql.planning.desk import ROWS, Desk, T
 from tests.engine.mysql.planning.places import schema_with
@@ -198,6 +198,21 @@ def test_values_that_a_new_type_refuses_or_alters_are_told_before_and_no_others(
         assert desk.link.value("SELECT HEX(CONCAT(c)) FROM t") != was or after in ("DOUBLE", "FLOAT")
     if (before, value, after) in FITTING and "JSON" not in after:
         assert "all rows were read, no value is lost" in found[0][2]
+
+
+@pytest.mark.parametrize(("version", "refused"), [((10, 11, 0), 2), ((11, 5, 0), 1)])
+def test_a_timestamp_ends_where_that_of_the_server_does(
+    mariadb: Server, version: tuple[int, int, int], refused: int
+) -> None:
+    with schema_with(mariadb) as (link, live), schema_with(mariadb) as (after, after_schema):
+        desk = Desk(link, live, after, after_schema)
+        desk.prepare(
+            "CREATE TABLE t (c DATETIME)",
+            "INSERT INTO t VALUES ('2040-01-01'), ('2106-02-08'), ('2038-01-01')",
+        )
+        asking = Asking(link=link, flavour=Flavour(vendor="MariaDB", version=version))
+        (found,) = desk.ask("MODIFY c TIMESTAMP NULL", asking=asking)
+        assert f"would fail: {refused} row" in found.message
 
 
 PARTITIONED = [
