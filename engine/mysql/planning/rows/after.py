@@ -6,6 +6,7 @@ from engine.mysql.members import in_members
 from engine.mysql.planning.columns import remade
 from engine.mysql.planning.linters.case import Case
 from engine.mysql.planning.linters.lossless import INTEGER_BITS, lossless, numbers_of
+from engine.mysql.planning.mentions import mentions
 from engine.mysql.quoting import quote_name, quote_table
 from engine.mysql.shown import Piece, in_utf8, joined, literal, pieces, split_list
 from engine.mysql.tables import Column, Table
@@ -14,6 +15,10 @@ KEY_ALIAS = "_schemabot_key"  # under this name the key of a row goes along, to 
 NUMBERS = (*INTEGER_BITS, "decimal", "float", "double", "year", "bit")
 BEFORE = "_schemabot_before"  # and under this a value that is computed anew, as it is now
 DATES = ("date", "datetime", "timestamp", "time")
+_DRAWING = (
+    "NEXTVAL", "LASTVAL", "SETVAL", "RAND", "RANDOM_BYTES", "SYSDATE", "SYS_GUID", "UUID", "UUID_SHORT", "UUID_V4", "UUID_V7",
+)  # fmt: skip
+"""Functions that are different each time; some of them change what they draw from."""
 _NOTHING = {
     "json": "CAST(_utf8mb4'null' AS JSON)",
     "uuid": "'00000000-0000-0000-0000-000000000000'",
@@ -36,7 +41,7 @@ def rows_after(case: Case, before: Column | None = None) -> str:
     """A derived table by the table's new name, with the new columns and, as KEY_ALIAS and a number, the row's key.
 
     *before*: a column of the live table whose values are to be there, too, as BEFORE.
-    New columns that count by themselves are not in it.
+    Those that are `undecided` are not in it.
     """
     assert case.now is not None
     assert case.wanted is not None
@@ -49,15 +54,44 @@ def rows_after(case: Case, before: Column | None = None) -> str:
     keys += [f"{live_value(before)} AS {BEFORE}"] if before is not None else []
     alias = quote_name(case.wanted.name)
     rows = f"(SELECT {', '.join([*columns, *keys])} FROM {live_rows(case.now)}) AS {alias}"  # noqa: S608
-    for column in computed_anew(case):  # one may be computed from those before it
-        value = _in_its_collation(as_stored(expression_of(column), column), column)
+    left_out = undecided(case)
+    for old, column in case.kept():  # one may be computed from those before it
+        expression = computed_as(old, column)
+        if not expression or column.name.lower() in left_out:
+            continue
+        value = _in_its_collation(as_stored(expression, column), column)
         rows = f"(SELECT {alias}.*, {value} AS {quote_name(column.name)} FROM {rows}) AS {alias}"  # noqa: S608
     return rows
 
 
-def computed_anew(case: Case) -> list[Column]:
-    """The generated columns whose values the change computes by another expression, or that are new."""
-    return [column for old, column in case.kept() if _computed_anew(old, column)]
+def computed_as(old: Column | None, column: Column) -> str:
+    """What the change computes the values of *column* as, from other columns or by functions; empty: it does not.
+
+    Of a generated column that is new or has another expression, and of a new column with such a DEFAULT.
+    """
+    if column.generated:
+        return expression_of(column) if _computed_anew(old, column) else ""
+    default = default_of(column) if old is None and has_default(column) else ""
+    plain = default.upper().startswith("CURRENT_TIMESTAMP")
+    called = any(piece.kind == "name" or piece.text in ("(", "@") for piece in pieces(default))
+    return default if called and not plain else ""
+
+
+def undecided(case: Case) -> set[str]:
+    """The columns, lower case, whose values nobody knows before the change: they count by themselves, are drawn, or go by such.
+
+    No question may have them computed: nextval() would take numbers from a sequence of the application.
+    """
+    found: set[str] = set()
+    for old, column in case.kept():
+        expression = computed_as(old, column)
+        if (
+            (old is None and column.auto_increment)
+            or any(piece.word in _DRAWING or piece.text == "@" for piece in pieces(expression))
+            or mentions(expression, found)
+        ):
+            found.add(column.name.lower())
+    return found
 
 
 def _computed_anew(old: Column | None, column: Column) -> bool:
@@ -87,10 +121,10 @@ def _in_its_collation(value: str, column: Column) -> str:
 
 
 def value_after(old: Column | None, column: Column) -> str | None:
-    """What a row will have in *column*; None where that is not to be said beforehand."""
+    """What a row will have in *column*; None where it is computed from the others, or not to be said beforehand."""
     if old is None:
-        known = not column.generated and not column.auto_increment
-        return as_stored(in_utf8(default_of(column)), column) if known else None
+        given = not column.auto_increment and not computed_as(old, column)
+        return as_stored(in_utf8(default_of(column)), column) if given else None
     return None if _computed_anew(old, column) else converted(old, column)
 
 

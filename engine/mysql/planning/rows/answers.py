@@ -5,11 +5,13 @@ from dataclasses import dataclass
 
 from engine.base import Finding, Severity
 from engine.mysql.planning.linters.case import Case
-from engine.mysql.planning.rows.after import KEY_ALIAS, live_rows, rows_after
+from engine.mysql.planning.mentions import mentions
+from engine.mysql.planning.rows.after import KEY_ALIAS, live_rows, rows_after, undecided
 from engine.mysql.planning.rows.asking import Asking, Unanswered
 from engine.mysql.quoting import quote_name
 from engine.mysql.tables import Column, Table
 
+UNDECIDED = "what the rows get is known only when the change runs"
 Reads = tuple[()] | tuple[str, str]
 """SQL of what is read of a row before and afterwards, where the example is to show that."""
 
@@ -28,11 +30,18 @@ class Answers:
         reads: Reads = (), before: Column | None = None,
     ) -> Iterator[Finding]:  # fmt: skip
         """About the rows as they will be. *before*: see `rows_after`."""
+        if self.undecided(condition):
+            yield self.unchecked(what, UNDECIDED, column)
+            return
         keys = [f"{KEY_ALIAS}{at}" for at in range(len(self.now.row_key))]
         rows = rows_after(self.case, before)
         yield from self._count(
             rows, keys, condition, severity, linter, what, column, fails=fails, reads=reads
         )
+
+    def undecided(self, expression: str) -> bool:
+        """Whether it goes by values that nobody knows before the change."""
+        return mentions(expression, undecided(self.case))
 
     def live(
         self, condition: str, severity: Severity, linter: str, what: str, column: str, *, fails: bool = True,

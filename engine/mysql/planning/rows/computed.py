@@ -1,22 +1,29 @@
-"""Ask whether the server can compute, for the rows that are there, a new generated column or the key of a new index.
+"""Ask whether the server can compute, for the rows that are there, a generated column, a DEFAULT or the key of an index.
 
 It computes strictly when it writes rows, where a SELECT only warns, and nothing tells which of the warnings it will mind then:
 JSON_VALUE makes NULL of what is no JSON, with a warning and without failing.
 """
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from pymysql.constants import FIELD_TYPE
 
 from engine.base import Finding, Severity
 from engine.mysql.planning.linters.lossless import lossless
-from engine.mysql.planning.rows.after import BEFORE, as_stored, expression_of, rows_after
-from engine.mysql.planning.rows.answers import Answers
+from engine.mysql.planning.rows.after import (
+    BEFORE,
+    as_stored,
+    computed_as,
+    expression_of,
+    rows_after,
+    undecided,
+)
+from engine.mysql.planning.rows.answers import UNDECIDED, Answers
 from engine.mysql.planning.rows.asking import NotTaken, Unanswered
 from engine.mysql.planning.rows.fits import fit
 from engine.mysql.quoting import quote_name
-from engine.mysql.tables import Column
+from engine.mysql.tables import Column, Index
 
 _BINARY = 63
 _KINDS = {
@@ -38,18 +45,46 @@ _STRINGS = (
 
 
 def computed(answers: Answers) -> Iterator[Finding]:
-    """What would fail, or was not looked at."""
-    keys = {name.lower() for index in answers.wanted.indexes for name in index.columns}
+    """What would fail, or was not looked at, of what is new."""
+    keys = _keys(answers.wanted.indexes)
     for old, column in answers.case.kept():
         if column.generated and (old is None or old.line != column.line):
             written = column.generated == "STORED" or column.name.lower() in keys or answers.case.copied
-            yield from _Computing(answers, column, written=written).findings()
-            if old is not None and old.generated and old.expression != column.expression:
-                yield from _anew(answers, old, column)
-    for index in answers.wanted.indexes:
-        for part in index.parts if answers.case.is_new(index) else ():
-            if part.expression:
-                yield from _failing(answers, part.expression, f"index on {part.expression}", "", written=True)
+            yield from _generated(answers, column, written=written)
+            was = answers.case.source(column)
+            if was is not None and was.generated and was.expression != column.expression:
+                yield from _anew(answers, was, column)
+        elif default := computed_as(old, column):
+            what = f'column "{column.name}" is new, and its DEFAULT is {default}'
+            yield from _Computing(
+                answers=answers, column=column, expression=default, what=what, written=True
+            ).findings()
+    yield from _indexes(answers, [index for index in answers.wanted.indexes if answers.case.is_new(index)])
+
+
+def made_anew(answers: Answers) -> list[Index]:
+    """The indexes that the change makes."""
+    return [index for index in answers.wanted.indexes if answers.case.rebuilt or answers.case.is_new(index)]
+
+
+def _keys(indexes: Iterable[Index]) -> set[str]:
+    return {name.lower() for index in indexes for name in index.columns}
+
+
+def _generated(answers: Answers, column: Column, *, written: bool, stays: bool = False) -> Iterator[Finding]:
+    expression = expression_of(column)
+    what = (
+        f'column "{column.name}" {"stays, and is computed anew" if stays else "is computed"} as {expression}'
+    )
+    yield from _Computing(
+        answers=answers, column=column, expression=expression, what=what, written=written, stays=stays
+    ).findings()
+
+
+def _indexes(answers: Answers, indexes: Iterable[Index]) -> Iterator[Finding]:
+    for part in (part for index in indexes for part in index.parts if part.expression):
+        expression = str(part.expression)
+        yield from _failing(answers, expression, f"index on {expression}", "", written=True)
 
 
 def _anew(answers: Answers, old: Column, column: Column) -> Iterator[Finding]:
@@ -67,48 +102,51 @@ def _anew(answers: Answers, old: Column, column: Column) -> Iterator[Finding]:
         yield replace(finding, severity=Severity.WARNING)  # also where it could not be asked
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Computing:
-    """The questions about one column. *written*: its values are stored, or in an index; else they are computed when read."""
+    """The questions about one column."""
 
-    def __init__(self, answers: Answers, column: Column, *, written: bool) -> None:
-        self._answers = answers
-        self._column = column
-        self._written = written
-        self._severity = Severity.BLOCKED if written else Severity.WARNING
-        self._expression = expression_of(column)
-        self._what = f'column "{column.name}" is computed as {self._expression}'
+    answers: Answers
+    column: Column
+    expression: str
+    what: str
+    written: bool  # its values are stored, or in an index; else they are computed when read
+    stays: bool = False
 
     def findings(self) -> Iterator[Finding]:
+        """What would fail, or was not looked at."""
+        if self.column.name.lower() in undecided(self.answers.case):
+            yield self.answers.unchecked(self.what, UNDECIDED, self.column.name)
+            return
         failing = list(
-            _failing(self._answers, self._expression, self._what, self._column.name, written=self._written)
+            _failing(self.answers, self.expression, self.what, self.column.name, written=self.written)
         )
         yield from failing or (*self._nulls(), *self._misfits())
 
     def _nulls(self) -> Iterator[Finding]:
-        if not self._column.nullable:
-            yield from self._told(f"{self._expression} IS NULL", "not_null", f"{self._what} and NOT NULL")
+        if not self.column.nullable:
+            yield from self._told(f"{self.expression} IS NULL", "not_null", f"{self.what} and NOT NULL")
 
     def _misfits(self) -> Iterator[Finding]:
-        column, what = self._column, f"{self._what} into {self._column.column_type}"
-        source = _source(self._answers, self._expression)
+        column, what = self.column, f"{self.what} into {self.column.column_type}"
+        source = _source(self.answers, self.expression)
         if source is not None and lossless(source, column):
             return
         # What is computed is stored as by an INSERT, whose ways with text are the same on both servers.
-        end = self._answers.asking.flavour.last_timestamp
-        found = (
-            fit(source, column, self._expression, mariadb=False, last_timestamp=end) if source else None
-        )
-        if found is None:
-            yield self._answers.unchecked(
+        end = self.answers.asking.flavour.last_timestamp
+        found = fit(source, column, self.expression, mariadb=False, last_timestamp=end) if source else None
+        if found is None and not self.stays:
+            yield self.answers.unchecked(
                 what, "no question is known that tells whether the values fit", column.name
             )
-        elif found.refused:
+        elif found is not None and found.refused:
             yield from self._told(found.refused, "type_change", what)
 
     def _told(self, condition: str, linter: str, what: str) -> Iterator[Finding]:
-        if not self._written:
+        if not self.written:
             what = f"{what}: whatever writes all rows anew, or an index of it,"
-        yield from self._answers.after(condition, self._severity, linter, what, self._column.name)
+        severity = Severity.BLOCKED if self.written else Severity.WARNING
+        yield from self.answers.after(condition, severity, linter, what, self.column.name)
 
 
 def _failing(

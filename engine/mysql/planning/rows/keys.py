@@ -6,7 +6,7 @@ from engine.base import Finding, Severity
 from engine.mysql.planning.linters.case import Case
 from engine.mysql.planning.mentions import goes_by
 from engine.mysql.planning.rows.after import altered_columns, live_rows, rows_after, value_after
-from engine.mysql.planning.rows.answers import Answers, shown
+from engine.mysql.planning.rows.answers import UNDECIDED, Answers, shown
 from engine.mysql.planning.rows.asking import Unanswered
 from engine.mysql.quoting import quote_name, quote_table
 from engine.mysql.tables import ForeignKey, Index
@@ -45,8 +45,11 @@ def _duplicates(answers: Answers, index: Index) -> Iterator[Finding]:
     if not all(map(answers.wanted.column, index.columns)):
         yield answers.unchecked(what, "it goes by a period")
         return
-    if _unknown(answers, index):
-        return  # it counts by itself
+    if _counts(answers, index):
+        return
+    if any(map(answers.undecided, terms)):
+        yield answers.unchecked(what, UNDECIDED)
+        return
     given = " AND ".join(f"{term} IS NOT NULL" for term in terms)
     grouped = (
         f"{', '.join(f'{term} AS v{at}' for at, term in enumerate(terms))} "
@@ -69,11 +72,13 @@ def _duplicates(answers: Answers, index: Index) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def _unknown(answers: Answers, index: Index) -> bool:
-    """Whether a part of the key gets values from the server that are different for each row."""
-    pairs = {column.name.lower(): (old, column) for old, column in answers.case.kept()}
-    mine = [pairs[name.lower()] for name in index.columns]
-    return any(old is None and column.auto_increment for old, column in mine)
+def _counts(answers: Answers, index: Index) -> bool:
+    """Whether a part of the key gets a number of its own in each row."""
+    columns = {name.lower() for name in index.columns}
+    return any(
+        old is None and column.auto_increment and column.name.lower() in columns
+        for old, column in answers.case.kept()
+    )
 
 
 def _orphans(answers: Answers, key: ForeignKey, parent: Case | None) -> Iterator[Finding]:

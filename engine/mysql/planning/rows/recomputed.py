@@ -8,9 +8,17 @@ from collections.abc import Iterator
 
 from engine.base import Finding, Severity
 from engine.mysql.planning.mentions import computed_from, mentions
-from engine.mysql.planning.rows.after import BEFORE, as_stored, default_of, expression_of, rows_after
+from engine.mysql.planning.rows.after import (
+    BEFORE,
+    as_stored,
+    default_of,
+    expression_of,
+    rows_after,
+    undecided,
+)
 from engine.mysql.planning.rows.answers import Answers
 from engine.mysql.planning.rows.asking import Unanswered
+from engine.mysql.planning.rows.computed import made_anew
 from engine.mysql.planning.rows.zones import ON_YOUR_OWN
 from engine.mysql.quoting import quote_name
 from engine.mysql.tables import Column
@@ -24,7 +32,8 @@ def recomputed(answers: Answers) -> Iterator[Finding]:
     for old, column in kept:
         yield from _other_than_before(answers, old, column)
     for value, what, name in _written(answers, {column.name for _, column in kept}):
-        yield from _other_in_utc(answers, value, what, name)
+        if not answers.undecided(value) and name.lower() not in undecided(answers.case):
+            yield from _other_in_utc(answers, value, what, name)
 
 
 def _kept_columns(answers: Answers) -> list[tuple[Column, Column]]:
@@ -64,8 +73,7 @@ def _exactly(value: str, column: Column) -> str:
 
 def _written(answers: Answers, kept: set[str]) -> Iterator[tuple[str, str, str]]:
     """(what is computed for the rows and written, where to, name of the column)."""
-    copied, rebuilt = answers.case.copied, answers.case.rebuilt
-    made = [index for index in answers.wanted.indexes if rebuilt or answers.case.is_new(index)]
+    copied, made = answers.case.copied, made_anew(answers)
     keys = {name.lower() for index in made for name in index.columns}
     for old, column in answers.case.kept():
         what = f'column "{column.name}"'

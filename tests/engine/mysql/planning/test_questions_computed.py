@@ -211,6 +211,72 @@ def test_values_that_read_otherwise_are_shown(desk: Desk, before: str, after: st
     assert told.endswith(f"{was} becomes {desk.link.value(value)})") or not told
 
 
+DEFAULTS = [
+    ("ADD c TINYINT DEFAULT (a)", "would fail: 1 row (for example id 2)"), ("ADD c SMALLINT DEFAULT (a)", ""),
+    ("ADD c VARCHAR(3) DEFAULT (s)", "would fail: 2 rows (for example id 1)"), ("ADD c DATE DEFAULT (s)", "would fail: 2 rows"),
+    ("ADD c INT NOT NULL DEFAULT (NULLIF(a, 5))", "and NOT NULL would fail: 1 row (for example id 1)"),
+    ("ADD c INT DEFAULT 5, ADD d TINYINT DEFAULT (c + a)", "would fail: 1 row (for example id 2)"),
+    ("ADD c INT DEFAULT 5, ADD d INT DEFAULT (c + a), ADD g INT AS (d) STORED, ADD UNIQUE (d), ADD CHECK (g > 9)", ""),
+    ("ADD c INT DEFAULT (a), ADD CHECK (c < 500)", "CHECK"),
+    ("ADD c DATETIME DEFAULT CURRENT_TIMESTAMP, ADD UNIQUE (c)", "UNIQUE"),
+    ("MODIFY a BIGINT, ADD c TINYINT DEFAULT (a)", "would fail: 1 row"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("alter", "told"), DEFAULTS)
+def test_a_default_that_is_computed_for_each_row_is_told_before(desk: Desk, alter: str, told: str) -> None:
+    desk.prepare(
+        "CREATE TABLE t (id INT PRIMARY KEY, a INT, s VARCHAR(20))",
+        "INSERT INTO t VALUES (1, 5, 'hello world'), (2, 500, 'apples')",
+    )
+
+    found = [message for severity, _, message in desk.said(alter) if severity == "blocked"]
+
+    assert len(found) == bool(told), found
+    assert all(told in message for message in found), found
+    assert desk.fails(f"{alter}, ALGORITHM=COPY") == bool(told)
+
+
+def test_a_default_by_the_new_name_of_a_column_is_asked_by_the_old_one(desk: Desk) -> None:
+    desk.prepare("CREATE TABLE t (id INT PRIMARY KEY, a INT)", "INSERT INTO t VALUES (1, 5), (2, 500)")
+    name = "CHANGE a b INT"
+    alter = "ADD c TINYINT DEFAULT (b + 1), ADD CHECK (c < 9)"
+    found = desk.said(name, alter, renamed={"b": "a"})
+    assert [(severity, linter) for severity, linter, _ in found] == [
+        ("blocked", "type_change"),
+        ("blocked", "check"),
+    ]
+    assert not desk.fails(name)
+    assert desk.fails(alter)
+
+
+def test_what_is_drawn_when_the_change_runs_is_not_drawn_before(mariadb: Server) -> None:
+    with schema_with(mariadb) as (link, live), schema_with(mariadb) as (after, after_schema):
+        desk = Desk(link, live, after, after_schema)
+        desk.prepare(
+            "CREATE TABLE t (id INT PRIMARY KEY, a INT, ts TIMESTAMP NULL)",
+            "INSERT INTO t (id, a) VALUES (1, 5), (2, 5)",
+        )
+        link.run("CREATE SEQUENCE s")
+        default = f"NEXTVAL({live}.s)"
+        alter = (
+            f"ADD n BIGINT DEFAULT ({default}), ADD d BIGINT DEFAULT (UNIX_TIMESTAMP(ts) + {default}), "
+            "ADD m BIGINT DEFAULT (n + 1), "
+            "ADD g BIGINT AS (n * 2) STORED, ADD UNIQUE (n), ADD UNIQUE (m), ADD CHECK (n > 0), ADD UNIQUE (id, a)"
+        )
+        with zone(desk, "+10:00"):
+            link.run("SET SESSION time_zone = '+00:00'")
+            found = desk.said(alter, copied=True)
+
+        assert {severity for severity, _, _ in found} == {"info"}, found
+        assert all(
+            message.endswith("not checked: what the rows get is known only when the change runs")
+            for _, _, message in found
+        )
+        assert link.value(f"SELECT NEXTVAL({live}.s)") == 1
+        assert not desk.fails(alter)
+
+
 @pytest.mark.parametrize(("index", "severity"), [("", "warning"), (", ADD KEY g (g)", "error")])
 def test_what_is_computed_when_it_is_read_fails_only_in_an_index(
     desk: Desk, index: str, severity: str
