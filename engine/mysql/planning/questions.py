@@ -20,7 +20,7 @@ from engine.mysql.planning.rows.columns import (
     types,
     zero_dates,
 )
-from engine.mysql.planning.rows.computed import computed
+from engine.mysql.planning.rows.computed import computed, computed_again
 from engine.mysql.planning.rows.keys import Parents, foreign_keys, unique_keys
 from engine.mysql.planning.rows.partitioned import homeless
 from engine.mysql.planning.rows.recomputed import recomputed
@@ -119,4 +119,4 @@ _Question = Callable[[Answers], Iterator[Finding]]
 _FIRST: Sequence[_Question] = (
     null_columns, new_columns, types, appearances, reference_systems, _partitions, computed, unique_keys,
 )  # fmt: skip
-_LAST: Sequence[_Question] = (_checks, zero_dates, counters, new_counters, recomputed)
+_LAST: Sequence[_Question] = (_checks, zero_dates, counters, new_counters, computed_again, recomputed)

@@ -62,6 +62,17 @@ def computed(answers: Answers) -> Iterator[Finding]:
     yield from _indexes(answers, [index for index in answers.wanted.indexes if answers.case.is_new(index)])
 
 
+def computed_again(answers: Answers) -> Iterator[Finding]:
+    """The same of what stays and is computed again: strictly, where the server was not strict when the rows were written."""
+    made = made_anew(answers)
+    keys = _keys(made)
+    for old, column in answers.case.kept():
+        stays = column.generated and old is not None and old.line == column.line
+        if stays and (answers.case.copied or (column.generated == "VIRTUAL" and column.name.lower() in keys)):
+            yield from _generated(answers, column, written=True, stays=True)
+    yield from _indexes(answers, [index for index in made if not answers.case.is_new(index)])
+
+
 def made_anew(answers: Answers) -> list[Index]:
     """The indexes that the change makes."""
     return [index for index in answers.wanted.indexes if answers.case.rebuilt or answers.case.is_new(index)]

@@ -50,13 +50,14 @@ class Desk:
         renamed: dict[str, str] | None = None,
         parts: Sequence[str] = (),
         copied: bool = False,
+        rebuilt: bool = False,
     ) -> Case | None:
         now, wanted = read_tables(self.link, self.live), self.wanted()
         if name not in wanted:
             return None
         return Case(
-            now=now.get(name), wanted=wanted.get(name), renamed=renamed or {}, parts=parts, copied=copied, rebuilt=copied,
-            locate=lambda table, name: (f"{table}.sql", 7), zone=server_zone(self.link),
+            now=now.get(name), wanted=wanted.get(name), renamed=renamed or {}, parts=parts, copied=copied,
+            rebuilt=copied or rebuilt,            locate=lambda table, name: (f"{table}.sql", 7), zone=server_zone(self.link),
         )  # fmt: skip
 
     def wanted(self) -> dict[str, Table]:
@@ -68,20 +69,21 @@ class Desk:
         asking: Asking | None = None,
         renamed: dict[str, str] | None = None,
         copied: bool = False,
+        rebuilt: bool = False,
     ) -> list[Finding]:
         """The findings about what the rows of `t` would meet if it were altered so."""
         for alter in alters:
             self.after.run(alter if alter.startswith("CREATE") else f"ALTER TABLE t {alter}")
-        case = self.case("t", renamed=renamed, parts=alters, copied=copied)
+        case = self.case("t", renamed=renamed, parts=alters, copied=copied, rebuilt=rebuilt)
         assert case is not None
         return ask_rows(
             asking or Asking(link=self.link, flavour=flavour_of(self.link)), case, lambda _schema, name: self.case(name)
         )  # fmt: skip
 
     def said(
-        self, *alters: str, renamed: dict[str, str] | None = None, copied: bool = False
+        self, *alters: str, renamed: dict[str, str] | None = None, copied: bool = False, rebuilt: bool = False
     ) -> list[tuple[str, str, str]]:
-        found = self.ask(*alters, renamed=renamed, copied=copied)
+        found = self.ask(*alters, renamed=renamed, copied=copied, rebuilt=rebuilt)
         return [(f.severity.value, f.linter, f.message) for f in found]
 
     def fails(self, alter: str) -> bool:

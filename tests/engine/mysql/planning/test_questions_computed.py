@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from engine.mysql.catalog import plainly
 from engine.mysql.flavour import flavour_of
 from engine.mysql.planning.rows.asking import Asking
 from tests.engine.mysql.planning.desk import ROWS, Desk, T
@@ -275,6 +276,46 @@ def test_what_is_drawn_when_the_change_runs_is_not_drawn_before(mariadb: Server)
         )
         assert link.value(f"SELECT NEXTVAL({live}.s)") == 1
         assert not desk.fails(alter)
+
+
+AGAIN = [
+    ("g INT AS (s) STORED", "MODIFY n BIGINT", True), ("g INT AS (s) VIRTUAL", "MODIFY n BIGINT", True),
+    ("g DATE AS (s) STORED", "MODIFY n BIGINT", True), ("g VARCHAR(20) AS (s) STORED", "MODIFY n BIGINT", False),
+    ("g INT AS (s) VIRTUAL, KEY (g)", "FORCE", True), ("g INT AS (s) VIRTUAL", "FORCE", False),
+    ("g INT AS (s) VIRTUAL", "ADD KEY (g)", True),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("column", "alter", "fails"), AGAIN)
+def test_what_stays_and_cannot_be_computed_strictly_is_told_before(
+    desk: Desk, column: str, alter: str, fails: bool
+) -> None:
+    desk.prepare(
+        f"CREATE TABLE t (id INT PRIMARY KEY, n INT, s VARCHAR(20), {column})",
+        "INSERT IGNORE INTO t (id, s) VALUES (1, '5 apples')",
+    )
+    copied = alter.startswith("MODIFY")
+
+    found = desk.said(alter, copied=copied, rebuilt=alter == "FORCE")
+
+    assert ("blocked" in [severity for severity, _, _ in found]) == fails, found
+    assert desk.fails(f"{alter}, ALGORITHM={'COPY' if copied else 'INPLACE'}") == fails
+
+
+def test_what_only_another_sql_mode_computes_is_told_before_a_copy(mysql: Server) -> None:
+    with schema_with(mysql) as (link, live), schema_with(mysql) as (after, after_schema):
+        desk = Desk(link, live, after, after_schema)
+        with plainly(link):
+            link.run("SET SESSION sql_mode = 'NO_UNSIGNED_SUBTRACTION'")
+            desk.prepare(
+                "CREATE TABLE t (id INT PRIMARY KEY, a INT UNSIGNED, b INT UNSIGNED, v BIGINT AS (a - b) STORED, n INT)",
+                "INSERT INTO t (id, a, b) VALUES (1, 1, 2)",
+            )
+        found = [said for said in desk.said("MODIFY n BIGINT", copied=True) if said[0] == "blocked"]
+        assert found[0][2].startswith(
+            'column "v" stays, and is computed anew as ((`a` - `b`)) would fail: BIGINT UNSIGNED value'
+        )
+        assert desk.fails("MODIFY n BIGINT, ALGORITHM=COPY")
 
 
 @pytest.mark.parametrize(("index", "severity"), [("", "warning"), (", ADD KEY g (g)", "error")])
