@@ -24,7 +24,11 @@ def unique_keys(answers: Answers) -> Iterator[Finding]:
 
 
 def foreign_keys(answers: Answers, parents: Parents) -> Iterator[Finding]:
-    """Foreign keys that are new or made again, over orphans: there may be old ones, from a time without checks."""
+    """Foreign keys that are new or made again, over orphans: there may be old ones, from a time without checks.
+
+    MySQL minds them also where it only copies the table. (What is in a foreign key nobody copies online.)
+    """
+    copied = answers.case.copied and not answers.asking.flavour.mariadb
     known = {
         (answers.case.translated(key.columns), key.parent_schema, key.parent, key.parent_columns)
         for key in answers.now.foreign_keys
@@ -35,7 +39,7 @@ def foreign_keys(answers: Answers, parents: Parents) -> Iterator[Finding]:
             part.startswith("ADD") and f"{quote_name(key.name)} FOREIGN KEY" in part
             for part in answers.case.parts
         )
-        if again or (columns, key.parent_schema, key.parent, key.parent_columns) not in known:
+        if copied or again or (columns, key.parent_schema, key.parent, key.parent_columns) not in known:
             yield from _orphans(answers, key, parents(key.parent_schema, key.parent))
 
 
