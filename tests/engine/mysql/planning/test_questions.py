@@ -200,6 +200,22 @@ def test_values_that_a_new_type_refuses_or_alters_are_told_before_and_no_others(
         assert "all rows were read, no value is lost" in found[0][2]
 
 
+@pytest.mark.parametrize(
+    ("after", "unsafe"), [("ENUM('b','a')", 0), ("ENUM('a','b') CHARACTER SET latin1", 0), ("ENUM('A')", 1)]
+)
+def test_an_enum_that_has_none_of_its_members_keeps_none(desk: Desk, after: str, unsafe: int) -> None:
+    desk.prepare(
+        "CREATE TABLE t (id INT PRIMARY KEY, c ENUM('a','b') NOT NULL)",
+        "INSERT IGNORE INTO t VALUES (1, 'x'), (2, 'a')",
+    )
+    alter = f"MODIFY c {after} NOT NULL, ALGORITHM=COPY"
+    found = [severity for severity, _, _ in desk.said(alter)]
+    assert "blocked" not in found
+    assert found.count("error") == unsafe
+    assert not desk.fails(alter)
+    assert desk.link.value("SELECT c FROM t WHERE id = 1") == ""
+
+
 @pytest.mark.parametrize(("version", "refused"), [((10, 11, 0), 2), ((11, 5, 0), 1)])
 def test_a_timestamp_ends_where_that_of_the_server_does(
     mariadb: Server, version: tuple[int, int, int], refused: int
