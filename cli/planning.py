@@ -11,6 +11,8 @@ from cli.place import Place, Wanted
 from cli.project import CONFIG_NAME, Project, load_project, read_schema_files
 from cli.replies import Plan
 
+MOST_NAMED = 5
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
@@ -19,17 +21,19 @@ class Source:
     directory: str
     files: Mapping[str, Mapping[str, str]]
     project: Project | None
+    passed_over: Sequence[Path] = ()
     repository: str = ""
     pull_request: int | None = None
 
 
 def read_source(directory: str, repository: str = "", pull_request: int | None = None) -> Source:
     """Read the schema directory. WrongUsage says what is wrong with it."""
-    files = read_schema_files(directory)
+    folder = read_schema_files(directory)
     return Source(
         directory=directory,
-        files=files,
+        files=folder.files,
         project=load_project(Path(directory)),
+        passed_over=folder.passed_over,
         repository=repository,
         pull_request=pull_request,
     )
@@ -79,6 +83,17 @@ def say_new(place: Place, output: Output) -> None:
     """Point out a database file that does not exist: it may be a slip of the finger."""
     if place.file is not None and not place.file.exists():
         output.say(f"{place.file} does not exist yet: this is the plan of a new database.", "yellow")
+
+
+def say_passed_over(source: Source, output: Output) -> None:
+    """Name what lies beside the schema files and is not read: a table of it would be one to drop."""
+    named = [str(path) for path in source.passed_over[:MOST_NAMED]]
+    if named:
+        more = len(source.passed_over) - len(named)
+        output.hint(
+            f"Not read, only *.sql and vschema.json are: {', '.join(named)}"
+            + (f" and {more} more" if more else "")
+        )
 
 
 def groups(plans: Sequence[Plan]) -> list[list[Plan]]:

@@ -114,21 +114,27 @@ def _text(path: Path, data: Mapping[str, Any], key: str) -> str:
     return value.strip()
 
 
-def read_schema_files(directory: str) -> dict[str, dict[str, str]]:
-    """namespace → file name → text of the schema files in *directory*.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchemaFolder:
+    """What lies in a schema directory: namespace → file name → text, and what else lies there and is not read."""
+
+    files: Mapping[str, Mapping[str, str]]
+    passed_over: tuple[Path, ...]
+
+
+def read_schema_files(directory: str) -> SchemaFolder:
+    """The schema files in *directory*.
 
     Flat files are one namespace, named after the last element of the path as typed; otherwise each subdirectory that
-    holds schema files is one. Only `*.sql` and `vschema.json` count.
+    holds schema files is one. Only `*.sql` and `vschema.json` count. What looks like one of them and would not be read
+    is refused: a table whose file is overlooked is a table to drop.
     """
     root = Path(directory)
     if not root.is_dir():
         raise WrongUsage(f"no such directory: {directory}", "name the folder with the schema files by -s DIR")
     flat = _files_in(root)
-    nested = {
-        child.name: files
-        for child in sorted(root.iterdir())
-        if child.is_dir() and (files := _files_in(child))
-    }
+    children = [child for child in sorted(root.iterdir()) if child.is_dir()]
+    nested = {child.name: files for child in children if (files := _files_in(child))}
     if flat and nested:
         raise WrongUsage(
             f"{directory} mixes schema files with folders of schema files ({', '.join(sorted(nested))})",
@@ -138,7 +144,11 @@ def read_schema_files(directory: str) -> dict[str, dict[str, str]]:
         raise WrongUsage(
             f"no .sql files found in {directory}", "name the folder with the schema files by -s DIR"
         )
-    return nested or {_last_element(directory): flat}
+    namespaces = [root / name for name in nested]
+    for namespace in namespaces:
+        _refuse_deeper(namespace)
+    others = [path for folder in (root, *namespaces) for path in _others_in(folder) if path not in namespaces]
+    return SchemaFolder(files=nested or {_last_element(directory): flat}, passed_over=tuple(others))
 
 
 def _last_element(directory: str) -> str:
@@ -148,16 +158,47 @@ def _last_element(directory: str) -> str:
 def _files_in(directory: Path) -> dict[str, str]:
     found = {}
     for path in sorted(directory.iterdir()):
-        if path.is_file() and (path.suffix == ".sql" or path.name == "vschema.json"):
-            try:
-                # Bytes, not text lines: a carriage return may be part of a name or of a value.
-                found[path.name] = path.read_bytes().decode("utf-8")
-            except UnicodeDecodeError as error:
-                raise WrongUsage(
-                    f"{path} is not UTF-8 text (byte {error.start})", "save it as UTF-8"
-                ) from error
-            except OSError as error:
-                raise WrongUsage(
-                    f"{path} cannot be read: {error.strerror}", "see its owner and mode"
-                ) from error
+        if not path.is_file() or not _like_schema(path):
+            continue
+        if not _schema(path):
+            raise WrongUsage(
+                f"{path} would not be read: only names that end in .sql are, and vschema.json, in small letters",
+                "rename it, or move it out of the schema directory",
+            )
+        try:
+            # Bytes, not text lines: a carriage return may be part of a name or of a value.
+            found[path.name] = path.read_bytes().decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise WrongUsage(f"{path} is not UTF-8 text (byte {error.start})", "save it as UTF-8") from error
+        except OSError as error:
+            raise WrongUsage(f"{path} cannot be read: {error.strerror}", "see its owner and mode") from error
     return found
+
+
+def _schema(path: Path) -> bool:
+    return path.suffix == ".sql" or path.name == "vschema.json"
+
+
+def _like_schema(path: Path) -> bool:
+    return _schema(path.with_name(path.name.lower()))
+
+
+def _refuse_deeper(namespace: Path) -> None:
+    for path in sorted(namespace.glob("*/**/*")):
+        if path.is_file() and _like_schema(path):
+            raise WrongUsage(
+                f"{path} would not be read: a namespace's files lie in its own folder, {namespace}",
+                "move it there, or out of the schema directory",
+            )
+
+
+def _others_in(folder: Path) -> list[Path]:
+    """What is not read there, but for what nobody takes for a part of the schema."""
+    return [
+        path
+        for path in sorted(folder.iterdir())
+        if not (path.is_file() and _schema(path))
+        and not path.name.startswith(".")
+        and path.name != CONFIG_NAME
+        and path.suffix != ".md"
+    ]

@@ -64,7 +64,7 @@ def fix_lint(schema_dir: str, dry_run: bool, output: Output) -> Exit:
 
 
 def _files(schema_dir: str) -> list[tuple[Path, str]]:
-    namespaces = read_schema_files(schema_dir)
+    namespaces = read_schema_files(schema_dir).files
     root = Path(schema_dir)
     return [
         (path, text)

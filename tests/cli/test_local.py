@@ -45,8 +45,10 @@ def test_pull_edit_plan_apply_and_the_database_is_what_the_files_say(run: Run) -
     same = run("plan", "shop.db", "-s", "schema")
     assert "No changes. Your schema is up-to-date." in same.out
     Path("schema/orders.sql").write_text(AFTER.split(";")[0] + ";")
+    Path("schema/notes.txt").write_text("no schema")
     planned = run("plan", "shop.db", "-s", "schema")
     assert (planned.code, "1 to alter" in planned.out) == (0, True)
+    assert "Not read, only *.sql and vschema.json are: schema/notes.txt\n" in planned.out
     assert kinds_of_quantity(shop) == ["text"], "a plan changes nothing"
     applied = run("apply", "shop.db", "-s", "schema", "-y")
     assert (applied.code, applied.err) == (0, "")

@@ -23,14 +23,14 @@ def test_a_flat_directory_is_one_namespace_named_as_typed(
     write(Path("schema/orders/a.sql"), "A")
     if typed.startswith(".") and len(typed) < 3:
         monkeypatch.chdir("schema/orders")
-    assert read_schema_files(typed) == {namespace: {"a.sql": "A"}}
+    assert read_schema_files(typed).files == {namespace: {"a.sql": "A"}}
 
 
 def test_each_subdirectory_with_schema_files_is_a_namespace_and_one_without_is_none() -> None:
     write(Path("s/one/a.sql"), "A")
     write(Path("s/two/vschema.json"), "{}")
     write(Path("s/notes/readme.txt"), "not a schema: an empty namespace would drop every table")
-    assert read_schema_files("s") == {"one": {"a.sql": "A"}, "two": {"vschema.json": "{}"}}
+    assert read_schema_files("s").files == {"one": {"a.sql": "A"}, "two": {"vschema.json": "{}"}}
 
 
 def test_only_sql_files_and_vschema_json_count() -> None:
@@ -38,7 +38,28 @@ def test_only_sql_files_and_vschema_json_count() -> None:
     write(Path("s/b.sql.bak"), "B")
     write(Path("s/other.json"), "{}")
     write(Path("s/schemabot.yaml"), "database: s\n")
-    assert read_schema_files("s") == {"s": {"a.sql": "A"}}
+    assert read_schema_files("s").files == {"s": {"a.sql": "A"}}
+
+
+@pytest.mark.parametrize(
+    "beside", ["s/one/U.SQL", "s/U.Sql", "s/one/VSchema.json", "s/one/deep/d.sql", "s/one/a/b/D.SQL"]
+)
+def test_a_schema_file_that_would_not_be_read_is_refused(beside: str) -> None:
+    write(Path("s/one/a.sql"), "A")
+    write(Path(beside), "CREATE TABLE u (id INT)")
+    with pytest.raises(WrongUsage, match=f"{beside} would not be read"):
+        read_schema_files("s")
+
+
+def test_what_else_lies_beside_schema_files_is_named() -> None:
+    for name in ("one/a.sql", "one/m.mysql", "one/old/a.txt", "notes/x", "b.sql.bak", "README.md", ".git/x"):
+        write(Path("s", name), "")
+    assert [str(path) for path in read_schema_files("s").passed_over] == [
+        "s/b.sql.bak",
+        "s/notes",
+        "s/one/m.mysql",
+        "s/one/old",
+    ]
 
 
 def test_files_mixed_with_folders_of_files_are_refused() -> None:
