@@ -104,7 +104,7 @@ def watch_output_options(function: Callable[..., Any]) -> Callable[..., Any]:
         default="10s",
         show_default=True,
         metavar="TIME",
-        help="With plain lines: how often at least to say how far a copy is.",
+        help="With plain lines: how often at least to say how far it is.",
     )
     @functools.wraps(function)
     def command(*, as_json: bool, form: str, heartbeat: float, **given: Any) -> Any:

@@ -28,7 +28,7 @@ def make_console(*, stderr: bool = False) -> Console:
 class Output:
     """What one command prints. With *as_json* stdout holds JSON only, and words for people are left out.
 
-    *lines*: a watch prints lines although it could redraw; while a table is copied at least every *heartbeat_seconds*.
+    *lines*: a watch prints lines although it could redraw; while a table is at work at least every *heartbeat_seconds*.
     """
 
     def __init__(

@@ -1,7 +1,9 @@
 """Showing an apply while it runs: a view that redraws itself, plain lines for a pipe, JSON lines for a program."""
 
+import re
 import time
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -14,6 +16,8 @@ from cli.views.progress import BUSY, ProgressView, detail, retry_sentence
 from cli.views.text import DIM, YELLOW, clean, clock, duration, now, one_line, state_style, state_word
 
 LINE_EVERY_PERCENT = 10
+NUMBERS = re.compile(r"\d+")
+MOVING = frozenset({"running", "cutting_over"})
 TOLD_SECONDS = 10.0
 """How long the answer to a key stays in view."""
 
@@ -103,14 +107,36 @@ class LiveDisplay(Display):
         self._live.stop()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Told:
+    """What the last line about a table said."""
+
+    status: str
+    step: int = 0
+    words: str = ""
+    at: float = 0.0
+
+    @classmethod
+    def of(cls, table: TableProgress, present: float) -> Self:
+        # Not the numbers: somebody who holds a lock does so a second longer at every look.
+        words = NUMBERS.sub("", table.detail) if table.status == "cutting_over" else ""
+        step = table.percent // LINE_EVERY_PERCENT
+        return cls(status=table.status, step=step, words=words, at=present)
+
+    def moved_on(self, before: Self) -> bool:
+        """Whether it is worth a line: a new state, another tenth of a copy, or, at the cutover, something else to wait for."""
+        further = self.status == "running" and self.step > before.step
+        return self.status != before.status or self.words != before.words or further
+
+
 class LineDisplay(Display):
-    """One line for each change of state, and now and then how far a copy is."""
+    """One line for each change of state, and now and then how far a copy is and what a cutover waits for."""
 
     def __init__(self, output: Output, hints: Hints) -> None:
         self._output = output
         self._hints = hints
         self._state: tuple[str, object] = ("", None)
-        self._tables: dict[tuple[str, str], tuple[str, int, float]] = {}
+        self._tables: dict[tuple[str, str], _Told] = {}
 
     def show(self, progress: Progress) -> None:
         for table in progress.tables:
@@ -135,16 +161,12 @@ class LineDisplay(Display):
 
     def _table(self, table: TableProgress) -> None:
         key = (table.namespace, table.table)
-        status, step, at = self._tables.get(key, ("pending", 0, 0.0))
-        present = now().timestamp()
-        copied = table.percent // LINE_EVERY_PERCENT
-        moved = table.status != status
-        further = table.status == "running" and (
-            copied > step or present - at >= self._output.heartbeat_seconds
-        )
-        if not moved and not further:
+        present = _Told.of(table, now().timestamp())
+        before = self._tables.get(key, _Told(status="pending"))
+        late = present.at - before.at >= self._output.heartbeat_seconds
+        if not (present.moved_on(before) or (late and table.status in MOVING)):
             return
-        self._tables[key] = (table.status, copied, present)
+        self._tables[key] = present
         text = Text(f"{one_line(table.table)}: {state_word(table.status)}")
         if table.status == "running" and table.rows_total:
             text.append(f" {table.percent}%")

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from rich.console import Console, RenderableType
 
+from cli.output import Output
 from cli.replies import Plan, Progress
 from cli.submission import same_work
+from cli.views.display import LineDisplay
 from cli.views.plan import plan_view
 from cli.views.progress import ProgressView, choose
 from cli.views.text import clean, duration, state_style
@@ -267,3 +269,31 @@ def test_an_apply_that_does_more_less_or_other_than_the_plan_is_not_the_same_wor
 
 def test_nothing_left_to_plan_while_an_apply_clears_up_is_the_same_work() -> None:
     assert same_work(plan(), progress("running", table("a", "running")))
+
+
+class NoHints:
+    def waits_for(self, progress: Progress) -> str:
+        return ""
+
+    def keys(self, progress: Progress, *, lost: bool = False) -> str:
+        return ""
+
+
+def cutting_over(detail: str) -> Progress:
+    return progress("cutting_over", table("orders", "cutting_over", strategy="instant", detail=detail))
+
+
+HELD = "waiting for a lock on orders: held by connection 135 of app, idle in a transaction for {} s"
+
+
+@pytest.mark.parametrize(("heartbeat", "lines"), [(60.0, 1), (0.0, 3)], ids=["its beginning", "heartbeats"])
+def test_plain_lines_say_whom_a_cutover_waits_for(
+    heartbeat: float, lines: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    display = LineDisplay(Output(lines=True, heartbeat_seconds=heartbeat), NoHints())
+    display.show(progress("cutting_over", table("orders", "cutting_over")))
+    for seconds in (1, 2, 3):
+        display.show(cutting_over(HELD.format(seconds)))
+    told = [line for line in capsys.readouterr().out.splitlines() if "held by connection 135" in line]
+    assert len(told) == lines, told
+    assert "orders: cutting over, waiting for a lock on orders" in told[0]
