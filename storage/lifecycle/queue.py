@@ -176,11 +176,17 @@ def _note_lapse(transaction: Statements, due: Row, claim: Claim) -> None:
         transaction,
         claim.apply_id,
         "info",
-        f"The lease of {due['lease_owner']} ran out; {claim.owner} goes on "
+        f"{_lapse(due)}; {claim.owner} goes on "
         f"(attempt {claim.attempt} of {due['max_attempts']} without progress)",
         fence=claim.fence,
         level="warn",
     )
+
+
+def _lapse(due: Row) -> str:
+    """How the last driver was known to be gone: its lease ran out, or was ended at once by who has the store to itself."""
+    owner = due["lease_owner"]
+    return f"{owner} ended without letting go" if due["due_in"] == 0 else f"The lease of {owner} ran out"
 
 
 def _begin_retry(transaction: Statements, claim: Claim, max_attempts: int) -> None:

@@ -192,7 +192,7 @@ class ApplyStatements(Transaction, Statements):
             """
             SELECT JSON_OBJECT('id', id, 'apply_uid', apply_uid, 'state', state, 'attempt', attempt,
                                'max_attempts', max_attempts, 'fence', fence, 'lease_token', lease_token,
-                               'lease_owner', lease_owner,
+                               'lease_owner', lease_owner, 'due_in', due_in,
                                'waited', TIMESTAMPDIFF(MICROSECOND, claimable_at, UTC_TIMESTAMP(6)) / 1e6) AS due
               FROM applies FORCE INDEX (applies_claim)
              WHERE claimable_at <= UTC_TIMESTAMP(6) AND NOT exhausted

@@ -20,6 +20,7 @@ from tests.storage.scene import (
     now,
     queued,
     task_states,
+    until,
 )
 
 # -- in -----------------------------------------------------------------------------------------------------------
@@ -296,6 +297,18 @@ def test_orphans_are_due_at_once_and_count_as_died_drivers(store: Store) -> None
         (held[1].apply_id + 1, 0),
     ]
     assert store.heartbeat(held) == {claim.token for claim in held}
+    said = [event.message for event in store.events(held[0].apply_id)]
+    assert any(f"{held[0].owner} ended without letting go" in text for text in said), said
+    assert not any("ran out" in text for text in said), "its lease had most of its time before it"
+
+
+def test_a_lease_that_ran_out_is_told(store: Store) -> None:
+    queued(store)
+    late = claimed(store, lease=0.001)
+    until("the lease is over", lambda: store.next_due() == 0)
+    claimed(store)
+    said = [event.message for event in store.events(late.apply_id)]
+    assert any(f"The lease of {late.owner} ran out" in text for text in said), said
 
 
 # -- parking ------------------------------------------------------------------------------------------------------
