@@ -239,6 +239,10 @@ class Store(ABC):
         """The tasks of an apply, in order."""
 
     @abstractmethod
+    def silence(self, apply_id: int) -> float:
+        """For how many seconds nobody wrote how far the apply is, on the store's clock. A heartbeat says nothing of that."""
+
+    @abstractmethod
     def events(self, apply_id: int, limit: int = 50) -> list[Event]:
         """The newest *limit* events, ascending."""
 

@@ -1,5 +1,7 @@
 """How far an apply is, drawn from the store only (ST-5)."""
 
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from server.api.answers import Answer, Failed, Missing
@@ -12,6 +14,11 @@ from server.texts import clean
 from storage.errors import NotFound, Unavailable
 from storage.records import Apply, Task
 from storage.states import State
+
+AT_WORK = frozenset({State.RUNNING, State.CUTTING_OVER})
+SILENT_SECONDS = 10.0
+"""Engines report several times a second, and work elsewhere is asked for every few seconds: one that says nothing for so
+long waits for its target, or its daemon is gone."""
 
 
 def of_database(app: App, request: Request) -> Answer:
@@ -97,9 +104,22 @@ def _newest(app: App, database: str, environment: str) -> Apply | None:
 
 def _tasks(app: App, apply: Apply) -> list[Task]:
     try:
-        return app.store.tasks(apply.id)
+        tasks = app.store.tasks(apply.id)
+        busy = any(task.state in AT_WORK for task in tasks)
+        silent = busy and app.store.silence(apply.id) >= SILENT_SECONDS
     except Unavailable as error:
         raise Failed(f"failed to read tasks: {error}", "storage_error") from error
+    return [_as_it_is_now(task, apply.updated_at if silent else None) for task in tasks]
+
+
+def _as_it_is_now(task: Task, silent_since: datetime | None) -> Task:
+    """Without what was only true when it was written: what a task at rest was doing, the pace of one that is not heard of."""
+    if task.state not in AT_WORK:
+        return replace(task, detail="")
+    if silent_since is None:
+        return task
+    detail = "; ".join(filter(None, (task.detail, f"nothing heard since {silent_since:%H:%M:%S} UTC")))
+    return replace(task, detail=detail, eta_seconds=None, rows_per_second=None)
 
 
 def _pull_request(apply: Apply) -> str:

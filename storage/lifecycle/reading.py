@@ -46,6 +46,10 @@ class Reading:
         """The tasks of an apply, in order."""
         return [to_task(row) for row in self._database.read(lambda reader: reader.tasks(apply_id))]
 
+    def silence(self, apply_id: int) -> float:
+        """For how many seconds nobody wrote how far the apply is."""
+        return self._database.read(lambda reader: reader.silence(apply_id))
+
     def events(self, apply_id: int, limit: int = 50) -> list[Event]:
         """The newest *limit* events, ascending."""
         found = self._database.read(lambda reader: reader.events(apply_id, limit))

@@ -45,6 +45,10 @@ class Statements(ABC):
         """The apply of that uid."""
 
     @abstractmethod
+    def silence(self, apply_id: int) -> float:
+        """How long ago an apply that is known to exist was written, heartbeats aside."""
+
+    @abstractmethod
     def hold_apply(self, apply_uid: str) -> Row | None:
         """The apply of that uid, held."""
 

@@ -63,6 +63,10 @@ class ApplyStatements(Transaction, Statements):
     def find_apply(self, apply_uid: str) -> Row | None:
         return self.one("SELECT * FROM applies WHERE apply_uid = %(uid)s", uid=apply_uid)
 
+    def silence(self, apply_id: int) -> float:
+        sql = "SELECT TIMESTAMPDIFF(MICROSECOND, updated_at, UTC_TIMESTAMP(6)) / 1e6 AS silence FROM applies WHERE id = %(id)s"
+        return float(self.rows(sql, id=apply_id)[0]["silence"])
+
     def hold_apply(self, apply_uid: str) -> Row | None:
         return self.one("SELECT * FROM applies WHERE apply_uid = %(uid)s FOR UPDATE", uid=apply_uid)
 

@@ -58,6 +58,10 @@ class ApplyStatements(Transaction, Statements):
     def find_apply(self, apply_uid: str) -> Row | None:
         return self.one("SELECT * FROM applies WHERE apply_uid = :uid", uid=apply_uid)
 
+    def silence(self, apply_id: int) -> float:
+        sql = "SELECT (SELECT now FROM clock) - updated_at AS silence FROM applies WHERE id = :id"
+        return float(self.rows(sql, id=apply_id)[0]["silence"]) / 1000
+
     def hold_apply(self, apply_uid: str) -> Row | None:
         return self.find_apply(apply_uid)
 

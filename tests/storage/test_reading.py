@@ -1,5 +1,6 @@
 """Views, locks and settings."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,6 +25,18 @@ def test_active_and_latest_apply_of_a_target(store: Store) -> None:
     store.request(second.apply_uid, "cancel", "ann")
     assert store.latest_apply("shop", "local") == now(store, second)
     assert first.id < second.id
+
+
+def test_a_heartbeat_does_not_break_the_silence_of_a_driver_that_says_nothing(store: Store) -> None:
+    apply = queued(store)
+    claim = claimed(store)
+    until("some time has passed", lambda: store.silence(apply.id) > 0.05)
+    before = store.silence(apply.id)
+    store.heartbeat([claim])
+    assert store.silence(apply.id) >= before
+    waited = time.monotonic()
+    store.record(claim, [], durable=False)
+    assert store.silence(apply.id) <= time.monotonic() - waited + 0.01, "rounded to milliseconds"
 
 
 def test_history_is_newest_first_and_filtered_by_environment(store: Store) -> None:

@@ -78,6 +78,41 @@ def test_a_copy_that_is_not_over_never_says_100_percent(api: Api) -> None:
     assert TIME.fullmatch(body["completed_at"])
 
 
+def test_an_engine_that_is_not_heard_of_has_no_pace(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its target may be blocked by a full disk: what it did before says nothing of the time left."""
+    apply = api.applied()
+    claim = api.claim()
+    seq = api.store.tasks(apply.id)[0].seq
+    api.store.advance(claim, [TaskMove(seq=seq, state=State.RUNNING)])
+    row = TaskProgress(
+        seq=seq, rows_copied=333, rows_total=1000, eta_seconds=62, rows_per_second=11, detail="copying rows"
+    )
+    api.store.record(claim, [row], durable=False)
+    monkeypatch.setattr("server.api.progress.SILENT_SECONDS", 0.0)
+    (table,) = api.get("/api/progress/shop?environment=staging").json["tables"]
+    assert re.fullmatch(r"copying rows; nothing heard since \d\d:\d\d:\d\d UTC", table["detail"])
+    assert (table["progress_detail"], table["rows_copied"]) == ("333/1000 33.3% copyRows", 333)
+    assert not {"eta_seconds", "rows_per_second"} & table.keys()
+
+
+@pytest.mark.parametrize("state", [State.WAITING_FOR_CUTOVER, State.STOPPED])
+def test_an_apply_at_rest_does_nothing(api: Api, state: State) -> None:
+    apply = api.applied()
+    claim = api.claim()
+    seq = api.store.tasks(apply.id)[0].seq
+    api.store.advance(claim, [TaskMove(seq=seq, state=State.RUNNING)])
+    row = TaskProgress(seq=seq, rows_copied=9, rows_total=9, detail="catching up")
+    api.store.record(claim, [row], durable=False)
+    if state is State.STOPPED:
+        request = api.store.request(apply.apply_uid, "stop", "test")
+        api.store.settle_stop(claim, request.id)
+    else:
+        api.store.advance(claim, [TaskMove(seq=seq, state=state)])
+        api.store.park(claim, 30.0)
+    (table,) = api.get("/api/progress/shop?environment=staging").json["tables"]
+    assert (table["status"], "detail" in table) == (state.value, False)
+
+
 def test_a_failed_apply_has_its_error_and_a_retrying_one_says_when(api: Api) -> None:
     apply = api.applied()
     claim = api.claim()
