@@ -27,6 +27,8 @@ BLIND_SECONDS = 60.0
 """So long the second connection may fail before the first is given up, too."""
 BUILDING = (Algorithm.INPLACE, Algorithm.NOCOPY)
 """Work that may take hours while everybody goes on, and needs a lock when it is done."""
+READING = (*BUILDING, Algorithm.COPY)
+"""Work that goes through the rows; of all else there are none to be done, however long it waits for a lock."""
 LAST_LOCK_SECONDS = {"MariaDB": 600, "MySQL": 60}
 """So long it may wait for that lock while nobody queues behind it. Should we die meanwhile, MariaDB notices and ends the wait;
 MySQL does so only then, or when the next owner ends the connection."""
@@ -48,7 +50,8 @@ class StatementRun:
     def run(self) -> Signal:
         """Run what has not run yet. GO when all have; DriftFound, Refused, Trouble; Lost: look again with a new hold."""
         done = statements_run(self._hold.link, self._step)
-        self._rows_total = self._estimate()
+        if any(statement.algorithm in READING for statement in self._step.statements):
+            self._rows_total = self._estimate()
         for number in range(done, len(self._step.statements)):
             statement = self._step.statements[number]
             self._copy = server_copy(self._watch, self._step.schema, statement)

@@ -164,14 +164,17 @@ def test_a_change_waits_for_a_transaction_in_short_tries(shop: Shop, held: str, 
 
 def test_people_are_told_who_holds_the_lock(shop: Shop) -> None:
     change = shop.statements("users", ADD_COLUMN)
+    shop.run("ANALYZE TABLE users")
     control = caller()
     told: list[str] = []
+    totals: set[int] = set()
     with shop.link() as holder:
         holder.run("START TRANSACTION")
         holder.value("SELECT COUNT(*) FROM users FOR UPDATE")
 
         def listen(progress: Progress) -> Signal | None:
             told.append(progress.detail)
+            totals.add(progress.rows_total)
             return Signal.STOP if "idle in a transaction for" in progress.detail else None
 
         control.on_report = listen
@@ -179,6 +182,7 @@ def test_people_are_told_who_holds_the_lock(shop: Shop) -> None:
             assert session.cut_over([change], control) is Signal.STOP
             assert session.standing(change) is Standing.FITS
         assert f"connection {holder.id} of" in told[-1]
+    assert totals == {0}, "no row is copied, so there is none to wait for"
     assert shop.left_behind() == []
 
 
