@@ -278,9 +278,9 @@ class Underway:
             self._saved_at = time.monotonic()
             self._unsaved_since = self._unsaved_since or self._saved_at
 
-    def keep(self, low: Literals | None) -> None:
-        """The comparison has come so far."""
-        self.state = replace(self.checkpoint, low=low)
+    def keep(self, low: Literals | None, compared: int) -> None:
+        """The comparison has come so far, over so many rows."""
+        self.state = replace(self.checkpoint, low=low, compared=compared)
 
     def move(self, state: Checkpoint) -> None:
         """The work stands there now: write it down."""

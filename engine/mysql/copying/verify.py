@@ -16,6 +16,7 @@ from engine.errors import Refused
 from engine.mysql.copying.counting import Count
 from engine.mysql.copying.crew import Crew
 from engine.mysql.copying.pace import MOST_THREADS, Pace, rhythm_of
+from engine.mysql.copying.share import Share
 from engine.mysql.copying.sums import Sums
 from engine.mysql.copying.tiles import Tile, Tiles
 from engine.mysql.copying.underway import OF_THE_EDGES, Underway
@@ -128,12 +129,15 @@ class Verification:
         work = self._work
         began_with = work.checkpoint.repairs
         crew = Crew("compare", tiles, self._compare, self._open, work.hold.close_link, MOST_THREADS)
-        self._steer(crew, control)
+        checkpoint = work.checkpoint
+        before = checkpoint.compared if keeps and checkpoint.low is not None else 0
+        share = Share(max(checkpoint.rows_total, checkpoint.rows_copied) if keeps else 0, before)
+        self._steer(crew, control, share)
         with crew:
             done = False
             while not done:
-                finished, low = crew.finished, tiles.low
-                signal = work.turn(control, self._steer(crew, control), gather=0.0)
+                finished, low, compared = crew.finished, tiles.low, share.walked(crew.rows)
+                signal = work.turn(control, self._steer(crew, control, share), gather=0.0)
                 if signal is Signal.GO:
                     signal = self._clear_up(control)
                 if signal is not Signal.GO:
@@ -141,7 +145,7 @@ class Verification:
                 done = finished and not self._doubtful
                 if keeps and work.checkpoint.repairs == began_with and not self._doubtful:
                     # A place from a pass that mended something would let the next one skip what it has not seen.
-                    work.keep(low)
+                    work.keep(low, compared)
         return Signal.GO
 
     @property
@@ -149,10 +153,11 @@ class Verification:
         """Whether nothing goes on beside it any more."""
         return self._beside is None or self._beside.finished
 
-    def _steer(self, crew: Crew, control: Control) -> str:
+    def _steer(self, crew: Crew, control: Control, share: Share) -> str:
         """As hard as the server can take just now; what to tell people. Before the crew begins, too: it would begin with all."""
         work, alone = self._work, self._alone
         doing = "comparing rows" if alone else "building indexes and comparing rows"
+        doing = share.told(doing, crew.rows, alone=alone)
         crew.held, said = work.throttle.look(work.link, doing, control.volume())
         if work.throttle.busy and not alone:
             crew.held, said = True, "building indexes"

@@ -53,6 +53,7 @@ class Checkpoint:
     low: tuple[str, ...] | None = (
         None  # literals of the key up to which all rows are copied (or compared, in CHECK)
     )
+    compared: int = 0  # rows up to `low`, in CHECK; for people only
     position: Position | None = (
         None  # everything before it in the binary log is applied; None: triggers capture
     )
@@ -160,6 +161,7 @@ def _state(checkpoint: Checkpoint) -> dict[str, Any]:
     position = checkpoint.position
     return {
         "low": checkpoint.low,
+        "compared": checkpoint.compared,
         "position": None if position is None else position.to_json(),
         "deferred": checkpoint.deferred,
         "step": checkpoint.step,
@@ -184,6 +186,7 @@ def _from_row(
         rows_copied=rows_copied,
         rows_total=rows_total,
         low=None if low is None else tuple(low),
+        compared=known.get("compared", 0),
         position=None if position is None else Position.from_json(position),
         deferred=tuple(known["deferred"]),
         step=known["step"],

@@ -87,7 +87,7 @@ def test_rows_are_counted_in_pieces_where_keys_sort_differently(
     rig = make_rig(server, f"{create};; INSERT INTO t VALUES {numbers}", [clause])
 
     def strike(progress: Progress) -> None:
-        if phantoms and progress.detail == "comparing rows":
+        if phantoms and progress.detail.startswith("comparing rows"):
             rig.run(f"REPLACE INTO {rig.shadow} VALUES ('phantom', 1)")
 
     with rig.copying(rig.step()) as copy:
