@@ -25,7 +25,7 @@ PACEABLE = frozenset(
     type=click.IntRange(1, 11),
     required=True,
     metavar="1-11",
-    help="1 is the gentlest, 11 the fastest.",
+    help="1 is the gentlest, 11 the fastest. An apply begins with 3.",
 )
 @click.option("-w", "--watch/--no-watch", default=False, help="Watch until it is done.")
 @watch_output_options
@@ -33,7 +33,7 @@ def volume(words: tuple[str, ...], wanted: Wanted, level: int, watch: bool, outp
     """Change how hard a running copy works.
 
     Louder copies faster and takes more of the database; quieter leaves it to the application. Kept with the apply,
-    through restarts. Not every engine can: SQLite paces itself and refuses.
+    through restarts. docs/mysql.md tells what each volume does. Not every engine can: SQLite paces itself and refuses.
 
     \b
       schemabot volume apply-0123456789abcdef -v 8
