@@ -16,7 +16,7 @@ from server.app import App
 from server.config import Config, ServerConfig, is_loopback
 from server.handler import make_handler
 from server.housekeeping import Housekeeping
-from server.http import HttpServer
+from server.http import CannotListen, HttpServer
 from server.leases import LeaseKeeper
 from server.logs import log_to_stderr
 from server.metrics import Metrics
@@ -58,6 +58,9 @@ class Daemon:
         with ExitStack() as stack:
             try:
                 self._start(stack)
+            except CannotListen as error:
+                advice = "end the program that has it, or choose another address (listen_host, listen_port, --listen)"
+                raise CannotStart(f"{error}; {advice}") from error
             except (StoreError, SecretError, BadCertificate, OSError) as error:
                 raise CannotStart(str(error)) from error
             self._stack = stack.pop_all()

@@ -64,6 +64,10 @@ class _Postponed:
     seconds: float
 
 
+class CannotListen(Exception):
+    """The address cannot be had; the text says which and why."""
+
+
 class HttpServer:
     """Serves *handler* on *host*:*port* (0: any free port) from `start` to `stop`.
 
@@ -122,7 +126,7 @@ class HttpServer:
         return self._stopping.is_set()
 
     def start(self) -> None:
-        """Listen and serve. OSError when the address cannot be had."""
+        """Listen and serve. CannotListen; OSError when the host is not known."""
         family, kind, protocol, _, where = socket.getaddrinfo(
             self._host or None, self._port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
@@ -133,9 +137,7 @@ class HttpServer:
             listener.listen(BACKLOG)
         except OSError as error:
             listener.close()
-            raise OSError(
-                error.errno, f"cannot listen on {self._host}:{self._port}: {error.strerror}"
-            ) from error
+            raise CannotListen(f"cannot listen on {self._host}:{self._port}: {error.strerror}") from error
         name = listener.getsockname()
         self._bound = (str(name[0]), int(name[1]))
         self._listener = listener

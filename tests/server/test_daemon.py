@@ -121,7 +121,8 @@ def test_a_port_in_use_is_said_and_nothing_is_left_locked(tmp_path: Path) -> Non
             server=ServerConfig(listen_port=other.getsockname()[1]),
             storage=StorageConfig(url=str(tmp_path / "store.db")),
         )
-        with pytest.raises(CannotStart, match="in use"), Daemon(config):
+        said = r"^cannot listen on 127\.0\.0\.1:\d+: .* in use; end the program that has it, or choose"
+        with pytest.raises(CannotStart, match=said), Daemon(config):
             pass
 
     with Daemon(config_at(tmp_path / "store.db")):

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from server.connections import Limits
-from server.http import HttpServer
+from server.http import CannotListen, HttpServer
 from server.requests import Later, Request, Response
 from tests.server.http.conftest import Echo, Serve
 from tests.server.http.peer import Peer, eventually
@@ -216,7 +216,7 @@ def test_a_handler_that_hangs_does_not_hold_the_stop(serve: Serve, caplog: pytes
 
 def test_an_address_in_use_is_named(serve: Serve, echo: Echo) -> None:
     host, port = serve(echo).address
-    with pytest.raises(OSError, match=f"cannot listen on {host}:{port}"):
+    with pytest.raises(CannotListen, match=f"cannot listen on {host}:{port}"):
         HttpServer(host, port, echo).start()
 
 
