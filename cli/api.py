@@ -5,7 +5,7 @@ from typing import Any
 
 from cli.client import Client, segment
 from cli.errors import ApiError
-from cli.replies import ApplyRow, Event, Lock, Plan, Progress, rows
+from cli.replies import ApplyRow, Event, Lock, Plan, Progress, ServedRow, rows
 
 
 class Api:
@@ -25,6 +25,13 @@ class Api:
                 return []
             raise
         return [{**entry, "name": entry.get("name", entry.get("database"))} for entry in found]
+
+    def served(self) -> tuple[Mapping[str, Any], list[ServedRow]]:
+        """The answer as it came, and what the server changes: its databases, and the deployments of others."""
+        answer = self.client.get("/api/databases")
+        found = [ServedRow.read(row) for row in rows(answer, "databases")]
+        elsewhere = [ServedRow.read({**row, "type": "deployment"}) for row in rows(answer, "deployments")]
+        return answer, found + elsewhere
 
     def environments(self, database: str, deployment: str = "") -> list[str]:
         """The environments of *database*, sorted."""

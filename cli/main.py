@@ -12,6 +12,7 @@ from cli.commands.apply import apply
 from cli.commands.completion import completion
 from cli.commands.configure import configure
 from cli.commands.control import cancel, cutover, start, stop
+from cli.commands.databases import databases
 from cli.commands.doctor import doctor
 from cli.commands.fix_lint import fix_lint
 from cli.commands.init import init
@@ -87,6 +88,7 @@ for command in (
     status,
     history,
     logs,
+    databases,
     stop,
     start,
     cancel,

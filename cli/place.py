@@ -133,7 +133,7 @@ class Place:
         if not self.database:
             raise WrongUsage(
                 "which database?",
-                f"name it with -d NAME or in schemabot.yaml; {self.command('status')} lists the latest",
+                f"name it with -d NAME or in schemabot.yaml; {self.command('databases')} lists them",
             )
         return self.database
 

@@ -334,6 +334,25 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ServedRow:
+    """A database that a server changes, or a deployment (its type) that changes others for it."""
+
+    name: str
+    type: str
+    environments: tuple[str, ...]
+
+    @classmethod
+    def read(cls, data: Mapping[str, Any]) -> "ServedRow":
+        """From one item of `databases`, whose environments are objects, or of `deployments`, whose are names."""
+        named = tuple(_text(item, "environment") for item in _list(data, "environments"))
+        return cls(
+            name=_text(data, "name") or _text(data, "database"),
+            type=_text(data, "type"),
+            environments=named or _texts(data, "environments"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lock:
     """Who holds a database."""
 

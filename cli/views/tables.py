@@ -1,11 +1,11 @@
-"""Lists in columns: applies, events, locks."""
+"""Lists in columns: applies, events, databases, settings, locks."""
 
 from collections.abc import Mapping, Sequence
 
 from rich.table import Table
 from rich.text import Text
 
-from cli.replies import ApplyRow, Event, Lock
+from cli.replies import ApplyRow, Event, Lock, ServedRow
 from cli.views.text import DIM, RED, YELLOW, clean, moment, one_line, state_style, state_word
 
 LEVELS = {"error": RED, "warn": YELLOW, "debug": DIM}
@@ -44,6 +44,14 @@ def event_line(event: Event) -> Text:
     at = moment(event.created_at)
     message = clean(event.message).replace("\n", "\n" + " " * (len(at) + 2))
     return Text.assemble((at, DIM), "  ", (message, LEVELS.get(event.level, "")))
+
+
+def databases_table(found: Sequence[ServedRow]) -> Table:
+    """One line for each database."""
+    table = _table("DATABASE", "TYPE", "ENVIRONMENTS")
+    for row in found:
+        table.add_row(*(Text(one_line(cell)) for cell in (row.name, row.type, ", ".join(row.environments))))
+    return table
 
 
 def settings_table(found: Sequence[tuple[str, str]], meanings: Mapping[str, str]) -> Table:

@@ -116,7 +116,7 @@ def answers(peer: Peer) -> None:
         ["progress", "apply-01"], ["progress", "apply-01", "--no-watch"], ["status"], ["status", "-d", "shop"],
         ["history", "-d", "shop", "-e", "x"], ["logs", "apply-01"], ["locks"], ["settings"], ["stop", "apply-01"],
         ["plan", "-d", "shop", "-e", "x", "-s", "schema"], ["apply", "-d", "shop", "-e", "x", "-s", "schema"],
-        ["doctor"],
+        ["databases"], ["doctor"],
     ],
 )  # fmt: skip
 def test_a_hostile_server_cannot_write_to_the_terminal(

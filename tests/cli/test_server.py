@@ -46,6 +46,15 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         yield daemon.url
 
 
+def test_the_databases_of_a_server_are_listed_with_their_environments(run: Run, server: str) -> None:
+    told = run("databases")
+    assert (told.code, told.out.split()) == (
+        0,
+        ["DATABASE", "TYPE", "ENVIRONMENTS", "shop", "sqlite", "local"],
+    )
+    assert [found["name"] for found in run("databases", "--json").json()["databases"]] == ["shop"]
+
+
 def begin(run: Run, *words: str) -> str:
     """Begin an apply without watching; its id."""
     ended = run("apply", "-d", "shop", "-s", write_schema(), "-y", "--no-watch", "--json", *words)

@@ -16,7 +16,7 @@ COMMANDS = sorted(program.commands)
 
 
 def test_every_command_of_the_contract_is_there() -> None:
-    looking = ["plan", "progress", "status", "history", "logs", "locks", "settings", "pull"]
+    looking = ["plan", "progress", "status", "history", "logs", "databases", "locks", "settings", "pull"]
     doing = ["serve", "apply", "stop", "start", "cancel", "cutover", "volume", "revert", "skip-revert"]
     doing += ["rollback", "unlock", "configure", "init", "completion", "doctor", "fix-lint"]
     assert sorted(looking + doing) == COMMANDS
