@@ -14,6 +14,7 @@ from typing import Self
 
 from server.app import App
 from server.config import Config, ServerConfig, is_loopback
+from server.first_look import FirstLook
 from server.handler import make_handler
 from server.housekeeping import Housekeeping
 from server.http import CannotListen, HttpServer
@@ -186,6 +187,7 @@ def serve(
             log.info("listening on %s", daemon.url)
             if on_ready is not None:
                 on_ready(daemon.url)
+            FirstLook(config, done).begin()
             done.wait()
             log.info("draining: nothing new is claimed, running changes checkpoint and are handed back")
     except (StoreOwned, CannotStart) as error:

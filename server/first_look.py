@@ -1,0 +1,53 @@
+"""Looks once at every target when the daemon has started: a slip in a DSN is better read now than in the log of an apply."""
+
+import logging
+import threading
+from collections.abc import Iterator
+
+from engine.errors import EngineError
+from server.config import Config
+from server.secrets import SecretError
+from server.targets import Targets
+from server.texts import clean
+
+log = logging.getLogger(__name__)
+
+
+class FirstLook:
+    """One thread, which ends by itself, early when *stopping*.
+
+    Nobody waits for it, not even the end of the process: it holds nothing, and a server that froze is waited for half a minute.
+    """
+
+    def __init__(self, config: Config, stopping: threading.Event) -> None:
+        self._config = config
+        self._targets = Targets(config)
+        self._stopping = stopping
+        self.thread = threading.Thread(target=self._run, name="first-look", daemon=True)
+
+    def begin(self) -> None:
+        """Look; called once."""
+        self.thread.start()
+
+    def _run(self) -> None:
+        for place, environment, database in self._places():
+            if self._stopping.is_set():
+                return
+            try:
+                self._targets.engine(place, environment, database).ping()
+            except (EngineError, SecretError) as error:
+                log.warning(
+                    "%s/%s cannot be used now: %s; `schemabot doctor` tells what to do, and its plans and applies "
+                    "look at it again",
+                    place,
+                    environment,
+                    clean(str(error)),
+                )
+
+    def _places(self) -> Iterator[tuple[str, str, str]]:
+        for database, found in sorted(self._config.databases.items()):
+            for environment in sorted(found.environments):
+                yield database, environment, database
+        for deployment, elsewhere in sorted(self._config.deployments.items()):
+            for environment in sorted(elsewhere.environments):
+                yield deployment, environment, ""
