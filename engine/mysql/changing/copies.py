@@ -65,7 +65,7 @@ class Copies:
             copy.throttle.close()  # it may wait for its cutover for days
             found.append(copy)
         signal = self._catch_up(found, control)
-        self._older = self._snapshots() if signal is Signal.GO else None
+        self._older = self._snapshots() if found and signal is Signal.GO else None
         return signal
 
     def _catch_up(self, copies: Sequence[OnlineCopy], control: Control) -> Signal:
