@@ -119,7 +119,7 @@ class Copies:
         return Signal.GO
 
     def _snapshots(self) -> Snapshots:
-        return self._watch.ask(lambda link: snapshots(link, self._hold.connections))
+        return snapshots(self._hold.link, self._hold.connections)
 
     def _attempt(self, works: Sequence[Work], control: Control) -> Signal:
         """Waited: nothing, or not all of it, has changed."""
