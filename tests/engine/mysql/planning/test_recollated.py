@@ -60,6 +60,60 @@ def test_what_is_computed_when_read_makes_no_copy(server: Server) -> None:
         _all_are_found(here, "a")
 
 
+SHOWN = {
+    "more zeros": ("INT(5) ZEROFILL", "INT(8) ZEROFILL", "VIRTUAL", "00000042"),
+    "no zeros": ("INT(8) ZEROFILL", "INT UNSIGNED", "STORED", "42"),
+    "more decimals": ("DOUBLE(10,2)", "DOUBLE(10,4)", "VIRTUAL", "42.0000"),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "kind", "text"), SHOWN.values(), ids=SHOWN)
+def test_numbers_that_are_shown_otherwise_are_found_by_their_new_texts(
+    server: Server, old: str, new: str, kind: str, text: str
+) -> None:
+    table = (
+        f"CREATE TABLE t (id INT PRIMARY KEY, n {{0}}, v VARCHAR(20) AS (CONCAT(n)) {kind}, UNIQUE KEY k (v))"
+    )
+    with ground(server, table.format(old)) as here:
+        here.run("INSERT INTO t (id, n) VALUES (1, 42)")
+        here.settle(table.format(new))
+        assert here.link.rows(f"SELECT id FROM t FORCE INDEX (k) WHERE v = '{text}'") == [(1,)]
+
+
+def test_what_did_not_fit_a_generated_column_is_in_its_index_when_it_is_longer(mysql: Server) -> None:
+    table = "CREATE TABLE t (id INT PRIMARY KEY, a VARCHAR(9), v VARCHAR({0}) AS (a) STORED, KEY k (v))"
+    with ground(mysql, table.format(2)) as here:
+        here.run("INSERT IGNORE INTO t (id, a) VALUES (1, 'abc')")
+        here.settle(table.format(9))
+        assert here.link.rows("SELECT id FROM t FORCE INDEX (k) WHERE v = 'abc'") == [(1,)]
+
+
+@pytest.mark.parametrize("columns", ["v INT AS {0} VIRTUAL", "x INT AS {0} VIRTUAL, v INT AS (x + 0) STORED"])
+def test_texts_of_no_column_are_compared_by_another_default_collation(server: Server, columns: str) -> None:
+    made = columns.format("(HEX(id) = LOWER(HEX(id)))")
+    table = f"CREATE TABLE t (id INT PRIMARY KEY, {made}, KEY k (v)) {{0}}"
+    with ground(server, table.format(BIN)) as here:
+        here.run("INSERT INTO t (id) VALUES (10)")
+        here.settle(table.format(OLD))
+        assert here.link.rows("SELECT id FROM t FORCE INDEX (k) WHERE v = 1") == [(10,)]
+
+
+def test_in_an_index_of_an_expression_too(mysql: Server) -> None:
+    table = "CREATE TABLE t (id INT PRIMARY KEY, KEY k ((HEX(id) = LOWER(HEX(id))))) {0}"
+    with ground(mysql, table.format(BIN)) as here:
+        here.run("INSERT INTO t (id) VALUES (10)")
+        here.settle(table.format(OLD))
+        found = here.link.rows("SELECT id FROM t FORCE INDEX (k) WHERE (HEX(id) = LOWER(HEX(id))) = 1")
+        assert found == [(10,)]
+
+
+def test_another_default_collation_makes_no_copy_where_only_numbers_are_computed(server: Server) -> None:
+    table = "CREATE TABLE t (id INT PRIMARY KEY, a INT, g INT AS (a + 1) STORED, v VARCHAR(9), KEY (g)) {0}"
+    with ground(server, table.format(BIN).replace("v VARCHAR(9)", f"v VARCHAR(9) {OLD}")) as here:
+        (change,) = here.settle(table.format(OLD)).changes
+        assert "Copies" not in change.lock
+
+
 def _fill(here: Ground, column: str) -> None:
     here.run(f"INSERT INTO t (id, {column}) VALUES (1, 'a1'), (2, 'a2'), (3, 'a3')")
 
