@@ -47,8 +47,9 @@ OF_LOCKS = frozenset({1205, 1213, 3572})
 """Of those what comes of locks that others have, and goes when they give them back."""
 READ_ONLY = frozenset({1290, 1836})
 """The server takes no writes: it is a replica, or one that is to become one."""
-NOT_THAT_WAY = frozenset({1800, 1845, 1846, 4092})
-"""An ALTER TABLE that is possible, but not by that ALGORITHM: unknown, unsupported (with a reason), no row versions left."""
+NOT_THAT_WAY = frozenset({1800, 1845, 1846, 4092, 4158})
+"""An ALTER TABLE that is possible, but not by that ALGORITHM: unknown, unsupported (with a reason), no row versions left, or no
+room for further columns."""
 NO_ROOM = frozenset({20, 1021, 1114})
 """The disk is full; where a file cannot be written (3, 1026, 1878) or a storage engine fails (1030) only the text tells."""
 NOT_NOW = {

@@ -14,6 +14,7 @@ from engine.mysql.changing.server_copy import ServerCopy, server_copy
 from engine.mysql.changing.stages import Stage, stage_of
 from engine.mysql.changing.standing import differs, statements_run
 from engine.mysql.ownership.watch import Watch
+from engine.mysql.quoting import quote_name
 from engine.mysql.spec import Algorithm, Statement, Step
 from engine.mysql.trouble import NOT_THAT_WAY, Lost, ServerRefused, Trouble, Waited
 from engine.mysql.waiting.lock_budget import LockBudget
@@ -164,7 +165,8 @@ class StatementRun:
         if error.code in NOT_THAT_WAY and statement.algorithm is not Algorithm.PLAIN:
             return Refused(
                 f"{self._change.table}: the server does not take this by ALGORITHM={statement.algorithm.value.upper()} "
-                f"as it did when the plan was made; nothing was changed: plan again ({error})"
+                "as it did when the plan was made; nothing was changed: plan again, or, where that gives the same plan, rebuild "
+                f"the table (ALTER TABLE {quote_name(self._change.table)} FORCE), which rids it of what hinders it ({error})"
             )
         return Refused(f"{self._change.table}: {error}")
 

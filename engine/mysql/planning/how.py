@@ -9,11 +9,12 @@ from engine.errors import Refused
 from engine.mysql.elements import foreign_key_of
 from engine.mysql.flavour import Flavour
 from engine.mysql.link import Link
+from engine.mysql.planning.dictionary import entry_of, row_format, text_column
 from engine.mysql.planning.insistence import insists_on_a_key
 from engine.mysql.planning.lock_sentences import Size, Tied, lock_sentence
 from engine.mysql.planning.partitions import drops_rows, named_partitions, read_partitioning, reorganises
 from engine.mysql.planning.sieve import Sieve
-from engine.mysql.planning.trial import Clone, Trial
+from engine.mysql.planning.trial import Clone, Trial, Unshown
 from engine.mysql.quoting import quote_name
 from engine.mysql.replicas import followers
 from engine.mysql.sizes import DIRECT_BYTES, DIRECT_ROWS, partitions_of
@@ -22,6 +23,7 @@ from engine.mysql.tables import MOST_CODES, Table
 from engine.mysql.trouble import ServerRefused
 
 _NEW_KEY = re.compile(r"ADD CONSTRAINT `(?:[^`]|``)+` FOREIGN KEY")
+_FORMAT = re.compile(r"\b(?:ROW_FORMAT|KEY_BLOCK_SIZE|ENGINE)\b")
 _ROW_VERSIONS = 64  # of InnoDB's instant columns, per table
 _ROW_VERSIONS_9_1 = 255
 
@@ -68,10 +70,26 @@ def choose(
     the one that it gets. ServerRefused: the server takes them in no way.
     Refused: a copy would bring back rows that are to go.
     """
-    clone = Clone(link, flavour, scratch, table, _touched(table, relatives, alters))
+    unshown = _unshown(target, flavour, table, live_name or table.name, alters)
+    clone = Clone(link, flavour, scratch, table, _touched(table, relatives, alters), unshown=unshown)
     tied = _tied(table, relatives, alters, flavour)
     choice = _Choice(target, flavour, table, clone, sizes, tied, live_name or table.name)
     return choice.made(alters, no_copy)
+
+
+def _unshown(
+    target: Link, flavour: Flavour, table: Table, name: str, alters: Sequence[Sequence[str]]
+) -> Unshown:
+    """What a clone has to have beyond the table's text, as far as it matters to *alters*."""
+    parts = [part for one in alters for part in one]
+    columns = 0
+    if text_column(table) and any(" COLUMN " in part for part in parts):
+        columns = entry_of(target, flavour, table.schema, name).columns - bool(table.own_key)
+    told = "ROW_FORMAT" in table.options or any(_FORMAT.search(part) for part in parts)
+    innodb = table.options.get("ENGINE", "InnoDB") == "InnoDB"
+    return Unshown(
+        columns=columns, row_format=row_format(target, table.schema, name) if innodb and not told else ""
+    )
 
 
 def _tied(
@@ -258,18 +276,7 @@ class _Choice:
 
     def _versions_used(self) -> int:
         """How many row versions the live table has already; 0 where that may not be asked, and on MariaDB, which has no limit."""
-        if self._flavour.mariadb:
-            return 0
-        name = f"^{_file_name(self._table.schema)}/{_file_name(self._live_name)}(#p#.*)?$"
-        try:
-            used = self._target.value(
-                "SELECT MAX(total_row_versions) FROM information_schema.innodb_tables"
-                " WHERE REGEXP_LIKE(name, %s, 'c')",
-                name,
-            )
-        except ServerRefused:
-            return 0
-        return int(used or 0)
+        return entry_of(self._target, self._flavour, self._table.schema, self._live_name).row_versions
 
     def _versions_allowed(self) -> int:
         return _ROW_VERSIONS_9_1 if self._flavour.version >= (9, 1, 0) else _ROW_VERSIONS
@@ -281,15 +288,4 @@ def _keyless(table: Table) -> str:
     return (
         "its rows cannot be found in order by its primary key (it has a FLOAT, DOUBLE, BIT, the begin of a column, "
         f"or an ENUM or SET of more than {MOST_CODES} values), and it has no other unique key of NOT NULL columns"
-    )
-
-
-def _file_name(name: str) -> str:
-    """A pattern for a name as InnoDB's dictionary has it: what is neither ASCII letter, digit nor _ in hexadecimal, most letters
-    beyond ASCII by codes of their own. Two names that differ in those alone are taken for one, and the worse of them counts.
-    """
-    return re.sub(
-        r"[^0-9A-Za-z_]",
-        lambda found: f"@{ord(found[0]):04x}" if found[0].isascii() else "@(?:[0-9a-f]{4}|[0-9A-Za-z]{2})",
-        name,
     )

@@ -12,7 +12,7 @@ from engine.mysql.planning.scratch import Stage
 from engine.mysql.quoting import LONGEST, quote_table
 from engine.mysql.spec import Algorithm, Fingerprints, Statement
 from engine.mysql.tables import Table
-from engine.mysql.trouble import ServerRefused
+from engine.mysql.trouble import NOT_THAT_WAY, ServerRefused
 
 
 class Rehearsal:
@@ -110,7 +110,14 @@ class Rehearsal:
         """
         named = list(touched)
         around = {key for one in named for key in self._around(one)} | set(named)
-        self._stage.run(sql + algorithm.clause)
+        try:
+            self._stage.run(sql + algorithm.clause)
+        except ServerRefused as refused:
+            if refused.code not in NOT_THAT_WAY:
+                raise
+            self._stage.run(
+                sql
+            )  # the stage is made from the text alone, while the live table may have an old row format
         after = []
         for key in sorted(around):
             table = _as_live(self._stage.read(*key), self.table(key))

@@ -8,17 +8,16 @@ from dataclasses import dataclass
 from engine.mysql.catalog import plainly, read_table
 from engine.mysql.flavour import Flavour
 from engine.mysql.link import Link
+from engine.mysql.planning.dictionary import entry_of, text_column
 from engine.mysql.planning.partitions import moves_no_row
 from engine.mysql.planning.recollated import WHY_COPIED, misplaces, retypes
 from engine.mysql.quoting import quote_name, quote_table
 from engine.mysql.spec import OWN_PREFIX, Algorithm
 from engine.mysql.tables import Index, Table
-from engine.mysql.trouble import ServerRefused
+from engine.mysql.trouble import NOT_THAT_WAY, ServerRefused
 
-_NOT_THAT_WAY = frozenset(
-    {1800, 1845, 1846, 4092}
-)  # unknown algorithm, unsupported, with a reason, row versions
 _SYNTAX = 1064
+_TOO_LONG = frozenset({1071, 1118, 1709})  # a key, a row, a column of an index: for the row format
 _CLAUSE = {
     Algorithm.INSTANT: ", ALGORITHM=INSTANT",
     Algorithm.NOCOPY: ", ALGORITHM=NOCOPY, LOCK=NONE",
@@ -41,17 +40,34 @@ class Trial:
     reason: str  # why it takes a copy, mostly in the server's words; often empty
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unshown:
+    """What the live table has and its text does not say."""
+
+    columns: int = 0  # of InnoDB, hidden ones included; 0: not known, or of no matter
+    row_format: str = ""  # upper case; empty: whatever the server makes it
+
+
 class Clone:
     """The table, empty, in a scratch schema of which everything else is dropped; its relatives (foreign keys) beside it."""
 
     def __init__(
-        self, link: Link, flavour: Flavour, scratch: str, table: Table, relatives: Sequence[Table] = ()
+        self,
+        link: Link,
+        flavour: Flavour,
+        scratch: str,
+        table: Table,
+        relatives: Sequence[Table] = (),
+        unshown: Unshown = Unshown(),
     ) -> None:
         """*scratch* is a schema that holds nothing but earlier clones, with a plain name."""
         self._link = link
         self._flavour = flavour
         self._scratch = scratch
         self._table = table
+        self._hidden = unshown.columns
+        default = str(link.value("SELECT @@GLOBAL.innodb_default_row_format")).upper()
+        self._row_format = "" if unshown.row_format == default else unshown.row_format
         self._relatives = [other for other in relatives if other.name != table.name]
 
     def fresh(self) -> None:
@@ -66,6 +82,23 @@ class Clone:
                 self._link.run(f"DROP TABLE {quote_table(self._scratch, name)}")
             for one in (table, *self._relatives):
                 self._link.run(_at_home(one.text))
+            if self._row_format:
+                self._link.run(self._alter(f"ROW_FORMAT={self._row_format}"))
+            self._hide(table)
+
+    def _hide(self, table: Table) -> None:
+        """Have the hidden column of a FULLTEXT index that was dropped, if the live table has one: columns do not come or go
+        instantly then.
+        """
+        column = text_column(table)
+        if not self._hidden or column is None:
+            return
+        if entry_of(self._link, self._flavour, self._scratch, table.name).columns < self._hidden:
+            index = quote_name(f"{OWN_PREFIX}fulltext")
+            self._link.run(self._alter(f"ADD FULLTEXT KEY {index} ({quote_name(column)})"))
+            self._link.run(self._alter(f"DROP INDEX {index}"))
+        else:
+            self._hidden = 0
 
     def run(self, clauses: str, *, instant: bool = True) -> Trial:
         """Alter the clone by the gentlest algorithm that the server takes for *clauses* and that does them right, and say which.
@@ -148,13 +181,25 @@ class Clone:
                     error.code == _SYNTAX
                 ):  # clauses about partitions have no room for an algorithm behind them
                     break
-                if error.code not in _NOT_THAT_WAY or algorithm is Algorithm.COPY:
+                if error.code in _TOO_LONG and self._row_format:
+                    return self._reformatted(clauses)
+                if error.code not in NOT_THAT_WAY or algorithm is Algorithm.COPY:
                     raise
                 reason = _reason(str(error)) or reason
             else:
                 return algorithm, reason
         self._link.run(alter)
         return Algorithm.PLAIN, reason
+
+    def _reformatted(self, clauses: str) -> tuple[Algorithm, str]:
+        """A copy gets the format that new tables have, where the table says none."""
+        self._link.run(self._alter("ROW_FORMAT=DEFAULT"))
+        with self._foreign_key_checks(on=False):
+            self._link.run(self._alter(clauses) + _CLAUSE[Algorithm.COPY])
+        return (
+            Algorithm.COPY,
+            f"it is too long for ROW_FORMAT={self._row_format}, a copy gets the server's default",
+        )
 
     def _alter(self, clauses: str) -> str:
         return f"ALTER TABLE {quote_table(self._scratch, self._table.name)} {clauses}"

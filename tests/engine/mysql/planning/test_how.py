@@ -468,6 +468,41 @@ def test_a_table_without_row_versions_left_is_not_planned_as_instant(mysql: Serv
         assert users.how("ADD COLUMN z INT", table="büchér ℵ-1").strategy is Strategy.ONLINE
 
 
+def test_a_dropped_fulltext_index_leaves_what_columns_do_not_come_beside_instantly(server: Server) -> None:
+    table = "CREATE TABLE t (id INT NOT NULL PRIMARY KEY, b TEXT, FULLTEXT KEY f (b))"
+    with place(server, table, "INSERT INTO t VALUES (1, 'x')", "ALTER TABLE t DROP INDEX f") as found:
+        assert found.how("ADD COLUMN c INT", table="t").strategy is Strategy.ONLINE
+        assert found.how("RENAME COLUMN b TO c", table="t").strategy is Strategy.INSTANT
+        how = found.how("ADD COLUMN c INT", table="t", rows=1, bytes_=1)
+        found.run(how, "t")
+        assert found.how("ADD COLUMN d INT", table="t").strategy is Strategy.INSTANT
+
+
+@pytest.mark.parametrize("clause", ["ADD KEY kw (w)", "MODIFY v VARCHAR(200)"])
+def test_what_is_too_long_for_a_table_s_old_row_format_is_copied(server: Server, clause: str) -> None:
+    with place(server) as found:
+        with compact(found.link):
+            found.link.run(
+                "CREATE TABLE t (id INT NOT NULL PRIMARY KEY, v VARCHAR(100), w VARCHAR(255), KEY (v)) CHARSET utf8mb4"
+            )
+        assert found.how(clause, table="t").strategy is Strategy.ONLINE
+        how = found.how(clause, table="t", rows=1, bytes_=1)
+        assert how.strategy is Strategy.DIRECT
+        found.run(how, "t")
+        assert found.how("ADD COLUMN z INT", table="t").strategy is Strategy.INSTANT
+
+
+@contextmanager
+def compact(link: Link) -> Iterator[None]:
+    """As a server that makes tables of the old format."""
+    was = link.value("SELECT @@GLOBAL.innodb_default_row_format")
+    link.run("SET GLOBAL innodb_default_row_format = 'compact'")
+    try:
+        yield
+    finally:
+        link.run("SET GLOBAL innodb_default_row_format = %s", was)
+
+
 def test_what_the_server_takes_in_no_way_is_refused_with_its_words(users: Place) -> None:
     with pytest.raises(ServerRefused, match="nowhere"):
         users.how("DROP COLUMN nowhere")

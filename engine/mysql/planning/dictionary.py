@@ -1,0 +1,74 @@
+"""What InnoDB's dictionary has of a live table and SHOW CREATE TABLE does not tell, though it decides how an ALTER can run."""
+
+import re
+from dataclasses import dataclass
+
+from engine.mysql.flavour import Flavour
+from engine.mysql.link import Link
+from engine.mysql.tables import Table
+from engine.mysql.trouble import ServerRefused
+
+_TEXTS = frozenset({"char", "varchar", "tinytext", "text", "mediumtext", "longtext"})
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Of one table; zeros where the account lacks the PROCESS privilege."""
+
+    columns: int = 0  # with those that are hidden, without the virtual ones
+    row_versions: int = 0  # used up by instant changes; MariaDB has no limit
+
+
+def entry_of(link: Link, flavour: Flavour, schema: str, name: str) -> Entry:
+    """The dictionary's entry of a table, or the most of those of its partitions."""
+    source, versions = (
+        ("innodb_sys_tables", "0") if flavour.mariadb else ("innodb_tables", "total_row_versions")
+    )
+    name = f"^{_file_name(schema)}/{_file_name(name)}(#p#.*)?$"
+    try:
+        row = link.row(
+            f"SELECT MAX(n_cols), MAX({versions}) FROM information_schema.{source}"  # noqa: S608
+            " WHERE name REGEXP %s COLLATE utf8mb4_bin",
+            name,
+        )
+    except ServerRefused:
+        return Entry()
+    return Entry(*(int(value or 0) for value in row)) if row else Entry()
+
+
+def row_format(link: Link, schema: str, name: str) -> str:
+    """The row format of a live table, upper case; empty where there is none."""
+    found = link.value(
+        "SELECT ROW_FORMAT FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s",
+        schema,
+        name,
+    )
+    return str(found or "").upper()
+
+
+def text_column(table: Table) -> str | None:
+    """A column that a FULLTEXT index can have, if one has been dropped and left its hidden column; None: that cannot be.
+
+    Only as long as that column is there: what changes its type, or drops it, makes the table anew.
+    """
+    if table.partitions or any(index.kind == "FULLTEXT" for index in table.indexes):
+        return None
+    return next(
+        (
+            column.name
+            for column in table.columns
+            if column.data_type in _TEXTS and column.generated != "VIRTUAL"
+        ),
+        None,
+    )
+
+
+def _file_name(name: str) -> str:
+    """A pattern for a name as InnoDB's dictionary has it: what is neither ASCII letter, digit nor _ in hexadecimal, most letters
+    beyond ASCII by codes of their own. Two names that differ in those alone are taken for one, and the worse of them counts.
+    """
+    return re.sub(
+        r"[^0-9A-Za-z_]",
+        lambda found: f"@{ord(found[0]):04x}" if found[0].isascii() else "@(?:[0-9a-f]{4}|[0-9A-Za-z]{2})",
+        name,
+    )
