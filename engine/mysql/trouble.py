@@ -64,7 +64,7 @@ NOT_NOW = {
     1040: "the server has too many connections; raise max_connections or end some",
     1041: "the server is out of memory",
     1047: "the node of the cluster does not serve yet",
-    1114: "the table is full: the disk, or a limit of the server; make room",
+    1114: "the table is full: the disk, or a limit of the server (of a MEMORY table max_heap_table_size); make room",
     1129: "the server blocks this host after failed connections; FLUSH HOSTS there",
     1135: "the server can begin no further thread",
     1180: "the server could not commit; see its error log",
@@ -83,11 +83,9 @@ NOT_NOW = {
     2026: "the TLS connection failed",
     3024: "the statement took longer than the server allows",
     3032: "the server is in offline mode",
-    3098: "the server does not take the table just now",
     3100: "the server could not run a hook of replication",
     3101: "the group of servers rolled it back",
     3168: "the service is not up yet",
-    3903: "the server holds an instance lock or a backup",
 }
 # Another password or grant heals these, and passwords are rotated: they are tried again.
 NO_ENTRY = {

@@ -47,7 +47,7 @@ def test_an_answer_that_is_not_understood_is_a_lost_connection(error: Exception)
     assert isinstance(translate(error), Lost)
 
 
-@pytest.mark.parametrize("code", [1064, 1062, 1142, 1146, 1265, 1366, 1406, 3819])
+@pytest.mark.parametrize("code", [1064, 1062, 1142, 1146, 1265, 1366, 1406, 3098, 3819, 3903])
 def test_what_stays_wrong_is_permanent(code: int) -> None:
     found = translate(pymysql.err.ProgrammingError(code, "said"))
     assert not found.retryable

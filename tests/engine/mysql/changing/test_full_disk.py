@@ -15,6 +15,7 @@ from pymysql.connections import Connection
 
 from engine.base import Signal, Standing
 from engine.errors import TargetUnavailable
+from engine.mysql.address import parse_address
 from engine.mysql.changing.room import Room
 from engine.mysql.link import Link
 from engine.mysql.ownership.ending import COMMITTING, end
@@ -158,6 +159,12 @@ def test_a_commit_that_waits_for_room_in_the_log_is_not_ended(server: Server, di
                 Room(address_of(own, "mysql")).check(Lost("the read operation timed out", 2013))
             own.kill()
             thread.join()
+
+
+def test_a_table_in_memory_has_another_limit() -> None:
+    room = Room(parse_address("mysql://root@127.0.0.1:1/shop"))
+    with pytest.raises(Trouble, match="raise max_heap_table_size"):
+        room.check(Trouble("The table 't' is full (1114)", 1114))
 
 
 def fill_the_log(writer: "Connection[Any]") -> None:
