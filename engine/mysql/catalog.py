@@ -14,7 +14,7 @@ from engine.mysql.link import Link
 from engine.mysql.marks import is_helper_name
 from engine.mysql.names import is_capture
 from engine.mysql.quoting import quote_table
-from engine.mysql.shown import read_shown, readable
+from engine.mysql.shown import joined, pieces, read_shown, readable
 from engine.mysql.spec import DELTA_SUFFIX
 from engine.mysql.tables import Check, Column, Table
 from engine.mysql.trouble import ServerRefused
@@ -208,7 +208,7 @@ def _column(row: Sequence[str | None], lines: Mapping[str, str]) -> Column:
         name=str(name),
         line=lines[str(name)],
         data_type=str(data_type).lower(),
-        column_type=str(column_type),
+        column_type=_without_notes(str(column_type)),
         nullable=nullable == "YES",
         default=None
         if default == "NULL" and " DEFAULT NULL" in lines[str(name)]
@@ -220,3 +220,8 @@ def _column(row: Sequence[str | None], lines: Mapping[str, str]) -> Column:
         invisible="INVISIBLE" in words,
         auto_increment="AUTO_INCREMENT" in words,
     )
+
+
+def _without_notes(column_type: str) -> str:
+    """datetime /* mariadb-5.3 */ is a datetime."""
+    return joined(list(pieces(column_type))) if "/*" in column_type else column_type

@@ -18,6 +18,7 @@ _TOKEN = re.compile(
     r"""
       (?P<string>'(?:[^'\\]|\\.|'')*')
     | (?P<name>`(?:[^`]|``)*`)
+    | (?P<note>\s?/\*(?!M?!).*?\*/)
     | (?P<open>/\*M?!\d*\s?)
     | (?P<close>\s?\*/)
     | (?P<space>\s+)
@@ -118,10 +119,10 @@ def readable(raw: bytes) -> str:
 
 
 def pieces(text: str) -> Iterator[Piece]:
-    """The tokens of *text*, version comments opened up."""
+    """The tokens of *text*, version comments opened up, others left out: MariaDB marks columns of an old format by them."""
     for match in _TOKEN.finditer(text):
         kind = match.lastgroup or "sign"
-        if kind not in ("open", "close"):
+        if kind not in ("note", "open", "close"):
             yield Piece(kind, match.group())
 
 

@@ -46,6 +46,17 @@ def row_format(link: Link, schema: str, name: str) -> str:
     return str(found or "").upper()
 
 
+def old_temporals(link: Link, schema: str, name: str) -> dict[str, str]:
+    """Columns, with their types, of a live table of MariaDB that are of the format before 10.1.2: whatever alters the table
+    converts them by a copy.
+    """
+    query = (
+        "SELECT COLUMN_NAME, COLUMN_TYPE FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s"
+        " AND DATA_TYPE IN ('datetime', 'time', 'timestamp') AND COLUMN_TYPE LIKE '%%/* mariadb-5.3 */%%'"
+    )
+    return dict(link.rows(query, schema, name))
+
+
 def text_column(table: Table) -> str | None:
     """A column that a FULLTEXT index can have, if one has been dropped and left its hidden column; None: that cannot be.
 

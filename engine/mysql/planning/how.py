@@ -1,7 +1,7 @@
 """How a change of one table will run and what it locks: asked of the server on a clone, never looked up in a list."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from engine.base import Strategy
@@ -9,7 +9,7 @@ from engine.errors import Refused
 from engine.mysql.elements import foreign_key_of
 from engine.mysql.flavour import Flavour
 from engine.mysql.link import Link
-from engine.mysql.planning.dictionary import entry_of, row_format, text_column
+from engine.mysql.planning.dictionary import entry_of, old_temporals, row_format, text_column
 from engine.mysql.planning.insistence import insists_on_a_key
 from engine.mysql.planning.lock_sentences import Size, Tied, lock_sentence
 from engine.mysql.planning.partitions import drops_rows, named_partitions, read_partitioning, reorganises
@@ -74,7 +74,15 @@ def choose(
     clone = Clone(link, flavour, scratch, table, _touched(table, relatives, alters), unshown=unshown)
     tied = _tied(table, relatives, alters, flavour)
     choice = _Choice(target, flavour, table, clone, sizes, tied, live_name or table.name)
-    return choice.made(alters, no_copy)
+    return choice.made(alters, no_copy or _unreadable(table, unshown.old_temporals))
+
+
+def _unreadable(table: Table, old_temporals: Mapping[str, str]) -> str:
+    """Why changed rows cannot be told from the binary log, which has not how long the fractions of an old format are."""
+    for name, column_type in old_temporals.items():
+        if name in table.row_key or "(" in column_type:
+            return f"{name} is of an old format ({column_type})"
+    return ""
 
 
 def _unshown(
@@ -88,7 +96,9 @@ def _unshown(
     told = "ROW_FORMAT" in table.options or any(_FORMAT.search(part) for part in parts)
     innodb = table.options.get("ENGINE", "InnoDB") == "InnoDB"
     return Unshown(
-        columns=columns, row_format=row_format(target, table.schema, name) if innodb and not told else ""
+        columns=columns,
+        row_format=row_format(target, table.schema, name) if innodb and not told else "",
+        old_temporals=old_temporals(target, table.schema, name) if flavour.mariadb else {},
     )
 
 

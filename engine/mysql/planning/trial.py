@@ -1,9 +1,9 @@
 """Finds out how the server would run an ALTER: by running it on an empty clone of the table, the gentlest algorithm first."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from engine.mysql.catalog import plainly, read_table
 from engine.mysql.flavour import Flavour
@@ -18,6 +18,7 @@ from engine.mysql.trouble import NOT_THAT_WAY, ServerRefused
 
 _SYNTAX = 1064
 _TOO_LONG = frozenset({1071, 1118, 1709})  # a key, a row, a column of an index: for the row format
+_CONVERTED = "its dates and times are of an old format, which every change converts"
 _CLAUSE = {
     Algorithm.INSTANT: ", ALGORITHM=INSTANT",
     Algorithm.NOCOPY: ", ALGORITHM=NOCOPY, LOCK=NONE",
@@ -46,6 +47,9 @@ class Unshown:
 
     columns: int = 0  # of InnoDB, hidden ones included; 0: not known, or of no matter
     row_format: str = ""  # upper case; empty: whatever the server makes it
+    old_temporals: Mapping[str, str] = field(
+        default_factory=dict
+    )  # columns of an old format, which no scratch table has
 
 
 class Clone:
@@ -66,6 +70,7 @@ class Clone:
         self._scratch = scratch
         self._table = table
         self._hidden = unshown.columns
+        self._only_copied = bool(unshown.old_temporals)
         default = str(link.value("SELECT @@GLOBAL.innodb_default_row_format")).upper()
         self._row_format = "" if unshown.row_format == default else unshown.row_format
         self._relatives = [other for other in relatives if other.name != table.name]
@@ -117,6 +122,8 @@ class Clone:
         """Alter the clone if the server does it instantly, or says so; None: it refuses, or would do it wrongly, and the clone is
         as it was.
         """
+        if self._only_copied:
+            return None
         before, table = self._pieces(), self._retyped(clauses)
         try:
             self._link.run(self._alter(clauses) + _CLAUSE[Algorithm.INSTANT])
@@ -171,7 +178,7 @@ class Clone:
 
     def _gentlest(self, clauses: str, *, instant: bool) -> tuple[Algorithm, str]:
         alter = self._alter(clauses)
-        reason = ""
+        reason = _CONVERTED if self._only_copied else ""
         for algorithm in self._ladder(instant=instant):
             try:
                 with self._foreign_key_checks(on=algorithm is not Algorithm.COPY):
@@ -205,6 +212,9 @@ class Clone:
         return f"ALTER TABLE {quote_table(self._scratch, self._table.name)} {clauses}"
 
     def _ladder(self, *, instant: bool) -> Iterator[Algorithm]:
+        if self._only_copied:
+            yield Algorithm.COPY
+            return
         if instant:
             yield Algorithm.INSTANT
         if self._flavour.mariadb:

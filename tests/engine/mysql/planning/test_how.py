@@ -492,6 +492,22 @@ def test_what_is_too_long_for_a_table_s_old_row_format_is_copied(server: Server,
         assert found.how("ADD COLUMN z INT", table="t").strategy is Strategy.INSTANT
 
 
+def test_changed_rows_are_not_told_by_a_date_of_an_old_format(mariadb: Server) -> None:
+    with place(mariadb) as found:
+        found.link.run("SET GLOBAL mysql56_temporal_format = OFF")
+        try:
+            found.link.run("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, d DATETIME NOT NULL)")
+            found.link.run("CREATE TABLE u (d DATETIME NOT NULL PRIMARY KEY)")
+            found.link.run("CREATE TABLE v (id INT NOT NULL PRIMARY KEY, d DATETIME(3) NOT NULL)")
+        finally:
+            found.link.run("SET GLOBAL mysql56_temporal_format = ON")
+        assert found.how("ADD COLUMN n INT", table="t").strategy is Strategy.ONLINE
+        for table in ("u", "v"):
+            how = found.how("ADD COLUMN n INT", table=table)
+            assert how.strategy is Strategy.DIRECT
+            assert "d is of an old format" in how.lock
+
+
 @contextmanager
 def compact(link: Link) -> Iterator[None]:
     """As a server that makes tables of the old format."""

@@ -9,6 +9,7 @@ from engine.errors import BadFiles, Refused
 from engine.mysql.link import Link
 from engine.mysql.planning import how
 from engine.mysql.planning.planner import plan_mysql
+from engine.mysql.planning.pull import pull_mysql
 from engine.mysql.trouble import ServerRefused, Waited
 from tests.engine.mysql.planning.places import address_of
 from tests.engine.mysql.planning.rig import ddl, ground
@@ -570,3 +571,23 @@ def test_what_is_made_anew_in_utc_from_a_moment_is_unsafe(
         assert change.strategy is (Strategy.IN_PLACE if in_place else Strategy.DIRECT)
         assert len(change.unsafe) == bool(told)
         assert all(told in reason for reason in change.unsafe)
+
+
+def test_dates_of_an_old_format_are_read_and_converted_by_whatever_changes_the_table(mariadb: Server) -> None:
+    with ground(mariadb, "CREATE TABLE u (id INT PRIMARY KEY)") as here:
+        table = "CREATE TABLE t (id INT PRIMARY KEY, d DATETIME, s TIMESTAMP NULL, h TIME, v VARCHAR(10){})"
+        here.run("SET GLOBAL mysql56_temporal_format = OFF")
+        try:
+            here.run(table.format(""))
+        finally:
+            here.run("SET GLOBAL mysql56_temporal_format = ON")
+        here.run("INSERT INTO t VALUES (1, '2020-01-01 01:02:03', '2020-01-01 01:02:03', '01:02:03', 'a')")
+        pulled = pull_mysql(here.address, "shop")["shop"]
+        assert here.plan(pulled).changes == ()
+        (change,) = here.settle(f"{table.format(', n INT')}; CREATE TABLE u (id INT PRIMARY KEY);").changes
+        assert change.strategy is Strategy.DIRECT
+        row = here.link.row("SELECT CONCAT_WS(' ', d, s, h, v) FROM t")
+        assert row == ("2020-01-01 01:02:03 2020-01-01 01:02:03 01:02:03 a",)
+        shown = here.link.row("SHOW CREATE TABLE t")
+        assert shown is not None
+        assert "5.3" not in str(shown[1])
