@@ -29,6 +29,9 @@ _TOKEN = re.compile(
 )
 _QUOTED = re.compile(rb"`(?:[^`]|``)*`|'(?:[^'\\]|\\.|'')*'", re.DOTALL)
 _PARTITION = re.compile(r"\n\s*(?:/\*!\d+ )?\s*(?=PARTITION BY )")
+_TABLESPACE = "TABLESPACE"
+FILE_PER_TABLE = "innodb_file_per_table"
+"""The tablespace of a table that has been in another one: a file of its own, as of a table that says nothing."""
 _INDEX_WORDS = ("PRIMARY KEY", "UNIQUE KEY", "KEY", "FULLTEXT KEY", "SPATIAL KEY", "VECTOR KEY")
 
 
@@ -268,6 +271,11 @@ def in_utf8(text: str) -> str:
 def _options(found: Sequence[Piece]) -> Iterator[tuple[str, str]]:
     at = 0
     while at < len(found):
+        if found[at].word == _TABLESPACE:  # stands without =
+            if unquoted(found[at + 1].text) != FILE_PER_TABLE:
+                yield _TABLESPACE, found[at + 1].text
+            at += 2
+            continue
         equals = next((i for i in range(at, len(found)) if found[i].text == "="), None)
         if equals is None or found[at].word == "WITH":
             yield " ".join(piece.text for piece in found[at:equals]), ""
@@ -281,5 +289,7 @@ def _options(found: Sequence[Piece]) -> Iterator[tuple[str, str]]:
 
 
 def _option(key: str, value: str) -> str:
+    if key == _TABLESPACE:
+        return f"{key} {value}"
     name = f"DEFAULT {key}" if key in ("CHARSET", "ENCRYPTION") else key
     return f"{name}={value}" if value else name

@@ -10,12 +10,13 @@ from engine.mysql.flavour import Flavour
 from engine.mysql.planning.columns import column_parts
 from engine.mysql.planning.partitions import drops_before_all_go, partition_alters
 from engine.mysql.quoting import quote_name
+from engine.mysql.shown import FILE_PER_TABLE
 from engine.mysql.tables import Index, Table
 
 _TO_DEFAULT = {
     "COMMENT": "''", "KEY_BLOCK_SIZE": "0", "AVG_ROW_LENGTH": "0", "MAX_ROWS": "0", "MIN_ROWS": "0", "CHECKSUM": "0",
     "DELAY_KEY_WRITE": "0", "COMPRESSION": "''", "ENCRYPTION": "'N'", "CONNECTION": "''", "TRANSACTIONAL": "DEFAULT",
-    "AUTOEXTEND_SIZE": "0",
+    "AUTOEXTEND_SIZE": "0", "TABLESPACE": FILE_PER_TABLE, "SECONDARY_ENGINE": "NULL",
 }  # fmt: skip
 
 _CHARSET = "DEFAULT CHARSET"

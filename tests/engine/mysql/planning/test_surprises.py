@@ -591,3 +591,11 @@ def test_dates_of_an_old_format_are_read_and_converted_by_whatever_changes_the_t
         shown = here.link.row("SHOW CREATE TABLE t")
         assert shown is not None
         assert "5.3" not in str(shown[1])
+
+
+@pytest.mark.parametrize("option", ["TABLESPACE innodb_system", "SECONDARY_ENGINE=rapid"])
+def test_an_option_whose_default_has_a_name_of_its_own_goes(mysql: Server, option: str) -> None:
+    with ground(mysql, f"CREATE TABLE t (id INT PRIMARY KEY) {option}") as here:
+        assert here.plan(f"CREATE TABLE t (id INT PRIMARY KEY) {option};").changes == ()
+        here.settle("CREATE TABLE t (id INT PRIMARY KEY);")
+        here.settle(f"CREATE TABLE t (id INT PRIMARY KEY, n INT) {option};")
