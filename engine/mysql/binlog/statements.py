@@ -57,6 +57,12 @@ _DEFINITIONS = frozenset({"CREATE", "ALTER", "DROP", "RENAME", "TRUNCATE"})
 
 _BEFORE_TABLES = frozenset({"TABLE", "ON", "REFERENCES"})
 """Of ALTER TABLE, CREATE INDEX and DROP INDEX."""
+_WHY = {
+    TableChanged: "a watched table was changed by another's statement, so the copy of its rows is void",
+    StatementLogged: "a statement was logged as text, so which rows it changed is unknown, and from any schema it may reach the "
+    "table through a view, a trigger or a function; binlog_format must be ROW in every session: SET GLOBAL binlog_format = ROW, "
+    "have whoever still writes by statement connect anew, then plan again",
+}
 
 
 class Statements:
@@ -75,23 +81,18 @@ class Statements:
         if control is not None:
             return control
         if error := self._harm(tokens, words[0] if words else "", schema):
-            raise error(f"{self._why[error]}: {' '.join(text.split())[:_QUOTED_CHARACTERS]}")
+            raise error(f"{_WHY[error]}: {' '.join(text.split())[:_QUOTED_CHARACTERS]}")
         return Meaning.ALONE
-
-    _why = {  # noqa: RUF012
-        TableChanged: "a watched table was changed by another's statement, so the copy of its rows is void",
-        StatementLogged: "a statement was logged as text, so which rows it changed is unknown; binlog_format must be ROW in "
-        "every session",
-    }
 
     def _harm(self, tokens: list[tuple[str, bool]], verb: str, schema: str) -> type[StreamUnusable] | None:
         if not tokens or (verb in _HARMLESS and not _executes(tokens)):
             return None
-        named = [place for place in range(len(tokens)) if self._names(tokens, place, schema)]
         if verb in _DEFINITIONS:
+            named = [place for place in range(len(tokens)) if self._names(tokens, place, schema)]
             return TableChanged if self._changes(tokens, verb, named) else None
-        # What writes through a trigger, a view or a function does not name the table it changes.
-        return StatementLogged if named or schema.lower() in self._schemas else None
+        # What writes through a trigger, a view or a function names neither the table that it changes nor its schema; and which
+        # of them there are in other schemas, only who has rights there may see.
+        return StatementLogged
 
     def _names(self, tokens: list[tuple[str, bool]], place: int, schema: str) -> bool:
         """Whether the word there names a watched table, alone or behind its schema: others have tables of that name, too."""

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -235,6 +236,25 @@ def test_a_statement_logged_as_text_ends_the_reading(ground: Ground, statement: 
         other.run(statement.format(file=file))
         with pytest.raises(StatementLogged, match=statement.split()[0]):
             reading.catch_up()
+
+
+@pytest.mark.parametrize("statement", ["UPDATE seen SET n = 2", "INSERT INTO source VALUES (1)"])
+def test_a_text_that_reaches_the_table_from_another_schema_ends_the_reading(
+    ground: Ground, statement: str
+) -> None:
+    ground.run(TABLE, ROWS)
+    elsewhere = ground.server.fresh_database()
+    update = f"UPDATE {ground.schema}.item SET n = 2 WHERE id = NEW.i"
+    with Link(ground.address, schema=elsewhere) as other:
+        other.run(f"CREATE VIEW seen AS SELECT * FROM {ground.schema}.item")
+        other.run("CREATE TABLE source (i INT PRIMARY KEY)")
+        other.run(f"CREATE TRIGGER t AFTER INSERT ON source FOR EACH ROW {update}")
+        other.set({"binlog_format": "STATEMENT"})
+        other.run("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        with ground.reading("item") as reading:
+            other.run(statement)
+            with pytest.raises(StatementLogged, match=re.escape(statement)):
+                reading.catch_up()
 
 
 def test_definitions_of_other_things_do_no_harm(reading: Reading) -> None:
