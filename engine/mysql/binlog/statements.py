@@ -103,8 +103,10 @@ class Statements:
     def _changes(self, tokens: list[tuple[str, bool]], verb: str, named: list[int]) -> bool:
         words = [word.upper() if plain else "" for word, plain in tokens]
         # TABLE need not stand there, and a definer may be called like a kind of object.
-        if verb == "TRUNCATE" or "TRIGGER" in words:
+        if verb == "TRUNCATE":
             return bool(named)
+        if "TRIGGER" in words:  # its body may name any table; DROP TRIGGER tells none
+            return "ON" in words and _name_after(tokens, words.index("ON")) in named
         kind = next((word for word in words if word in _OBJECTS), "")
         if kind in ("DATABASE", "SCHEMA"):
             return verb == "DROP" and any(word.lower() in self._schemas for word, _ in tokens)
@@ -162,10 +164,16 @@ def _executes(tokens: list[tuple[str, bool]]) -> bool:
 
 def _created(tokens: list[tuple[str, bool]], words: list[str]) -> int:
     """Where the name of the created table stands: CREATE TABLE other LIKE watched is nobody's harm."""
-    place = words.index("TABLE") + 1
-    if words[place : place + 3] == ["IF", "NOT", "EXISTS"]:
-        place += 3
-    return place + 2 if tokens[place + 1 : place + 2] == [(".", False)] else place
+    place = words.index("TABLE")
+    return _name_after(
+        tokens, place + 3 if words[place + 1 : place + 4] == ["IF", "NOT", "EXISTS"] else place
+    )
+
+
+def _name_after(tokens: list[tuple[str, bool]], place: int) -> int:
+    """Where the name ends that follows the word at *place*: it may have a schema in front, or just the dot."""
+    dots = [at for at in (place + 1, place + 2) if tokens[at : at + 1] == [(".", False)]]
+    return dots[0] + 1 if dots else place + 1
 
 
 def _tokens(text: str) -> list[tuple[str, bool]]:
