@@ -84,18 +84,18 @@ class DeltaCapture(Capture):
 
     def _note(self, row: str) -> str:
         places = ", ".join(self._places())
-        values = ", ".join(f"{row}.{quote_name(name)}" for name in self._shape.key.names)
-        return f"INSERT INTO {self._delta} ({places}) VALUES ({values})"
+        return f"INSERT INTO {self._delta} ({places}) VALUES ({', '.join(self._values(row))})"
+
+    def _values(self, row: str) -> list[str]:
+        return [_noted(column, f"{row}.{quote_name(column.name)}") for column in self._shape.key.columns]
 
     def _places(self) -> list[str]:
         """The columns of the delta table that hold a key."""
         return [f"k{n}" for n in range(len(self._shape.key.columns))]
 
     def _moved(self) -> str:
-        same = " AND ".join(
-            f"BINARY OLD.{name} = BINARY NEW.{name}" for name in map(quote_name, self._shape.key.names)
-        )
-        return f"NOT ({same})"
+        pairs = zip(self._values("OLD"), self._values("NEW"), strict=True)
+        return f"NOT ({' AND '.join(f'BINARY {old} = BINARY {new}' for old, new in pairs)})"
 
     # -- capturing ----------------------------------------------------------------------------------------------
 
@@ -235,7 +235,15 @@ class DeltaCapture(Capture):
         return int(link.value(f"SELECT MAX(id) FROM {self._delta}") or 0)
 
 
+def _noted(column: Column, value: str) -> str:
+    """A moment as it is in UTC: in the zone of the session that fires the trigger two of them may read alike, an hour apart."""
+    if column.data_type != "timestamp":
+        return value
+    since = f"UNIX_TIMESTAMP({value})"  # of the zero date it is 0, on MariaDB NULL
+    return f"IF({since} > 0, TIMESTAMP'1970-01-01 00:00:00' + INTERVAL {since} SECOND, '0000-00-00')"
+
+
 def _type(column: Column) -> str:
     if column.charset is None:
-        return column.column_type
+        return column.column_type.replace("timestamp", "datetime", 1)
     return f"{column.column_type} CHARACTER SET {column.charset} COLLATE {column.collation}"

@@ -10,9 +10,10 @@ from engine.base import Progress, Signal
 from engine.errors import DriftFound
 from engine.mysql.address import Address
 from engine.mysql.binlog.errors import TableChanged
+from engine.mysql.link import DDL_SETTINGS
 from engine.mysql.names import names_of
 from tests.engine.mysql.copying.application import TABLE, Application, fill
-from tests.engine.mysql.copying.rig import Rig, Watcher, make_rig, prepare
+from tests.engine.mysql.copying.rig import NATIVE, Rig, Watcher, make_rig, prepare
 from tests.servers.flavours import FLAVOURS
 from tests.servers.private import PrivateServer
 from tests.servers.server import Server, server_of
@@ -28,6 +29,12 @@ def rig(server: Server) -> Rig:
 
 def make(server: Server) -> Rig:
     found = make_rig(server, f"{TABLE};;{fill(ROWS)}", ["MODIFY pad VARCHAR(80) NOT NULL"])
+    unread(found)
+    return found
+
+
+def unread(found: Rig) -> None:
+    """The account of the copy may not read the log."""
     name = f"plain{found.schema[2:14]}"
     found.run(
         f"CREATE USER '{name}'@'127.0.0.1' IDENTIFIED BY 'Secret-1'",
@@ -36,7 +43,6 @@ def make(server: Server) -> Rig:
         "SET GLOBAL log_bin_trust_function_creators = 1",
     )
     found.account = (name, "Secret-1")
-    return found
 
 
 def test_nothing_is_lost_without_the_log(rig: Rig) -> None:
@@ -67,6 +73,49 @@ def test_what_changes_while_nobody_drives_is_in_the_delta_table(rig: Rig) -> Non
         with rig.locked(copy) as link:
             rig.assert_same(link)
         copy.discard(Watcher())
+
+
+ZONE = (
+    "INSERT INTO mysql.time_zone (Time_zone_id, Use_leap_seconds) VALUES (901, 'N')",
+    "INSERT INTO mysql.time_zone_name (Name, Time_zone_id) VALUES ('Twice', 901)",
+    "INSERT INTO mysql.time_zone_transition_type VALUES (901, 0, 3600, 0, 'CET'), (901, 1, 7200, 1, 'CEST')",
+    "INSERT INTO mysql.time_zone_transition VALUES (901, 0, 0), (901, 1585443600, 1), (901, 1603587600, 0)",
+)
+"""As in Berlin: at 01:00 UTC the hour after two o'clock begins again."""
+
+
+@pytest.fixture
+def twice(server: Server) -> Iterator[str]:
+    """A time zone of that name, known to the server."""
+    zone = Rig(server=server, schema="mysql", source="", clauses=[])
+    zone.run(*ZONE)
+    yield "Twice"
+    tables = ("time_zone", "time_zone_name", "time_zone_transition_type", "time_zone_transition")
+    zone.run(*(f"DELETE FROM {table} WHERE Time_zone_id = 901" for table in tables))
+
+
+def test_moments_of_an_hour_that_comes_twice_are_told_apart(server: Server, twice: str) -> None:
+    rig = make_rig(
+        server,
+        "CREATE TABLE t (ts TIMESTAMP(3) NOT NULL DEFAULT '2020-01-01' PRIMARY KEY, v INT);;"
+        "INSERT INTO t VALUES (0, 1), ('2020-10-25 00:30:00.125', 1), ('2020-10-25 01:30:00.125', 1), ('2020-10-25 12:00', 1),"
+        " ('2020-10-25 00:40:00', 1), ('2020-10-25 00:50:00', 1)",
+        ["MODIFY v BIGINT"],
+    )
+    unread(rig)
+    with rig.copying(rig.step()) as copy:
+        copy.hold.link.set(DDL_SETTINGS)  # as in a session: the triggers keep its sql_mode
+        prepare(copy, Watcher())
+        with rig.link(settings={**NATIVE, "time_zone": twice}) as link:
+            link.run("UPDATE t SET v = 2 WHERE ts < NOW()")
+            link.run(
+                "UPDATE t SET ts = FROM_UNIXTIME(UNIX_TIMESTAMP(ts) + 3600) WHERE ts = '2020-10-25 02:40'"
+            )
+            link.run("DELETE FROM t WHERE ts = '2020-10-25 02:50'")
+        with rig.locked(copy) as link:
+            assert rig.assert_same(link) == 5
+        assert copy.checkpoint.repairs == 0
+        assert copy.discard(Watcher()) is Signal.GO
 
 
 @pytest.mark.parametrize("logged", [True, False])
