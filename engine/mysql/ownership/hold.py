@@ -211,8 +211,8 @@ class Hold:
 
     @contextmanager
     def further_link(self) -> Iterator[Link]:
-        """A further connection for the time of a `with` statement."""
-        link = self.open_link()
+        """A further connection, with the settings of `link`, for the time of a `with` statement."""
+        link = self.open_link(settings=self._settings)
         try:
             yield link
         finally:

@@ -259,6 +259,26 @@ def test_tables_of_a_group_become_live_together(server: Server) -> None:
     assert shop.rows("SELECT quantity FROM a WHERE id = 1") == [(100,)]
 
 
+def test_a_group_becomes_live_whatever_sql_mode_all_sessions_have(mariadb: Server) -> None:
+    """There each table is locked, and looked at again, on a connection of its own."""
+    shop = filled(Shop(mariadb), "orders", "parts", rows=300)
+    shop.run("ALTER TABLE parts MODIFY id INT AUTO_INCREMENT")
+    changes = [widened(shop, table) for table in ("orders", "parts")]
+    with shop.link() as admin:
+        before = admin.value("SELECT @@GLOBAL.sql_mode")
+        admin.run("SET GLOBAL sql_mode = 'ANSI_QUOTES,NO_TABLE_OPTIONS'")
+        try:
+            with shop.session() as session:
+                assert session.prepare(changes, caller()) is Signal.GO
+                shop.run("INSERT INTO parts VALUES (700, 0, '')", "DELETE FROM parts WHERE id = 700")
+                assert session.cut_over(changes, caller()) is Signal.GO
+                assert session.tidy(caller()) is Signal.GO
+        finally:
+            admin.run("SET GLOBAL sql_mode = %s", before)
+    assert shop.left_behind() == []
+    assert "AUTO_INCREMENT=701" in shop.rows("SHOW CREATE TABLE parts")[0][1]
+
+
 def test_a_table_is_begun_although_many_changes_of_another_wait(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
