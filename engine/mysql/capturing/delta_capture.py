@@ -173,7 +173,7 @@ class DeltaCapture(Capture):
 
     def look(self, link: Link) -> None:
         self._check(link)
-        if has_children(link, self._shape.schema, self._names.source):
+        if has_children(link, self._hold.flavour, self._shape.schema, self._names.source):
             raise self._drifted("got a foreign key to it")
 
     def reach_end(self, link: Link, seconds: float) -> None:  # noqa: ARG002

@@ -125,6 +125,8 @@ class Altering:
         )
         if how.warning:
             (piece.warnings if how.strategy is Strategy.IN_PLACE else piece.blocking).append(how.warning)
+        if how.unseen:
+            piece.warnings.append(how.unseen)
         if how.strategy is Strategy.ONLINE:
             piece.copy = self._copy(now.name, start, wanted, columns, how)
             piece.after = tuple(pair for statement in piece.statements for pair in statement.after)

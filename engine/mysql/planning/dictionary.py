@@ -1,9 +1,9 @@
 """What InnoDB's dictionary has of a live table and SHOW CREATE TABLE does not tell, though it decides how an ALTER can run."""
 
-import re
 from dataclasses import dataclass
 
 from engine.mysql.flavour import Flavour
+from engine.mysql.innodb_names import table_pattern
 from engine.mysql.link import Link
 from engine.mysql.tables import Table
 from engine.mysql.trouble import ServerRefused
@@ -20,16 +20,15 @@ class Entry:
 
 
 def entry_of(link: Link, flavour: Flavour, schema: str, name: str) -> Entry:
-    """The dictionary's entry of a table, or the most of those of its partitions."""
+    """The dictionary's entry of a table, or the most of those of its partitions, and of other tables that the name may stand for."""
     source, versions = (
         ("innodb_sys_tables", "0") if flavour.mariadb else ("innodb_tables", "total_row_versions")
     )
-    name = f"^{_file_name(schema)}/{_file_name(name)}(#p#.*)?$"
     try:
         row = link.row(
             f"SELECT MAX(n_cols), MAX({versions}) FROM information_schema.{source}"  # noqa: S608
             " WHERE name REGEXP %s COLLATE utf8mb4_bin",
-            name,
+            table_pattern(schema, name),
         )
     except ServerRefused:
         return Entry()
@@ -71,15 +70,4 @@ def text_column(table: Table) -> str | None:
             if column.data_type in _TEXTS and column.generated != "VIRTUAL"
         ),
         None,
-    )
-
-
-def _file_name(name: str) -> str:
-    """A pattern for a name as InnoDB's dictionary has it: what is neither ASCII letter, digit nor _ in hexadecimal, most letters
-    beyond ASCII by codes of their own. Two names that differ in those alone are taken for one, and the worse of them counts.
-    """
-    return re.sub(
-        r"[^0-9A-Za-z_]",
-        lambda found: f"@{ord(found[0]):04x}" if found[0].isascii() else "@(?:[0-9a-f]{4}|[0-9A-Za-z]{2})",
-        name,
     )

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from engine.base import Strategy
 from engine.errors import Refused
@@ -17,6 +18,7 @@ from engine.mysql.planning.sieve import Sieve
 from engine.mysql.planning.trial import Clone, Trial, Unshown
 from engine.mysql.quoting import quote_name
 from engine.mysql.replicas import followers
+from engine.mysql.shadow.children import has_hidden_children
 from engine.mysql.sizes import DIRECT_BYTES, DIRECT_ROWS, partitions_of
 from engine.mysql.spec import Algorithm
 from engine.mysql.tables import MOST_CODES, Table
@@ -26,6 +28,11 @@ _NEW_KEY = re.compile(r"ADD CONSTRAINT `(?:[^`]|``)+` FOREIGN KEY")
 _FORMAT = re.compile(r"\b(?:ROW_FORMAT|KEY_BLOCK_SIZE|ENGINE)\b")
 _ROW_VERSIONS = 64  # of InnoDB's instant columns, per table
 _ROW_VERSIONS_9_1 = 255
+_OUT_OF_SIGHT = (
+    "without the PROCESS privilege foreign keys of tables that this user has no rights on are not seen: if one refers to this "
+    "table, it would go along with the replaced one, and the application could write there no more: GRANT PROCESS ON *.* to the "
+    "user of this dsn, then plan again"
+)
 
 Sizes = Callable[[tuple[str, ...]], tuple[int, int]]
 """Rows and bytes of the live table's partitions of these names; of none: of all of it."""
@@ -45,6 +52,7 @@ class How:
     small: bool = False  # it runs so because the table is small
     rebuilds: bool = False  # rows are written anew, and with them all indexes
     warning: str = ""  # said when writers of a big table have to wait, or replicas
+    unseen: str = ""  # a warning of what could not be looked at
 
 
 def choose(
@@ -166,7 +174,13 @@ class _Choice:
         if obstacle:
             return self._as_the_server_does(trials, obstacle)
         self._refuse_lost_drops(trials)
-        return self._how(Strategy.ONLINE, trials)
+        how = self._how(Strategy.ONLINE, trials)
+        return replace(how, unseen=_OUT_OF_SIGHT if self._hidden_children is None else "")
+
+    @cached_property
+    def _hidden_children(self) -> bool | None:
+        """Those in sight are among its ties, as far as the plan leaves them there."""
+        return has_hidden_children(self._target, self._flavour, self._table.schema, self._live_name)
 
     def _refuse_lost_drops(self, trials: Sequence[Trial]) -> None:
         """A partition that is dropped from an empty copy takes no rows along: they would all come into the others."""
@@ -247,6 +261,8 @@ class _Choice:
         foreign = sorted(name for name in engines if name.lower() != "innodb")
         if self._tied.all or self._table.foreign_keys:
             return "it is in a foreign key"
+        if self._hidden_children:
+            return "a foreign key of a table that this user may not see refers to it"
         if self._table.triggers:
             return f"it has triggers ({', '.join(sorted(self._table.triggers))})"
         if not self._table.row_key:

@@ -2,22 +2,60 @@
 
 from engine.mysql.flavour import Flavour
 from engine.mysql.link import Link
-from engine.mysql.shadow.witness import name_in_innodb
 from engine.mysql.trouble import ServerRefused
 
+_CASE = "IF(@@lower_case_table_names, LOWER(%s), %s)"
+_ENCODED = f"CAST(CONVERT({_CASE} USING filename) AS BINARY)"  # a character set that MySQL knows by no name
+_REFERRED = {
+    True: "SELECT COUNT(*) FROM information_schema.INNODB_SYS_FOREIGN "
+    f"WHERE TRIM(TRAILING '@@@' FROM REF_NAME) = CONCAT({_ENCODED}, '/', {_ENCODED})",
+    False: "SELECT COUNT(*) FROM information_schema.INNODB_FOREIGN "
+    f"WHERE REF_NAME = CAST(CONCAT({_CASE}, '/', {_CASE}) AS BINARY)",
+}
+"""By whether it is MariaDB."""
 
-def has_children(link: Link, schema: str, table: str) -> bool:
-    """Whether a foreign key refers to the table. MariaDB looks through all tables of all schemas for it: not under a lock."""
-    return bool(
-        link.value(
-            """
-            SELECT COUNT(*) FROM information_schema.REFERENTIAL_CONSTRAINTS
-             WHERE UNIQUE_CONSTRAINT_SCHEMA = %s AND REFERENCED_TABLE_NAME = %s
-            """,
-            schema,
-            table,
-        )
+
+def has_children(link: Link, flavour: Flavour, schema: str, table: str) -> bool:
+    """Whether a foreign key refers to the table. Without the PROCESS privilege those of tables that the account has no rights
+    on are not seen, and MariaDB looks through all tables of all schemas for it: not under a lock.
+    """
+    found = _told_by_innodb(link, flavour, schema, table)
+    return bool(_in_sight(link, schema, table) if found is None else found)
+
+
+def has_children_now(link: Link, flavour: Flavour, schema: str, table: str) -> bool:
+    """The same while the application waits; what MariaDB does not tell an account without PROCESS is not seen."""
+    found = _told_by_innodb(link, flavour, schema, table)
+    if found is None and not flavour.mariadb:
+        found = _in_sight(link, schema, table)
+    return bool(found)
+
+
+def has_hidden_children(link: Link, flavour: Flavour, schema: str, table: str) -> bool | None:
+    """Whether a foreign key of a table that the account has no rights on refers to it; None: PROCESS is missing to see that."""
+    found = _told_by_innodb(link, flavour, schema, table)
+    return None if found is None else found > 0 and found > _in_sight(link, schema, table)
+
+
+def _told_by_innodb(link: Link, flavour: Flavour, schema: str, table: str) -> int | None:
+    """How many refer to the table by InnoDB's own list, which has those of all schemas; None: it is not for this account."""
+    try:
+        return int(link.value(_REFERRED[flavour.mariadb], schema, schema, table, table))
+    except ServerRefused:  # no PROCESS
+        return None
+
+
+def _in_sight(link: Link, schema: str, table: str) -> int:
+    """How many of them the account may see."""
+    found = link.value(
+        """
+        SELECT COUNT(*) FROM information_schema.REFERENTIAL_CONSTRAINTS
+         WHERE UNIQUE_CONSTRAINT_SCHEMA = %s AND REFERENCED_TABLE_NAME = %s
+        """,
+        schema,
+        table,
     )
+    return int(found)
 
 
 def children_of(link: Link, schema: str, table: str) -> list[str]:
@@ -32,17 +70,3 @@ def children_of(link: Link, schema: str, table: str) -> list[str]:
         table,
     )
     return sorted(str(name) for (name,) in found)
-
-
-def has_children_now(link: Link, flavour: Flavour, schema: str, table: str) -> bool:
-    """The same while the application waits; what MariaDB does not tell an account without PROCESS is not seen."""
-    if not flavour.mariadb:
-        return has_children(link, schema, table)
-    try:
-        found = link.value(
-            "SELECT COUNT(*) FROM information_schema.INNODB_SYS_FOREIGN WHERE REF_NAME = BINARY %s",
-            name_in_innodb(schema, table),
-        )
-    except ServerRefused:
-        return False
-    return bool(found)

@@ -46,7 +46,7 @@ class Inspection:
             raise DriftFound(
                 f"{self._source} got triggers while it was copied ({', '.join(source.triggers)}): plan again"
             )
-        if has_children(self._hold.link, self._step.schema, self._source):
+        if has_children(self._hold.link, self._hold.flavour, self._step.schema, self._source):
             raise DriftFound(f"{self._source} got a foreign key to it while it was copied: plan again")
         read_shadow(self._hold.link, self._step)
 

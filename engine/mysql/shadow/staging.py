@@ -45,7 +45,7 @@ class Staging:
                 f"{table.name} has triggers ({', '.join(table.triggers)}), which an online copy would lose: drop them, "
                 "or change the table with writers stopped"
             )
-        if table.foreign_keys or has_children(self._link, self._step.schema, table.name):
+        if table.foreign_keys or has_children(self._link, self._hold.flavour, self._step.schema, table.name):
             raise Refused(f"{table.name} is part of a foreign key and cannot be copied online: plan again")
         return table
 

@@ -91,6 +91,37 @@ def test_the_privileges_of_the_page_are_enough_for_a_copy(
     assert engine.plan({"shop": {"orders.sql": f"{WIDE};\n"}}).changes == ()
 
 
+def test_a_foreign_key_of_a_table_that_the_account_may_not_see_is_none_that_a_copy_overlooks(
+    account: Account,
+) -> None:
+    """It would go along with the replaced table, and the application could write to the child no more."""
+    many = ", ".join(f"({n}, 1)" for n in range(21_000))
+    account.shop.run(f"INSERT INTO orders VALUES {many}", "ANALYZE TABLE orders")
+    account.grant()
+    engine, files = account.engine(), {"shop": {"orders.sql": f"{WIDE};\n"}}
+    plan = engine.plan(files)
+    assert plan.changes[0].strategy.value == "online"
+    assert [finding for finding in plan.findings if finding.linter == "online"] == []
+    Shop(account.shop.server, prefix="billing_").run(
+        "CREATE TABLE invoice (id INT PRIMARY KEY, orders INT NOT NULL, "
+        f"FOREIGN KEY (orders) REFERENCES {account.shop.database}.orders (id))"
+    )
+    with (
+        engine.open(Job(apply_uid="apply_a", fence=1, owner="test", namespaces=("shop",))) as session,
+        pytest.raises(
+            Refused, match="orders is part of a foreign key and cannot be copied online: plan again"
+        ),
+    ):
+        drive(session, plan.changes[0], Caller())
+    (change,) = engine.plan(files).changes
+    assert change.strategy.value == "direct"
+    assert "a foreign key of a table that this user may not see refers to it" in change.lock
+    account.shop.run(f"REVOKE PROCESS ON *.* FROM {account.name}@'127.0.0.1'")
+    plan = engine.plan(files)
+    assert (plan.changes[0].strategy.value, plan.changes[0].unsafe) == ("online", ())
+    assert any("without the PROCESS privilege" in finding.message for finding in plan.findings)
+
+
 @pytest.mark.parametrize("left_out", [(), ("LOCK TABLES", "PROCESS")])
 def test_a_small_table_is_changed_without_the_right_to_lock_it(
     account: Account, left_out: tuple[str, ...]
