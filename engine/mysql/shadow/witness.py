@@ -4,11 +4,13 @@ TRUNCATE, a rebuild and an exchange of partitions fire none, but give InnoDB's t
 accounts with the PROCESS privilege. Triggers that were dropped and made again have missed what was written in between.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from engine.mysql.flavour import Flavour
+from engine.mysql.innodb_names import table_pattern
 from engine.mysql.link import Link
 from engine.mysql.trouble import ServerRefused
 
@@ -51,30 +53,25 @@ def witness_of(link: Link, flavour: Flavour, schema: str, table: str) -> Witness
 
 
 def numbers_of(link: Link, flavour: Flavour, schema: str, table: str) -> tuple[str, ...]:
-    """Those of InnoDB, of the table as it is now; whoever has it locked is not waited for."""
-    name = name_in_innodb(schema, table)
-    if not name:
-        return ()
+    """Those of InnoDB, of the table as it is now; whoever has it locked is not waited for.
+
+    With a name beyond ASCII those of tables whose names differ in such letters alone come along.
+    """
+    name = table_pattern(schema, table)
     tables = "INNODB_SYS_TABLES" if flavour.mariadb else "INNODB_TABLES"
     try:
         rows = link.rows(
-            f"SELECT NAME, TABLE_ID FROM information_schema.{tables} WHERE NAME = %s OR LEFT(NAME, %s) = %s",
+            "SELECT NAME, TABLE_ID, @@lower_case_table_names "
+            f"FROM information_schema.{tables} WHERE NAME REGEXP %s",
             name,
-            len(name) + 1,
-            f"{name}#",
         )
     except ServerRefused:  # no PROCESS
         return ()
     # The server compares these names without case.
-    return tuple(sorted(f"{found} {number}" for found, number in rows if str(found).startswith(name)))
-
-
-def name_in_innodb(schema: str, table: str) -> str:
-    """How InnoDB calls the table (its partitions: the same and #…); empty: letters beyond ASCII have codes of their own."""
-    if not (schema.isascii() and table.isascii()):
-        return ""
-    return f"{_encoded(schema)}/{_encoded(table)}"
-
-
-def _encoded(name: str) -> str:
-    return "".join(sign if sign.isalnum() or sign == "_" else f"@{ord(sign):04x}" for sign in name)
+    return tuple(
+        sorted(
+            f"{found} {number}"
+            for found, number, any_case in rows
+            if re.search(name, str(found), re.IGNORECASE if int(any_case) else 0)
+        )
+    )

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from engine.errors import DriftFound
+from tests.engine.mysql.capturing.test_triggers import emptied, foreign_key, unread
 from tests.engine.mysql.copying.application import TABLE, fill
 from tests.engine.mysql.copying.rig import Rig, Watcher, prepare
 from tests.servers.flavours import MARIADB
@@ -18,11 +20,30 @@ def without_case(mariadb: Server) -> Iterator[Server]:
         yield server_of(own)
 
 
-def test_changes_are_heard_however_the_database_is_spelled(without_case: Server) -> None:
+@pytest.fixture
+def rig(without_case: Server) -> Rig:
     with without_case.connect() as connection, connection.cursor() as cursor:
         cursor.execute("CREATE DATABASE Shop CHARACTER SET utf8mb4")
-    rig = Rig(server=without_case, schema="Shop", source="t", clauses=["ADD extra INT NOT NULL DEFAULT 7"])
-    rig.run(TABLE, fill(1_000))
+    found = Rig(server=without_case, schema="Shop", source="t", clauses=["ADD extra INT NOT NULL DEFAULT 7"])
+    found.run(TABLE, fill(1_000))
+    return found
+
+
+def test_what_triggers_do_not_tell_is_seen_however_the_database_is_spelled(rig: Rig) -> None:
+    unread(rig, "PROCESS")
+    step = rig.step()
+    with rig.copying(step) as copy:
+        prepare(copy, Watcher())
+        with pytest.raises(DriftFound, match="was truncated or rebuilt"), rig.locked(copy, *emptied(rig)):
+            pass
+        copy.discard(Watcher())
+    with rig.copying(rig.step()) as copy:
+        prepare(copy, Watcher())
+        with pytest.raises(DriftFound, match="got a foreign key to it"), rig.locked(copy, *foreign_key(rig)):
+            pass
+
+
+def test_changes_are_heard_however_the_database_is_spelled(rig: Rig) -> None:
     with rig.copying(rig.step()) as copy:
         prepare(copy, Watcher())
         rig.run("UPDATE t SET pad = 'late' WHERE id < 50", "DELETE FROM t WHERE id = 60")
