@@ -41,8 +41,10 @@ LOST = frozenset(
     {1053, 1077, 1079, 1152, 1154, 1155, 1156, 1157, 1158, 1159, 1160, 1161, 1184, 1927}
     | {2000, 2006, 2012, 2013, 2014, 2027, 2055, 3169, 4031}
 )
+TOO_MUCH = 1197
+"""More was written in a transaction than max_binlog_cache_size has room for: fewer rows at a time may fit."""
 # 1206: fewer rows at a time need fewer locks; 1412: a snapshot is older than the table, which somebody has just optimized.
-WAITED = frozenset({1205, 1206, 1213, 1412, 3058, 3572})
+WAITED = frozenset({TOO_MUCH, 1205, 1206, 1213, 1412, 3058, 3572})
 OF_LOCKS = frozenset({1205, 1213, 3572})
 """Of those what comes of locks that others have, and goes when they give them back."""
 READ_ONLY = frozenset({1290, 1836})

@@ -14,7 +14,7 @@ from engine.mysql.link import Link
 from engine.mysql.ownership.hold import Hold
 from engine.mysql.shadow.keys import Literals
 from engine.mysql.shadow.shape import Shape
-from engine.mysql.trouble import ServerRefused, Waited
+from engine.mysql.trouble import TOO_MUCH, ServerRefused, Waited
 
 OF_THE_TABLE = frozenset({1036, 1044, 1051, 1054, 1100, 1142, 1143, 1146, 1227})
 """Refusals that no single row is to blame for: a table or column is gone, or a privilege."""
@@ -57,6 +57,7 @@ class Applier:
         """One transaction: how many keys were applied; 0 when nothing is left of the generation, or nothing could be.
 
         *locked*: *link* holds both tables by LOCK TABLES, and may touch no other. Refused: a row does not fit.
+        Waited: a row is more than a transaction may write.
         """
         keys = next(self._shape.lots(self._waiting.take(self._limit), link.list_bytes), ())
         if not keys:
@@ -65,7 +66,9 @@ class Applier:
         try:
             if not self._apply(link, keys, locked=locked):
                 return 0
-        except Waited:
+        except Waited as error:
+            if error.code == TOO_MUCH and len(keys) == 1:
+                raise
             self._put_off(keys)
             return 0
         except ServerRefused as error:

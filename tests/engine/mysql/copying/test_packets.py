@@ -6,9 +6,13 @@ from contextlib import contextmanager
 import pytest
 
 from engine import faults
+from engine.base import Signal
 from engine.errors import Refused
+from engine.mysql.trouble import Trouble
 from tests.engine.mysql.copying.rig import Rig, Watcher, make_rig, prepare
-from tests.servers.server import Server
+from tests.servers.flavours import FLAVOURS
+from tests.servers.private import PrivateServer
+from tests.servers.server import Server, server_of
 
 SMALLEST = 1_048_576
 ROWS = 600
@@ -128,3 +132,28 @@ def test_a_change_that_takes_more_of_the_log_than_a_packet_is_followed(server: S
         with rig.locked(copy) as link:
             assert rig.assert_same(link) == 2
         copy.discard(Watcher())
+
+
+HEAVY = (
+    "SET sql_log_bin = 0;; CREATE TABLE t (id INT PRIMARY KEY, v INT NOT NULL, pad MEDIUMTEXT NOT NULL);; "
+    f"INSERT INTO t SELECT i, 1, REPEAT('x', 3000) FROM ({NUMBERS}) x WHERE i <= 300"
+)
+
+
+def test_chunks_and_batches_are_cut_to_what_a_transaction_may_write(server: Server) -> None:
+    """Where a single row, taken out and put in again, is more than that the limit is named."""
+    with PrivateServer(FLAVOURS[server.flavour], options=["--max-binlog-cache-size=131072"]) as own:
+        rig = make_rig(server_of(own), HEAVY, ["MODIFY v BIGINT NOT NULL"])
+        with rig.copying(rig.step()) as copy:
+            prepare(copy, Watcher())
+            rig.run(
+                *(f"UPDATE t SET v = 2 WHERE id BETWEEN {low} AND {low + 9}" for low in range(1, 200, 10))
+            )
+            rig.run("INSERT INTO t VALUES (301, 1, REPEAT('y', 200000))")
+            prepare(copy, Watcher())
+            with rig.locked(copy) as link:
+                assert rig.assert_same(link) == 301
+            rig.run("SET SESSION binlog_row_image = MINIMAL", "UPDATE t SET v = 2 WHERE id = 301")
+            with pytest.raises(Trouble, match="max_binlog_cache_size"):
+                prepare(copy, Watcher())
+            assert copy.discard(Watcher()) is Signal.GO
