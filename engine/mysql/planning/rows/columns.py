@@ -129,6 +129,19 @@ def counters(answers: Answers) -> Iterator[Finding]:
             yield answers.finding(Severity.WARNING, "auto_inc_capacity", message, column.name)
 
 
+def passed_counters(answers: Answers) -> Iterator[Finding]:
+    """AUTO_INCREMENT columns that get too narrow for where they stand: the table counts on from there, whatever ids are left."""
+    for old, column in answers.case.pairs():
+        goes_on = old is not None and old.auto_increment and column.auto_increment
+        if goes_on and column.data_type in INTEGER_BITS and answers.now.counter > _last_number(column):
+            message = (
+                f'Unsafe operation detected: column "{column.name}" stands at AUTO_INCREMENT={answers.now.counter:,}, and '
+                f"{column.column_type} can count to {_last_number(column):,}: each later INSERT without an id would fail; "
+                "ALTER TABLE … AUTO_INCREMENT = 1 first, which goes back to the greatest id"
+            )
+            yield answers.finding(Severity.ERROR, "unsafe", message, column.name)
+
+
 def new_counters(answers: Answers) -> Iterator[Finding]:
     """AUTO_INCREMENT columns that are to number the rows that are there, and have too few numbers."""
     for old, column in answers.case.kept():

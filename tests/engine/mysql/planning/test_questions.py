@@ -354,6 +354,22 @@ def test_a_counter_near_its_end(desk: Desk) -> None:
     assert desk.said("MODIFY id INT UNSIGNED NOT NULL AUTO_INCREMENT") == []
 
 
+@pytest.mark.parametrize("rows", ["(1, 1), (2, 1), ", ""])
+def test_a_counter_that_stands_beyond_the_new_type(desk: Desk, rows: str) -> None:
+    """The rows fit, or are none; afterwards each INSERT would fail."""
+    narrow = "MODIFY id INT UNSIGNED NOT NULL AUTO_INCREMENT"
+    desk.prepare(
+        "CREATE TABLE t (id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY, v INT)",
+        f"INSERT INTO t VALUES {rows}(5000000000, 1)",
+        "DELETE FROM t WHERE id > 2",
+    )
+    told = [message for severity, _, message in desk.said(narrow) if severity == "error"]
+    assert len(told) == 1
+    assert 'column "id" stands at AUTO_INCREMENT=5,000,000,001, and int' in told[0]
+    desk.link.run("ALTER TABLE t AUTO_INCREMENT = 1")
+    assert [severity for severity, *_ in desk.said(narrow) if severity == "error"] == []
+
+
 @pytest.mark.parametrize(("rows", "kind", "told"), [(128, "TINYINT", True), (128, "TINYINT UNSIGNED", False)])
 def test_a_new_counter_without_a_number_for_each_row(desk: Desk, rows: int, kind: str, told: bool) -> None:
     listed = ", ".join(f"({number})" for number in range(rows))
