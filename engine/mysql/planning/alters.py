@@ -30,6 +30,7 @@ class Parts:
     """The clauses by what they touch, in the order in which they go together."""
 
     foreign_key_drops: list[str] = field(default_factory=list)
+    index_keeps: list[str] = field(default_factory=list)  # of those that the server may take away by itself
     check_drops: list[str] = field(default_factory=list)
     index_drops: list[str] = field(default_factory=list)
     fulltext_drops: list[str] = field(default_factory=list)  # but for one, which is with the others
@@ -57,8 +58,9 @@ class Parts:
         that make its INNODB_INDEXES unreadable), partitions alone.
         """
         first = [
-            *self.foreign_key_drops, *self.check_drops, *self.index_drops, *self.key_drops, *self.column_drops, *self.columns,
-            *self.keys, *self.index_renames, *self.indexes, *self.periods, *self.checks, *self.charset, *self.options,
+            *self.foreign_key_drops, *self.index_keeps, *self.check_drops, *self.index_drops, *self.key_drops,
+            *self.column_drops, *self.columns, *self.keys, *self.index_renames, *self.indexes, *self.periods, *self.checks,
+            *self.charset, *self.options,
         ]  # fmt: skip
         fulltexts = [[part] for part in self.fulltexts]
         leaving = [[part] for part in (*self.fulltexts_ahead, *self.fulltext_drops)]
@@ -87,7 +89,7 @@ class Parts:
         """
         return _filled(
             [
-                *self.unpartition, self.foreign_key_drops, self.check_drops,
+                *self.unpartition, [*self.foreign_key_drops, *self.index_keeps], self.check_drops,
                 *[[part] for part in (*self.fulltexts_ahead, *self.fulltext_drops)], self.index_drops,
                 [*self.key_drops, *self.column_drops, *self.columns, *self.keys, *self.charset],
                 self.index_renames, self.indexes, *[[part] for part in self.fulltexts], self.visibility, self.periods,
@@ -110,6 +112,7 @@ def parts_between(
     _indexes(now, wanted, flavour, found)
     _checks(now, wanted, flavour, found)
     _foreign_keys(now, wanted, found)
+    _keep_implicit(now, wanted, found)
     _options(now, wanted, found)
     found.periods = [
         *(f"DROP {period.split('(')[0].strip()}" for period in now.periods if period not in wanted.periods),
@@ -152,7 +155,6 @@ def _indexes(now: Table, wanted: Table, flavour: Flavour, found: Parts) -> None:
         ahead = {f"ADD {index.line}" for index in new if _fits_ahead(index, now, wanted)}
         found.fulltexts_ahead = [part for part in found.fulltexts if part in ahead]
         found.fulltexts = [part for part in found.fulltexts if part not in ahead]
-    _keep_implicit(now, wanted, new, found)
     texts = [index.name for index in gone if index.kind == "FULLTEXT"]
     for index in gone:
         if index.name == "PRIMARY":
@@ -170,23 +172,8 @@ def _fits_ahead(index: Index, now: Table, wanted: Table) -> bool:
     return same and now.index(index.name) is None
 
 
-def _keep_implicit(now: Table, wanted: Table, new: Sequence[Index], found: Parts) -> None:
-    """An index that the server made for a foreign key by itself vanishes by itself as soon as another one covers it, and nothing
-    tells whether one was made so. One that is wanted is therefore made again, by us, together with what covers it.
-    """
-    for key in now.foreign_keys:
-        columns = tuple(name.lower() for name in key.columns)
-        covered = any(_lower(index)[: len(columns)] == columns for index in new)
-        for index in now.indexes if covered else ():
-            if _lower(index) == columns and not index.unique and not _other(index, wanted):
-                add = f"ADD {index.line}"
-                if add not in found.indexes:
-                    found.index_drops.append(f"DROP INDEX {quote_name(index.name)}")
-                    found.indexes.append(add)
-
-
-def _lower(index: Index) -> tuple[str, ...]:
-    return tuple(name.lower() for name in index.columns)
+def _lower(names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(name.lower() for name in names)
 
 
 def _other(index: Index, table: Table) -> bool:
@@ -236,6 +223,28 @@ def _foreign_keys(now: Table, wanted: Table, found: Parts) -> None:
         f"ADD {line}" for name, line in after.items() if name not in before or name in changed
     ]
     found.again = {name for name in changed if name in after}
+
+
+def _keep_implicit(now: Table, wanted: Table, found: Parts) -> None:
+    """An index that the server made for a foreign key by itself vanishes by itself as soon as another one covers it: one that we
+    add, or one that the server makes for a key that comes, even if it is the same key again. Nothing tells whether one was made
+    so. One that is wanted is therefore given the name that it has: no row is touched, and from then on it is one of ours. That is
+    done while its key is there, which shows where to look.
+    """
+    before, after = set(now.foreign_keys), set(wanted.foreign_keys)
+    covers = [
+        *(_lower(index.columns) for index in wanted.indexes if _other(index, now)),
+        *(_lower(key.columns) for key in after - before),
+    ]
+    for key in now.foreign_keys:
+        columns = _lower(key.columns)
+        if key not in after or any(cover[: len(columns)] == columns for cover in covers):
+            found.index_keeps += [
+                f"RENAME INDEX {quote_name(index.name)} TO {quote_name(index.name)}"
+                for index in now.indexes
+                if _lower(index.columns) == columns and not index.unique and not _other(index, wanted)
+            ]
+    found.index_keeps = list(dict.fromkeys(found.index_keeps))
 
 
 def _options(now: Table, wanted: Table, found: Parts) -> None:

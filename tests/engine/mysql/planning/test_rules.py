@@ -255,6 +255,32 @@ def test_an_index_that_the_server_made_for_a_foreign_key_stays_when_another_cove
         here.settle(P + C.replace("CONSTRAINT", "KEY x (pid, pa), CONSTRAINT"))
 
 
+REFERS = {
+    "with both ends of another type": (P.replace("id INT", "id BIGINT"), "FOREIGN KEY (pid) REFERENCES p (id)"),
+    "with another action and a wider index": (P, "KEY x (pid, pa), FOREIGN KEY (pid) REFERENCES p (id) ON DELETE CASCADE"),
+    "with another key": (
+        P, "FOREIGN KEY (pid) REFERENCES p (id), CONSTRAINT g FOREIGN KEY (pid) REFERENCES p (id) ON DELETE CASCADE"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("way", REFERS)
+def test_an_index_that_the_server_made_for_a_foreign_key_stays_when_the_key_comes_again(
+    server: Server, way: str
+) -> None:
+    parent, refers = REFERS[way]
+    child = "CREATE TABLE {0} (id INT PRIMARY KEY, pid INT, pa INT, {1});"
+    now = [child.format(name, "FOREIGN KEY (pid) REFERENCES p (id)").rstrip(";") for name in "cd"]
+    with ground(server, P.rstrip(";"), *now) as here:
+        for name in "cd":
+            parent += child.format(
+                name, f"KEY pid (pid), {refers.replace('CONSTRAINT ', f'CONSTRAINT {name}')}"
+            )
+        if "BIGINT" in parent:
+            parent = parent.replace("pid INT", "pid BIGINT")
+        here.settle(parent)
+
+
 def test_a_foreign_key_to_a_schema_that_is_not_in_the_plan_is_tried_with_the_live_parent(
     server: Server,
 ) -> None:
