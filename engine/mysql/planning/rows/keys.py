@@ -30,17 +30,30 @@ def foreign_keys(answers: Answers, parents: Parents) -> Iterator[Finding]:
     """
     copied = answers.case.copied and not answers.asking.flavour.mariadb
     known = {
-        (answers.case.translated(key.columns), key.parent_schema, key.parent, key.parent_columns)
+        (answers.case.translated(key.columns), key.parent_schema, key.parent, _lower(key.parent_columns))
         for key in answers.now.foreign_keys
     }
     for key in answers.wanted.foreign_keys:
-        columns = tuple(name.lower() for name in key.columns)
+        parent = parents(key.parent_schema, key.parent)
         again = any(
             part.startswith("ADD") and f"{quote_name(key.name)} FOREIGN KEY" in part
             for part in answers.case.parts
         )
-        if copied or again or (columns, key.parent_schema, key.parent, key.parent_columns) not in known:
-            yield from _orphans(answers, key, parents(key.parent_schema, key.parent))
+        known_as = (_lower(key.columns), key.parent_schema, *_live_end(key, parent))
+        if copied or again or known_as not in known:
+            yield from _orphans(answers, key, parent)
+
+
+def _live_end(key: ForeignKey, parent: Case | None) -> tuple[str, tuple[str, ...]]:
+    """The table and the columns that a desired key refers to, by the names that they have now."""
+    if parent is None or parent.now is None:
+        return key.parent, _lower(key.parent_columns)
+    columns = [parent.renamed.get(name.lower(), name) for name in key.parent_columns]
+    return parent.now.name, _lower(columns)
+
+
+def _lower(names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(name.lower() for name in names)
 
 
 def _duplicates(answers: Answers, index: Index) -> Iterator[Finding]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.base import Strategy
+from engine.base import Severity, Strategy
 from engine.errors import BadFiles, Refused
 from engine.mysql.planning import altering
 from engine.mysql.trouble import ServerRefused
@@ -86,6 +86,15 @@ def test_children_follow_the_new_names_of_their_parent(server: Server) -> None:
         plan = here.settle(new + child.replace("users (id)", "people (pid)"))
         assert [change.table for change in plan.changes] == ["people"]
         assert here.link.rows("SELECT pid, id FROM people JOIN c ON u = pid") == [(1, 5)]
+
+
+def test_a_foreign_key_that_follows_new_names_is_not_made_again_over_its_old_orphans(server: Server) -> None:
+    child = "CREATE TABLE c (id INT PRIMARY KEY, p INT, CONSTRAINT f FOREIGN KEY (p) REFERENCES {0})"
+    parent = "-- renamed from: p\nCREATE TABLE q (pk INT PRIMARY KEY /* renamed from: id */);"
+    there = "CREATE TABLE p (id INT PRIMARY KEY)", child.format("p (id)"), "INSERT INTO c VALUES (1, 7)"
+    with ground(server, *there) as here:
+        plan = here.settle(parent + child.format("q (pk)").replace("p INT", "p INT, x INT"))
+        assert not any(finding.severity is Severity.BLOCKED for finding in plan.findings)
 
 
 def test_what_computes_with_a_renamed_column_goes_along(server: Server) -> None:
