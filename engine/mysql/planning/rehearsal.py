@@ -124,10 +124,11 @@ class Rehearsal:
             if key in named or _text(table) != _text(self.table(key)):
                 after.append((key, table))
             self._note(key, table)
-        schemas = {key[0] for key, _ in after}
-        if len(schemas) > 1:
+        schema, name = named[0]
+        if elsewhere := [f"{key[0]}.{key[1]}" for key, _ in after if key[0] != schema]:
             raise Refused(
-                f"one statement changes tables of several schemas ({', '.join(sorted(schemas))}): not supported"
+                f"{name}: {', '.join(elsewhere)} refers to it by a foreign key, which would follow the new name, and no change "
+                "can be of two schemas: drop that key in a plan before, and make it again in one after"
             )
         fingerprints: Fingerprints = tuple(
             (key[1], table.fingerprint if table else None) for key, table in after

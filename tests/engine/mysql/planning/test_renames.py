@@ -97,6 +97,19 @@ def test_a_foreign_key_that_follows_new_names_is_not_made_again_over_its_old_orp
         assert not any(finding.severity is Severity.BLOCKED for finding in plan.findings)
 
 
+def test_a_new_name_that_foreign_keys_of_another_schema_would_follow_is_refused_with_a_way(
+    server: Server,
+) -> None:
+    with ground(server, "CREATE TABLE p (id INT PRIMARY KEY)") as here:
+        refers = f"CREATE TABLE c (id INT, FOREIGN KEY (id) REFERENCES {here.schema}.p (id))"
+        with ground(server, refers) as there:
+            reason = rf"p: {there.schema}\.c refers to it .*: drop that key in a plan before, and make it again in one after"
+            with pytest.raises(Refused, match=reason):
+                here.plan("-- renamed from: p\nCREATE TABLE q (id INT PRIMARY KEY);")
+            with pytest.raises(Refused, match=reason):
+                here.plan("CREATE TABLE p (pk INT PRIMARY KEY /* renamed from: id */);")
+
+
 def test_what_computes_with_a_renamed_column_goes_along(server: Server) -> None:
     old = (
         "CREATE TABLE t (id INT PRIMARY KEY, a INT, g INT AS (a + 1) VIRTUAL, h INT AS (a + 2) STORED, KEY k (g), "
