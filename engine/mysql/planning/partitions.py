@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from engine.mysql.quoting import quote_names
+from engine.mysql.quoting import quote_name, quote_names
 from engine.mysql.shown import Piece, joined, pieces, solid_pieces, split_list, unquoted
 
 _NAME = r"`(?:[^`]|``)+`"
@@ -24,12 +24,7 @@ class Partitioning:
 def read_partitioning(text: str) -> Partitioning:
     """Take the text of a table's partitions apart, as the server writes it."""
     found = list(pieces(text))
-    depth, start = 0, None
-    for at, piece in enumerate(found):
-        if depth == 0 and piece.text == "(" and _next_word(found, at) == "PARTITION":
-            start = at
-            break
-        depth += (piece.text == "(") - (piece.text == ")")
+    start = _definitions_at(found)
     if start is None:
         count = _COUNT.search(text)
         return Partitioning(
@@ -41,6 +36,18 @@ def read_partitioning(text: str) -> Partitioning:
         name = element[2]
         definitions[unquoted(name.text) if name.kind == "name" else name.text] = joined(element)
     return Partitioning(head=_plain(joined(found[:start])), definitions=definitions)
+
+
+def with_columns_renamed(text: str, renamed: Mapping[str, str]) -> str:
+    """The partitions of a table some of whose columns have other names. *renamed*: new ones by the old ones, lower case."""
+    found = list(pieces(text))
+    start = _definitions_at(found)
+    end = len(found) if start is None else start
+    head = [
+        _by_new_name(piece, called=_next_text(found, at) == "(", renamed=renamed)
+        for at, piece in enumerate(found[:end])
+    ]
+    return "".join([*head, *(piece.text for piece in found[end:])])
 
 
 def partition_alters(now: str, wanted: str) -> list[list[str]]:
@@ -163,6 +170,28 @@ def _words(head: str, renamed: Mapping[str, str]) -> list[str]:
         word if call and piece.kind != "name" else renamed.get(word, word)
         for word, call, piece in zip(words, calls, found, strict=True)
     ]
+
+
+def _by_new_name(piece: Piece, *, called: bool, renamed: Mapping[str, str]) -> str:
+    """What is *called* and not quoted is a function, or of the language."""
+    if piece.kind == "name":
+        new = renamed.get(unquoted(piece.text).lower())
+        return piece.text if new is None else quote_name(new)
+    return piece.text if called or piece.kind != "word" else renamed.get(piece.text.lower(), piece.text)
+
+
+def _definitions_at(found: Sequence[Piece]) -> int | None:
+    """Where the list of the partitions opens."""
+    depth = 0
+    for at, piece in enumerate(found):
+        if depth == 0 and piece.text == "(" and _next_word(found, at) == "PARTITION":
+            return at
+        depth += (piece.text == "(") - (piece.text == ")")
+    return None
+
+
+def _next_text(found: Sequence[Piece], at: int) -> str:
+    return next((piece.text for piece in found[at + 1 :] if piece.kind != "space"), "")
 
 
 def _next_word(found: Sequence[Piece], at: int) -> str:

@@ -4,6 +4,7 @@ The target's schemas are only read.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 
@@ -36,7 +37,7 @@ from engine.mysql.planning.untold import refuse_untold
 from engine.mysql.planning.way_back import files_back
 from engine.mysql.sizes import size_of
 from engine.mysql.tables import Table
-from engine.mysql.trouble import LOG_BY_ROW
+from engine.mysql.trouble import LOG_BY_ROW, ServerRefused
 
 _SEVERITIES = list(Severity)
 
@@ -154,10 +155,21 @@ class _Planning:
         """The desired tables; of one whose partitions somebody else looks after, with those that it has."""
         found = {}
         for name, table in self._desired[schema].tables.items():
-            live = self._live[schema].tables.get(self._renames[schema].source(name))
-            elsewhere = live is not None and self._desired[schema].partitions_elsewhere(name)
-            found[name] = with_partitions_of(table, live) if live is not None and elsewhere else table
+            renames = self._renames[schema]
+            live = self._live[schema].tables.get(renames.source(name))
+            if live is not None and self._desired[schema].partitions_elsewhere(name):
+                table = with_partitions_of(table, live, renames.of(name))
+                table = self._as_told(table) if renames.of(name) else table
+            found[name] = table
         return found
+
+    def _as_told(self, table: Table) -> Table:
+        """As the server writes it: of the columns that partitions go by it quotes those that it has to."""
+        place = self._live[table.schema].place
+        stage = Stage(self._scratch, {table.schema: (place.charset, place.collation)})
+        with suppress(ServerRefused):  # the change will be, too, and is told with a remedy
+            stage.make(table)
+        return stage.read(table.schema, table.name) or table
 
     def _drafts(self) -> list[Draft]:
         units = self._schemas.units()

@@ -1,9 +1,10 @@
 """The same table with something about it changed, its text too: what stands between the live table and the desired one."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
+from engine.mysql.planning.partitions import with_columns_renamed
 from engine.mysql.shown import create_text
 from engine.mysql.tables import Check, Column, ForeignKey, Table
 
@@ -20,9 +21,10 @@ def without_checks(table: Table, names: Collection[str]) -> Table:
     return _rewritten(table, checks=[check for check in table.checks if check.name not in names])
 
 
-def with_partitions_of(table: Table, other: Table) -> Table:
-    """*table* with the partitions of *other*."""
-    return _rewritten(table, partitions=other.partitions)
+def with_partitions_of(table: Table, now: Table, columns: Mapping[str, str]) -> Table:
+    """*table* with the partitions that it has *now*; *columns* are the renamed ones, by new name in lower case."""
+    names = {old.lower(): column.name for new, old in columns.items() if (column := table.column(new))}
+    return _rewritten(table, partitions=with_columns_renamed(now.partitions, names))
 
 
 def counting(table: Table) -> str:

@@ -98,6 +98,23 @@ def test_partitions_that_are_managed_elsewhere_are_left_alone(server: Server) ->
         assert "PARTITION BY RANGE" in change.ddl
 
 
+@pytest.mark.parametrize("by", ["RANGE ({0} + 1)", "RANGE COLUMNS ({0})"])
+def test_partitions_that_are_managed_elsewhere_follow_a_new_name_of_their_column(
+    server: Server, by: str
+) -> None:
+    text = (
+        "CREATE TABLE t ({0} INT PRIMARY KEY, a INT) PARTITION BY "
+        + by
+        + " (PARTITION day VALUES LESS THAN ({1}));"
+    )
+    with ground(server, text.format("day", 10).rstrip(";"), "INSERT INTO t VALUES (1, 5)") as here:
+        here.settle(
+            "-- schemabot: partitions managed elsewhere\n"
+            + text.format("night", 20).replace("INT PRIMARY KEY", "INT PRIMARY KEY /* renamed from: day */")
+        )
+        assert here.link.rows("SELECT night, a FROM t PARTITION (day)") == [(1, 5)]
+
+
 TEN = " UNION ALL ".join(f"SELECT {digit} AS d" for digit in range(10))
 THREE = "SELECT 0 AS d UNION SELECT 1 UNION SELECT 2"
 NUMBERS = (
