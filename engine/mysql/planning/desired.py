@@ -17,6 +17,7 @@ from engine.files import Statement
 from engine.lexer import MYSQL, Token, significant
 from engine.mysql.planning.files import Group
 from engine.mysql.planning.insistence import remedy
+from engine.mysql.planning.rewriting import as_spelled
 from engine.mysql.planning.scratch import Scratch, Stage, explained
 from engine.mysql.planning.unkept import unkept
 from engine.mysql.planning.untold import lost_character
@@ -145,9 +146,20 @@ def load_desired(
         found[schema] = {table.name: table for _, table in sorted(tables.items())}
     if problems:
         raise BadFiles(problems)
-    desired = {schema: Desired(places[schema], groups[schema], found[schema]) for schema in sorted(places)}
+    spelled = {
+        schema: {name: _spelled(table, live[schema].get(name), found) for name, table in tables.items()}
+        for schema, tables in found.items()
+    }
+    desired = {schema: Desired(places[schema], groups[schema], spelled[schema]) for schema in sorted(places)}
     _refuse_orphans(desired, live)
     return desired
+
+
+def _spelled(table: Table, now: Table | None, parents: Mapping[str, Mapping[str, Table]]) -> Table:
+    """With what its foreign keys refer to spelled as it will be live, whichever table was made first here. A table that was made
+    live before its parent has the files' spelling for good: as long as nothing changes it stays.
+    """
+    return table if now is not None and now.text == table.text else as_spelled(table, parents)
 
 
 def _same(group: Group, live: Mapping[str, Table]) -> Table | None:

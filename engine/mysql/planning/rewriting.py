@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from engine.mysql.planning.partitions import with_columns_renamed
+from engine.mysql.quoting import quote_names
 from engine.mysql.shown import create_text
 from engine.mysql.tables import Check, Column, ForeignKey, Table
 
@@ -19,6 +20,23 @@ def without_foreign_keys(table: Table, names: Collection[str]) -> Table:
 def without_checks(table: Table, names: Collection[str]) -> Table:
     """*table* without the CHECKs of those *names*."""
     return _rewritten(table, checks=[check for check in table.checks if check.name not in names])
+
+
+def as_spelled(table: Table, parents: Mapping[str, Mapping[str, Table]]) -> Table:
+    """*table* with the columns that its foreign keys refer to written as *parents* (by schema and name) write them: so does the
+    server, where the parent is there before the key.
+    """
+    keys = [
+        _referring(key, parent) if (parent := parents.get(key.parent_schema, {}).get(key.parent)) else key
+        for key in table.foreign_keys
+    ]
+    return table if tuple(keys) == table.foreign_keys else _rewritten(table, foreign_keys=keys)
+
+
+def _referring(key: ForeignKey, parent: Table) -> ForeignKey:
+    columns = tuple(column.name if (column := parent.column(name)) else name for name in key.parent_columns)
+    before, _, behind = key.line.rpartition(f"({quote_names(key.parent_columns)})")
+    return replace(key, line=f"{before}({quote_names(columns)}){behind}", parent_columns=columns)
 
 
 def with_partitions_of(table: Table, now: Table, columns: Mapping[str, str]) -> Table:

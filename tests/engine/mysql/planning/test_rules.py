@@ -281,6 +281,16 @@ def test_an_index_that_the_server_made_for_a_foreign_key_stays_when_the_key_come
         here.settle(parent)
 
 
+def test_a_foreign_key_may_spell_what_it_refers_to_in_another_case(server: Server) -> None:
+    child = "CREATE TABLE a (id INT PRIMARY KEY, pid INT, CONSTRAINT f FOREIGN KEY (PID) REFERENCES p (ID));"
+    with ground(server) as here:
+        here.settle(child + P)
+        here.settle(child.replace("pid INT", "pid INT, x INT").replace("ID))", "Id) ON DELETE CASCADE)") + P)
+        here.run("DROP TABLE a, p", child.rstrip(";"), P.rstrip(";"))  # so the server keeps the spelling
+        assert here.plan(child + P).changes == ()
+        here.settle(child.replace("pid INT", "pid INT, x INT") + P)
+
+
 def test_a_foreign_key_to_a_schema_that_is_not_in_the_plan_is_tried_with_the_live_parent(
     server: Server,
 ) -> None:
