@@ -73,6 +73,10 @@ class Desired:
         """The statements of a table."""
         return self._groups.get(table)
 
+    def text(self, table: str) -> str:
+        """All that the files say of a table."""
+        return "\n".join(statement.text for statement in self._groups[table].statements)
+
     def renamed_from(self, table: str, column: str = "") -> str:
         """The old name that the files tell of a table or of one of its columns, or empty."""
         return old_name(self._beside(table, column))

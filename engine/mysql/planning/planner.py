@@ -33,6 +33,7 @@ from engine.mysql.planning.rows.asking import Asking
 from engine.mysql.planning.rows.zones import server_zone
 from engine.mysql.planning.scratch import Scratch, Stage
 from engine.mysql.planning.targets import Live, children_elsewhere, read_live, schema_names
+from engine.mysql.planning.unnamed import with_live_names
 from engine.mysql.planning.untold import refuse_untold
 from engine.mysql.planning.way_back import files_back
 from engine.mysql.sizes import size_of
@@ -152,16 +153,20 @@ class _Planning:
                 refuse_untold(self._link, self._scratch, unit, draft.parts)
 
     def _wanted(self, schema: str) -> dict[str, Table]:
-        """The desired tables; of one whose partitions somebody else looks after, with those that it has."""
-        found = {}
-        for name, table in self._desired[schema].tables.items():
-            renames = self._renames[schema]
-            live = self._live[schema].tables.get(renames.source(name))
-            if live is not None and self._desired[schema].partitions_elsewhere(name):
-                table = with_partitions_of(table, live, renames.of(name))
-                table = self._as_told(table) if renames.of(name) else table
-            found[name] = table
-        return found
+        """The desired tables, with what the files leave to the live ones."""
+        return {
+            name: table if now is None else self._completed(schema, table, now)
+            for name, table in self._desired[schema].tables.items()
+            for now in [self._live[schema].tables.get(self._renames[schema].source(name))]
+        }
+
+    def _completed(self, schema: str, table: Table, now: Table) -> Table:
+        """With the partitions that it has where somebody else looks after them, and names of what the files do not name."""
+        files, renamed = self._desired[schema], self._renames[schema].of(table.name)
+        if files.partitions_elsewhere(table.name):
+            table = with_partitions_of(table, now, renamed)
+            table = self._as_told(table) if renamed else table
+        return with_live_names(table, now, files.text(table.name), self._scratch.flavour)
 
     def _as_told(self, table: Table) -> Table:
         """As the server writes it: of the columns that partitions go by it quotes those that it has to."""

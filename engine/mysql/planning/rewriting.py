@@ -22,6 +22,11 @@ def without_checks(table: Table, names: Collection[str]) -> Table:
     return _rewritten(table, checks=[check for check in table.checks if check.name not in names])
 
 
+def with_constraints(table: Table, foreign_keys: Sequence[ForeignKey], checks: Sequence[Check]) -> Table:
+    """*table* with these instead of its own."""
+    return _rewritten(table, foreign_keys=foreign_keys, checks=checks)
+
+
 def as_spelled(table: Table, parents: Mapping[str, Mapping[str, Table]]) -> Table:
     """*table* with the columns that its foreign keys refer to written as *parents* (by schema and name) write them: so does the
     server, where the parent is there before the key.

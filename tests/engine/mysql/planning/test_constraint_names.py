@@ -86,3 +86,36 @@ def test_constraints_that_are_named_after_a_table_follow_its_new_name_unless_the
         plain = here.settle(f"{P};\n-- renamed from: orders\n{child('sales', '')};")
         assert not any("named after the table" in finding.message for finding in plain.findings)
         assert ddl(plain) == ["RENAME TABLE `orders` TO `sales`"]
+
+
+UNNAMED = {
+    "the first goes": ("{b}", ["DROP"]),
+    "another comes before": ("{c}, {a}, {b}", ["ADD"]),
+    "the first becomes another": ("{c}, {b}", ["DROP", "ADD"]),
+    "one more of the same": ("{a}, {b}, {b}", ["ADD"]),
+}
+
+
+@pytest.mark.parametrize("way", UNNAMED)
+def test_a_constraint_without_a_name_that_is_live_stays_as_it_is(server: Server, way: str) -> None:
+    text = f"{P}; CREATE TABLE t (id INT PRIMARY KEY, a INT, b INT, c INT, KEY (a), KEY (b), KEY (c), {{0}});"
+    kinds = ("FOREIGN KEY ({0}) REFERENCES p (id)", "CHECK ({0} < 9)")
+
+    def all_of(rest: str) -> str:
+        return ", ".join(rest.format(**{name: kind.format(name) for name in "abc"}) for kind in kinds)
+
+    rest, expected = UNNAMED[way]
+    with ground(server) as here:
+        here.settle(text.format(all_of("{a}, {b}")))
+        plan = here.settle(text.format(all_of(rest)))
+        clauses = ", ".join(ddl(plan))
+        kind = "CONSTRAINT" if here.mariadb else "CHECK"
+        assert [clauses.count(f"DROP {word}") for word in ("FOREIGN KEY", kind)] == [
+            expected.count("DROP")
+        ] * 2
+        assert clauses.count("ADD CONSTRAINT") == 2 * expected.count("ADD")
+
+
+def test_a_name_that_the_files_tell_is_given_whatever_the_server_would_call_it(server: Server) -> None:
+    with ground(server, P, child("t", "", "")) as here:
+        here.settle(f"{P}; {child('t', 't_ibfk_2', 't_ibfk_1')};")
