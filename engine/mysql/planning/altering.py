@@ -13,7 +13,7 @@ from engine.mysql.planning.lock_sentences import Tied
 from engine.mysql.planning.order import Key, parent_of
 from engine.mysql.planning.parents import why_refused
 from engine.mysql.planning.rehearsal import Rehearsal, alter
-from engine.mysql.planning.renaming import rename_columns, with_nothing_missing
+from engine.mysql.planning.renaming import made_again, make_way, rename_columns, with_nothing_missing
 from engine.mysql.planning.scratch import Scratch, Stage
 from engine.mysql.quoting import quote_name, quote_table
 from engine.mysql.spec import Algorithm, Copy, Fingerprints, Statement
@@ -59,6 +59,15 @@ class Piece:
     rebuilds: bool = False  # rows are written anew, and with them all indexes
     copy: Copy | None = None
     after: Fingerprints = ()  # of an online copy, which has no statements
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Way:
+    """How to get from one table to another."""
+
+    apart: bool = False  # one kind of thing after the other
+    whole_partitions: bool = False  # they are all taken away, and made again at the end
+    cleared: bool = False  # so is what uses computed columns that are made again
 
 
 class Altering:
@@ -158,10 +167,13 @@ class Altering:
         """ALTERs that lead from *start* to *wanted*: in one if the server takes it, else one kind of thing after the other."""
         refusals: list[ServerRefused] = []
         reached = start
-        for apart, whole in ((False, False), (True, False), (True, True)):
+        ways = [_Way(), _Way(apart=True), _Way(apart=True, whole_partitions=True)]
+        if made_again(start, wanted):
+            ways.append(_Way(cleared=True))
+        for way in ways:
             self._tables.again(before)
             try:
-                alters, reached = self._tried(start, wanted, columns, apart=apart, whole=whole)
+                alters, reached = self._tried(start, wanted, columns, way)
             except ServerRefused as refused:
                 refusals.append(refused)
                 continue
@@ -186,16 +198,22 @@ class Altering:
         raise Refused(_unequal(wanted, reached))
 
     def _tried(
-        self, start: Table, wanted: Table, columns: Mapping[str, str], *, apart: bool, whole: bool
+        self, start: Table, wanted: Table, columns: Mapping[str, str], way: _Way
     ) -> tuple[Alters, Table]:
         key = (wanted.schema, wanted.name)
         before = self._tables.snapshot([key])
         alters = renaming = rename_columns(self._tables, start, wanted, columns, self._flavour)
+        cleared: Alters = []
+        if way.cleared:
+            now = self._tables.table(key)
+            assert now is not None
+            cleared = make_way(self._tables, now, wanted, self._flavour)
+            alters = [*alters, *cleared]
         for _ in range(_ROUNDS):
             now = self._tables.table(key)
             assert now is not None
-            parts = parts_between(now, wanted, self._flavour, whole_partitions=whole)
-            steps = parts.apart() if apart else parts.together()
+            parts = parts_between(now, wanted, self._flavour, whole_partitions=way.whole_partitions)
+            steps = parts.apart() if way.apart else parts.together()
             for step in steps:
                 self._tables.alter(key, step)
             alters = [*alters, *steps]
@@ -203,8 +221,9 @@ class Altering:
                 break
         reached = self._tables.table(key)
         assert reached is not None
-        if len(renaming) == 2 and reached.text == wanted.text:
-            alters = with_nothing_missing(self._tables, alters, wanted, columns, before)
+        at_once = 3 if len(renaming) == 2 else 2 if len(cleared) == 1 and not renaming else 0
+        if at_once and reached.text == wanted.text:
+            alters = with_nothing_missing(self._tables, alters, at_once, wanted, columns, before)
         return alters, reached
 
     # -- choosing ------------------------------------------------------------------------------------------------

@@ -1,4 +1,5 @@
-"""The ALTERs that give columns other names: at once where the server takes it, else what uses them makes way.
+"""The ALTERs that give columns other names: at once where the server takes it, else what uses them makes way; as it does for
+computed columns that are dropped and made again.
 
 Which of them work, the stage tells. What makes way is missing afterwards; the ALTERs to the desired table make it again.
 """
@@ -7,6 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from engine.mysql.flavour import Flavour
 from engine.mysql.planning.alters import Alters, check_drop
+from engine.mysql.planning.columns import remade
 from engine.mysql.planning.mentions import computed_from, definition_of, goes_by, mentions
 from engine.mysql.planning.order import Key
 from engine.mysql.planning.partitions import drops_before_all_go
@@ -48,18 +50,38 @@ def rename_columns(
     raise refusals[-1]
 
 
+def made_again(start: Table, wanted: Table) -> set[str]:
+    """The columns that are computed before and after, and that the server can only drop and add; in lower case."""
+    return {
+        column.name.lower()
+        for column in start.columns
+        if column.generated and (after := wanted.column(column.name)) and remade(column, after)
+    }
+
+
+def make_way(tables: Rehearsal, start: Table, wanted: Table, flavour: Flavour) -> Alters:
+    """The ALTERs that take away what uses the columns that are made again, run on the stage. ServerRefused."""
+    names = made_again(start, wanted)
+    computed = computed_from(start, names)
+    steps = _making_way(start, names | computed, computed, flavour)
+    for step in steps:
+        tables.alter((wanted.schema, wanted.name), step)
+    return steps
+
+
 def with_nothing_missing(
     tables: Rehearsal,
     alters: Alters,
+    many: int,
     wanted: Table,
     columns: Mapping[str, str],
     before: Mapping[Key, Table | None],
 ) -> Alters:
-    """*alters*, of which the first makes way and the second renames, with the first three in one where the server takes it: then
-    what makes way is missing at no time. *before*: the tables as they are before.
+    """*alters*, of which the first makes way (and the second renames), with the first *many* in one where the server takes it:
+    then what makes way is missing at no time. *before*: the tables as they are before.
     """
     key = (wanted.schema, wanted.name)
-    joined = _joined(alters, [(old, new) for new, old in columns.items()])
+    joined = _joined(alters, many, [(old, new) for new, old in columns.items()])
     tables.again(before)
     try:
         for step in joined:
@@ -85,16 +107,16 @@ def _ways(now: Table, wanted: Table, due: Names, flavour: Flavour) -> Iterator[A
         yield [*drops, ["REMOVE PARTITIONING"], *steps, _renames(left)]
 
 
-def _joined(alters: Alters, names: Names) -> Alters:
-    """What gets another name and another type in the first three, in the one clause for both."""
-    first = [part for parts in alters[:3] for part in parts]
+def _joined(alters: Alters, many: int, names: Names) -> Alters:
+    """What gets another name and another type in the first *many*, in the one clause for both."""
+    first = [part for parts in alters[:many] for part in parts]
     for old, new in names:
         rename, modify = _renames([(old, new)])[0], f"MODIFY COLUMN {quote_name(new)} "
         if rename in first and any(part.startswith(modify) for part in first):
             first.remove(rename)
             change = f"CHANGE COLUMN {quote_name(old)} {quote_name(new)} "
             first = [part.replace(modify, change, 1) if part.startswith(modify) else part for part in first]
-    return [first, *alters[3:]]
+    return [first, *alters[many:]]
 
 
 def _renames(due: Names) -> list[str]:

@@ -334,3 +334,22 @@ def test_of_a_foreign_key_that_does_not_fit_it_is_told_what_does_not(server: Ser
     for said in (str(read.value), str(altered.value), str(created.value)):
         assert [part for part in ["ft", *told] if part not in said] == []
         assert "in a plan before" not in said
+
+
+USES = {
+    "a CHECK": "CONSTRAINT c CHECK (g <> 5)",
+    "an index": "KEY k (g, n)",
+    "what is computed from it": "h INT AS (g + 1) STORED, KEY k (h), CONSTRAINT c CHECK (h <> 5)",
+    "an index of an expression": "KEY k ((ABS(g)))",
+}
+
+
+@pytest.mark.parametrize("use", USES)
+def test_what_uses_a_computed_column_makes_way_while_it_is_made_again(server: Server, use: str) -> None:
+    if server.flavour == "mariadb" and "expression" in use:
+        pytest.skip("MariaDB has no such index")
+    text = "CREATE TABLE t (id INT PRIMARY KEY, n INT, g INT AS (n + 1) {0}, " + USES[use] + ")"
+    with ground(server, text.format("STORED"), "INSERT INTO t (id, n) VALUES (1, 7)") as here:
+        here.settle(text.format("VIRTUAL"))
+        here.settle(text.format("STORED"))
+        assert here.link.rows("SELECT g FROM t") == [(8,)]
