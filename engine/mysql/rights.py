@@ -16,7 +16,8 @@ SCRATCH = ("SELECT", "INSERT", "CREATE", "DROP", "ALTER", "INDEX", "REFERENCES")
 """What plans need on scratch schemas."""
 EVERYTHING = "ALL PRIVILEGES"
 
-_GRANT = re.compile(r"GRANT (.+?) ON (?:TABLE )?(\*|`(?:[^`]|``)+`)\.(\*|`(?:[^`]|``)+`) TO ", re.DOTALL)
+_WHERE = r"""(\*|`(?:[^`]|``)+`|"(?:[^"]|"")+")"""  # a server with ANSI_QUOTES tells names in "
+_GRANT = re.compile(rf"GRANT (.+?) ON (?:TABLE )?{_WHERE}\.{_WHERE} TO ", re.DOTALL)
 _SAME = {"BINLOG MONITOR": "REPLICATION CLIENT", "REPLICATION REPLICA": "REPLICATION SLAVE"}
 
 
@@ -62,8 +63,12 @@ def _granted(text: str) -> tuple[str, frozenset[str]]:
     if found is None or found[3] != "*":
         return "", frozenset()  # a role, a proxy, a single table
     names = (name.strip().upper() for name in re.sub(r"\([^)]*\)", "", found[1]).split(","))
-    pattern = found[2] if found[2] == "*" else found[2][1:-1].replace("``", "`")
-    return pattern, frozenset(_SAME.get(name, name) for name in names)
+    return _unquoted(found[2]), frozenset(_SAME.get(name, name) for name in names)
+
+
+def _unquoted(where: str) -> str:
+    mark = where[0]
+    return where if mark == "*" else where[1:-1].replace(mark * 2, mark)
 
 
 def _matches(pattern: str, schema: str) -> bool:

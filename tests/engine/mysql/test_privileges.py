@@ -141,6 +141,16 @@ def test_the_examination_names_the_grant_that_is_missing(account: Account, privi
     assert any(f"GRANT {privilege} ON" in remedy and account.name in remedy for remedy in remedies)
 
 
+def test_the_examination_understands_a_server_that_quotes_names_as_the_standard_does(
+    account: Account, request: pytest.FixtureRequest
+) -> None:
+    account.grant()
+    (mode,) = account.shop.rows("SELECT @@GLOBAL.sql_mode")[0]
+    request.addfinalizer(lambda: account.shop.run(f"SET GLOBAL sql_mode = '{mode}'"))
+    account.shop.run(f"SET GLOBAL sql_mode = '{mode},ANSI_QUOTES'")
+    assert [seen for seen in account.engine().examine() if seen.verdict is Verdict.BAD] == []
+
+
 def test_the_examination_of_a_whole_server_looks_at_the_schemas_that_can_be_seen(account: Account) -> None:
     other = account.shop.server.fresh_database()
     account.grant()
