@@ -6,12 +6,17 @@ from dataclasses import dataclass
 
 from engine.mysql.flavour import Flavour
 from engine.mysql.link import Link
+from engine.mysql.quoting import quote_name
 from engine.mysql.trouble import ServerRefused
 
 ON_TABLES = (
     "SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "ALTER", "INDEX", "REFERENCES", "TRIGGER", "LOCK TABLES",
 )  # fmt: skip
 """What a change may need on the schema it is made in."""
+OWN = ("SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "DROP")
+"""What it takes to have tables of our own there, and to be rid of them."""
+COPY = (*OWN, "ALTER", "LOCK TABLES")
+"""What an online copy needs to its end."""
 SCRATCH = ("SELECT", "INSERT", "CREATE", "DROP", "ALTER", "INDEX", "REFERENCES")
 """What plans need on scratch schemas."""
 EVERYTHING = "ALL PRIVILEGES"
@@ -37,6 +42,11 @@ class Rights:
         if EVERYTHING in held:
             return ()
         return tuple(one for one in wanted if one not in held)
+
+    def grant(self, wanted: Iterable[str], schema: str) -> str:
+        """The statement that gives what is missing of *wanted* on the schema; empty: nothing is."""
+        missing = self.missing(wanted, schema)
+        return f"GRANT {', '.join(missing)} ON {quote_name(schema)}.* TO {self.user}" if missing else ""
 
 
 def rights_of(link: Link, flavour: Flavour) -> Rights:

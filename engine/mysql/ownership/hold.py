@@ -18,6 +18,7 @@ from engine.mysql.ownership.guests import Guests
 from engine.mysql.ownership.locks import NamedLocks, mark
 from engine.mysql.ownership.records import NO_SUCH_TABLE, Gone, Recorded, Records
 from engine.mysql.ownership.server_lock import server_lock
+from engine.mysql.rights import OWN, rights_of
 from engine.mysql.silence import IN_TRANSACTION, ROW_SECONDS, ended_when_silent
 from engine.mysql.trouble import ServerRefused, Trouble, Waited
 
@@ -46,7 +47,7 @@ class Hold:
         self._tokens: dict[int, str] = {}  # by the connection's id
         self._settings = dict(settings or {})
         self._records = Records(address, job, self.home)
-        schemas = schemas_of(address, job)
+        schemas = self._schemas = schemas_of(address, job)
         self.link = Link(address, settings=settings, schema=self.home)
         try:
             self.flavour: Flavour = flavour_of(self.link)
@@ -71,6 +72,7 @@ class Hold:
         try:
             self.job.still_ours()
             self._guests.look(self.link)
+            self._check_rights()
             self._take()
         except EngineError:
             self._strike_off()
@@ -79,6 +81,12 @@ class Hold:
             self._strike_off()
             self._vacate()
             raise
+
+    def _check_rights(self) -> None:
+        """Refused when we could make our own tables but not work with them, or not remove them again."""
+        rights = rights_of(self.link, self.flavour)
+        if grants := [grant for schema in self._schemas if (grant := rights.grant(OWN, schema))]:
+            raise Refused(f"{self.address}: this user has too few rights for a change: {'; '.join(grants)}")
 
     def _take(self) -> None:
         token = self._tokens[self.link.id]

@@ -20,6 +20,7 @@ from engine.mysql.planning.desired import Desired, Kept, load_desired
 from engine.mysql.planning.drafting import Drafting
 from engine.mysql.planning.drafts import Draft
 from engine.mysql.planning.files import Group, parse_groups
+from engine.mysql.planning.hindrances import hindrances
 from engine.mysql.planning.lint import gone_and_new, judge
 from engine.mysql.planning.linters.case import Case
 from engine.mysql.planning.naming import Naming
@@ -36,6 +37,7 @@ from engine.mysql.planning.targets import Live, children_elsewhere, read_live, s
 from engine.mysql.planning.unnamed import with_live_names
 from engine.mysql.planning.untold import refuse_untold
 from engine.mysql.planning.way_back import files_back
+from engine.mysql.rights import rights_of
 from engine.mysql.sizes import size_of
 from engine.mysql.tables import Table
 from engine.mysql.trouble import LOG_BY_ROW, ServerRefused
@@ -235,9 +237,11 @@ class _Planning:
     def _findings(self, drafts: Sequence[Draft]) -> dict[str, list[Finding]]:
         """By schema: two may have tables of one name."""
         asking = Asking(link=self._link, flavour=self._scratch.flavour)
+        rights = rights_of(self._link, self._scratch.flavour)
         return {
-            schema: list(self._findings_in(schema, [d for d in drafts if d.step.schema == schema], asking))
+            schema: [*self._findings_in(schema, mine, asking), *hindrances(rights, mine)]
             for schema in self._live
+            for mine in ([draft for draft in drafts if draft.step.schema == schema],)
         }
 
     def _findings_in(self, schema: str, drafts: Sequence[Draft], asking: Asking) -> Iterator[Finding]:

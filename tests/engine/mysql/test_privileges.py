@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.base import Job, Signal, Target, Verdict
-from engine.errors import EngineError, Refused
+from engine.errors import Refused
 from engine.mysql.engine import MysqlEngine
 from tests.engine.driving import Caller, drive
 from tests.engine.mysql.changing.plans import Shop
@@ -190,9 +190,30 @@ def test_an_account_that_can_capture_changes_in_no_way_is_told_both(account: Acc
     assert account.shop.left_behind() == []
 
 
-def test_a_target_that_may_not_be_changed_says_what_to_grant(account: Account) -> None:
-    account.shop.run(f"GRANT SELECT ON `{account.shop.database}`.* TO {account.name}@'127.0.0.1'")
-    with pytest.raises(EngineError, match=r"CREATE command denied.*GRANT CREATE ON"):
+@pytest.mark.parametrize("missing", ["LOCK TABLES", "DROP"])
+def test_a_copy_that_could_not_be_brought_to_its_end_is_refused_before_its_first_row(
+    account: Account, missing: str
+) -> None:
+    many = ", ".join(f"({n}, 1)" for n in range(21_000))
+    account.shop.run(f"INSERT INTO orders VALUES {many}", "ANALYZE TABLE orders")
+    account.grant()
+    engine = account.engine()
+    plan = engine.plan({"shop": {"orders.sql": f"{WIDE};\n"}})
+    assert plan.blocked == ()
+    account.shop.run(f"REVOKE {missing} ON `{account.shop.database}`.* FROM {account.name}@'127.0.0.1'")
+    grant = f"GRANT {missing} ON `{account.shop.database}`.* TO '{account.name}'@'127.0.0.1'"
+    (blocked,) = engine.plan({"shop": {"orders.sql": f"{WIDE};\n"}}).blocked
+    assert grant in blocked
+    with pytest.raises(Refused, match=re.escape(grant)):  # noqa: SIM117
+        with engine.open(Job(apply_uid="apply_a", fence=1, owner="test", namespaces=("shop",))) as session:
+            drive(session, plan.changes[0], Caller())
+    assert account.shop.left_behind() == []
+
+
+@pytest.mark.parametrize("missing", ["CREATE", "INSERT"])
+def test_a_target_that_may_not_be_changed_says_what_to_grant(account: Account, missing: str) -> None:
+    account.grant(missing)
+    with pytest.raises(Refused, match=rf"GRANT {missing} ON `{account.shop.database}`\.\* TO"):
         account.engine().open(Job(apply_uid="apply_a", fence=1, owner="test"))
     assert account.shop.left_behind() == []
 
