@@ -170,6 +170,8 @@ class Job:
     handover: Handover | None = None  # given to engines that take the whole plan elsewhere
     still_ours: Callable[[], object] = bool
     """Raises when the claim could be another's by now (OW-3): asked while whoever came after us could not act."""
+    is_over: Callable[[str], bool] = lambda _apply_uid: False
+    """Whether the apply of that uid is known to have ended, whatever signs of life it left on the target. Never raises."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

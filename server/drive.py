@@ -22,7 +22,7 @@ from server.options import ApplyOptions
 from server.secrets import SecretError
 from server.targets import UnknownTarget
 from server.texts import clean
-from storage.errors import LeaseLost, NotFound, Refused
+from storage.errors import LeaseLost, NotFound, Refused, StoreError
 from storage.records import Apply, Claim, ControlRequest, Plan, Task, TaskMove
 from storage.states import TERMINAL, State
 
@@ -139,6 +139,7 @@ class Drive:
             namespaces=tuple(sorted({change.namespace for change in self._changes.values()})),
             handover=self._handover(apply, plan) if self._whole else None,
             still_ours=self._lease.check,
+            is_over=self._is_over,
         )
         with engine.open(job) as session:
             if self._control.signal is Signal.CANCEL:
@@ -154,6 +155,13 @@ class Drive:
             if signal is Signal.CANCEL:
                 return self._cancel(session)
         return outcome or self._obey(signal)
+
+    def _is_over(self, apply_uid: str) -> bool:
+        """Of our store, and ended. What the store does not know, or cannot tell now, may be at work."""
+        try:
+            return self._store.apply(apply_uid).state in TERMINAL
+        except StoreError:
+            return False
 
     def _begin(self, engine: Engine) -> None:
         """Note, before it can be true, that there may be something of ours on the target: from now on a cancel cleans up.

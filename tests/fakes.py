@@ -27,6 +27,7 @@ class FakeTarget:
         self.done: list[tuple[str, str]] = []
         self.told: list[str] = []
         self.fences: dict[str, int] = {}
+        self.jobs: list[Job] = []
         self.lock = threading.Lock()
         self.rows = 5
         self.volumes: list[int] = []
@@ -75,6 +76,7 @@ class FakeEngine(Engine):
             if self.target.fences.get(job.apply_uid, 0) > job.fence:
                 raise Fenced(f"fence {job.fence} is older than {self.target.fences[job.apply_uid]}")
             self.target.fences[job.apply_uid] = job.fence
+            self.target.jobs.append(job)
         return FakeSession(self.target, job)
 
 

@@ -57,6 +57,20 @@ def test_a_plan_without_changes_completes_at_once(rig: Rig) -> None:
     assert rig.target.told == []
 
 
+def test_the_engine_is_told_which_applies_of_our_store_are_over(rig: Rig) -> None:
+    over = rig.enqueue("customers")
+    rig.drive()
+    ours = rig.enqueue("orders")
+    told: list[bool] = []
+
+    def ask(_control: Control) -> None:
+        told.extend(map(rig.target.jobs[-1].is_over, (over.apply_uid, ours.apply_uid, "apply-of-others")))
+
+    rig.target.on["prepare orders"] = ask
+    rig.drive()
+    assert told == [True, False, False]
+
+
 def test_rc_1_completed_tasks_are_never_run_again(rig: Rig) -> None:
     apply = rig.enqueue("customers", "orders")
     fails_once(rig, "prepare orders", TargetUnavailable("gone for a moment"))

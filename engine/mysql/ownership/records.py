@@ -154,7 +154,7 @@ class Records:
             """,
             apply_uid,
         )
-        if silent is not None and silent < HELD_SECONDS:
+        if silent is not None and silent < HELD_SECONDS and not self._job.is_over(apply_uid):
             raise TargetHeld(
                 f"{self._address}: the apply {apply_uid} ({owner}) is changing this database (last sign of life "
                 f"{max(float(silent), 0.0):.0f} s ago); wait for it or cancel it"

@@ -116,7 +116,7 @@ class Hold:
                 raise Fenced(
                     f"{self.where}: fence {self.job.fence} is older than {fence}, with which {owner} took over"
                 )
-        elif silent < HELD_SECONDS:
+        elif silent < HELD_SECONDS and not self.job.is_over(apply_uid):
             raise TargetHeld(
                 f"{self.where}: the apply {apply_uid} ({owner}) is changing this database (last sign of life "
                 f"{max(silent, 0.0):.0f} s ago); wait for it or cancel it"

@@ -334,6 +334,17 @@ def test_another_apply_is_kept_out_while_the_first_shows_life(tmp_path: Path) ->
         plans.open_session(path, apply_uid="apply_b")
 
 
+def test_an_apply_that_is_known_to_be_over_is_not_waited_for(tmp_path: Path) -> None:
+    """It was given up while its helpers were there: nobody can cancel it any more."""
+    path = _shop(tmp_path)
+    with plans.open_session(path) as first:
+        job = Job(
+            apply_uid="apply_b", fence=1, owner="host:1:test:worker-1", is_over=lambda uid: uid == "apply_a"
+        )
+        with SqliteSession(plans.target(path), job), pytest.raises(Fenced):
+            first.prepare([_changes(path)["online"]], plans.Caller())
+
+
 @pytest.mark.parametrize("moment", ["copying", "prepared", "live"])
 def test_an_apply_that_died_is_dispossessed_and_cleaned_up_after(tmp_path: Path, moment: str) -> None:
     """Another store's apply takes over after a minute of silence; the dead one may come back and writes nothing."""

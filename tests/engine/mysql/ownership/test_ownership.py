@@ -146,6 +146,22 @@ def test_another_apply_is_told_who_is_here_and_may_come_once_nobody_shows_life(
     assert other.release()
 
 
+def test_an_apply_that_is_known_to_be_over_is_not_waited_for(
+    server: Server, database: str, hold: Callable[..., Hold]
+) -> None:
+    """It was given up while its helpers were there: nobody can cancel it any more."""
+    first = hold(7)
+    first.take()
+    other = Hold(
+        address_of(server, database),
+        Job(apply_uid="apply_b", fence=1, owner="host:1:test:1", is_over=lambda uid: uid == "apply_a"),
+    )
+    other.take()
+    with pytest.raises(Lost):
+        first.beat(first.link)
+    assert other.release()
+
+
 def test_an_owner_that_was_struck_off_learns_it_from_its_beat(hold: Callable[..., Hold]) -> None:
     first = hold(1)
     first.take()
