@@ -9,7 +9,7 @@ from engine.mysql.hiding import hiding
 from engine.mysql.lag import Finding, Replicas
 from engine.mysql.link import Link
 from engine.mysql.quoting import quote_name
-from engine.mysql.rights import ON_TABLES, SCRATCH, Rights, rights_of
+from engine.mysql.rights import ON_TABLES, SCRATCH, SEEN, Rights, rights_of
 from engine.mysql.spec import OWN_PREFIX
 from engine.mysql.trouble import ServerRefused
 
@@ -45,14 +45,17 @@ def examine_server(address: Address, link: Link, flavour: Flavour) -> Iterator[O
 def _tables(address: Address, link: Link, rights: Rights) -> Observation:
     """Of a target without a database of its own, in every schema that can be seen: any may be one of its namespaces."""
     seen = [address.database] if address.database else [str(name) for (name,) in link.rows(_SCHEMAS)]
-    schemas = {f"{quote_name(name)}.*": rights.missing(ON_TABLES, name) for name in seen if _foreign(name)}
+    wanted = (*ON_TABLES, *SEEN)
+    schemas = {f"{quote_name(name)}.*": rights.missing(wanted, name) for name in seen if _foreign(name)}
     if not schemas:
-        schemas["*.*"] = rights.missing(ON_TABLES)
+        schemas["*.*"] = rights.missing(wanted)
     lacking = {where: missing for where, missing in schemas.items() if missing}
     if not lacking:
         return _good("privileges", f"all that changes of tables need on {', '.join(schemas)}")
     return Observation(
-        verdict=Verdict.DOUBTFUL if len(lacking) < len(schemas) else Verdict.BAD,
+        verdict=Verdict.BAD
+        if all(set(missing) - set(SEEN) for missing in schemas.values())
+        else Verdict.DOUBTFUL,
         subject="privileges",
         text="; ".join(f"missing on {where}: {', '.join(missing)}" for where, missing in lacking.items()),
         remedy="; ".join(

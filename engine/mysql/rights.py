@@ -13,6 +13,8 @@ ON_TABLES = (
     "SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "ALTER", "INDEX", "REFERENCES", "TRIGGER", "LOCK TABLES",
 )  # fmt: skip
 """What a change may need on the schema it is made in."""
+SEEN = ("SHOW VIEW",)
+"""What it takes to see what a change would break."""
 OWN = ("SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "DROP")
 """What it takes to have tables of our own there, and to be rid of them."""
 COPY = (*OWN, "ALTER", "LOCK TABLES")

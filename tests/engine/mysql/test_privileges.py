@@ -134,7 +134,7 @@ def test_a_small_table_is_changed_without_the_right_to_lock_it(
         assert drive(session, change, Caller()) is Signal.GO
 
 
-@pytest.mark.parametrize("privilege", ["ALTER", "LOCK TABLES", "REPLICATION SLAVE", "PROCESS"])
+@pytest.mark.parametrize("privilege", ["ALTER", "LOCK TABLES", "SHOW VIEW", "REPLICATION SLAVE", "PROCESS"])
 def test_the_examination_names_the_grant_that_is_missing(account: Account, privilege: str) -> None:
     account.grant(privilege)
     remedies = [seen.remedy for seen in account.engine().examine() if seen.verdict is not Verdict.GOOD]
@@ -188,6 +188,20 @@ def test_an_account_that_can_capture_changes_in_no_way_is_told_both(account: Acc
     ):
         drive(session, plan.changes[0], Caller())
     assert account.shop.left_behind() == []
+
+
+@pytest.mark.parametrize("left_out", [(), ("SHOW VIEW",)])
+def test_a_view_that_this_user_may_not_look_into_is_told_of_all_the_same(
+    account: Account, left_out: tuple[str, ...]
+) -> None:
+    account.shop.run("CREATE VIEW totals AS SELECT SUM(quantity) FROM orders")
+    account.grant(*left_out)
+    plan = account.engine().plan(
+        {"shop": {"orders.sql": "CREATE TABLE orders (id INT NOT NULL PRIMARY KEY);"}}
+    )
+    (said,) = [finding.message for finding in plan.findings if finding.linter == "broken"]
+    assert ("not looked into" in said and "GRANT SHOW VIEW" in said) == bool(left_out)
+    assert "view totals" in said
 
 
 @pytest.mark.parametrize("missing", ["LOCK TABLES", "DROP"])

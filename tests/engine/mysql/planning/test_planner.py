@@ -468,13 +468,15 @@ def test_a_table_whose_file_is_elsewhere_stays_there(mariadb: Server, tmp_path: 
             here.plan(wanted)
 
 
-def test_views_and_triggers_that_would_break_are_named(server: Server) -> None:
+def test_views_routines_events_and_triggers_that_would_break_are_named(server: Server) -> None:
     with ground(
         server, "CREATE TABLE t (a INT, b INT, c INT)", "CREATE TABLE u (x INT)", "CREATE TABLE w (y INT)"
     ) as here:
         here.run(
             "CREATE VIEW uses_b AS SELECT a, b FROM t", "CREATE VIEW uses_a AS SELECT a FROM t",
             "CREATE VIEW on_u AS SELECT x FROM u",
+            "CREATE PROCEDURE sums() SELECT SUM(b) FROM t", "CREATE PROCEDURE counts() SELECT COUNT(*) FROM t",
+            "CREATE EVENT nightly ON SCHEDULE EVERY 1 DAY DO DELETE FROM u",
             "CREATE TRIGGER tb BEFORE INSERT ON t FOR EACH ROW SET NEW.b = 1",
             "CREATE TRIGGER tc BEFORE UPDATE ON t FOR EACH ROW SET NEW.c = 1",
             "CREATE TRIGGER tw BEFORE INSERT ON w FOR EACH ROW SET NEW.y = 1",
@@ -482,6 +484,8 @@ def test_views_and_triggers_that_would_break_are_named(server: Server) -> None:
         plan = here.plan("CREATE TABLE t (a INT, c INT)")
     said = sorted(finding.message.split(":")[0] for finding in plan.findings if finding.linter == "broken")
     assert said == [
+        "event nightly uses table u, which will not be there by that name",
+        "procedure sums seems to use column b of t, which will not be there by that name",
         "trigger tb seems to use column b of t, which will not be there by that name",
         "trigger tw goes with table w",
         "view on_u uses table u, which will not be there by that name",
