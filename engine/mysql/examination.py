@@ -9,7 +9,7 @@ from engine.mysql.hiding import hiding
 from engine.mysql.lag import Finding, Replicas
 from engine.mysql.link import Link
 from engine.mysql.quoting import quote_name
-from engine.mysql.rights import ON_TABLES, SCRATCH, SEEN, Rights, rights_of
+from engine.mysql.rights import ON_TABLES, SEEN, Rights, rights_of
 from engine.mysql.spec import OWN_PREFIX
 from engine.mysql.trouble import ServerRefused
 
@@ -69,15 +69,14 @@ def _foreign(schema: str) -> bool:
 
 
 def _scratch(rights: Rights) -> Observation:
-    name = f"{OWN_PREFIX}scratch"
-    missing = rights.missing(SCRATCH, name)
+    missing = rights.missing_for_plans()
     if not missing:
         return _good("scratch schemas", "plans can be tried out on this server")
     return Observation(
         verdict=Verdict.BAD,
         subject="scratch schemas",
         text=f"plans are tried out in schemas of our own, {OWN_PREFIX}…; missing there: {', '.join(missing)}",
-        remedy=f"GRANT {', '.join(missing)} ON `{OWN_PREFIX.replace('_', chr(92) + '_')}%`.* TO {rights.user}",
+        remedy=rights.remedy_for_plans(),
     )
 
 

@@ -1,12 +1,13 @@
 """What the account may do on a server: read from its grants, active roles included."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from engine.mysql.flavour import Flavour
 from engine.mysql.link import Link
 from engine.mysql.quoting import quote_name
+from engine.mysql.spec import OWN_PREFIX
 from engine.mysql.trouble import ServerRefused
 
 ON_TABLES = (
@@ -21,26 +22,39 @@ COPY = (*OWN, "ALTER", "LOCK TABLES")
 """What an online copy needs to its end."""
 SCRATCH = ("SELECT", "INSERT", "CREATE", "DROP", "ALTER", "INDEX", "REFERENCES")
 """What plans need on scratch schemas."""
+SCRATCH_SCHEMAS = f"{OWN_PREFIX}%".replace("_", r"\_")
+"""As a GRANT names them."""
 EVERYTHING = "ALL PRIVILEGES"
 
 _WHERE = r"""(\*|`(?:[^`]|``)+`|"(?:[^"]|"")+")"""  # a server with ANSI_QUOTES tells names in "
-_GRANT = re.compile(rf"GRANT (.+?) ON (?:TABLE )?{_WHERE}\.{_WHERE} TO ", re.DOTALL)
+_GRANT = re.compile(rf"(GRANT|REVOKE) (.+?) ON (?:TABLE )?{_WHERE}\.{_WHERE} (?:TO|FROM) ", re.DOTALL)
 _SAME = {"BINLOG MONITOR": "REPLICATION CLIENT", "REPLICATION REPLICA": "REPLICATION SLAVE"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """Privileges, and the pattern of schemas that they are for; `*` is the whole server."""
+
+    pattern: str
+    privileges: frozenset[str]
+    revoked: bool = False  # a part taken out of what is granted on the whole server
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rights:
-    """Privileges by the pattern of schemas that they are for; `*` is the whole server."""
+    """What one account may do."""
 
     user: str  # 'name'@'host', as a GRANT wants it
-    granted: tuple[tuple[str, frozenset[str]], ...]
+    grants: tuple[Grant, ...]
+    literal: bool = False
+    """Names of schemas are no patterns (`partial_revokes`)."""
 
     def missing(self, wanted: Iterable[str], schema: str = "") -> tuple[str, ...]:
         """Which of *wanted* the account does not have on the schema, or, without one, on the whole server."""
-        held: set[str] = set()
-        for pattern, privileges in self.granted:
-            if pattern == "*" or (schema and _matches(pattern, schema)):
-                held |= privileges
+        held: set[str] = set().union(*(one.privileges for one in self.grants if one.pattern == "*"))
+        here = [one for one in self.grants if schema and one.pattern != "*" and self._is_for(one, schema)]
+        held = held.difference(*(one.privileges for one in here if one.revoked))
+        held = held.union(*(one.privileges for one in here if not one.revoked))
         if EVERYTHING in held:
             return ()
         return tuple(one for one in wanted if one not in held)
@@ -50,12 +64,33 @@ class Rights:
         missing = self.missing(wanted, schema)
         return f"GRANT {', '.join(missing)} ON {quote_name(schema)}.* TO {self.user}" if missing else ""
 
+    def missing_for_plans(self) -> tuple[str, ...]:
+        """Which privileges it does not have on scratch schemas."""
+        return self.missing(SCRATCH, f"{OWN_PREFIX}scratch_0")
+
+    def remedy_for_plans(self) -> str:
+        """How it gets them."""
+        missing = ", ".join(self.missing_for_plans() or SCRATCH)
+        if self.literal:
+            return (
+                "partial_revokes is ON, so that no GRANT is for all schemas of a pattern: name a workspace server for the "
+                f"target, or GRANT {missing} ON *.* TO {self.user} and REVOKE what it is not to have on the other schemas"
+            )
+        return f"GRANT {missing} ON `{SCRATCH_SCHEMAS}`.* TO {self.user}"
+
+    def _is_for(self, grant: Grant, schema: str) -> bool:
+        if self.literal or grant.revoked:
+            return grant.pattern.lower() == schema.lower()
+        return _matches(grant.pattern, schema)
+
 
 def rights_of(link: Link, flavour: Flavour) -> Rights:
     """Ask the server."""
     user, _, host = str(link.value("SELECT CURRENT_USER()")).rpartition("@")
     return Rights(
-        user=f"'{user}'@'{host}'", granted=tuple(_granted(str(row[0])) for row in _grants(link, flavour))
+        user=f"'{user}'@'{host}'",
+        grants=tuple(grant for row in _grants(link, flavour) for grant in _granted(str(row[0]))),
+        literal=not flavour.mariadb and bool(link.value("SELECT @@GLOBAL.partial_revokes")),
     )
 
 
@@ -70,12 +105,16 @@ def _grants(link: Link, flavour: Flavour) -> list[tuple[object, ...]]:
     return link.rows("SHOW GRANTS")
 
 
-def _granted(text: str) -> tuple[str, frozenset[str]]:
+def _granted(text: str) -> Iterator[Grant]:
     found = _GRANT.match(text)
-    if found is None or found[3] != "*":
-        return "", frozenset()  # a role, a proxy, a single table
-    names = (name.strip().upper() for name in re.sub(r"\([^)]*\)", "", found[1]).split(","))
-    return _unquoted(found[2]), frozenset(_SAME.get(name, name) for name in names)
+    if found is None or found[4] != "*":
+        return  # a role, a proxy, a single table
+    names = (name.strip().upper() for name in re.sub(r"\([^)]*\)", "", found[2]).split(","))
+    yield Grant(
+        pattern=_unquoted(found[3]),
+        privileges=frozenset(_SAME.get(name, name) for name in names),
+        revoked=found[1] == "REVOKE",
+    )
 
 
 def _unquoted(where: str) -> str:

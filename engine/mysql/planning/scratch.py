@@ -16,6 +16,7 @@ from engine.mysql.flavour import Flavour, flavour_of
 from engine.mysql.link import DDL_SETTINGS, Link
 from engine.mysql.planning.insistence import Insistence
 from engine.mysql.quoting import quote_name, quote_table
+from engine.mysql.rights import rights_of
 from engine.mysql.shown import unquoted
 from engine.mysql.spec import OWN_PREFIX
 from engine.mysql.tables import Table
@@ -80,7 +81,10 @@ class Scratch:
         except (ServerRefused, Trouble) as error:
             if error.code not in _FORBIDDEN:
                 raise
-            raise Refused(_missing_grant(self.link)) from error
+            remedy = rights_of(self.link, self.flavour).remedy_for_plans()
+            raise Refused(
+                f"a plan is tried out in scratch schemas, which this user may not make: {remedy}"
+            ) from error
         self._made.append(name)
         return name
 
@@ -242,13 +246,3 @@ def _has_rows(link: Link, schema: str) -> bool:
         schema,
     )
     return any(link.row(f"SELECT 1 FROM {quote_table(schema, name)} LIMIT 1") for (name,) in names)  # noqa: S608
-
-
-def _missing_grant(link: Link) -> str:
-    user = str(link.value("SELECT CURRENT_USER()"))
-    account = "@".join(f"'{part}'" for part in user.rsplit("@", 1))
-    pattern = PREFIX.replace("_", r"\_")
-    return (
-        "a plan is tried out in scratch schemas, which this user may not make: "
-        f"GRANT ALL PRIVILEGES ON `{pattern}%`.* TO {account}"
-    )

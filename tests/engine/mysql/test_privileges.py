@@ -151,6 +151,44 @@ def test_the_examination_understands_a_server_that_quotes_names_as_the_standard_
     assert [seen for seen in account.engine().examine() if seen.verdict is Verdict.BAD] == []
 
 
+def test_where_a_grant_takes_no_patterns_doctor_and_plan_say_so(
+    mysql: Server, request: pytest.FixtureRequest
+) -> None:
+    account = Account(mysql)
+    request.addfinalizer(lambda: account.shop.run(f"DROP USER {account.name}@'127.0.0.1'"))
+    account.grant()
+    request.addfinalizer(lambda: account.shop.run("SET GLOBAL partial_revokes = OFF"))
+    account.shop.run("SET GLOBAL partial_revokes = ON")
+    engine = account.engine()
+    (bad,) = [seen for seen in engine.examine() if seen.verdict is Verdict.BAD]
+    assert (bad.subject, "workspace server" in bad.remedy) == ("scratch schemas", True)
+    with pytest.raises(Refused, match=re.escape(bad.remedy)):
+        engine.plan({"shop": {"orders.sql": f"{WIDE};\n"}})
+    everywhere = "SELECT, INSERT, CREATE, DROP, ALTER, INDEX, REFERENCES, UPDATE"
+    account.shop.run(f"GRANT {everywhere} ON *.* TO {account.name}@'127.0.0.1'")
+    assert [seen for seen in engine.examine() if seen.verdict is Verdict.BAD] == []
+    assert engine.plan({"shop": {"orders.sql": f"{WIDE};\n"}}).changes
+    other = mysql.fresh_database()
+    account.shop.run(f"REVOKE UPDATE ON `{other}`.* FROM {account.name}@'127.0.0.1'")
+    (doubtful,) = [one for one in account.engine(whole_server=True).examine() if one.subject == "privileges"]
+    assert f"missing on `{other}`.*: UPDATE, DELETE" in doubtful.text
+    account.shop.run(f"GRANT UPDATE ON *.* TO {account.name}@'127.0.0.1'")
+
+
+def test_a_plan_that_may_make_no_scratch_schemas_asks_for_what_the_page_and_the_doctor_do(
+    account: Account,
+) -> None:
+    account.grant()
+    scratch = r"`\_schemabot\_%`.*"
+    wanted = "SELECT, INSERT, CREATE, DROP, ALTER, INDEX, REFERENCES"
+    account.shop.run(f"REVOKE ALL PRIVILEGES ON {scratch} FROM {account.name}@'127.0.0.1'")
+    with pytest.raises(
+        Refused, match=re.escape(f"GRANT {wanted} ON {scratch} TO '{account.name}'@'127.0.0.1'")
+    ):
+        account.engine().plan({"shop": {"orders.sql": f"{WIDE};\n"}})
+    assert f"GRANT {wanted} ON {scratch} TO 'schemabot'@'%';" in PAGE.read_text()
+
+
 def test_the_examination_of_a_whole_server_looks_at_the_schemas_that_can_be_seen(account: Account) -> None:
     other = account.shop.server.fresh_database()
     account.grant()

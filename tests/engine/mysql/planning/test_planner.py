@@ -219,7 +219,7 @@ def as_user(address: Address, name: str, password: str) -> Address:
 
 def test_a_missing_right_is_named_with_the_grant_that_gives_it(server: Server) -> None:
     with ground(server) as here:
-        right = r"ALL PRIVILEGES ON `\_schemabot\_scratch\_%`.*"
+        right = r"SELECT, INSERT, CREATE, DROP, ALTER, INDEX, REFERENCES ON `\_schemabot\_%`.*"
         with account(server, f"ALL PRIVILEGES ON {here.schema}.*") as user:
             address = as_user(here.address, *user)
             with pytest.raises(Refused) as refusal:
