@@ -44,7 +44,7 @@ class MysqlEngine(Engine):
     def examine(self) -> Sequence[Observation]:
         """Version, privileges, the binary log, what can be seen of locks, sizes. TargetUnavailable, Refused as by `ping`."""
         with Link(self._address) as link:
-            return tuple(examine_server(self._address, link, flavour_of(link)))
+            return tuple(examine_server(self._address, link, flavour_of(link), workspace=self._workspace))
 
     def pull(self) -> SchemaFiles:
         """The live schema as files: in one namespace named like the database, or, where the DSN names none, every schema."""

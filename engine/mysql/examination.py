@@ -1,10 +1,12 @@
 """What an operator should know about a target server before it is changed: version, privileges, log, locks, sizes."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from engine.base import Observation, Verdict
+from engine.errors import EngineError
 from engine.mysql.address import Address
-from engine.mysql.flavour import Flavour
+from engine.mysql.flavour import Flavour, flavour_of, same_kind
 from engine.mysql.hiding import hiding
 from engine.mysql.lag import Finding, Replicas
 from engine.mysql.link import Link
@@ -28,18 +30,51 @@ _SCHEMAS = """
 """
 
 
-def examine_server(address: Address, link: Link, flavour: Flavour) -> Iterator[Observation]:
-    """One observation for each thing looked at."""
+def examine_server(
+    address: Address, link: Link, flavour: Flavour, *, workspace: Address | None = None
+) -> Iterator[Observation]:
+    """One observation for each thing looked at. *workspace*: the server where plans are tried out, if it is another one."""
     yield _good("server", str(flavour))
     rights = rights_of(link, flavour)
+    yield _writing(link, flavour, rights)
     yield _tables(address, link, rights)
-    yield _scratch(rights)
+    yield _scratch(rights) if workspace is None else _workspace(workspace, flavour)
     yield from _log(link, rights)
     yield _locks(link, flavour, rights.user)
     yield _others(rights)
     yield _replicas(address, flavour, rights.user)
     yield _prepared(link, flavour)
     yield _largest(address, link)
+
+
+def _writing(link: Link, flavour: Flavour, rights: Rights) -> Observation:
+    names = ["read_only"] if flavour.mariadb else ["super_read_only", "read_only"]
+    locked = [name for name in names if str(link.value(f"SELECT @@GLOBAL.{name}")) not in ("0", "OFF")]
+    exempt = "READ_ONLY ADMIN" if flavour.mariadb else "CONNECTION_ADMIN"
+    passes = locked == ["read_only"] and any(not rights.missing([one]) for one in ("SUPER", exempt))
+    if not locked or passes:
+        return _good("writing", "the server takes changes")
+    return Observation(
+        verdict=Verdict.BAD,
+        subject="writing",
+        text=f"the server is read-only ({locked[0]} = ON), a replica perhaps",
+        remedy=f"have the dsn lead to the primary, or SET GLOBAL {locked[0]} = OFF",
+    )
+
+
+def _workspace(workspace: Address, target: Flavour) -> Observation:
+    """As a plan uses it."""
+    subject = "workspace"
+    try:
+        with Link(workspace, schema="") as link:
+            flavour = same_kind(flavour_of(link), target)
+            found = _scratch(rights_of(link, flavour))
+    except EngineError as error:
+        remedy = (
+            "see that the workspace server is up, of the target's kind and release, and lets this user in"
+        )
+        return Observation(verdict=Verdict.BAD, subject=subject, text=str(error), remedy=remedy)
+    return replace(found, subject=subject)
 
 
 def _tables(address: Address, link: Link, rights: Rights) -> Observation:

@@ -60,6 +60,15 @@ def flavour_of(link: Link) -> Flavour:
     return Flavour(vendor=vendor, version=version)
 
 
+def same_kind(here: Flavour, there: Flavour) -> Flavour:
+    """*here*, a workspace server's. Refused unless a target that is *there* would do the same."""
+    if (here.vendor, here.version[:2]) != (there.vendor, there.version[:2]):
+        raise Refused(
+            f"the workspace server is {here}, the target {there}: it must be of the same kind and release"
+        )
+    return here
+
+
 def identity_of(link: Link, flavour: Flavour) -> str:
     """Which of all servers this is: two that replicate from each other, or from a third one, differ."""
     return str(link.value("SELECT @@GLOBAL.server_id" if flavour.mariadb else "SELECT @@GLOBAL.server_uuid"))

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from engine.errors import Refused
 from engine.mysql.address import Address
 from engine.mysql.catalog import read_table, read_tables
-from engine.mysql.flavour import Flavour, flavour_of
+from engine.mysql.flavour import Flavour, flavour_of, same_kind
 from engine.mysql.link import DDL_SETTINGS, Link
 from engine.mysql.planning.insistence import Insistence
 from engine.mysql.quoting import quote_name, quote_table
@@ -48,7 +48,7 @@ class Scratch:
         self.link = Link(address, schema="", answer_seconds=120.0)
         self._target = target
         try:
-            self.flavour = _same_kind(self.link, target)
+            self.flavour = same_kind(flavour_of(self.link), flavour_of(target))
             self.default_engine = str(target.value("SELECT @@GLOBAL.default_storage_engine"))
             self.link.run("SET default_storage_engine = %s", self.default_engine)
             self.files_mode = _pin(self.link, self.flavour, target)
@@ -201,15 +201,6 @@ def explained(link: Link, refused: ServerRefused) -> ServerRefused:
         " ".join(text.split()).rstrip(".") for _, code, text in link.rows("SHOW WARNINGS") if code == 150
     ]
     return ServerRefused(": ".join([str(refused), *reasons]), refused.code)
-
-
-def _same_kind(link: Link, target: Link) -> Flavour:
-    here, there = flavour_of(link), flavour_of(target)
-    if (here.vendor, here.version[:2]) != (there.vendor, there.version[:2]):
-        raise Refused(
-            f"the workspace server is {here}, the target {there}: it must be of the same kind and release"
-        )
-    return here
 
 
 def _pin(link: Link, flavour: Flavour, target: Link) -> str:

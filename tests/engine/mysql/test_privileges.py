@@ -151,6 +151,20 @@ def test_the_examination_understands_a_server_that_quotes_names_as_the_standard_
     assert [seen for seen in account.engine().examine() if seen.verdict is Verdict.BAD] == []
 
 
+def test_the_examination_says_that_a_server_takes_no_writes(
+    account: Account, request: pytest.FixtureRequest
+) -> None:
+    account.grant()
+    request.addfinalizer(lambda: account.shop.run("SET GLOBAL read_only = OFF"))
+    account.shop.run("SET GLOBAL read_only = ON")
+    (bad,) = [seen for seen in account.engine().examine() if seen.verdict is Verdict.BAD]
+    assert bad.subject == "writing"
+    assert "read_only = ON" in bad.text
+    admin = "READ_ONLY ADMIN" if account.shop.server.flavour == "mariadb" else "CONNECTION_ADMIN"
+    account.shop.run(f"GRANT {admin} ON *.* TO {account.name}@'127.0.0.1'")
+    assert [seen for seen in account.engine().examine() if seen.verdict is Verdict.BAD] == []
+
+
 def test_where_a_grant_takes_no_patterns_doctor_and_plan_say_so(
     mysql: Server, request: pytest.FixtureRequest
 ) -> None:

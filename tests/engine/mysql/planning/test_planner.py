@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.base import PlanResult, Strategy, Target
+from engine.base import PlanResult, Strategy, Target, Verdict
 from engine.errors import BadFiles, Refused
 from engine.mysql.address import Address
 from engine.mysql.link import Link
@@ -21,6 +21,7 @@ from engine.registry import open_engine
 from tests.engine.mysql.planning.places import address_of
 from tests.engine.mysql.planning.rig import ddl, ground
 from tests.engine.mysql.planning.test_catalog import ODD, PARENT, WIDE, only
+from tests.servers.ports import free_port
 from tests.servers.server import Server
 
 SHOP = "CREATE TABLE users (id INT PRIMARY KEY, name VARCHAR(20)); CREATE TABLE old (a INT);"
@@ -347,6 +348,10 @@ def test_the_engine_plans_on_the_workspace_that_its_target_names(mariadb: Server
         assert [c.table for c in open_engine(replace(target, workspace=dsn)).plan(files).changes] == ["t"]
         with pytest.raises(Refused, match="workspace server is MySQL"):
             open_engine(replace(target, workspace=wrong)).plan(files)
+        gone = dsn.replace(f":{mariadb.port}/", f":{free_port()}/")
+        for workspace, verdict in (dsn, Verdict.GOOD), (wrong, Verdict.BAD), (gone, Verdict.BAD):
+            seen = open_engine(replace(target, workspace=workspace)).examine()
+            assert [one.verdict for one in seen if one.subject == "workspace"] == [verdict]
 
 
 ROWS = "INSERT INTO t (id, a) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 30000) SELECT i, i FROM n"
