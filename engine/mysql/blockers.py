@@ -97,6 +97,12 @@ def blockers(link: Link, tables: Sequence[tuple[str, str]], ours: Collection[int
     return _suspects(link, _SUSPECTS, ours)
 
 
+def lock_of_the_server(found: Blockers) -> str:
+    """What `blockers` without tables *found*, in words; empty: there is none. Where they are not sure, one is there."""
+    told = str(found) if found.sure else "the server does not tell who holds it (performance_schema, PROCESS)"
+    return f"a lock of the whole server (FLUSH TABLES WITH READ LOCK, a backup): {told}" if told else ""
+
+
 def row_blockers(link: Link, ours: Collection[int]) -> Blockers:
     """Who has had rows of whatever table locked for a second or more."""
     return _suspects(link, _OF_ROWS, ours)

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from engine.mysql.blockers import blockers
+from engine.mysql.blockers import blockers, lock_of_the_server
 from engine.mysql.link import Link
 from engine.mysql.ownership.records import Records
 
@@ -10,10 +10,4 @@ from engine.mysql.ownership.records import Records
 def server_lock(link: Link, records: Records, ours: Collection[int]) -> str:
     """Who has one, in words; empty: nobody. Where the server does not tell, a write that changes nothing shows it."""
     found = blockers(link, (), ours)
-    if found.sure:
-        told = str(found)
-    elif records.writable(link):
-        return ""
-    else:
-        told = "the server does not tell who holds it (performance_schema, PROCESS)"
-    return f"a lock of the whole server (FLUSH TABLES WITH READ LOCK, a backup): {told}" if told else ""
+    return "" if not found.sure and records.writable(link) else lock_of_the_server(found)

@@ -9,8 +9,9 @@ import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
-from engine.errors import Refused
+from engine.errors import Refused, TargetUnavailable
 from engine.mysql.address import Address
+from engine.mysql.blockers import blockers, lock_of_the_server
 from engine.mysql.catalog import read_table, read_tables
 from engine.mysql.flavour import Flavour, flavour_of, same_kind
 from engine.mysql.link import DDL_SETTINGS, Link
@@ -20,11 +21,13 @@ from engine.mysql.rights import rights_of
 from engine.mysql.shown import unquoted
 from engine.mysql.spec import OWN_PREFIX
 from engine.mysql.tables import Table
-from engine.mysql.trouble import ServerRefused, Trouble
+from engine.mysql.trouble import ServerRefused, Trouble, Waited
 
 PREFIX = f"{OWN_PREFIX}scratch_"
 _NOT_CREATED = 1005
 _FORBIDDEN = (1044, 1142, 1227, 1370)
+WAIT_SECONDS = 10
+"""For a lock of the whole server, as a backup takes one."""
 SQL_MODE = str(DDL_SETTINGS["sql_mode"])
 _QUALIFIER = re.compile(r"'(?:[^'\\]|\\.|'')*'|(`(?:[^`]|``)+`)\.(?=`)", re.DOTALL)
 _SEQUENCES = (
@@ -79,6 +82,7 @@ class Scratch:
         try:
             self.link.run(f"CREATE DATABASE {quote_name(name)} CHARACTER SET {charset} COLLATE {collation}")
         except (ServerRefused, Trouble) as error:
+            self._check_server_lock(error)
             if error.code not in _FORBIDDEN:
                 raise
             remedy = rights_of(self.link, self.flavour).remedy_for_plans()
@@ -87,6 +91,14 @@ class Scratch:
             ) from error
         self._made.append(name)
         return name
+
+    def _check_server_lock(self, error: Exception) -> None:
+        """A schema that nobody knows of has no lock to wait for but that of the server."""
+        if isinstance(error, Waited) and (who := lock_of_the_server(blockers(self.link, (), {self.link.id}))):
+            raise TargetUnavailable(
+                f"a plan is tried out in scratch schemas, and nobody can make any while there is {who}; plan again when it is "
+                "given back, or name a workspace server"
+            ) from error
 
     def make_sequences(self, real: str, place: str) -> None:
         """Have MariaDB's sequences of *real* in *place* too: defaults name them."""
@@ -207,7 +219,7 @@ def _pin(link: Link, flavour: Flavour, target: Link) -> str:
     """Set the session to what a plan must not depend on; returns the sql_mode for files, which is the target's as far as it
     decides how SQL is read.
     """
-    link.run("SET sql_mode = %s, foreign_key_checks = 0, lock_wait_timeout = 10", SQL_MODE)
+    link.run("SET sql_mode = %s, foreign_key_checks = 0, lock_wait_timeout = %s", SQL_MODE, WAIT_SECONDS)
     settings = ["explicit_defaults_for_timestamp = 1", "sql_log_bin = 0"]
     if not flavour.mariadb:
         settings += ["sql_generate_invisible_primary_key = 0"]

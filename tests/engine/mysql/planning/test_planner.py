@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from engine.base import PlanResult, Strategy, Target, Verdict
-from engine.errors import BadFiles, Refused
+from engine.errors import BadFiles, Refused, TargetUnavailable
 from engine.mysql.address import Address
 from engine.mysql.link import Link
+from engine.mysql.planning import scratch
 from engine.mysql.planning.desired import Kept
 from engine.mysql.planning.planner import plan_mysql
 from engine.mysql.planning.pull import pull_mysql
@@ -352,6 +353,21 @@ def test_the_engine_plans_on_the_workspace_that_its_target_names(mariadb: Server
         for workspace, verdict in (dsn, Verdict.GOOD), (wrong, Verdict.BAD), (gone, Verdict.BAD):
             seen = open_engine(replace(target, workspace=workspace)).examine()
             assert [one.verdict for one in seen if one.subject == "workspace"] == [verdict]
+
+
+def test_a_plan_says_who_keeps_everybody_from_writing(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scratch, "WAIT_SECONDS", 2)
+    with ground(server, "CREATE TABLE t (a INT)") as here, Link(here.address) as backup:
+        backup.run("FLUSH TABLES WITH READ LOCK")
+        told = rf"held by connection {backup.id}|the server does not tell"
+        with pytest.raises(
+            TargetUnavailable, match=rf"FLUSH TABLES WITH READ LOCK, a backup.*({told}).*plan again"
+        ):
+            here.plan("CREATE TABLE t (a INT, b INT)")
+        backup.run("UNLOCK TABLES")
+        assert here.plan("CREATE TABLE t (a INT, b INT)").changes
 
 
 ROWS = "INSERT INTO t (id, a) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 30000) SELECT i, i FROM n"
