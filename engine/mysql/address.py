@@ -5,7 +5,9 @@ configuration has, that of the Go driver: `user:password@tcp(host:port)/database
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from urllib.parse import parse_qsl, unquote
 
 from engine.errors import Refused
@@ -73,6 +75,7 @@ def _from_url(found: re.Match[str]) -> Address:
     mode = options.get("ssl_mode", "verify_ca" if "ssl_ca" in options else "preferred").lower()
     if mode not in SSL_MODES:
         raise Refused(f"ssl_mode in the dsn must be one of {', '.join(SSL_MODES)}")
+    _check_files(options, mode)
     return Address(
         host=unquote(found["host"]).strip("[]"),
         port=int(found["port"] or 3306),
@@ -84,6 +87,17 @@ def _from_url(found: re.Match[str]) -> Address:
         ssl_cert=options.get("ssl_cert"),
         ssl_key=options.get("ssl_key"),
     )
+
+
+def _check_files(options: Mapping[str, str], mode: str) -> None:
+    """Refused: a file would be looked for where nobody means it, or be left unread."""
+    for name in ("ssl_ca", "ssl_cert", "ssl_key"):
+        if name in options and not Path(options[name]).is_absolute():
+            raise Refused(f"{name} in the dsn must be a whole path, from / on, not {options[name]!r}")
+    if "ssl_ca" in options and not mode.startswith("verify"):
+        raise Refused(
+            f"with ssl_mode={mode} in the dsn nobody looks at its ssl_ca: say verify_identity or verify_ca, or leave ssl_ca out"
+        )
 
 
 def _from_go(found: re.Match[str]) -> Address:

@@ -2,7 +2,6 @@
 
 import re
 import socket
-import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
@@ -16,6 +15,7 @@ from pymysql.cursors import Cursor
 
 from engine.errors import Refused
 from engine.mysql.address import Address
+from engine.mysql.tls import tls_options
 from engine.mysql.trouble import ServerRefused, translate
 
 CONNECT_SECONDS = 5.0
@@ -95,7 +95,7 @@ class Link:
                 write_timeout=answer_seconds or ANSWER_SECONDS,
                 auth_plugin_map={} if _sure_of(address) else {"mysql_clear_password": _Discreet},
                 defer_connect=True,
-                **_tls_options(address),
+                **tls_options(address),
             )
             if address.ssl_mode == "preferred" and not (address.ssl_ca or address.ssl_cert):
                 self._connection._ssl_required = False  # type: ignore[attr-defined]
@@ -266,21 +266,3 @@ class _Discreet:
 def _sure_of(address: Address) -> bool:
     """Whether it is known who answers there."""
     return bool(address.socket) or address.ssl_mode.startswith("verify")
-
-
-def _tls_options(address: Address) -> dict[str, Any]:
-    """The driver's options. Given a context, it insists on TLS; given none, it reads all authorities each time, 40 ms."""
-    if address.ssl_mode == "disabled" or address.socket:
-        return {"ssl_disabled": True}
-    if address.ssl_mode.startswith("verify"):
-        context = ssl.create_default_context(cafile=address.ssl_ca)
-        context.check_hostname = address.ssl_mode == "verify_identity"
-        # Servers make their own certificates, and these leave out what the strict check asks for.
-        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    else:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if address.ssl_cert:
-        context.load_cert_chain(address.ssl_cert, address.ssl_key)
-    return {"ssl": context}

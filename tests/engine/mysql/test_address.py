@@ -1,11 +1,14 @@
 """The DSN of a MySQL or MariaDB target, in both forms people have it."""
 
+from pathlib import Path
+
 import pytest
 
 from engine.base import Target
-from engine.errors import Refused
+from engine.errors import Refused, TargetUnavailable
 from engine.mysql.address import parse_address
 from engine.mysql.engine import MysqlEngine
+from engine.mysql.link import Link
 
 
 @pytest.mark.parametrize(
@@ -46,6 +49,32 @@ def test_a_schema_of_the_server_s_own_is_refused(schema: str) -> None:
         MysqlEngine(
             Target(kind="mysql", database="shop", environment="test", dsn=f"mysql://u:secret@h/{schema}")
         )
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            "ssl_mode=verify_ca&ssl_ca=ca.pem",
+            "ssl_ca in the dsn must be a whole path, from / on, not 'ca.pem'",
+        ),
+        ("ssl_mode=required&ssl_ca=/ca.pem", "with ssl_mode=required in the dsn nobody looks at its ssl_ca"),
+    ],
+)
+def test_a_file_that_would_not_be_found_or_not_be_read_is_refused(options: str, said: str) -> None:
+    with pytest.raises(Refused, match=said):
+        parse_address(f"mysql://u@h/shop?{options}")
+
+
+@pytest.mark.parametrize("kind", ["missing", "no PEM"])
+@pytest.mark.parametrize("option", ["ssl_ca", "ssl_cert"])
+def test_a_file_for_tls_that_cannot_be_used_is_named(tmp_path: Path, option: str, kind: str) -> None:
+    file = tmp_path / "some.pem"
+    if kind == "no PEM":
+        file.write_text("nothing")
+    said = "cannot be read: No such file" if kind == "missing" else "in PEM"
+    with pytest.raises(TargetUnavailable, match=rf"h:3306/shop: {option} {file}.*{said}.*correct the dsn"):
+        Link(parse_address(f"mysql://u@h/shop?{option}={file}"))
 
 
 def test_the_password_is_in_no_text_made_of_an_address() -> None:
