@@ -239,7 +239,7 @@ class _Planning:
         asking = Asking(link=self._link, flavour=self._scratch.flavour)
         rights = rights_of(self._link, self._scratch.flavour)
         return {
-            schema: [*self._findings_in(schema, mine, asking), *hindrances(rights, mine)]
+            schema: [*self._findings_in(schema, mine, asking), *hindrances(self._link, rights, mine)]
             for schema in self._live
             for mine in ([draft for draft in drafts if draft.step.schema == schema],)
         }
