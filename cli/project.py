@@ -74,7 +74,8 @@ def _project(path: Path, data: dict[str, Any]) -> Project:
     if not database:
         raise WrongUsage(f"{path}: database is required", "add: database: NAME")
     if kind not in TYPES:
-        raise WrongUsage(f"{path}: type must be one of {', '.join(TYPES)}, not {kind!r}", LIKE)
+        both = '; write "mysql", which is both' if kind.lower() == "mariadb" else ""
+        raise WrongUsage(f"{path}: type must be one of {', '.join(TYPES)}, not {kind!r}{both}", LIKE)
     return Project(
         directory=path.parent,
         database=database,

@@ -440,6 +440,8 @@ def _wrong_store(url: str) -> str:
 
 def _nearest(word: str, known: tuple[str, ...] | list[str]) -> str:
     """How to go on from an unknown *word*: the nearest known one, else all of them."""
+    if word.lower() == "mariadb" and "mysql" in known:
+        return '; write "mysql", which is both'
     if near := difflib.get_close_matches(word, known, n=1):
         return f'; did you mean "{near[0]}"?'
     return f"; known: {', '.join(sorted(known))}" if known else ""

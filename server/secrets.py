@@ -13,9 +13,11 @@ SHORTEST_REMEMBERED = 6
 _known: set[str] = set()
 _known_lock = threading.Lock()
 
-# Bounded repeats: texts of strangers pass through here. `cli:me@host`, who is no secret, is left alone.
-_PASSWORD_IN_URL = re.compile(r"(://[^\s:/@]{0,200}):[^\s/]{1,200}@")
-_PASSWORD_IN_DSN = re.compile(r":\S{1,200}@(?=(?:tcp|unix)?\()")
+# Bounded repeats: texts of strangers pass through here. `cli:me@host`, who is no secret, is left alone, and so is the word
+# `password` itself: in our own texts it shows where one goes.
+_PASSWORD_IN_URL = re.compile(r"(?P<user>://[^\s:/@]{0,200}):(?P<password>[^\s/]{1,200})@")
+_PASSWORD_IN_DSN = re.compile(r"(?P<user>):(?P<password>\S{1,200})@(?=(?:tcp|unix)?\()")
+_THE_WORD = "password"
 _NAMED_VALUE = re.compile(
     r"(?i)\b(password|passwd|pwd|secret|token|api[_-]?key)=(\"[^\"]*\"|'[^']*'|[^\s,;&]+)"
 )
@@ -45,10 +47,14 @@ def redact(text: str) -> str:
         known = sorted(_known, key=len, reverse=True)
     for secret in known:
         text = text.replace(secret, HIDDEN)
-    text = _PASSWORD_IN_URL.sub(rf"\1:{HIDDEN}@", text)
-    text = _PASSWORD_IN_DSN.sub(f":{HIDDEN}@", text)
+    text = _PASSWORD_IN_URL.sub(_hidden, text)
+    text = _PASSWORD_IN_DSN.sub(_hidden, text)
     text = _BEARER.sub(rf"\1{HIDDEN}", text)
     return _NAMED_VALUE.sub(rf"\1={HIDDEN}", text)
+
+
+def _hidden(found: re.Match[str]) -> str:
+    return found[0] if found["password"] == _THE_WORD else f"{found['user']}:{HIDDEN}@"
 
 
 def _from_environment(name: str) -> str:

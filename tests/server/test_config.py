@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.mysql.address import FORMS
 from server.bodies import BadBody, decode
 from server.config import (
     Config,
@@ -130,6 +131,7 @@ def test_every_problem_is_reported_at_once_with_file_and_key(tmp_path: Path) -> 
     ("text", "problem"),
     [
         ("[server", "is not valid TOML"),
+        ('[databases.d]\ntype = "mariadb"', "not 'mariadb'; write \"mysql\", which is both"),
         ("server = 3", "server must be a table, not a whole number"),
         ("[server]\ntokens = 3", "server.tokens must be an array of tables"),
         ("[server]\ntokens = [3]", "server.tokens[1] must be a table"),
@@ -288,6 +290,7 @@ def test_fetched_secrets_and_passwords_are_blanked_in_texts(monkeypatch: pytest.
         "bob:hunter2@tcp(db:3306)/x is away",
         "dsn user=bob password=hunter2 host=db",
         "Authorization: Bearer hunter2hunter2",
+        "mysql://bob:password@hunter2@db/shop and bob:password@hunter2@tcp(db)/shop",
     ):
         shown = redact(text)
         assert "hunter2" not in shown
@@ -295,6 +298,7 @@ def test_fetched_secrets_and_passwords_are_blanked_in_texts(monkeypatch: pytest.
         assert "[hidden]" in shown
     plain = 'main/users.sql:3:5: unrecognized token: "@" at 12:30:15 by cli:me@host'
     assert redact(plain) == plain
+    assert redact(FORMS) == FORMS
 
 
 def test_texts_for_people_hold_no_control_characters_and_end() -> None:
