@@ -91,7 +91,7 @@ NOT_NOW = {
 }
 # Another password or grant heals these, and passwords are rotated: they are tried again.
 NO_ENTRY = {
-    1044: "this user may not use the database",
+    1044: "this user may not use the database, or not lock its tables: `schemabot doctor` names the GRANT",
     1045: "user or password is wrong",
     1130: "the server does not let this host in",
     1698: "user or password is wrong",
