@@ -13,11 +13,11 @@ from engine.base import Signal
 from engine.errors import DriftFound
 from engine.mysql.capturing.capture import Capture
 from engine.mysql.capturing.late import Late
+from engine.mysql.children import has_children, has_children_now
 from engine.mysql.link import Link
 from engine.mysql.names import MOMENTS, Names
 from engine.mysql.ownership.hold import Hold
 from engine.mysql.quoting import quote_name, quote_table
-from engine.mysql.shadow.children import has_children, has_children_now
 from engine.mysql.shadow.keys import Literals, lots
 from engine.mysql.shadow.shape import Shape
 from engine.mysql.shadow.witness import Witness, numbers_of, witness_of

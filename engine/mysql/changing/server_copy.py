@@ -10,9 +10,9 @@ from functools import cached_property
 from engine import faults
 from engine.errors import Refused
 from engine.mysql.blockers import Blockers, blockers
+from engine.mysql.children import children_of
 from engine.mysql.ownership.watch import Watch
 from engine.mysql.quoting import quote_table
-from engine.mysql.shadow.children import children_of
 from engine.mysql.silence import TABLE_SECONDS, ended_when_silent
 from engine.mysql.spec import Algorithm, Statement
 from engine.mysql.trouble import Lost, ServerRefused, Trouble, Waited

@@ -7,6 +7,7 @@ from functools import cached_property
 
 from engine.base import Strategy
 from engine.errors import Refused
+from engine.mysql.children import has_hidden_children
 from engine.mysql.elements import foreign_key_of
 from engine.mysql.flavour import Flavour
 from engine.mysql.link import Link
@@ -18,7 +19,6 @@ from engine.mysql.planning.sieve import Sieve
 from engine.mysql.planning.trial import Clone, Trial, Unshown
 from engine.mysql.quoting import quote_name
 from engine.mysql.replicas import followers
-from engine.mysql.shadow.children import has_hidden_children
 from engine.mysql.sizes import DIRECT_BYTES, DIRECT_ROWS, partitions_of
 from engine.mysql.spec import Algorithm
 from engine.mysql.tables import MOST_CODES, Table

@@ -9,11 +9,11 @@ from dataclasses import replace
 
 from engine.errors import DriftFound
 from engine.mysql.catalog import read_table, show_create
+from engine.mysql.children import has_children
 from engine.mysql.link import Link
 from engine.mysql.names import names_of
 from engine.mysql.ownership.hold import Hold
 from engine.mysql.quoting import quote_name
-from engine.mysql.shadow.children import has_children
 from engine.mysql.shown import create_text
 from engine.mysql.spec import Step
 from engine.mysql.tables import Check, Table
