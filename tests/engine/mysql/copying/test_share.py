@@ -45,4 +45,8 @@ def test_a_comparison_tells_how_far_it_is_and_one_that_went_on_counts_on(server:
         watcher = Watcher()
         prepare(copy, watcher)
         copy.discard(Watcher())
-    assert any(f"comparing rows, {kept:,} of 20,000" in detail for detail in watcher.details())
+    further = [
+        int(found[1].replace(",", "")) for detail in watcher.details() if (found := TOLD.search(detail))
+    ]
+    assert further
+    assert further[0] >= kept

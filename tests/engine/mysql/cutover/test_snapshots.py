@@ -40,6 +40,9 @@ class Told(Caller):
 
     def __init__(self, link: Link, times: int = 3) -> None:
         super().__init__()
+        self.rests = (
+            True  # the server's list is made anew only when nobody has asked for it for a tenth of a second
+        )
         self.heard: list[str] = []
         self._link = link
         self._times = times
