@@ -64,6 +64,15 @@ class Rights:
         missing = self.missing(wanted, schema)
         return f"GRANT {', '.join(missing)} ON {quote_name(schema)}.* TO {self.user}" if missing else ""
 
+    def too_few_to_copy(self, schema: str, table: str) -> str:
+        """Why an online copy of a table of the schema could not be brought to its end; empty: it could."""
+        grant = self.grant(COPY, schema)
+        return (
+            f"{table} is copied, for which this user has too few rights: {grant}, then plan again"
+            if grant
+            else ""
+        )
+
     def missing_for_plans(self) -> tuple[str, ...]:
         """Which privileges it does not have on scratch schemas."""
         return self.missing(SCRATCH, f"{OWN_PREFIX}scratch_0")

@@ -14,7 +14,7 @@ from engine.mysql.catalog import read_table
 from engine.mysql.copying.beginning_anew import begun_anew, found_again
 from engine.mysql.copying.index_build import missing_indexes
 from engine.mysql.copying.underway import Underway
-from engine.mysql.rights import COPY, rights_of
+from engine.mysql.rights import rights_of
 from engine.mysql.shadow import checkpoints
 from engine.mysql.shadow.checkpoints import CAPTURING, Checkpoint, Phase
 from engine.mysql.shadow.shape import Shape, shape_of
@@ -100,10 +100,8 @@ class Opening:
     def _check_rights(self) -> None:
         """Refused, before the first row, when the copy could not be brought to its end."""
         hold, schema = self._work.hold, self._work.step.schema
-        if grant := rights_of(hold.link, hold.flavour).grant(COPY, schema):
-            raise Refused(
-                f"{self._work.copy.source} is copied, for which this user has too few rights: {grant}, then plan again"
-            )
+        if why := rights_of(hold.link, hold.flavour).too_few_to_copy(schema, self._work.copy.source):
+            raise Refused(why)
 
     def _hear(self, control: Control) -> Signal:
         """Wait for the marker. What other copies have not applied yet may hold the reader back: it is applied meanwhile."""

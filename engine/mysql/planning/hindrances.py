@@ -6,7 +6,7 @@ from engine.base import Finding, Severity
 from engine.mysql.link import Link
 from engine.mysql.names import names_of
 from engine.mysql.planning.drafts import Draft
-from engine.mysql.rights import COPY, Rights
+from engine.mysql.rights import Rights
 from engine.mysql.spec import OWN_PREFIX
 
 _TABLES = """
@@ -20,8 +20,7 @@ def hindrances(link: Link, rights: Rights, drafts: Iterable[Draft]) -> Iterator[
     for draft in drafts:
         if draft.step.copy is None:
             continue
-        if grant := rights.grant(COPY, draft.step.schema):
-            why = f"{draft.name} is copied, for which this user has too few rights: {grant}, then plan again"
+        if why := rights.too_few_to_copy(draft.step.schema, draft.name):
             yield _blocked(draft, why)
         if taken := _taken(link, draft.step.schema, draft.step.copy.source):
             why = f"{draft.name} is copied, and {', '.join(taken)} is in the way of that: drop or rename it, then plan again"

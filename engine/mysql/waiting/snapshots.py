@@ -31,8 +31,7 @@ def snapshots(link: Link, ours: Collection[int]) -> Snapshots:
         return {}
     return {
         (blocker.connection, str(row[-1])): blocker
-        for row in rows
-        for blocker in blockers_of([row[:-1]])
+        for row, blocker in zip(rows, blockers_of([row[:-1] for row in rows]), strict=True)
         if blocker.connection not in ours
     }
 
