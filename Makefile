@@ -26,7 +26,7 @@ demo: $(STAMP)  ## the whole main job on 1,000,000 rows, SIGKILL included (well 
 	$(BIN)/python examples/demo.py
 
 test: $(STAMP)  ## every test, from nothing
-	$(BIN)/python -m pytest -n 3 --dist worksteal
+	$(BIN)/python -m tests.memory $(BIN)/python -m pytest -n 3 --dist worksteal
 
 MINUTES ?= 4
 STORE ?= all
