@@ -1,4 +1,4 @@
-"""Threads that work off the ranges of a walk, each with a connection of its own; they rest, shrink and grow as they are told."""
+"""Threads that work off the chunks of a walk, each with a connection of its own; they rest, shrink and grow as they are told."""
 
 import threading
 import time
@@ -6,20 +6,20 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from engine.errors import EngineError
+from engine.mysql.copying.chunker import Chunk, Chunker
 from engine.mysql.copying.pace import Rhythm
-from engine.mysql.copying.tiles import Tile, Tiles
 from engine.mysql.link import Link
 from engine.mysql.trouble import OF_LOCKS, Lost, Waited
 
 IDLE_SECONDS = 0.05
 GIVE_UP_SECONDS = 120.0
-"""So long a range may be in vain before the apply is tried again later; for rows that somebody holds it waits without an end."""
+"""So long a chunk may be in vain before the apply is tried again later; for rows that somebody holds it waits without an end."""
 PATIENT_SECONDS = 10.0
 """After so long it is tried once a second only."""
 RECONNECTS = 3
 
-Work = Callable[[Link, Tile], tuple[int, float]]
-"""Does a range; how many rows it had, and for how many seconds the server worked at them. Waited: half of it is tried next."""
+Work = Callable[[Link, Chunk], tuple[int, float]]
+"""Does a chunk; how many rows it had, and for how many seconds the server worked at them. Waited: half of it is tried next."""
 
 
 class Crew:
@@ -28,13 +28,13 @@ class Crew:
     def __init__(
         self,
         name: str,
-        tiles: Tiles,
+        chunker: Chunker,
         work: Work,
         opened: Callable[[], Link],
         closed: Callable[[Link], None],
         threads: int,
     ) -> None:
-        self._tiles = tiles
+        self._chunker = chunker
         self._work = work
         self._opened = opened
         self._closed = closed
@@ -46,14 +46,14 @@ class Crew:
             for place in range(threads)
         ]
         self.rows = 0
-        self.rhythm = Rhythm(threads=threads, chunk_seconds=tiles.pace.chunk_seconds, rest=0.0)
+        self.rhythm = Rhythm(threads=threads, chunk_seconds=chunker.pace.chunk_seconds, rest=0.0)
         self.held = False
-        """While true no new range is begun."""
+        """While true no new chunk is begun."""
         self._waiting: dict[int, float] = {}
 
     @property
     def finished(self) -> bool:
-        """Whether all ranges are done. Raises what ended a thread."""
+        """Whether all chunks are done. Raises what ended a thread."""
         over = not any(thread.is_alive() for thread in self._threads)
         self.check()  # after the look: what ended a thread is noted before it is over
         return over
@@ -65,14 +65,14 @@ class Crew:
 
     @property
     def waiting_since(self) -> float | None:
-        """Since when a range has met locks of others; None: none does."""
+        """Since when a chunk has met locks of others; None: none does."""
         with self._lock:
             return min(self._waiting.values(), default=None)
 
     def set(self, rhythm: Rhythm) -> None:
         """Work like this from now on."""
         self.rhythm = rhythm
-        self._tiles.pace.chunk_seconds = rhythm.chunk_seconds
+        self._chunker.pace.chunk_seconds = rhythm.chunk_seconds
 
     def __enter__(self) -> "Crew":
         for thread in self._threads:
@@ -95,26 +95,26 @@ class Crew:
     def _work_off(self, place: int) -> None:
         link: Link | None = None
         try:
-            while not self._stop.is_set() and not self._tiles.exhausted:
+            while not self._stop.is_set() and not self._chunker.exhausted:
                 if self.held or place >= self.rhythm.threads:
                     self._stop.wait(IDLE_SECONDS)
                     continue
                 link = link or self._opened()
                 try:
-                    tile = self._tiles.next(link)
+                    chunk = self._chunker.next(link)
                 except Lost:  # a connection that was silent for a moment may have been ended
                     link = self._instead_of(link)
-                    tile = self._tiles.next(link)
-                if tile is not None:
-                    link = self._do(link, tile)
+                    chunk = self._chunker.next(link)
+                if chunk is not None:
+                    link = self._do(link, chunk)
         finally:
             if link is not None:
                 with suppress(EngineError):
                     self._closed(link)
 
-    def _do(self, link: Link, tile: Tile) -> Link:
-        """Do *tile*, in parts where others hold its rows; the connection to go on with."""
-        parts = [tile]
+    def _do(self, link: Link, chunk: Chunk) -> Link:
+        """Do *chunk*, in parts where others hold its rows; the connection to go on with."""
+        parts = [chunk]
         began = time.monotonic()
         breaks = 0
         while parts and not self._stop.is_set():
@@ -126,8 +126,8 @@ class Crew:
                 if waited > GIVE_UP_SECONDS and error.code not in OF_LOCKS:
                     raise
                 with self._lock:
-                    self._waiting.setdefault(tile.number, began)
-                parts += reversed(self._tiles.halves(link, part))
+                    self._waiting.setdefault(chunk.number, began)
+                parts += reversed(self._chunker.halves(link, part))
                 self._stop.wait(IDLE_SECONDS if waited < PATIENT_SECONDS else 1.0)
                 continue
             except Lost:
@@ -139,17 +139,17 @@ class Crew:
                 continue
             self._note(part, rows, seconds)
         with self._lock:
-            self._waiting.pop(tile.number, None)
+            self._waiting.pop(chunk.number, None)
         if not parts:
-            self._tiles.done(tile)
+            self._chunker.done(chunk)
         return link
 
     def _instead_of(self, link: Link) -> Link:
         link.hang_up()
         return self._opened()
 
-    def _note(self, part: Tile, rows: int, seconds: float) -> None:
-        self._tiles.note(part, rows, seconds)
+    def _note(self, part: Chunk, rows: int, seconds: float) -> None:
+        self._chunker.note(part, rows, seconds)
         with self._lock:
             self.rows += rows
         if self.rhythm.rest:

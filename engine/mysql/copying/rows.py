@@ -1,4 +1,4 @@
-"""Copies the rows that were there when the copy began, range by range, by threads, while changes go on being applied."""
+"""Copies the rows that were there when the copy began, chunk by chunk, by threads, while changes go on being applied."""
 
 import threading
 import time
@@ -6,11 +6,11 @@ from dataclasses import replace
 
 from engine.base import Control, Signal
 from engine.mysql.copying.applier import duplicate
+from engine.mysql.copying.chunker import Chunk, Chunker
 from engine.mysql.copying.crew import Crew
 from engine.mysql.copying.filling import Collision, fill_range
 from engine.mysql.copying.obstruction import Obstruction
 from engine.mysql.copying.pace import MOST_THREADS, Pace, rhythm_of
-from engine.mysql.copying.tiles import Tile, Tiles
 from engine.mysql.copying.underway import GATHER_SECONDS, OF_THE_EDGES, Underway
 from engine.mysql.hiding import hiding
 from engine.mysql.link import Link
@@ -36,23 +36,23 @@ class RowCopy:
         self._locked = bool(hiding(work.link, work.hold.flavour))
         rhythm = rhythm_of(control.volume())
         pace = Pace(rhythm.chunk_seconds, work.row_bytes)
-        tiles = Tiles(shape.source, shape.key, pace, work.checkpoint.low)
-        signal = work.patiently(control, lambda: tiles.begin(work.link), OF_THE_EDGES)
+        chunker = Chunker(shape.source, shape.key, pace, work.checkpoint.low)
+        signal = work.patiently(control, lambda: chunker.begin(work.link), OF_THE_EDGES)
         if signal is not Signal.GO:
             return signal
         before = work.checkpoint.rows_copied
-        crew = Crew("copy", tiles, self._copy_chunk, work.open_link, work.hold.close_link, MOST_THREADS)
+        crew = Crew("copy", chunker, self._copy_chunk, work.open_link, work.hold.close_link, MOST_THREADS)
         self._steer(crew, control)
         with crew:
             try:
                 while signal is Signal.GO and not crew.finished:
                     said = self._steer(crew, control)
-                    work.state = replace(work.checkpoint, low=tiles.low, rows_copied=before + crew.rows)
+                    work.state = replace(work.checkpoint, low=chunker.low, rows_copied=before + crew.rows)
                     signal = work.turn(control, said, gather=GATHER_SECONDS)
             finally:
                 self._closing.set()
                 work.turns.give_up()
-        state = replace(work.checkpoint, low=tiles.low, rows_copied=before + crew.rows)
+        state = replace(work.checkpoint, low=chunker.low, rows_copied=before + crew.rows)
         if signal is Signal.GO:
             state = replace(state, phase=Phase.INDEX, low=None, rows_total=state.rows_copied)
         work.move(state)
@@ -66,9 +66,9 @@ class RowCopy:
         held = self._obstruction.told(crew.waiting_since, f"rows of {work.copy.source}")
         return f"{said}, {held}" if held else said
 
-    def _copy_chunk(self, link: Link, tile: Tile) -> tuple[int, float]:
+    def _copy_chunk(self, link: Link, chunk: Chunk) -> tuple[int, float]:
         work = self._work
-        where = work.shape.key.between(tile.low, tile.high)
+        where = work.shape.key.between(chunk.low, chunk.high)
         for _ in range(ROUNDS):
             try:
                 with work.turns.chunk(), work.hold.transaction(link, "chunk"):

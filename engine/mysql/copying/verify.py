@@ -13,12 +13,12 @@ from typing import Protocol
 
 from engine.base import Control, Signal
 from engine.errors import Refused
+from engine.mysql.copying.chunker import Chunk, Chunker
 from engine.mysql.copying.counting import Count
 from engine.mysql.copying.crew import Crew
 from engine.mysql.copying.pace import MOST_THREADS, Pace, rhythm_of
 from engine.mysql.copying.share import Share
 from engine.mysql.copying.sums import Sums
-from engine.mysql.copying.tiles import Tile, Tiles
 from engine.mysql.copying.underway import OF_THE_EDGES, Underway
 from engine.mysql.link import Link
 from engine.mysql.shadow.keys import Literals, RowKey
@@ -89,25 +89,25 @@ class Verification:
     def _pass(self, control: Control) -> Signal:
         work, shape = self._work, self._shape
         began_with = work.checkpoint.repairs
-        tiles = self._tiles(shape.source, shape.key, work.checkpoint.low)
-        signal = work.patiently(control, lambda: tiles.begin(work.link), OF_THE_EDGES)
+        chunker = self._chunker(shape.source, shape.key, work.checkpoint.low)
+        signal = work.patiently(control, lambda: chunker.begin(work.link), OF_THE_EDGES)
         if signal is Signal.GO:
-            signal = self._walk(tiles, control, keeps=True)
+            signal = self._walk(chunker, control, keeps=True)
         if signal is Signal.GO and self._ordered:
-            return self._outside(tiles, control)
+            return self._outside(chunker, control)
         if signal is Signal.GO and work.checkpoint.repairs == began_with:
             return self._count(control)
         return signal
 
-    def _outside(self, walked: Tiles, control: Control) -> Signal:
+    def _outside(self, walked: Chunker, control: Control) -> Signal:
         """Compare the copies that lie outside of the walk: rows that came since, or rows that are not in the source."""
         shape, signal = self._shape, Signal.GO
         before = [(None, walked.first)] if walked.first is not None else []
         for low, high in (*before, (walked.end, None)):
-            tiles = self._tiles(shape.shadow, shape.new_key, low)
-            tiles.begin_outside(self._work.link, high)
+            chunker = self._chunker(shape.shadow, shape.new_key, low)
+            chunker.begin_outside(self._work.link, high)
             if signal is Signal.GO:
-                signal = self._walk(tiles, control, keeps=False)
+                signal = self._walk(chunker, control, keeps=False)
         return signal
 
     def _count(self, control: Control) -> Signal:
@@ -118,17 +118,17 @@ class Verification:
                 return signal
         return Count(self._work).run(control)
 
-    def _tiles(self, table: str, key: RowKey, low: Literals | None) -> Tiles:
-        tiles = Tiles(table, key, Pace(CHUNK_SECONDS, self._work.row_bytes), low)
+    def _chunker(self, table: str, key: RowKey, low: Literals | None) -> Chunker:
+        chunker = Chunker(table, key, Pace(CHUNK_SECONDS, self._work.row_bytes), low)
         if not self._ordered:
-            tiles.pace.most = AT_ONCE
-        return tiles
+            chunker.pace.most = AT_ONCE
+        return chunker
 
-    def _walk(self, tiles: Tiles, control: Control, *, keeps: bool) -> Signal:
-        """Compare the rows of all *tiles*; *keeps*: whoever goes on later may go on from where it is."""
+    def _walk(self, chunker: Chunker, control: Control, *, keeps: bool) -> Signal:
+        """Compare the rows of all chunks of *chunker*; *keeps*: whoever goes on later may go on from where it is."""
         work = self._work
         began_with = work.checkpoint.repairs
-        crew = Crew("compare", tiles, self._compare, self._open, work.hold.close_link, MOST_THREADS)
+        crew = Crew("compare", chunker, self._compare, self._open, work.hold.close_link, MOST_THREADS)
         checkpoint = work.checkpoint
         before = checkpoint.compared if keeps and checkpoint.low is not None else 0
         share = Share(max(checkpoint.rows_total, checkpoint.rows_copied) if keeps else 0, before)
@@ -136,7 +136,7 @@ class Verification:
         with crew:
             done = False
             while not done:
-                finished, low, compared = crew.finished, tiles.low, share.walked(crew.rows)
+                finished, low, compared = crew.finished, chunker.low, share.walked(crew.rows)
                 signal = work.turn(control, self._steer(crew, control, share), gather=0.0)
                 if signal is Signal.GO:
                     signal = self._clear_up(control)
@@ -172,13 +172,13 @@ class Verification:
 
     # -- a chunk, in a thread of its own ------------------------------------------------------------------------
 
-    def _compare(self, link: Link, tile: Tile) -> tuple[int, float]:
+    def _compare(self, link: Link, chunk: Chunk) -> tuple[int, float]:
         shape = self._shape
         link.run("START TRANSACTION WITH CONSISTENT SNAPSHOT")
         try:
             began = time.monotonic()
-            where = shape.key.between(tile.low, tile.high)
-            there = shape.new_key.between(tile.low, tile.high)
+            where = shape.key.between(chunk.low, chunk.high)
+            there = shape.new_key.between(chunk.low, chunk.high)
             ours = self._sums.where(link, where, shadow=False)
             if self._ordered:
                 theirs = self._sums.where(link, there, shadow=True)

@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
+from engine.mysql.copying.chunker import Chunk
 from engine.mysql.copying.crew import Crew
-from engine.mysql.copying.tiles import Tile
 from engine.mysql.trouble import Lost
 
 
@@ -76,21 +76,21 @@ class Single(Unneeded):
     def __init__(self) -> None:
         self.noted: list[tuple[int, float]] = []
 
-    def next(self, link: object) -> Tile:
+    def next(self, link: object) -> Chunk:
         self.exhausted = True
-        return Tile(number=0, low=None, high=("7",))
+        return Chunk(number=0, low=None, high=("7",))
 
-    def note(self, tile: Tile, rows: int, seconds: float) -> None:
+    def note(self, chunk: Chunk, rows: int, seconds: float) -> None:
         self.noted.append((rows, seconds))
 
-    def done(self, tile: Tile) -> None:
+    def done(self, chunk: Chunk) -> None:
         pass
 
 
 def test_what_a_range_waits_for_its_turn_and_its_commit_makes_the_next_one_no_smaller() -> None:
     walk = Single()
 
-    def work(link: object, tile: Tile) -> tuple[int, float]:
+    def work(link: object, chunk: Chunk) -> tuple[int, float]:
         threading.Event().wait(0.05)  # the turn, the commit
         return 300, 0.004
 

@@ -94,8 +94,8 @@ def test_of_heavy_rows_few_are_held_or_compared_at_once(server: Server) -> None:
 
         assert [lot_after(f"UPDATE t SET n = n + 1 WHERE id = {n}") for n in range(5)] == [1] * 5
         assert lot_after("UPDATE t SET n = n + 1") * weight <= FEWEST_BYTES
-        tiles = Verification(copy)._tiles(copy.shape.source, copy.shape.key, None)
-        assert tiles.pace.rows < rows
+        chunker = Verification(copy)._chunker(copy.shape.source, copy.shape.key, None)
+        assert chunker.pace.rows < rows
         assert copy.catch_up(Watcher()) is Signal.GO
         with rig.locked(copy) as link:
             assert rig.assert_same(link) == rows

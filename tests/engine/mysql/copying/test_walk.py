@@ -5,8 +5,8 @@ from collections import Counter
 import pytest
 
 from engine.mysql.catalog import read_table
+from engine.mysql.copying.chunker import Chunker
 from engine.mysql.copying.pace import Pace
-from engine.mysql.copying.tiles import Tiles
 from engine.mysql.link import Link
 from engine.mysql.shadow.keys import RowKey, row_key
 from tests.engine.mysql.copying.rig import Rig, make_rig
@@ -61,19 +61,19 @@ class Walk:
         self._table, self._link, self._key = rig.table, link, key
         pace = Pace(1.0)
         pace.rows = pace.most = CHUNK
-        self.tiles = Tiles(rig.table, key, pace)
+        self.chunker = Chunker(rig.table, key, pace)
 
     def read(self, most: int) -> int:
         """Each chunk, found and read; how many rows. *most*: of those that may be read for one."""
-        self.tiles.begin(self._link)
+        self.chunker.begin(self._link)
         found = 0
         while True:
             self._link.run("FLUSH STATUS")
-            tile = self.tiles.next(self._link)
+            chunk = self.chunker.next(self._link)
             self._check(most)
-            if tile is None:
+            if chunk is None:
                 return found
-            where = self._key.between(tile.low, tile.high)
+            where = self._key.between(chunk.low, chunk.high)
             found += self._link.value(
                 f"SELECT COUNT(*) FROM {self._table} {self._key.hint} WHERE {where} AND v > 0"
             )

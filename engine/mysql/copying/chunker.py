@@ -1,6 +1,6 @@
-"""Cuts the keys of a table into ranges, one after the other, and knows up to where all of them are done.
+"""Cuts the keys of a table into chunks, one after the other, and knows up to where all of them are done.
 
-Ranges of whole numbers come from counting; where numbers are sparse, or the key is of another kind, the server is asked for the
+Chunks of whole numbers come from counting; where numbers are sparse, or the key is of another kind, the server is asked for the
 key that stands n rows further on. The end is fixed when the walk begins: rows behind it come through the stream of changes.
 """
 
@@ -16,7 +16,7 @@ SPARSE = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tile:
+class Chunk:
     """The keys behind *low* up to and with *high*."""
 
     number: int
@@ -24,24 +24,24 @@ class Tile:
     high: Literals
 
 
-class Tiles:
+class Chunker:
     """The walk over one table, `source` being its quoted name. Safe for several threads, each with a link of its own."""
 
     def __init__(self, source: str, key: RowKey, pace: Pace, low: Literals | None = None) -> None:
         self.key = key
         self.pace = pace
         self.low = low
-        """Every range up to here is done."""
+        """Every chunk up to here is done."""
         self._source = source
         self._lock = threading.Lock()
-        self._handed = low  # every range up to here was handed out
+        self._handed = low  # every chunk up to here was handed out
         self.first: Literals | None = None
-        """Before the first row, once the walk has begun; None: there is no row, or the first range takes in all before it."""
+        """Before the first row, once the walk has begun; None: there is no row, or the first chunk takes in all before it."""
         self.end: Literals | None = None
         """Where the walk ends, once it has begun; None: there is no row."""
         self._whole = key.whole
         self._number = 0
-        self._lowest = 0  # of the ranges that are not done
+        self._lowest = 0  # of the chunks that are not done
         self._done: dict[int, Literals] = {}
         self._dense = True
 
@@ -68,45 +68,45 @@ class Tiles:
 
     @property
     def exhausted(self) -> bool:
-        """Whether all ranges were handed out."""
+        """Whether all chunks were handed out."""
         return self.end is None or self._handed == self.end
 
-    def next(self, link: Link) -> Tile | None:
-        """The next range to work on, None when all were handed out."""
+    def next(self, link: Link) -> Chunk | None:
+        """The next chunk to work on, None when all were handed out."""
         with self._lock:
             if self.exhausted or self.end is None:
                 return None
             high = self._count_on() if self._whole and self._dense else self._ask(link)
-            tile = Tile(number=self._number, low=self._handed, high=high or self.end)
+            chunk = Chunk(number=self._number, low=self._handed, high=high or self.end)
             self._number += 1
-            self._handed = tile.high
-            return tile
+            self._handed = chunk.high
+            return chunk
 
-    def halves(self, link: Link, tile: Tile) -> list[Tile]:
-        """*tile* in two, or as it is when it cannot be cut."""
+    def halves(self, link: Link, chunk: Chunk) -> list[Chunk]:
+        """*chunk* in two, or as it is when it cannot be cut."""
         with self._lock:
             self.pace.halve()
             rows = max(self.pace.rows // 2, 1)
-        middle = self._further(link, tile.low, tile.high, rows)
-        if middle is None or middle == tile.high:
-            return [tile]
+        middle = self._further(link, chunk.low, chunk.high, rows)
+        if middle is None or middle == chunk.high:
+            return [chunk]
         return [
-            Tile(number=tile.number, low=tile.low, high=middle),
-            Tile(number=tile.number, low=middle, high=tile.high),
+            Chunk(number=chunk.number, low=chunk.low, high=middle),
+            Chunk(number=chunk.number, low=middle, high=chunk.high),
         ]
 
-    def note(self, tile: Tile, rows: int, seconds: float) -> None:
-        """A range, or a part of one, of *rows* took *seconds*."""
+    def note(self, chunk: Chunk, rows: int, seconds: float) -> None:
+        """A chunk, or a part of one, of *rows* took *seconds*."""
         with self._lock:
-            if self._whole and tile.low is not None:
-                span = int(tile.high[0]) - int(tile.low[0])
+            if self._whole and chunk.low is not None:
+                span = int(chunk.high[0]) - int(chunk.low[0])
                 self._dense = rows >= max(span * SPARSE, 1)
             self.pace.note(rows, seconds)
 
-    def done(self, tile: Tile) -> None:
-        """All of *tile* is done."""
+    def done(self, chunk: Chunk) -> None:
+        """All of *chunk* is done."""
         with self._lock:
-            self._done[tile.number] = tile.high
+            self._done[chunk.number] = chunk.high
             while self._lowest in self._done:
                 self.low = self._done.pop(self._lowest)
                 self._lowest += 1
