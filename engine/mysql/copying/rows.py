@@ -7,11 +7,11 @@ from dataclasses import replace
 from engine.base import Control, Signal
 from engine.mysql.copying.applier import duplicate
 from engine.mysql.copying.chunker import Chunk, Chunker
-from engine.mysql.copying.crew import Crew
 from engine.mysql.copying.filling import Collision, fill_range
 from engine.mysql.copying.obstruction import Obstruction
 from engine.mysql.copying.pace import MOST_THREADS, Pace, rhythm_of
 from engine.mysql.copying.underway import GATHER_SECONDS, OF_THE_EDGES, Underway
+from engine.mysql.copying.worker_pool import WorkerPool
 from engine.mysql.hiding import hiding
 from engine.mysql.link import Link
 from engine.mysql.shadow.checkpoints import Phase
@@ -41,29 +41,31 @@ class RowCopy:
         if signal is not Signal.GO:
             return signal
         before = work.checkpoint.rows_copied
-        crew = Crew("copy", chunker, self._copy_chunk, work.open_link, work.hold.close_link, MOST_THREADS)
-        self._steer(crew, control)
-        with crew:
+        workers = WorkerPool(
+            "copy", chunker, self._copy_chunk, work.open_link, work.hold.close_link, MOST_THREADS
+        )
+        self._steer(workers, control)
+        with workers:
             try:
-                while signal is Signal.GO and not crew.finished:
-                    said = self._steer(crew, control)
-                    work.state = replace(work.checkpoint, low=chunker.low, rows_copied=before + crew.rows)
+                while signal is Signal.GO and not workers.finished:
+                    said = self._steer(workers, control)
+                    work.state = replace(work.checkpoint, low=chunker.low, rows_copied=before + workers.rows)
                     signal = work.turn(control, said, gather=GATHER_SECONDS)
             finally:
                 self._closing.set()
                 work.turns.give_up()
-        state = replace(work.checkpoint, low=chunker.low, rows_copied=before + crew.rows)
+        state = replace(work.checkpoint, low=chunker.low, rows_copied=before + workers.rows)
         if signal is Signal.GO:
             state = replace(state, phase=Phase.INDEX, low=None, rows_total=state.rows_copied)
         work.move(state)
         return signal
 
-    def _steer(self, crew: Crew, control: Control) -> str:
-        """As hard as the target can take just now; what to tell people. Before the crew begins, too: it would begin with all."""
+    def _steer(self, workers: WorkerPool, control: Control) -> str:
+        """As hard as the target can take just now; what to tell people. Before the workers start, too: all of them would."""
         work = self._work
-        crew.held, said = work.throttle.look(work.link, "copying rows", control.volume())
-        crew.set(rhythm_of(control.volume(), busy=work.throttle.gentle))
-        held = self._obstruction.told(crew.waiting_since, f"rows of {work.copy.source}")
+        workers.held, said = work.throttle.look(work.link, "copying rows", control.volume())
+        workers.set(rhythm_of(control.volume(), busy=work.throttle.gentle))
+        held = self._obstruction.told(workers.waiting_since, f"rows of {work.copy.source}")
         return f"{said}, {held}" if held else said
 
     def _copy_chunk(self, link: Link, chunk: Chunk) -> tuple[int, float]:

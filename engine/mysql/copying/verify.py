@@ -15,11 +15,11 @@ from engine.base import Control, Signal
 from engine.errors import Refused
 from engine.mysql.copying.chunker import Chunk, Chunker
 from engine.mysql.copying.counting import Count
-from engine.mysql.copying.crew import Crew
 from engine.mysql.copying.pace import MOST_THREADS, Pace, rhythm_of
 from engine.mysql.copying.share import Share
 from engine.mysql.copying.sums import Sums
 from engine.mysql.copying.underway import OF_THE_EDGES, Underway
+from engine.mysql.copying.worker_pool import WorkerPool
 from engine.mysql.link import Link
 from engine.mysql.shadow.keys import Literals, RowKey
 from engine.mysql.shadow.shape import locked
@@ -128,16 +128,18 @@ class Verification:
         """Compare the rows of all chunks of *chunker*; *keeps*: whoever goes on later may go on from where it is."""
         work = self._work
         began_with = work.checkpoint.repairs
-        crew = Crew("compare", chunker, self._compare, self._open, work.hold.close_link, MOST_THREADS)
+        workers = WorkerPool(
+            "compare", chunker, self._compare, self._open, work.hold.close_link, MOST_THREADS
+        )
         checkpoint = work.checkpoint
         before = checkpoint.compared if keeps and checkpoint.low is not None else 0
         share = Share(max(checkpoint.rows_total, checkpoint.rows_copied) if keeps else 0, before)
-        self._steer(crew, control, share)
-        with crew:
+        self._steer(workers, control, share)
+        with workers:
             done = False
             while not done:
-                finished, low, compared = crew.finished, chunker.low, share.walked(crew.rows)
-                signal = work.turn(control, self._steer(crew, control, share), gather=0.0)
+                finished, low, compared = workers.finished, chunker.low, share.walked(workers.rows)
+                signal = work.turn(control, self._steer(workers, control, share), gather=0.0)
                 if signal is Signal.GO:
                     signal = self._clear_up(control)
                 if signal is not Signal.GO:
@@ -153,16 +155,16 @@ class Verification:
         """Whether nothing goes on beside it any more."""
         return self._beside is None or self._beside.finished
 
-    def _steer(self, crew: Crew, control: Control, share: Share) -> str:
-        """As hard as the server can take just now; what to tell people. Before the crew begins, too: it would begin with all."""
+    def _steer(self, workers: WorkerPool, control: Control, share: Share) -> str:
+        """As hard as the server can take just now; what to tell people. Before the workers start, too: all of them would."""
         work, alone = self._work, self._alone
         doing = "comparing rows" if alone else "building indexes and comparing rows"
-        doing = share.told(doing, crew.rows, alone=alone)
-        crew.held, said = work.throttle.look(work.link, doing, control.volume())
+        doing = share.told(doing, workers.rows, alone=alone)
+        workers.held, said = work.throttle.look(work.link, doing, control.volume())
         if work.throttle.busy and not alone:
-            crew.held, said = True, "building indexes"
+            workers.held, said = True, "building indexes"
         rhythm = rhythm_of(control.volume(), busy=work.throttle.busy)
-        crew.set(replace(rhythm, chunk_seconds=GENTLE_SECONDS if rhythm.rest else CHUNK_SECONDS))
+        workers.set(replace(rhythm, chunk_seconds=GENTLE_SECONDS if rhythm.rest else CHUNK_SECONDS))
         return said
 
     def _open(self) -> Link:

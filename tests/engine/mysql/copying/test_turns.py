@@ -12,7 +12,7 @@ import pytest
 from engine.base import Progress, Signal
 from engine.errors import Refused
 from engine.mysql.address import parse_address
-from engine.mysql.copying import crew, opening, rows
+from engine.mysql.copying import opening, rows, worker_pool
 from engine.mysql.copying.applier import Applier
 from engine.mysql.copying.pace import FEWEST_BYTES
 from engine.mysql.copying.turns import Turns
@@ -228,7 +228,7 @@ def test_a_row_that_somebody_holds_keeps_no_other_from_being_applied_and_is_told
 def test_a_chunk_waits_for_a_prepared_transaction_however_long_it_takes_and_says_so(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(crew, "GIVE_UP_SECONDS", 0.5)
+    monkeypatch.setattr(worker_pool, "GIVE_UP_SECONDS", 0.5)
     prepared = Prepared(make_rig(server, TABLE, CHANGE), "long", seconds=60)
 
     def listen(progress: Progress) -> None:

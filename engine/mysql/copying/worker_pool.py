@@ -22,7 +22,7 @@ Work = Callable[[Link, Chunk], tuple[int, float]]
 """Does a chunk; how many rows it had, and for how many seconds the server worked at them. Waited: half of it is tried next."""
 
 
-class Crew:
+class WorkerPool:
     """A context manager: inside, the threads run. `rows` counts; `finished` or `check` tell how it goes."""
 
     def __init__(
@@ -74,7 +74,7 @@ class Crew:
         self.rhythm = rhythm
         self._chunker.pace.chunk_seconds = rhythm.chunk_seconds
 
-    def __enter__(self) -> "Crew":
+    def __enter__(self) -> "WorkerPool":
         for thread in self._threads:
             thread.start()
         return self

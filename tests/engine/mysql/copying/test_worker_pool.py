@@ -1,11 +1,11 @@
-"""A crew of threads: whether it is through, and what ended it."""
+"""A pool of worker threads: whether it is through, and what ended it."""
 
 import threading
 
 import pytest
 
 from engine.mysql.copying.chunker import Chunk
-from engine.mysql.copying.crew import Crew
+from engine.mysql.copying.worker_pool import WorkerPool
 from engine.mysql.trouble import Lost
 
 
@@ -30,15 +30,15 @@ class Slow(threading.Thread):
 struck = threading.Event()
 
 
-def test_a_crew_whose_last_thread_fails_at_the_moment_of_looking_is_not_finished() -> None:
+def test_a_pool_whose_last_thread_fails_at_the_moment_of_looking_is_not_finished() -> None:
     def opened() -> None:
         struck.wait()
         raise ConnectionError("lost at the last moment")
 
-    crew = Crew("test", Unneeded(), None, opened, lambda _: None, 1)  # type: ignore[arg-type]
-    crew._threads = [Slow(target=crew._run, args=(0,))]
-    with crew, pytest.raises(ConnectionError):
-        assert not crew.finished
+    workers = WorkerPool("test", Unneeded(), None, opened, lambda _: None, 1)  # type: ignore[arg-type]
+    workers._threads = [Slow(target=workers._run, args=(0,))]
+    with workers, pytest.raises(ConnectionError):
+        assert not workers.finished
 
 
 class Ended(Unneeded):
@@ -63,8 +63,8 @@ class Hung:
 
 def test_a_connection_that_was_ended_between_two_ranges_is_made_anew() -> None:
     walk = Ended()
-    with Crew("test", walk, None, Hung, lambda _: None, 1) as crew:  # type: ignore[arg-type]
-        while not crew.finished:
+    with WorkerPool("test", walk, None, Hung, lambda _: None, 1) as workers:  # type: ignore[arg-type]
+        while not workers.finished:
             pass
     first, second = walk.asked
     assert first is not second
@@ -94,7 +94,7 @@ def test_what_a_range_waits_for_its_turn_and_its_commit_makes_the_next_one_no_sm
         threading.Event().wait(0.05)  # the turn, the commit
         return 300, 0.004
 
-    with Crew("test", walk, work, Hung, lambda _: None, 1) as crew:  # type: ignore[arg-type]
-        while not crew.finished:
+    with WorkerPool("test", walk, work, Hung, lambda _: None, 1) as workers:  # type: ignore[arg-type]
+        while not workers.finished:
             pass
     assert walk.noted == [(300, 0.004)]
