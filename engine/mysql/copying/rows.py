@@ -53,7 +53,7 @@ class RowCopy:
                     signal = work.turn(control, said, gather=GATHER_SECONDS)
             finally:
                 self._closing.set()
-                work.turns.give_up()
+                work.shadow_lock.give_up()
         state = replace(work.checkpoint, low=chunker.low, rows_copied=before + workers.rows)
         if signal is Signal.GO:
             state = replace(state, phase=Phase.INDEX, low=None, rows_total=state.rows_copied)
@@ -73,7 +73,7 @@ class RowCopy:
         where = work.shape.key.between(chunk.low, chunk.high)
         for _ in range(ROUNDS):
             try:
-                with work.turns.chunk(), work.hold.transaction(link, "chunk"):
+                with work.shadow_lock.shared(), work.hold.transaction(link, "chunk"):
                     began = time.monotonic()
                     rows = fill_range(link, work.shape, where, locked=self._locked)
                     seconds = time.monotonic() - began

@@ -16,8 +16,8 @@ from engine.mysql.catalog import read_table
 from engine.mysql.copying.applier import Applier
 from engine.mysql.copying.filling import MOST_WARNINGS
 from engine.mysql.copying.obstruction import Obstruction
+from engine.mysql.copying.shared_lock import SharedExclusiveLock
 from engine.mysql.copying.throttle import Throttle
-from engine.mysql.copying.turns import Turns
 from engine.mysql.link import Link
 from engine.mysql.names import names_of
 from engine.mysql.ownership.hold import Hold
@@ -61,7 +61,7 @@ class Underway:
         self.state: Checkpoint | None = checkpoints.find(self.hold, step)
         self.throttle = Throttle(self.hold)
         self._obstruction = Obstruction(watch)
-        self.turns = Turns()
+        self.shadow_lock = SharedExclusiveLock()
         self.passes = PASSES
         self.notice = ""
         """Something unusual that is told with every report."""
@@ -201,7 +201,7 @@ class Underway:
             self.capture.turn(self.link)
         if not self.capture.take(1) or (gather and now < self._yields_until):
             return 0
-        with self.turns.applying(TURN_SECONDS) as alone:
+        with self.shadow_lock.exclusive(TURN_SECONDS) as alone:
             if not alone:
                 return 0
             began = time.monotonic()

@@ -1,4 +1,4 @@
-"""Chunks are read without locks, so they and the applying of changes take turns.
+"""Chunks are read without locks, so a lock of this process keeps them and the applying of changes apart.
 
 A chunk puts rows into the shadow as they were when its statement began. Were a change of one of them applied in between, the
 chunk would bring back what is gone. So no change is applied while a chunk's statement runs: what changed since it began waits,
@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class Turns:
-    """Of one shadow: any number of chunks, or one who applies. Who applies goes first."""
+class SharedExclusiveLock:
+    """Of one shadow: shared by any number of chunks, or held by the one who applies. Who applies goes first."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -19,7 +19,7 @@ class Turns:
         self._wanted = False
 
     @contextmanager
-    def chunk(self) -> Iterator[None]:
+    def shared(self) -> Iterator[None]:
         """Inside, nobody applies."""
         with self._changed:
             self._changed.wait_for(lambda: not self._wanted)
@@ -32,10 +32,10 @@ class Turns:
                 self._changed.notify_all()
 
     @contextmanager
-    def applying(self, seconds: float) -> Iterator[bool]:
+    def exclusive(self, seconds: float) -> Iterator[bool]:
         """Wait for the chunks under way, at most so long: whether they are done, and no chunk's statement runs inside.
 
-        If not, no chunk begins before the next try has had its turn, or `give_up`.
+        If not, no chunk begins before the next try is over, or `give_up`.
         """
         with self._changed:
             self._wanted = True

@@ -15,7 +15,7 @@ from engine.mysql.address import parse_address
 from engine.mysql.copying import opening, rows, worker_pool
 from engine.mysql.copying.applier import Applier
 from engine.mysql.copying.pace import FEWEST_BYTES
-from engine.mysql.copying.turns import Turns
+from engine.mysql.copying.shared_lock import SharedExclusiveLock
 from engine.mysql.copying.verify import Verification
 from engine.mysql.flavour import flavour_of
 from engine.mysql.hiding import hiding
@@ -33,19 +33,19 @@ CHANGE = ["MODIFY v VARCHAR(60) NOT NULL"]
 
 
 def test_chunks_run_together_and_who_applies_goes_first_and_alone() -> None:
-    turns = Turns()
+    lock = SharedExclusiveLock()
     entered = threading.Event()
 
     def chunk() -> None:
-        with turns.chunk():
+        with lock.shared():
             entered.set()
 
-    with turns.chunk(), turns.chunk(), turns.applying(0.01) as alone:
+    with lock.shared(), lock.shared(), lock.exclusive(0.01) as alone:
         assert not alone
     other = threading.Thread(target=chunk)
     other.start()
     assert not entered.wait(0.1)  # who applies has not had its turn yet
-    with turns.applying(1.0) as alone:
+    with lock.exclusive(1.0) as alone:
         assert alone
         assert not entered.wait(0.1)
     assert entered.wait(10)
@@ -53,11 +53,11 @@ def test_chunks_run_together_and_who_applies_goes_first_and_alone() -> None:
 
 
 def test_chunks_go_on_when_nobody_wants_to_apply_any_more() -> None:
-    turns = Turns()
-    with turns.chunk(), turns.applying(0.01) as alone:
+    lock = SharedExclusiveLock()
+    with lock.shared(), lock.exclusive(0.01) as alone:
         assert not alone
-    turns.give_up()
-    with turns.chunk():
+    lock.give_up()
+    with lock.shared():
         pass
 
 
@@ -150,10 +150,10 @@ def test_a_row_that_is_deleted_while_a_chunk_is_read_does_not_come_back(server: 
 
 def test_without_turns_it_comes_back(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     @contextmanager
-    def at_once(self: Turns, seconds: float) -> Iterator[bool]:
+    def at_once(self: SharedExclusiveLock, seconds: float) -> Iterator[bool]:
         yield True
 
-    monkeypatch.setattr(Turns, "applying", at_once)
+    monkeypatch.setattr(SharedExclusiveLock, "exclusive", at_once)
     with pytest.raises(Refused, match="differ"):
         copy_while_stuck(make_rig(server, TABLE, CHANGE))
 
@@ -179,7 +179,7 @@ def test_chunks_go_on_while_somebody_holds_a_row_that_is_to_be_applied(
         steps.clear()
         assert copy.follow(gather=0.01) == 0
         assert steps == [0]
-        with copy.turns.chunk():
+        with copy.shadow_lock.shared():
             assert copy.follow(gather=0.01) == 0
         assert steps == [0]  # others had their turn
         holder.run("ROLLBACK")
