@@ -24,7 +24,7 @@ from bench.machine import describe
 from bench.samples import quantile
 from engine.base import DEFAULT_VOLUME, Signal
 from engine.mysql.address import Address
-from engine.mysql.copying.pace import GENTLE_REST, GENTLE_SECONDS
+from engine.mysql.copying.volume import GENTLE_REST, GENTLE_SECONDS
 from tests.engine.mysql.copying.rig import Rig, Watcher
 from tests.servers.flavours import ACCOUNT, FLAVOURS
 from tests.servers.private import PrivateServer
@@ -272,7 +272,7 @@ def percona(rig: Rig) -> Result:
 
 
 def computing(rig: Rig) -> Result:
-    """What any work of the gentle copy's rhythm costs the application: a connection that computes, without table or disk."""
+    """What any work of the gentle copy's settings costs the application: a connection that computes, without table or disk."""
     began = time.monotonic()
     with rig.link() as link:
         rounds = 1_000

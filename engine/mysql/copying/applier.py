@@ -8,8 +8,8 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 
 from engine.errors import EngineError, Refused
 from engine.mysql.capturing.capture import Capture
+from engine.mysql.copying.chunk_sizer import FEWEST_BYTES
 from engine.mysql.copying.filling import Collision, first_unfit, lossy, refresh
-from engine.mysql.copying.pace import FEWEST_BYTES
 from engine.mysql.link import Link
 from engine.mysql.ownership.hold import Hold
 from engine.mysql.shadow.keys import Literals

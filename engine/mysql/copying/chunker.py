@@ -7,7 +7,7 @@ key that stands n rows further on. The end is fixed when the walk begins: rows b
 import threading
 from dataclasses import dataclass
 
-from engine.mysql.copying.pace import Pace
+from engine.mysql.copying.chunk_sizer import ChunkSizer
 from engine.mysql.link import Link
 from engine.mysql.shadow.keys import Literals, RowKey
 
@@ -27,9 +27,9 @@ class Chunk:
 class Chunker:
     """The walk over one table, `source` being its quoted name. Safe for several threads, each with a link of its own."""
 
-    def __init__(self, source: str, key: RowKey, pace: Pace, low: Literals | None = None) -> None:
+    def __init__(self, source: str, key: RowKey, sizer: ChunkSizer, low: Literals | None = None) -> None:
         self.key = key
-        self.pace = pace
+        self.sizer = sizer
         self.low = low
         """Every chunk up to here is done."""
         self._source = source
@@ -85,8 +85,8 @@ class Chunker:
     def halves(self, link: Link, chunk: Chunk) -> list[Chunk]:
         """*chunk* in two, or as it is when it cannot be cut."""
         with self._lock:
-            self.pace.halve()
-            rows = max(self.pace.rows // 2, 1)
+            self.sizer.halve()
+            rows = max(self.sizer.rows // 2, 1)
         middle = self._further(link, chunk.low, chunk.high, rows)
         if middle is None or middle == chunk.high:
             return [chunk]
@@ -101,7 +101,7 @@ class Chunker:
             if self._whole and chunk.low is not None:
                 span = int(chunk.high[0]) - int(chunk.low[0])
                 self._dense = rows >= max(span * SPARSE, 1)
-            self.pace.note(rows, seconds)
+            self.sizer.note(rows, seconds)
 
     def done(self, chunk: Chunk) -> None:
         """All of *chunk* is done."""
@@ -114,11 +114,11 @@ class Chunker:
     def _count_on(self) -> Literals:
         assert self._handed is not None
         assert self.end is not None
-        return (str(min(int(self._handed[0]) + self.pace.rows, int(self.end[0]))),)
+        return (str(min(int(self._handed[0]) + self.sizer.rows, int(self.end[0]))),)
 
     def _ask(self, link: Link) -> Literals | None:
         assert self.end is not None
-        return self._further(link, self._handed, self.end, self.pace.rows)
+        return self._further(link, self._handed, self.end, self.sizer.rows)
 
     def _further(self, link: Link, low: Literals | None, high: Literals, rows: int) -> Literals | None:
         """The key *rows* further on than *low*, or the last one of its stretch. None: that is *high*."""

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 from engine.base import Control, Signal
 from engine.mysql.copying.applier import duplicate
+from engine.mysql.copying.chunk_sizer import ChunkSizer
 from engine.mysql.copying.chunker import Chunk, Chunker
 from engine.mysql.copying.filling import Collision, fill_range
 from engine.mysql.copying.obstruction import Obstruction
-from engine.mysql.copying.pace import MOST_THREADS, Pace, rhythm_of
 from engine.mysql.copying.underway import GATHER_SECONDS, OF_THE_EDGES, Underway
+from engine.mysql.copying.volume import MOST_THREADS, settings_of
 from engine.mysql.copying.worker_pool import WorkerPool
 from engine.mysql.hiding import hiding
 from engine.mysql.link import Link
@@ -34,9 +35,9 @@ class RowCopy:
         """The phase is INDEX at the end."""
         work, shape = self._work, self._work.shape
         self._locked = bool(hiding(work.link, work.hold.flavour))
-        rhythm = rhythm_of(control.volume())
-        pace = Pace(rhythm.chunk_seconds, work.row_bytes)
-        chunker = Chunker(shape.source, shape.key, pace, work.checkpoint.low)
+        settings = settings_of(control.volume())
+        sizer = ChunkSizer(settings.chunk_seconds, work.row_bytes)
+        chunker = Chunker(shape.source, shape.key, sizer, work.checkpoint.low)
         signal = work.patiently(control, lambda: chunker.begin(work.link), OF_THE_EDGES)
         if signal is not Signal.GO:
             return signal
@@ -64,7 +65,7 @@ class RowCopy:
         """As hard as the target can take just now; what to tell people. Before the workers start, too: all of them would."""
         work = self._work
         workers.held, said = work.throttle.look(work.link, "copying rows", control.volume())
-        workers.set(rhythm_of(control.volume(), busy=work.throttle.gentle))
+        workers.set(settings_of(control.volume(), busy=work.throttle.gentle))
         held = self._obstruction.told(workers.waiting_since, f"rows of {work.copy.source}")
         return f"{said}, {held}" if held else said
 

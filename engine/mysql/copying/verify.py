@@ -13,12 +13,13 @@ from typing import Protocol
 
 from engine.base import Control, Signal
 from engine.errors import Refused
+from engine.mysql.copying.chunk_sizer import ChunkSizer
 from engine.mysql.copying.chunker import Chunk, Chunker
 from engine.mysql.copying.counting import Count
-from engine.mysql.copying.pace import MOST_THREADS, Pace, rhythm_of
 from engine.mysql.copying.share import Share
 from engine.mysql.copying.sums import Sums
 from engine.mysql.copying.underway import OF_THE_EDGES, Underway
+from engine.mysql.copying.volume import MOST_THREADS, settings_of
 from engine.mysql.copying.worker_pool import WorkerPool
 from engine.mysql.link import Link
 from engine.mysql.shadow.keys import Literals, RowKey
@@ -119,9 +120,9 @@ class Verification:
         return Count(self._work).run(control)
 
     def _chunker(self, table: str, key: RowKey, low: Literals | None) -> Chunker:
-        chunker = Chunker(table, key, Pace(CHUNK_SECONDS, self._work.row_bytes), low)
+        chunker = Chunker(table, key, ChunkSizer(CHUNK_SECONDS, self._work.row_bytes), low)
         if not self._ordered:
-            chunker.pace.most = AT_ONCE
+            chunker.sizer.most = AT_ONCE
         return chunker
 
     def _walk(self, chunker: Chunker, control: Control, *, keeps: bool) -> Signal:
@@ -163,8 +164,8 @@ class Verification:
         workers.held, said = work.throttle.look(work.link, doing, control.volume())
         if work.throttle.busy and not alone:
             workers.held, said = True, "building indexes"
-        rhythm = rhythm_of(control.volume(), busy=work.throttle.busy)
-        workers.set(replace(rhythm, chunk_seconds=GENTLE_SECONDS if rhythm.rest else CHUNK_SECONDS))
+        settings = settings_of(control.volume(), busy=work.throttle.busy)
+        workers.set(replace(settings, chunk_seconds=GENTLE_SECONDS if settings.rest else CHUNK_SECONDS))
         return said
 
     def _open(self) -> Link:

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from engine.errors import EngineError
 from engine.mysql.copying.chunker import Chunk, Chunker
-from engine.mysql.copying.pace import Rhythm
+from engine.mysql.copying.volume import ThrottleSettings
 from engine.mysql.link import Link
 from engine.mysql.trouble import OF_LOCKS, Lost, Waited
 
@@ -46,7 +46,7 @@ class WorkerPool:
             for place in range(threads)
         ]
         self.rows = 0
-        self.rhythm = Rhythm(threads=threads, chunk_seconds=chunker.pace.chunk_seconds, rest=0.0)
+        self.settings = ThrottleSettings(threads=threads, chunk_seconds=chunker.sizer.chunk_seconds, rest=0.0)
         self.held = False
         """While true no new chunk is begun."""
         self._waiting: dict[int, float] = {}
@@ -69,10 +69,10 @@ class WorkerPool:
         with self._lock:
             return min(self._waiting.values(), default=None)
 
-    def set(self, rhythm: Rhythm) -> None:
+    def set(self, settings: ThrottleSettings) -> None:
         """Work like this from now on."""
-        self.rhythm = rhythm
-        self._chunker.pace.chunk_seconds = rhythm.chunk_seconds
+        self.settings = settings
+        self._chunker.sizer.chunk_seconds = settings.chunk_seconds
 
     def __enter__(self) -> "WorkerPool":
         for thread in self._threads:
@@ -96,7 +96,7 @@ class WorkerPool:
         link: Link | None = None
         try:
             while not self._stop.is_set() and not self._chunker.exhausted:
-                if self.held or place >= self.rhythm.threads:
+                if self.held or place >= self.settings.threads:
                     self._stop.wait(IDLE_SECONDS)
                     continue
                 link = link or self._opened()
@@ -152,5 +152,5 @@ class WorkerPool:
         self._chunker.note(part, rows, seconds)
         with self._lock:
             self.rows += rows
-        if self.rhythm.rest:
-            self._stop.wait(seconds * self.rhythm.rest)
+        if self.settings.rest:
+            self._stop.wait(seconds * self.settings.rest)

@@ -14,7 +14,7 @@ from engine.errors import Refused
 from engine.mysql.address import parse_address
 from engine.mysql.copying import opening, rows, worker_pool
 from engine.mysql.copying.applier import Applier
-from engine.mysql.copying.pace import FEWEST_BYTES
+from engine.mysql.copying.chunk_sizer import FEWEST_BYTES
 from engine.mysql.copying.shared_lock import SharedExclusiveLock
 from engine.mysql.copying.verify import Verification
 from engine.mysql.flavour import flavour_of
@@ -95,7 +95,7 @@ def test_of_heavy_rows_few_are_held_or_compared_at_once(server: Server) -> None:
         assert [lot_after(f"UPDATE t SET n = n + 1 WHERE id = {n}") for n in range(5)] == [1] * 5
         assert lot_after("UPDATE t SET n = n + 1") * weight <= FEWEST_BYTES
         chunker = Verification(copy)._chunker(copy.shape.source, copy.shape.key, None)
-        assert chunker.pace.rows < rows
+        assert chunker.sizer.rows < rows
         assert copy.catch_up(Watcher()) is Signal.GO
         with rig.locked(copy) as link:
             assert rig.assert_same(link) == rows

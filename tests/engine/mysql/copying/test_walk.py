@@ -5,8 +5,8 @@ from collections import Counter
 import pytest
 
 from engine.mysql.catalog import read_table
+from engine.mysql.copying.chunk_sizer import ChunkSizer
 from engine.mysql.copying.chunker import Chunker
-from engine.mysql.copying.pace import Pace
 from engine.mysql.link import Link
 from engine.mysql.shadow.keys import RowKey, row_key
 from tests.engine.mysql.copying.rig import Rig, make_rig
@@ -59,9 +59,9 @@ class Walk:
 
     def __init__(self, rig: Rig, link: Link, key: RowKey) -> None:
         self._table, self._link, self._key = rig.table, link, key
-        pace = Pace(1.0)
-        pace.rows = pace.most = CHUNK
-        self.chunker = Chunker(rig.table, key, pace)
+        sizer = ChunkSizer(1.0)
+        sizer.rows = sizer.most = CHUNK
+        self.chunker = Chunker(rig.table, key, sizer)
 
     def read(self, most: int) -> int:
         """Each chunk, found and read; how many rows. *most*: of those that may be read for one."""

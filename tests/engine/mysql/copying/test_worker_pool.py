@@ -14,7 +14,7 @@ class Unneeded:
 
     exhausted = False
 
-    class pace:  # noqa: N801
+    class sizer:  # noqa: N801
         chunk_seconds = 0.01
 
 
