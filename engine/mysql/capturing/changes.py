@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.mysql.binlog.position import Position
-from engine.mysql.capturing.late import Late
+from engine.mysql.capturing.deferred_keys import DeferredKeys
 from engine.mysql.shadow.keys import Literals
 
 
@@ -26,7 +26,7 @@ class Changes:
         self._applying: dict[Literals, int] = {}  # to the generation
         self._generations: dict[int, _Generation] = {}
         self._begun = 0
-        self._late = Late()
+        self._deferred = DeferredKeys()
         self._committed = start
 
     def __len__(self) -> int:
@@ -55,7 +55,7 @@ class Changes:
     def turn(self) -> None:
         """Begin to apply what has gathered, if what was begun before is through, or as far as it can be just now."""
         with self._lock:
-            if self._late.gives_way(self._applying):
+            if self._deferred.gives_way(self._applying):
                 self._join()
 
     def merge(self) -> None:
@@ -80,7 +80,7 @@ class Changes:
                 generation = self._applying.pop(key, None)
                 if generation is not None:
                     self._generations[generation].left -= 1
-            self._late.applied(keys)
+            self._deferred.applied(keys)
             self._settle()
 
     def later(self, keys: Sequence[Literals]) -> None:
@@ -89,16 +89,16 @@ class Changes:
             for key in keys:
                 if key in self._applying:
                     self._applying[key] = self._applying.pop(key)
-                    self._late.put_off([key])
+                    self._deferred.defer([key])
 
     def _join(self) -> None:
         """One more generation; a key that is of an earlier one, too, is applied for both."""
         self._begun += 1
         fresh = [key for key in sorted(self._gathering, key=_rough_order) if key not in self._applying]
         self._generations[self._begun] = _Generation(self._committed, len(fresh))
-        late = {key: number for key, number in self._applying.items() if key in self._late}
-        first = {key: number for key, number in self._applying.items() if key not in late}
-        self._applying = {**first, **dict.fromkeys(fresh, self._begun), **late}
+        deferred = {key: number for key, number in self._applying.items() if key in self._deferred}
+        first = {key: number for key, number in self._applying.items() if key not in deferred}
+        self._applying = {**first, **dict.fromkeys(fresh, self._begun), **deferred}
         self._gathering = {}
         self._settle()
 

@@ -12,7 +12,7 @@ from functools import partial
 from engine.base import Signal
 from engine.errors import DriftFound
 from engine.mysql.capturing.capture import Capture
-from engine.mysql.capturing.late import Late
+from engine.mysql.capturing.deferred_keys import DeferredKeys
 from engine.mysql.children import has_children, has_children_now
 from engine.mysql.link import Link
 from engine.mysql.names import MOMENTS, Names
@@ -43,7 +43,7 @@ class DeltaCapture(Capture):
         self._names = names
         self._delta = quote_table(shape.schema, names.delta)
         self._begun: dict[Literals, list[int]] = {}
-        self._late = Late()
+        self._deferred = DeferredKeys()
         self._mark = 0
         self.witness = witness
         self.tables = (names.delta,)
@@ -100,7 +100,7 @@ class DeltaCapture(Capture):
     # -- capturing ----------------------------------------------------------------------------------------------
 
     def turn(self, link: Link) -> None:
-        if self._late.gives_way(self._begun):
+        if self._deferred.gives_way(self._begun):
             self._load(link, LOAD + sum(map(len, self._begun.values())))
 
     def merge(self, link: Link) -> bool:
@@ -119,13 +119,13 @@ class DeltaCapture(Capture):
     def applied(self, keys: Sequence[Literals]) -> None:
         for key in keys:
             self._begun.pop(key, None)
-        self._late.applied(keys)
+        self._deferred.applied(keys)
 
     def later(self, keys: Sequence[Literals]) -> None:
         for key in keys:
             if key in self._begun:
                 self._begun[key] = self._begun.pop(key)
-                self._late.put_off([key])
+                self._deferred.defer([key])
 
     def again(self, keys: Sequence[Literals]) -> None:
         for key in keys:
@@ -137,7 +137,7 @@ class DeltaCapture(Capture):
         found: dict[Literals, list[int]] = {}
         for one, *key in rows:
             found.setdefault(tuple(map(str, key)), []).append(int(one))
-        # What was put off stays behind what is new.
+        # What was deferred stays behind what is new.
         behind = {key: found.pop(key, []) for key in self._begun}
         self._begun = {**found, **behind}
 
@@ -184,7 +184,7 @@ class DeltaCapture(Capture):
             raise self._drifted(happened)
         if has_children_now(link, self._hold.flavour, self._shape.schema, self._names.source):
             raise self._drifted("got a foreign key to it")
-        self._begun, self._late = {}, Late()
+        self._begun, self._deferred = {}, DeferredKeys()
 
     def nothing_came(self, link: Link, seconds: float) -> bool:  # noqa: ARG002
         assert self.witness is not None
@@ -199,7 +199,7 @@ class DeltaCapture(Capture):
 
     def close(self) -> None:
         """The triggers stay: they are the capture."""
-        self._begun, self._late = {}, Late()
+        self._begun, self._deferred = {}, DeferredKeys()
 
     def _check(self, link: Link) -> None:
         """DriftFound when the triggers are not there any more."""

@@ -9,14 +9,14 @@ ALONE_SECONDS = 1.0
 """So long they are tried again before others go first."""
 
 
-class Late:
+class DeferredKeys:
     """Of one generation of keys."""
 
     def __init__(self) -> None:
         self._keys: set[Literals] = set()
         self._alone_since: float | None = None
 
-    def put_off(self, keys: Iterable[Literals]) -> None:
+    def defer(self, keys: Iterable[Literals]) -> None:
         """These could not be applied just now."""
         self._keys.update(keys)
 
