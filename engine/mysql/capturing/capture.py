@@ -20,7 +20,7 @@ class Capture(ABC):
     """Of the source, where the capture does not show by itself what becomes of it."""
 
     @abstractmethod
-    def turn(self, link: Link) -> None:
+    def rotate(self, link: Link) -> None:
         """Begin with what has come, if what was begun before is through, or what is left of it cannot be applied just now."""
 
     @abstractmethod
@@ -28,7 +28,7 @@ class Capture(ABC):
         """Begin with all that was committed before now; False: not all of it could be had in a moment."""
 
     @abstractmethod
-    def take(self, limit: int) -> list[Literals]:
+    def next_batch(self, limit: int) -> list[Literals]:
         """Some of what was begun; empty: it is through."""
 
     @abstractmethod
@@ -40,11 +40,11 @@ class Capture(ABC):
         """Committed: these are done."""
 
     @abstractmethod
-    def later(self, keys: Sequence[Literals]) -> None:
+    def defer(self, keys: Sequence[Literals]) -> None:
         """These cannot be applied now: the others first."""
 
     @abstractmethod
-    def again(self, keys: Sequence[Literals]) -> None:
+    def requeue(self, keys: Sequence[Literals]) -> None:
         """Have these applied, as if they had changed."""
 
     @abstractmethod
@@ -53,14 +53,14 @@ class Capture(ABC):
 
     @abstractmethod
     def mark(self, link: Link) -> None:
-        """From now on `heard` and `in_step` mean: all that was committed before now is known, and applied."""
+        """From now on `received` and `caught_up` mean: all that was committed before now is known, and applied."""
 
     @abstractmethod
-    def heard(self) -> bool:
+    def received(self) -> bool:
         """Whether it is known; waits for a moment."""
 
     @abstractmethod
-    def in_step(self, link: Link) -> bool:
+    def caught_up(self, link: Link) -> bool:
         """Whether it is applied."""
 
     @abstractmethod

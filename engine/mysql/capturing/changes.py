@@ -52,7 +52,7 @@ class Changes:
         with self._lock:
             self._committed = position
 
-    def turn(self) -> None:
+    def rotate(self) -> None:
         """Begin to apply what has gathered, if what was begun before is through, or as far as it can be just now."""
         with self._lock:
             if self._deferred.gives_way(self._applying):
@@ -63,7 +63,7 @@ class Changes:
         with self._lock:
             self._join()
 
-    def take(self, limit: int) -> list[Literals]:
+    def next_batch(self, limit: int) -> list[Literals]:
         """Some keys of the generation that is being applied, in order; they stay until `applied`. Empty: it is through."""
         with self._lock:
             return [key for key, _ in zip(self._applying, range(limit), strict=False)]
@@ -83,7 +83,7 @@ class Changes:
             self._deferred.applied(keys)
             self._settle()
 
-    def later(self, keys: Sequence[Literals]) -> None:
+    def defer(self, keys: Sequence[Literals]) -> None:
         """These cannot be applied just now: the others of their generation first."""
         with self._lock:
             for key in keys:

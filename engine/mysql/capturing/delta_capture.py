@@ -99,7 +99,7 @@ class DeltaCapture(Capture):
 
     # -- capturing ----------------------------------------------------------------------------------------------
 
-    def turn(self, link: Link) -> None:
+    def rotate(self, link: Link) -> None:
         if self._deferred.gives_way(self._begun):
             self._load(link, LOAD + sum(map(len, self._begun.values())))
 
@@ -108,7 +108,7 @@ class DeltaCapture(Capture):
         self._load(link, MERGED)
         return True
 
-    def take(self, limit: int) -> list[Literals]:
+    def next_batch(self, limit: int) -> list[Literals]:
         return [key for key, _ in zip(self._begun, range(limit), strict=False)]
 
     def forget(self, link: Link, keys: Sequence[Literals]) -> None:
@@ -121,13 +121,13 @@ class DeltaCapture(Capture):
             self._begun.pop(key, None)
         self._deferred.applied(keys)
 
-    def later(self, keys: Sequence[Literals]) -> None:
+    def defer(self, keys: Sequence[Literals]) -> None:
         for key in keys:
             if key in self._begun:
                 self._begun[key] = self._begun.pop(key)
                 self._deferred.defer([key])
 
-    def again(self, keys: Sequence[Literals]) -> None:
+    def requeue(self, keys: Sequence[Literals]) -> None:
         for key in keys:
             self._begun.setdefault(key, [])
 
@@ -154,11 +154,11 @@ class DeltaCapture(Capture):
         self._check(link)
         self._mark = self._last(link)
 
-    def heard(self) -> bool:
+    def received(self) -> bool:
         """Triggers tell at once."""
         return True
 
-    def in_step(self, link: Link) -> bool:
+    def caught_up(self, link: Link) -> bool:
         first = link.value(f"SELECT MIN(id) FROM {self._delta}")
         return first is None or int(first) > self._mark
 

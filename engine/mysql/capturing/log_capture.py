@@ -31,10 +31,10 @@ class LogCapture(Capture):
         """Everything before it is applied."""
         return self._changes.flushed
 
-    def turn(self, link: Link) -> None:  # noqa: ARG002
+    def rotate(self, link: Link) -> None:  # noqa: ARG002
         """Looks after the reader, too."""
         self._stream.check()
-        self._changes.turn()
+        self._changes.rotate()
 
     def merge(self, link: Link) -> bool:
         with self._stream.unlimited():  # it may be just the keys that the reader holds back which have to go
@@ -42,8 +42,8 @@ class LogCapture(Capture):
         self._changes.merge()
         return found
 
-    def take(self, limit: int) -> list[Literals]:
-        return self._changes.take(limit)
+    def next_batch(self, limit: int) -> list[Literals]:
+        return self._changes.next_batch(limit)
 
     def forget(self, link: Link, keys: Sequence[Literals]) -> None:
         """They are in memory only."""
@@ -51,10 +51,10 @@ class LogCapture(Capture):
     def applied(self, keys: Sequence[Literals]) -> None:
         self._changes.applied(keys)
 
-    def later(self, keys: Sequence[Literals]) -> None:
-        self._changes.later(keys)
+    def defer(self, keys: Sequence[Literals]) -> None:
+        self._changes.defer(keys)
 
-    def again(self, keys: Sequence[Literals]) -> None:
+    def requeue(self, keys: Sequence[Literals]) -> None:
         self._changes.add(keys)
 
     def waiting(self, link: Link, keys: Sequence[Literals]) -> set[Literals] | None:
@@ -66,10 +66,10 @@ class LogCapture(Capture):
     def mark(self, link: Link) -> None:
         self._mark = self._stream.end(link)
 
-    def heard(self) -> bool:
+    def received(self) -> bool:
         return self._mark is None or self._stream.wait_for(self._mark, HEAR_SECONDS)
 
-    def in_step(self, link: Link) -> bool:  # noqa: ARG002
+    def caught_up(self, link: Link) -> bool:  # noqa: ARG002
         return self._mark is None or self._changes.flushed.reaches(self._mark)
 
     def sync(self, link: Link) -> bool:

@@ -59,7 +59,7 @@ class Applier:
         *locked*: *link* holds both tables by LOCK TABLES, and may touch no other. Refused: a row does not fit.
         Waited: a row is more than a transaction may write.
         """
-        keys = next(self._shape.lots(self._waiting.take(self._limit), link.list_bytes), ())
+        keys = next(self._shape.lots(self._waiting.next_batch(self._limit), link.list_bytes), ())
         if not keys:
             return 0
         began = time.monotonic()
@@ -107,7 +107,7 @@ class Applier:
     def _put_off(self, keys: Sequence[Literals]) -> None:
         """Somebody holds one of the rows, perhaps for long (a prepared XA transaction): the others go on, in smaller lots."""
         self._limit = max(1, self._limit // 4)
-        self._waiting.later(keys)
+        self._waiting.defer(keys)
         if len(keys) == 1:  # else nobody knows which it was
             self._held.setdefault(keys[0], time.monotonic())
 
@@ -117,13 +117,13 @@ class Applier:
             self._collisions.update(keys)
             if max(self._collisions[key] for key in keys) > MOST_COLLISIONS:
                 raise duplicate(self._shape, collision)
-        waiting = self._waiting.take(sys.maxsize)
+        waiting = self._waiting.next_batch(sys.maxsize)
         for at in range(0, len(waiting), self._most):
             for some in self._shape.lots(waiting[at : at + self._most], link.list_bytes):
                 with self._transaction(link, locked=locked):
                     link.run(self._shape.take_out(some))
         self._limit = max(1, self._limit // 4)  # so that in the end only the row in question is counted
-        self._waiting.later(keys)
+        self._waiting.defer(keys)
 
     def _unfit(self, link: Link, keys: Sequence[Literals], error: ServerRefused) -> Refused:
         def fits(some: Sequence[Literals]) -> bool:

@@ -93,12 +93,12 @@ class OnlineCopy(Underway):
         link.set(self.filling)
         deadline = time.monotonic() + seconds
         self.capture.reach_end(link, seconds)
-        self.capture.turn(link)
-        while self.capture.take(1):
+        self.capture.rotate(link)
+        while self.capture.next_batch(1):
             if time.monotonic() > deadline:
                 raise Waited(f"{self.copy.source}: the last changes took longer than {seconds:.1f} s", 0)
             self.applier.step(link, locked=True)
-            self.capture.turn(link)
+            self.capture.rotate(link)
         self.capture.check_end(link)
         Staging(self.hold, self.step).carry_counter(link)
 

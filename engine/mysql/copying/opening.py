@@ -107,7 +107,7 @@ class Opening:
         """Wait for the marker. What other copies have not applied yet may hold the reader back: it is applied meanwhile."""
         work = self._work
         work.capture.mark(work.link)
-        while not work.capture.heard():
+        while not work.capture.received():
             signal = work.turn(control, "reading the log of changes", gather=0.0)
             if signal is not Signal.GO:
                 return signal

@@ -198,8 +198,8 @@ class Underway:
         now = time.monotonic()
         if now - self._turned_at >= gather:
             self._turned_at = now
-            self.capture.turn(self.link)
-        if not self.capture.take(1) or (gather and now < self._yields_until):
+            self.capture.rotate(self.link)
+        if not self.capture.next_batch(1) or (gather and now < self._yields_until):
             return 0
         with self.shadow_lock.exclusive(TURN_SECONDS) as alone:
             if not alone:
@@ -244,7 +244,7 @@ class Underway:
     def in_step(self, control: Control, detail: str) -> Signal:
         """Apply all that was committed before this call."""
         self.capture.mark(self.link)
-        while not self.capture.in_step(self.link):
+        while not self.capture.caught_up(self.link):
             waiting = self.capture.backlog(self.link)
             told = f"{detail}, {waiting:,} changed rows to go" if waiting >= TO_GO else detail
             signal = self.turn(control, told, gather=0.0)

@@ -217,7 +217,7 @@ class Verification:
         if wrong and signal is Signal.GO:
             work = self._work
             work.move(replace(work.checkpoint, repairs=work.checkpoint.repairs + len(wrong)))
-            work.capture.again(wrong)
+            work.capture.requeue(wrong)
         return signal
 
     def _still_differing(self, keys: Sequence[Literals]) -> list[Literals]:

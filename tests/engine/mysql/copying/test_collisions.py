@@ -63,7 +63,7 @@ def test_a_value_that_moved_to_another_row_is_no_duplicate_before_the_log_is_rea
         prepare(copy, Watcher())
         with gate:
             rig.run(*MOVED)
-            copy.capture.again([FIRST])
+            copy.capture.requeue([FIRST])
             for _ in range(2 * MOST_COLLISIONS):
                 assert copy.follow() == 0
         assert_finished(rig, copy)

@@ -104,7 +104,7 @@ def test_with_keys_dropped_that_could_not_be_applied_a_row_is_stale(
     def dropped(self: Changes, keys: Sequence[Literals]) -> None:
         self.applied(keys)
 
-    monkeypatch.setattr(Changes, "later", dropped)
+    monkeypatch.setattr(Changes, "defer", dropped)
     assert not same_after_a_locked_row(server)
 
 

@@ -89,7 +89,7 @@ def test_of_heavy_rows_few_are_held_or_compared_at_once(server: Server) -> None:
         def lot_after(statement: str) -> int:
             rig.run(statement)
             assert copy.stream.wait_for(copy.stream.end(), 20)
-            copy.capture.turn(copy.link)
+            copy.capture.rotate(copy.link)
             return copy.applier.step(copy.link)
 
         assert [lot_after(f"UPDATE t SET n = n + 1 WHERE id = {n}") for n in range(5)] == [1] * 5
@@ -210,7 +210,7 @@ def test_a_row_that_somebody_holds_keeps_no_other_from_being_applied_and_is_told
         while rig.value(f"SELECT v FROM {rig.shadow} WHERE id = 10") != "later":
             copy.follow()
             assert time.monotonic() < until
-        assert not copy.capture.in_step(copy.link)
+        assert not copy.capture.caught_up(copy.link)
         told = f"waiting for the row id = 20 of t, perhaps held by connection {holder.id} of"
 
         def listen(progress: Progress) -> None:
