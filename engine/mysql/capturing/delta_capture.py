@@ -22,7 +22,7 @@ from engine.mysql.shadow.keys import Literals, lots
 from engine.mysql.shadow.shape import Shape
 from engine.mysql.shadow.witness import Witness, numbers_of, witness_of
 from engine.mysql.tables import Column
-from engine.mysql.waiting.patience import Patience
+from engine.mysql.waiting.lock_retry import LockRetry
 
 LOAD = 10_000
 MERGED = 1_000_000
@@ -48,7 +48,7 @@ class DeltaCapture(Capture):
         self.witness = witness
         self.tables = (names.delta,)
 
-    def make(self, patience: Patience) -> Signal:
+    def make(self, retry: LockRetry) -> Signal:
         """Create the delta table and the triggers, each of which has to wait until no transaction uses the table."""
         link = self._hold.link
         columns = ", ".join(
@@ -59,7 +59,7 @@ class DeltaCapture(Capture):
             "ENGINE = InnoDB"
         )
         for statement in self._triggers():
-            signal = patience.until(partial(self._run, statement))
+            signal = retry.until(partial(self._run, statement))
             if signal is not Signal.GO:
                 return signal
         self.witness = self._see(link)

@@ -18,7 +18,7 @@ from engine.mysql.shadow.checkpoints import CAPTURING, Checkpoint, Phase
 from engine.mysql.shadow.removal import Removal
 from engine.mysql.spec import Step
 from engine.mysql.trouble import Lost, Waited
-from engine.mysql.waiting.patience import LOOK_SECONDS, Patience, Say
+from engine.mysql.waiting.lock_retry import LOOK_SECONDS, LockRetry, Say
 from engine.mysql.waiting.snapshots import Snapshots, snapshots, still
 
 
@@ -104,8 +104,8 @@ class Copies:
         signal = self._outlast_snapshots(control, say)
         if signal is not Signal.GO:
             return signal
-        patience = Patience(self._watch, control, tables, say, beside=beside)
-        return patience.until(lambda: self._attempt(works, control))
+        retry = LockRetry(self._watch, control, tables, say, beside=beside)
+        return retry.until(lambda: self._attempt(works, control))
 
     def _outlast_snapshots(self, control: Control, say: Say) -> Signal:
         """Wait until nobody reads as of a moment before the copies were complete. Who begins later sees all rows."""

@@ -18,7 +18,7 @@ from engine.mysql.quoting import quote_name
 from engine.mysql.spec import Algorithm, Statement, Step
 from engine.mysql.trouble import NOT_THAT_WAY, Lost, ServerRefused, Trouble, Waited
 from engine.mysql.waiting.lock_budget import LockBudget
-from engine.mysql.waiting.patience import Patience
+from engine.mysql.waiting.lock_retry import LockRetry
 from engine.mysql.waiting.running import INTERRUPTED, Running
 
 QUICK_SECONDS = 0.5
@@ -56,8 +56,8 @@ class StatementRun:
         for number in range(done, len(self._step.statements)):
             statement = self._step.statements[number]
             self._copy = server_copy(self._watch, self._step.schema, statement)
-            patience = Patience(self._watch, self._control, self._tables(), self._report)
-            signal = patience.until(partial(self._attempt, statement, number))
+            retry = LockRetry(self._watch, self._control, self._tables(), self._report)
+            signal = retry.until(partial(self._attempt, statement, number))
             if signal is not Signal.GO:
                 return signal
         return Signal.GO

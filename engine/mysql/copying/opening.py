@@ -20,7 +20,7 @@ from engine.mysql.shadow.checkpoints import CAPTURING, Checkpoint, Phase
 from engine.mysql.shadow.shape import Shape, shape_of
 from engine.mysql.shadow.staging import Staging
 from engine.mysql.tables import Table
-from engine.mysql.waiting.patience import Patience
+from engine.mysql.waiting.lock_retry import LockRetry
 
 
 class Opening:
@@ -89,7 +89,7 @@ class Opening:
         work.connect()
         capture = self._captured(shape)
         if isinstance(capture, DeltaCapture):
-            signal = capture.make(self._patience(control))
+            signal = capture.make(self._retry(control))
             if signal is not Signal.GO:
                 return signal
         work.begin(shape, capture, state)
@@ -113,10 +113,10 @@ class Opening:
                 return signal
         return Signal.GO
 
-    def _patience(self, control: Control) -> Patience:
+    def _retry(self, control: Control) -> LockRetry:
         """For locks on the live table; meanwhile the other copies are kept in step."""
         work = self._work
-        return Patience(
+        return LockRetry(
             work.watch,
             control,
             [(work.step.schema, work.copy.source)],

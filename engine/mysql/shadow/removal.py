@@ -11,7 +11,7 @@ from engine.mysql.quoting import quote_table
 from engine.mysql.shadow import checkpoints
 from engine.mysql.shadow.checkpoints import Checkpoint, Phase
 from engine.mysql.trouble import Waited
-from engine.mysql.waiting.patience import Patience, Say
+from engine.mysql.waiting.lock_retry import LockRetry, Say
 
 TRIES = 30
 """A table of ours may be in use for a moment: a backup reads it, a person looks at it."""
@@ -29,7 +29,7 @@ class Removal:
         self._live = checkpoint.phase is Phase.OLD
         # Triggers went along with the table when it was replaced.
         bearer = self._names.old if self._live else checkpoint.source
-        self._patience = Patience(watch, control, [(checkpoint.schema, bearer)], breathe)
+        self._retry = LockRetry(watch, control, [(checkpoint.schema, bearer)], breathe)
 
     def run(self) -> Signal:
         """Remove the replaced table of a change that is live, or everything of one that is not; then the checkpoint."""
@@ -50,7 +50,7 @@ class Removal:
         """The application uses the table that it is on, and must not queue behind us for long."""
         if not self._exists("TRIGGER", name):
             return Signal.GO
-        signal = self._patience.until(partial(self._drop, "TRIGGER", name))
+        signal = self._retry.until(partial(self._drop, "TRIGGER", name))
         return self._breathe("removing what is not needed any more") if signal is Signal.GO else signal
 
     def _drop_table(self, name: str) -> Signal:

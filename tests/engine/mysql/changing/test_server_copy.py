@@ -12,7 +12,7 @@ from engine.errors import Refused
 from engine.mysql.changing import statements
 from engine.mysql.spec import Algorithm
 from engine.mysql.trouble import Lost
-from engine.mysql.waiting import patience
+from engine.mysql.waiting import lock_retry
 from tests.engine.driving import drive
 from tests.engine.mysql.changing.plans import Shop
 from tests.engine.mysql.changing.test_session import caller, filled
@@ -120,7 +120,7 @@ def test_a_copy_that_was_thrown_away_three_times_is_not_begun_a_fourth(
     """Each time that it has begun, somebody reads the table, and goes when it was given up."""
     monkeypatch.setattr(statements, "QUICK_SECONDS", 0.0)
     monkeypatch.setattr(statements, "LOOK_SECONDS", 0.005)
-    monkeypatch.setattr(patience, "FIRST_REST_SECONDS", 0.1)
+    monkeypatch.setattr(lock_retry, "FIRST_REST_SECONDS", 0.1)
     change, control = widened(shop), caller()
     begun: list[str] = []
     told: list[str] = []

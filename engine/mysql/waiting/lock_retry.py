@@ -16,7 +16,7 @@ Say = Callable[[str], Signal]
 """Reports what goes on and tells what is wanted."""
 
 
-class Patience:
+class LockRetry:
     """The tries on some tables."""
 
     def __init__(
