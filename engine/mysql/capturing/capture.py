@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from engine.mysql.binlog.position import Position
 from engine.mysql.link import Link
 from engine.mysql.shadow.keys import Literals
-from engine.mysql.shadow.witness import Witness
+from engine.mysql.shadow.table_identity import TableIdentity
 
 
 class Capture(ABC):
@@ -16,7 +16,7 @@ class Capture(ABC):
     """Everything before it in the binary log is applied; None: the log is not what we read."""
     tables: Sequence[str] = ()
     """Tables that have to be locked for the cutover, besides the two."""
-    witness: Witness | None = None
+    identity: TableIdentity | None = None
     """Of the source, where the capture does not show by itself what becomes of it."""
 
     @abstractmethod

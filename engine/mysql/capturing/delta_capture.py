@@ -20,7 +20,7 @@ from engine.mysql.ownership.hold import Hold
 from engine.mysql.quoting import quote_name, quote_table
 from engine.mysql.shadow.keys import Literals, lots
 from engine.mysql.shadow.shape import Shape
-from engine.mysql.shadow.witness import Witness, numbers_of, witness_of
+from engine.mysql.shadow.table_identity import TableIdentity, identity_of, numbers_of
 from engine.mysql.tables import Column
 from engine.mysql.waiting.lock_retry import LockRetry
 
@@ -36,8 +36,8 @@ class DeltaCapture(Capture):
 
     position = None
 
-    def __init__(self, hold: Hold, shape: Shape, names: Names, witness: Witness | None = None) -> None:
-        """*witness*: that of the capture that was made before, None where it is still to `make`."""
+    def __init__(self, hold: Hold, shape: Shape, names: Names, identity: TableIdentity | None = None) -> None:
+        """*identity*: that of the capture that was made before, None where it is still to `make`."""
         self._hold = hold
         self._shape = shape
         self._names = names
@@ -45,7 +45,7 @@ class DeltaCapture(Capture):
         self._begun: dict[Literals, list[int]] = {}
         self._deferred = DeferredKeys()
         self._mark = 0
-        self.witness = witness
+        self.identity = identity
         self.tables = (names.delta,)
 
     def make(self, retry: LockRetry) -> Signal:
@@ -62,7 +62,7 @@ class DeltaCapture(Capture):
             signal = retry.until(partial(self._run, statement))
             if signal is not Signal.GO:
                 return signal
-        self.witness = self._see(link)
+        self.identity = self._see(link)
         return Signal.GO
 
     def _run(self, statement: str) -> Signal:
@@ -178,8 +178,8 @@ class DeltaCapture(Capture):
 
     def reach_end(self, link: Link, seconds: float) -> None:  # noqa: ARG002
         """It is all in the table."""
-        assert self.witness is not None
-        happened = self.witness.differs(self._see(link))
+        assert self.identity is not None
+        happened = self.identity.differs(self._see(link))
         if happened:
             raise self._drifted(happened)
         if has_children_now(link, self._hold.flavour, self._shape.schema, self._names.source):
@@ -187,9 +187,9 @@ class DeltaCapture(Capture):
         self._begun, self._deferred = {}, DeferredKeys()
 
     def nothing_came(self, link: Link, seconds: float) -> bool:  # noqa: ARG002
-        assert self.witness is not None
+        assert self.identity is not None
         numbers = numbers_of(link, self._hold.flavour, self._shape.schema, self._names.source)
-        if happened := self.witness.differs(replace(self.witness, numbers=numbers)):
+        if happened := self.identity.differs(replace(self.identity, numbers=numbers)):
             raise self._drifted(happened)
         return link.row(f"SELECT 1 FROM {self._delta} LIMIT 1") is None
 
@@ -213,8 +213,8 @@ class DeltaCapture(Capture):
         if triggers != 3:
             raise self._drifted("was made anew")
 
-    def _see(self, link: Link) -> Witness:
-        return witness_of(link, self._hold.flavour, self._shape.schema, self._names.source)
+    def _see(self, link: Link) -> TableIdentity:
+        return identity_of(link, self._hold.flavour, self._shape.schema, self._names.source)
 
     def _drifted(self, happened: str) -> DriftFound:
         return DriftFound(f"{self._names.source} {happened} while it was copied: plan again")

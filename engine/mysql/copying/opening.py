@@ -48,7 +48,7 @@ class Opening:
         return self._stage(control) if work.state is None else Signal.GO
 
     def _usable(self, state: Checkpoint) -> bool:
-        captured = state.position is not None or state.witness is not None
+        captured = state.position is not None or state.identity is not None
         return state.phase in CAPTURING and captured and state.step == checkpoints.digest(self._work.step)
 
     def _start_over(self, control: Control, state: Checkpoint, reason: str) -> Signal:
@@ -94,7 +94,7 @@ class Opening:
                 return signal
         work.begin(shape, capture, state)
         # The marker: its commit comes after everything that may be in the log already but is not visible yet.
-        work.put(replace(state, phase=Phase.COPY, position=capture.position, witness=capture.witness))
+        work.put(replace(state, phase=Phase.COPY, position=capture.position, identity=capture.identity))
         return self._hear(control)
 
     def _check_rights(self) -> None:
@@ -157,7 +157,7 @@ class Opening:
             if why_not := self._obstacles():
                 raise BeginAnew("; ".join(why_not))
             return LogCapture(self._work.stream, shape, state.position)
-        return DeltaCapture(self._work.hold, shape, self._work.names, state.witness)
+        return DeltaCapture(self._work.hold, shape, self._work.names, state.identity)
 
     def _table(self, name: str, expected: str, what: str) -> Table:
         work = self._work

@@ -17,7 +17,7 @@ from engine.mysql.names import Names, names_of
 from engine.mysql.ownership.hold import Hold
 from engine.mysql.ownership.records import COPY_TABLE
 from engine.mysql.quoting import quote_table
-from engine.mysql.shadow.witness import Witness
+from engine.mysql.shadow.table_identity import TableIdentity
 from engine.mysql.spec import Step
 from engine.mysql.trouble import ServerRefused
 
@@ -62,7 +62,7 @@ class Checkpoint:
     source_print: str = ""  # fingerprint of the source
     shadow_print: str = ""  # fingerprint of the shadow as it has to be now
     repairs: int = 0  # rows that the comparison had to mend
-    witness: Witness | None = None  # of the source with its triggers, where they capture
+    identity: TableIdentity | None = None  # of the source with its triggers, where they capture
     begun_anew: int = 0  # so often the place in the log was lost in this apply; see copying/beginning_anew.py
 
     @property
@@ -168,7 +168,7 @@ def _state(checkpoint: Checkpoint) -> dict[str, Any]:
         "source_print": checkpoint.source_print,
         "shadow_print": checkpoint.shadow_print,
         "repairs": checkpoint.repairs,
-        "witness": None if checkpoint.witness is None else checkpoint.witness.to_json(),
+        "witness": None if checkpoint.identity is None else checkpoint.identity.to_json(),
         "begun_anew": checkpoint.begun_anew,
     }
 
@@ -177,7 +177,7 @@ def _from_row(
     apply_uid: str, schema: str, source: str, phase: str, rows_copied: int, rows_total: int, state: str
 ) -> Checkpoint:
     known = json.loads(state)
-    low, position, witness = known["low"], known["position"], known.get("witness")
+    low, position, identity = known["low"], known["position"], known.get("witness")
     return Checkpoint(
         apply_uid=apply_uid,
         schema=schema,
@@ -193,6 +193,6 @@ def _from_row(
         source_print=known["source_print"],
         shadow_print=known["shadow_print"],
         repairs=known["repairs"],
-        witness=None if witness is None else Witness.from_json(witness),
+        identity=None if identity is None else TableIdentity.from_json(identity),
         begun_anew=known.get("begun_anew", 0),
     )

@@ -22,13 +22,13 @@ _TRIGGERS = """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Witness:
+class TableIdentity:
     """What was seen of a table."""
 
     triggers: tuple[str, ...]  # all that are on it, with their bodies and when they were made
     numbers: tuple[str, ...]  # InnoDB's, of each partition; empty: the server does not tell
 
-    def differs(self, now: "Witness") -> str:
+    def differs(self, now: "TableIdentity") -> str:
         """What happened to the table since, in the words of a person; empty: nothing that shows."""
         if self.triggers != now.triggers:
             return "got other triggers"
@@ -42,14 +42,14 @@ class Witness:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """The witness that `to_json` wrote."""
+        """The identity that `to_json` wrote."""
         return cls(triggers=tuple(data["triggers"]), numbers=tuple(data["numbers"]))
 
 
-def witness_of(link: Link, flavour: Flavour, schema: str, table: str) -> Witness:
+def identity_of(link: Link, flavour: Flavour, schema: str, table: str) -> TableIdentity:
     """Look at the table. It may be locked by *link*."""
     triggers = tuple(" ".join(map(str, row)) for row in link.rows(_TRIGGERS, schema, table))
-    return Witness(triggers=triggers, numbers=numbers_of(link, flavour, schema, table))
+    return TableIdentity(triggers=triggers, numbers=numbers_of(link, flavour, schema, table))
 
 
 def numbers_of(link: Link, flavour: Flavour, schema: str, table: str) -> tuple[str, ...]:
