@@ -11,7 +11,7 @@ from engine.base import PlanResult
 from engine.mysql.address import parse_address
 from engine.mysql.catalog import read_tables
 from engine.mysql.link import Link
-from engine.mysql.planning.desired import Kept
+from engine.mysql.planning.desired import TableCache
 from engine.mysql.planning.planner import plan_mysql
 from engine.mysql.planning.pull import tables_files
 from engine.mysql.quoting import quote_name
@@ -44,8 +44,8 @@ class Bench:
             names = [name for (name,) in link.rows("SHOW TABLES")]
             return seconds(lambda: [link.rows(f"SHOW CREATE TABLE {quote_name(name)}") for name in names])
 
-    def plan(self, files: Mapping[str, str], kept: Kept) -> PlanResult:
-        return plan_mysql(self.address, {"zabbix": files}, kept=kept)
+    def plan(self, files: Mapping[str, str], cached: TableCache) -> PlanResult:
+        return plan_mysql(self.address, {"zabbix": files}, cached=cached)
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -79,14 +79,14 @@ def measure(bench: Bench, script: list[str]) -> list[tuple[str, float, int]]:
         ("the package's own files, planned before", own, True),
         ("three tables altered, the rest planned before", other, True),
     ):
-        kept = Kept()
+        cached = TableCache()
         took, changes = [], 0
         for _ in range(ROUNDS):
-            kept = kept if warm else Kept()
+            cached = cached if warm else TableCache()
             if warm:
-                bench.plan(own, kept)
+                bench.plan(own, cached)
             began = time.perf_counter()
-            changes = len(bench.plan(files, kept).changes)
+            changes = len(bench.plan(files, cached).changes)
             took.append(time.perf_counter() - began)
         results.append((what, statistics.median(took), changes))
     return results

@@ -10,7 +10,7 @@ from engine.mysql.changing.session import MysqlSession
 from engine.mysql.examination import examine_server
 from engine.mysql.flavour import flavour_of
 from engine.mysql.link import Link
-from engine.mysql.planning.desired import Kept
+from engine.mysql.planning.desired import TableCache
 from engine.mysql.planning.planner import plan_mysql
 from engine.mysql.planning.pull import pull_mysql
 from engine.mysql.spec import SYSTEM_SCHEMAS
@@ -34,7 +34,7 @@ class MysqlEngine(Engine):
                 f"the dsn names the database {self._address.database}, which belongs to the server itself: name your own"
             )
         self._workspace = parse_address(target.workspace) if target.workspace else None
-        self._kept = Kept()
+        self._cached = TableCache()
 
     def ping(self) -> None:
         """TargetUnavailable, Refused: it cannot be reached, does not let us in, or is too old."""
@@ -52,7 +52,7 @@ class MysqlEngine(Engine):
 
     def plan(self, files: SchemaFiles) -> PlanResult:
         """What it takes; tried in scratch schemas of the target or of its workspace, the target's own are only read."""
-        return plan_mysql(self._address, files, workspace=self._workspace, kept=self._kept)
+        return plan_mysql(self._address, files, workspace=self._workspace, cached=self._cached)
 
     def open(self, job: Job) -> Session:
         """Take the target for *job*. TargetHeld, TargetUnavailable, Fenced."""

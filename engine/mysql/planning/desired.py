@@ -1,6 +1,6 @@
 """The desired tables of one schema: made from the files on the server, read back, and where each of their pieces stands.
 
-What the server made of a group of statements is kept for the next plan: it depends on nothing but the statements, the kind of
+What the server made of a group of statements is cached for the next plan: it depends on nothing but the statements, the kind of
 server and the session's settings.
 """
 
@@ -38,7 +38,7 @@ class Place:
     collation: str
 
 
-class Kept:
+class TableCache:
     """Tables that groups of statements were found to make, the last used ones; safe to share between threads."""
 
     def __init__(self, most: int = 20_000) -> None:
@@ -47,7 +47,7 @@ class Kept:
         self._lock = threading.Lock()
 
     def get(self, key: str) -> Table | None:
-        """What is kept under *key*."""
+        """What is cached under *key*."""
         with self._lock:
             if key in self._tables:
                 self._tables.move_to_end(key)
@@ -124,19 +124,19 @@ def load_desired(
     places: Mapping[str, Place],
     groups: Mapping[str, Sequence[Group]],
     live: Mapping[str, Mapping[str, Table]],
-    kept: Kept,
+    cached: TableCache,
 ) -> dict[str, Desired]:
     """The desired tables of every schema in *places* (by its real name), of the *groups* of that schema.
 
     *live*: the tables that are there. What a file says in the very words that the server has for one of them is that table, and
-    is not made again; nor is what *kept* has. BadFiles tells everything that the server does not take.
+    is not made again; nor is what *cached* has. BadFiles tells everything that the server does not take.
     """
     stage: Stage | None = None
     problems: list[str] = []
     found: dict[str, dict[str, Table]] = {}
     for schema, place in sorted(places.items()):
         keys = {group.table.name: _key(scratch, place, group) for group in groups[schema]}
-        tables = {name: table for name, key in keys.items() if (table := kept.get(key)) is not None}
+        tables = {name: table for name, key in keys.items() if (table := cached.get(key)) is not None}
         tables |= {
             group.table.name: table for group in groups[schema] if (table := _same(group, live[schema]))
         }
@@ -145,7 +145,7 @@ def load_desired(
             stage = stage or Stage(scratch, {s: (p.charset, p.collation) for s, p in places.items()})
             made = _make(scratch, stage, place, missing, problems)
             for name, table in made.items():
-                kept.put(keys[name], table)
+                cached.put(keys[name], table)
             tables |= made
         found[schema] = {table.name: table for _, table in sorted(tables.items())}
     if problems:

@@ -16,7 +16,7 @@ from engine.mysql.flavour import Flavour, flavour_of
 from engine.mysql.link import Link
 from engine.mysql.planning.altering import Altering, TiedDown
 from engine.mysql.planning.dependents import dependents
-from engine.mysql.planning.desired import Desired, Kept, load_desired
+from engine.mysql.planning.desired import Desired, TableCache, load_desired
 from engine.mysql.planning.drafting import Drafting
 from engine.mysql.planning.drafts import Draft
 from engine.mysql.planning.files import Group, parse_groups
@@ -46,11 +46,15 @@ _SEVERITIES = list(Severity)
 
 
 def plan_mysql(
-    address: Address, files: SchemaFiles, *, workspace: Address | None = None, kept: Kept | None = None
+    address: Address,
+    files: SchemaFiles,
+    *,
+    workspace: Address | None = None,
+    cached: TableCache | None = None,
 ) -> PlanResult:
     """What it takes to make the schemas at *address* those of *files*. The same input gives the same plan.
 
-    *workspace*: another server on which to try things out. *kept*: what earlier plans found out.
+    *workspace*: another server on which to try things out. *cached*: what earlier plans found out.
     BadFiles: the files are not understood. Refused: no verified way, or too few rights. TargetUnavailable.
     """
     schemas = schema_names(address, files)
@@ -63,7 +67,7 @@ def plan_mysql(
         with Scratch(workspace or address, link) as scratch:
             places = {schema: one.place for schema, one in live.items()}
             tables = {schema: one.tables for schema, one in live.items()}
-            desired = load_desired(scratch, places, groups, tables, kept or Kept())
+            desired = load_desired(scratch, places, groups, tables, cached or TableCache())
             return _Planning(link, scratch, live, desired).result()
 
 

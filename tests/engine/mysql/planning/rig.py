@@ -8,7 +8,7 @@ from engine.base import Change, PlanResult
 from engine.mysql.address import Address
 from engine.mysql.catalog import fingerprints
 from engine.mysql.link import DDL_SETTINGS, Link
-from engine.mysql.planning.desired import Kept
+from engine.mysql.planning.desired import TableCache
 from engine.mysql.planning.planner import plan_mysql
 from engine.mysql.quoting import quote_names, quote_table
 from engine.mysql.spec import OLD_SUFFIX, SHADOW_SUFFIX, Step
@@ -26,7 +26,7 @@ class Ground:
     schema: str
     address: Address
     mariadb: bool
-    kept: Kept = field(default_factory=Kept)
+    cached: TableCache = field(default_factory=TableCache)
 
     def run(self, *statements: str) -> None:
         """Run SQL there, foreign keys unchecked."""
@@ -35,7 +35,7 @@ class Ground:
     def plan(self, files: Files) -> PlanResult:
         """The plan to the one namespace that *files* are."""
         texts = {"shop.sql": files} if isinstance(files, str) else files
-        return plan_mysql(self.address, {"shop": texts}, kept=self.kept)
+        return plan_mysql(self.address, {"shop": texts}, cached=self.cached)
 
     def carry_out(self, plan: PlanResult) -> None:
         """Do what the changes say, and hold every step to the fingerprints that it names."""

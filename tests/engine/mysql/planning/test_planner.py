@@ -13,7 +13,7 @@ from engine.errors import BadFiles, Refused, TargetUnavailable
 from engine.mysql.address import Address
 from engine.mysql.link import Link
 from engine.mysql.planning import scratch
-from engine.mysql.planning.desired import Kept
+from engine.mysql.planning.desired import TableCache
 from engine.mysql.planning.planner import plan_mysql
 from engine.mysql.planning.pull import pull_mysql
 from engine.mysql.planning.scratch import PREFIX
@@ -318,12 +318,12 @@ def test_what_an_earlier_plan_made_is_not_made_again(server: Server) -> None:
         assert [c.table for c in here.plan(text.replace("t3 (id INT", "t3 (id BIGINT")).changes] == ["t3"]
 
 
-def test_a_kept_table_is_for_its_own_schema_and_settings_only(server: Server) -> None:
-    kept = Kept()
+def test_a_cached_table_is_for_its_own_schema_and_settings_only(server: Server) -> None:
+    cached = TableCache()
     text = {"shop": {"a.sql": "CREATE TABLE t (a VARCHAR(9))"}}
     with ground(server) as one, ground(server) as other:
         other.run(f"ALTER DATABASE {other.schema} CHARACTER SET latin1")
-        plans = [plan_mysql(place.address, text, kept=kept) for place in (one, other)]
+        plans = [plan_mysql(place.address, text, cached=cached) for place in (one, other)]
     assert ["latin1" in ddl(plan)[0] for plan in plans] == [False, True]
 
 
