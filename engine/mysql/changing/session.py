@@ -10,12 +10,12 @@ from engine.mysql.address import Address
 from engine.mysql.binlog.errors import BeginAnew
 from engine.mysql.blockers import blockers
 from engine.mysql.catalog import fingerprints as live_fingerprints
+from engine.mysql.changing.cleanup_control import CleanupControl
 from engine.mysql.changing.copies import Copies, Work
 from engine.mysql.changing.growth import refuse_grown
 from engine.mysql.changing.room import Room
 from engine.mysql.changing.standing import standing_of
 from engine.mysql.changing.statements import StatementRun
-from engine.mysql.changing.undeterred import Undeterred
 from engine.mysql.link import DDL_SETTINGS
 from engine.mysql.ownership.hold import HELD_UP_SECONDS, Hold
 from engine.mysql.ownership.records import NO_SUCH_TABLE
@@ -156,7 +156,7 @@ class MysqlSession(Session):
                 reason = self._begin_anew(error)
             if reason.retryable:
                 raise reason from error
-            if self.discard(Undeterred(control)) is Signal.HALT:
+            if self.discard(CleanupControl(control)) is Signal.HALT:
                 return Signal.HALT
             raise reason from error
 

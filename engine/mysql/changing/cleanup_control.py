@@ -3,7 +3,7 @@
 from engine.base import Control, Progress, Signal
 
 
-class Undeterred:
+class CleanupControl:
     """A Control that says HALT or GO, as the caller's does; implements `engine.base.Control`."""
 
     def __init__(self, control: Control) -> None:
