@@ -7,13 +7,13 @@ from engine.base import Observation, Verdict
 from engine.errors import EngineError
 from engine.mysql.address import Address
 from engine.mysql.flavour import Flavour, flavour_of, same_kind
-from engine.mysql.hiding import hiding
 from engine.mysql.lag import Finding, Replicas
 from engine.mysql.link import Link
 from engine.mysql.quoting import quote_name
 from engine.mysql.rights import ON_TABLES, SEEN, Rights, rights_of
 from engine.mysql.spec import OWN_PREFIX
 from engine.mysql.trouble import ServerRefused
+from engine.mysql.visibility import visibility_gaps
 
 MEBIBYTE = 1024 * 1024
 _LARGEST = """
@@ -210,7 +210,7 @@ def _replicas(address: Address, flavour: Flavour, user: str) -> Observation:
 
 
 def _prepared(link: Link, flavour: Flavour) -> Observation:
-    found = hiding(link, flavour)
+    found = visibility_gaps(link, flavour)
     if not found:
         return _good("prepared transactions", "there are none: rows are copied without locks")
     return Observation(

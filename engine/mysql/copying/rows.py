@@ -13,10 +13,10 @@ from engine.mysql.copying.obstruction import Obstruction
 from engine.mysql.copying.underway import GATHER_SECONDS, OF_THE_EDGES, Underway
 from engine.mysql.copying.volume import MOST_THREADS, settings_of
 from engine.mysql.copying.worker_pool import WorkerPool
-from engine.mysql.hiding import hiding
 from engine.mysql.link import Link
 from engine.mysql.shadow.checkpoints import Phase
 from engine.mysql.trouble import Lost
+from engine.mysql.visibility import visibility_gaps
 
 ROUNDS = 10
 """So often a chunk may meet a row in a new unique index although the shadow was up to date since."""
@@ -34,7 +34,7 @@ class RowCopy:
     def run(self, control: Control) -> Signal:
         """The phase is INDEX at the end."""
         work, shape = self._work, self._work.shape
-        self._locked = bool(hiding(work.link, work.hold.flavour))
+        self._locked = bool(visibility_gaps(work.link, work.hold.flavour))
         settings = settings_of(control.volume())
         sizer = ChunkSizer(settings.chunk_seconds, work.row_bytes)
         chunker = Chunker(shape.source, shape.key, sizer, work.checkpoint.low)

@@ -18,9 +18,9 @@ from engine.mysql.copying.chunk_sizer import FEWEST_BYTES
 from engine.mysql.copying.shared_lock import SharedExclusiveLock
 from engine.mysql.copying.verify import Verification
 from engine.mysql.flavour import flavour_of
-from engine.mysql.hiding import hiding
 from engine.mysql.link import Link
 from engine.mysql.names import names_of
+from engine.mysql.visibility import visibility_gaps
 from tests.engine.mysql.copying.rig import Rig, Watcher, make_rig, prepare
 from tests.engine.mysql.copying.test_visibility import At
 from tests.servers.server import Server
@@ -295,7 +295,7 @@ def test_rows_that_were_prepared_before_the_copy_began_are_waited_for(server: Se
 
 
 def test_without_waiting_for_them_they_are_stale(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rows, "hiding", lambda *_: [])
+    monkeypatch.setattr(rows, "visibility_gaps", lambda *_: [])
     with pytest.raises(AssertionError, match="stale"):
         repairs_beside_a_prepared_transaction(make_rig(server, TABLE, CHANGE), "stale", seconds=30)
 
@@ -304,11 +304,11 @@ def test_changes_may_hide_behind_a_prepared_transaction(server: Server) -> None:
     rig = make_rig(server, TABLE, CHANGE)
     with rig.link() as link:
         flavour = flavour_of(link)
-        assert not hiding(link, flavour)
+        assert not visibility_gaps(link, flavour)
         prepared = Prepared(rig, "seen")
-        assert hiding(link, flavour)
+        assert visibility_gaps(link, flavour)
         prepared.end()
-        assert not hiding(link, flavour)
+        assert not visibility_gaps(link, flavour)
         with rig.link() as other:  # as if the statement took its time
             preparing = threading.Thread(target=other.run, args=("DO SLEEP(1) /* XA PREPARE 'x' */",))
             preparing.start()
@@ -316,7 +316,7 @@ def test_changes_may_hide_behind_a_prepared_transaction(server: Server) -> None:
                 "SELECT 1 FROM information_schema.PROCESSLIST WHERE ID = %s AND INFO LIKE 'DO %%'", other.id
             ):
                 pass
-            assert hiding(link, flavour)
+            assert visibility_gaps(link, flavour)
             preparing.join()
 
 
@@ -338,7 +338,7 @@ def test_a_transaction_that_is_prepared_between_two_looks_is_seen(server: Server
     prepared: list[Prepared] = []
     with Preparing(parse_address(server.url(rig.schema))) as link:
         link.meanwhile = lambda: prepared.append(Prepared(rig, "between"))
-        assert hiding(link, flavour_of(link))
+        assert visibility_gaps(link, flavour_of(link))
     prepared[0].end()
 
 
@@ -348,13 +348,13 @@ def test_changes_may_hide_where_commits_are_in_no_order_or_the_server_does_not_t
         flavour = flavour_of(link)
         link.run("SET GLOBAL binlog_order_commits = OFF")
         try:
-            assert hiding(link, flavour)
+            assert visibility_gaps(link, flavour)
         finally:
             link.run("SET GLOBAL binlog_order_commits = ON")
         link.run("CREATE USER without_recover@'127.0.0.1' IDENTIFIED BY 'p'")
         try:
             address = replace(parse_address(mysql.url("")), user="without_recover", password="p")
             with Link(address) as theirs:
-                assert hiding(theirs, flavour)
+                assert visibility_gaps(theirs, flavour)
         finally:
             link.run("DROP USER without_recover@'127.0.0.1'")

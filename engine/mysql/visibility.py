@@ -17,32 +17,34 @@ _PREPARING = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hiding:
+class VisibilityGap:
     """One reason why there may be such changes."""
 
     why: str
     remedy: str = ""
 
 
-def hiding(link: Link, flavour: Flavour) -> list[Hiding]:
+def visibility_gaps(link: Link, flavour: Flavour) -> list[VisibilityGap]:
     """The reasons; none: a plain read sees all that the log told of before. Privileges that are missing are reasons, too."""
     rights = rights_of(link, flavour)
     if rights.missing(("PROCESS",)):
         return [_unknown(rights, "PROCESS")]
-    found: list[Hiding] = []
+    found: list[VisibilityGap] = []
     # In this order: what is prepared by now was being prepared then.
     preparing = _tells(link, _PREPARING, found, _unknown(rights, "PROCESS"))
     if _tells(link, "XA RECOVER", found, _unknown(rights, "XA_RECOVER_ADMIN")) or preparing:
-        found.append(Hiding(why="there are prepared transactions (XA RECOVER)"))
+        found.append(VisibilityGap(why="there are prepared transactions (XA RECOVER)"))
     grant = "SLAVE MONITOR" if flavour.mariadb else "REPLICATION CLIENT"
     if _tells(link, flavour.replica_status, found, _unknown(rights, grant)):
-        found.append(Hiding(why="it is a replica, where they cannot be seen"))
+        found.append(VisibilityGap(why="it is a replica, where they cannot be seen"))
     if not flavour.mariadb and not link.value("SELECT @@GLOBAL.binlog_order_commits"):
-        found.append(Hiding(why="binlog_order_commits is OFF", remedy="SET GLOBAL binlog_order_commits = ON"))
+        found.append(
+            VisibilityGap(why="binlog_order_commits is OFF", remedy="SET GLOBAL binlog_order_commits = ON")
+        )
     return found
 
 
-def _tells(link: Link, statement: str, found: list[Hiding], unknown: Hiding) -> bool:
+def _tells(link: Link, statement: str, found: list[VisibilityGap], unknown: VisibilityGap) -> bool:
     """Whether *statement* gives rows; *unknown* is found when the server does not say."""
     try:
         return bool(link.rows(statement))
@@ -51,8 +53,8 @@ def _tells(link: Link, statement: str, found: list[Hiding], unknown: Hiding) -> 
         return False
 
 
-def _unknown(rights: Rights, privilege: str) -> Hiding:
-    return Hiding(
+def _unknown(rights: Rights, privilege: str) -> VisibilityGap:
+    return VisibilityGap(
         why=f"the server does not tell this user of all ({privilege} is missing)",
         remedy=f"GRANT {privilege} ON *.* TO {rights.user}",
     )
