@@ -132,8 +132,8 @@ class DeltaCapture(Capture):
             self._begun.setdefault(key, [])
 
     def _load(self, link: Link, most: int) -> None:
-        told = ", ".join(self._shape.key.told_of(self._places()))
-        rows = link.rows(f"SELECT id, {told} FROM {self._delta} ORDER BY id LIMIT {most}")
+        selected = ", ".join(self._shape.key.select_expressions(self._places()))
+        rows = link.rows(f"SELECT id, {selected} FROM {self._delta} ORDER BY id LIMIT {most}")
         found: dict[Literals, list[int]] = {}
         for one, *key in rows:
             found.setdefault(tuple(map(str, key)), []).append(int(one))
@@ -144,8 +144,8 @@ class DeltaCapture(Capture):
     # -- how far ------------------------------------------------------------------------------------------------
 
     def waiting(self, link: Link, keys: Sequence[Literals]) -> set[Literals] | None:
-        told = ", ".join(self._shape.key.told_of(self._places()))
-        rows = link.rows(f"SELECT {told} FROM {self._delta} ORDER BY id LIMIT {LOAD + 1}")
+        selected = ", ".join(self._shape.key.select_expressions(self._places()))
+        rows = link.rows(f"SELECT {selected} FROM {self._delta} ORDER BY id LIMIT {LOAD + 1}")
         if len(rows) > LOAD:
             return None
         return {tuple(map(str, row)) for row in rows} & set(keys)
@@ -224,7 +224,7 @@ class DeltaCapture(Capture):
         shape = self._shape
         for order in (shape.new_key.order, shape.new_key.order_back):
             last = link.row(
-                f"SELECT {shape.new_key.told} FROM {shape.shadow} {shape.new_key.hint} ORDER BY {order} LIMIT 1"
+                f"SELECT {shape.new_key.select_list} FROM {shape.shadow} {shape.new_key.hint} ORDER BY {order} LIMIT 1"
             )
             if last is not None and not link.row(
                 f"SELECT 1 FROM {shape.source} {shape.key.hint} WHERE {shape.key.among([tuple(map(str, last))])}"

@@ -61,7 +61,7 @@ class Chunker:
         self._whole = False
         where = f"{self.key.after(self.low)} AND {self.key.upto(high) if high else 'TRUE'}"
         found = link.row(
-            f"SELECT {self.key.told} FROM {self._source} {self.key.hint} WHERE {where} "
+            f"SELECT {self.key.select_list} FROM {self._source} {self.key.hint} WHERE {where} "
             f"ORDER BY {self.key.order_back} LIMIT 1"
         )
         self.end = None if found is None else tuple(map(str, found))
@@ -132,7 +132,7 @@ class Chunker:
     def _nth(self, link: Link, where: str, order: str, n: int) -> Literals | None:
         found = link.row(
             f"""
-            SELECT {self.key.told} FROM {self._source} {self.key.hint}
+            SELECT {self.key.select_list} FROM {self._source} {self.key.hint}
              WHERE {where}
              ORDER BY {order} LIMIT 1 OFFSET {n - 1}
             """
@@ -141,6 +141,6 @@ class Chunker:
 
     def _edge(self, link: Link, order: str) -> Literals | None:
         found = link.row(
-            f"SELECT {self.key.told} FROM {self._source} {self.key.hint} ORDER BY {order} LIMIT 1 LOCK IN SHARE MODE"
+            f"SELECT {self.key.select_list} FROM {self._source} {self.key.hint} ORDER BY {order} LIMIT 1 LOCK IN SHARE MODE"
         )
         return None if found is None else tuple(map(str, found))

@@ -62,7 +62,9 @@ class Count:
         rows, low = 0, None
         while not self._over.is_set():
             from_here = f"FROM {table} {key.hint} WHERE {key.after(low)}"
-            found = link.row(f"SELECT {key.told} {from_here} ORDER BY {key.order} LIMIT 1 OFFSET {PIECE - 1}")
+            found = link.row(
+                f"SELECT {key.select_list} {from_here} ORDER BY {key.order} LIMIT 1 OFFSET {PIECE - 1}"
+            )
             if found is None:
                 return rows + int(link.value(f"SELECT COUNT(*) {from_here}"))
             rows += PIECE

@@ -75,7 +75,7 @@ def _judge_range(link: Link, shape: Shape, where: str, rows: int) -> None:
             keys = [
                 tuple(map(str, key))
                 for key in link.rows(
-                    f"SELECT {shape.key.told} FROM {shape.source} {shape.key.hint} WHERE {where} "
+                    f"SELECT {shape.key.select_list} FROM {shape.source} {shape.key.hint} WHERE {where} "
                     f"ORDER BY {shape.key.order} LIMIT {rows + 1}"
                 )
             ]

@@ -71,7 +71,7 @@ class Sums:
         found = {}
         for some in self._shape.lots(keys, link.list_bytes):
             for row in link.rows(
-                f"SELECT {key.told}, {number} FROM {table} {key.hint} WHERE {key.among(some)}"
+                f"SELECT {key.select_list}, {number} FROM {table} {key.hint} WHERE {key.among(some)}"
             ):
                 found[tuple(map(str, row[:places]))] = row[places:]
         return found
@@ -81,7 +81,7 @@ class Sums:
         table, key, _ = self._side(shadow=shadow)
         return {
             tuple(map(str, row))
-            for row in link.rows(f"SELECT {key.told} FROM {table} {key.hint} WHERE {where}")
+            for row in link.rows(f"SELECT {key.select_list} FROM {table} {key.hint} WHERE {where}")
         }
 
     def _side(self, *, shadow: bool) -> tuple[str, RowKey, str]:

@@ -55,13 +55,13 @@ class RowKey:
         return len(self.columns) == 1 and self.columns[0].data_type in WHOLE and not self.descending[0]
 
     @property
-    def told(self) -> str:
-        """The select list that tells the key as literals."""
-        return ", ".join(self.told_of(self.names))
+    def select_list(self) -> str:
+        """What to SELECT to have the key as literals."""
+        return ", ".join(self.select_expressions(self.names))
 
-    def told_of(self, names: Sequence[str]) -> list[str]:
+    def select_expressions(self, names: Sequence[str]) -> list[str]:
         """The same of columns of these *names*, which are of the same types."""
-        return [_told(column, name) for column, name in zip(self.columns, names, strict=True)]
+        return [_selected(column, name) for column, name in zip(self.columns, names, strict=True)]
 
     @property
     def order(self) -> str:
@@ -213,7 +213,7 @@ def row_key(table: Table, names: Sequence[str]) -> RowKey:
     index = _index_over(table, names)
     columns = tuple(column for name in index.columns if (column := table.column(name)) is not None)
     for column in columns:
-        _told(column, column.name)
+        _selected(column, column.name)
     return RowKey(
         columns=columns, descending=tuple(part.descending for part in index.parts), index=index.name
     )
@@ -267,7 +267,7 @@ def _letters(value: str) -> str:
     return f"CAST(CONVERT({value} USING utf8mb4) AS BINARY)"
 
 
-def _told(column: Column, called: str) -> str:
+def _selected(column: Column, called: str) -> str:
     name, kind = quote_name(called), column.data_type
     if kind in _NUMBERS:
         return f"CAST({name} AS CHAR)"

@@ -31,7 +31,7 @@ def test_a_told_key_finds_its_row_and_no_other(ground: Ground, kind: KeyType) ->
         told = list(reading.sink.found[ground.schema, "t"])
         assert len(told) == len(kept)
         known = row_key(read_table(ground.link, ground.schema, "t"), ["k"])  # type: ignore[arg-type]
-        asked: dict[int, str] = dict(ground.link.rows(f"SELECT n, {known.told} FROM t"))
+        asked: dict[int, str] = dict(ground.link.rows(f"SELECT n, {known.select_list} FROM t"))
         assert [known.spelled((asked[n],)) for n in kept] == [known.spelled(key) for key in told]
         for n, key in zip(kept, told, strict=True):
             assert ground.rows_by("t", ["k"], {key}) == {(n,)}, key
