@@ -40,7 +40,7 @@ class ChangedKeys:
         if known is not None and known[0] == body:
             return
         if self.checksum:
-            check_sum(data, start, end)
+            verify_checksum(data, start, end)
         if len(self._maps) > _MAPS_KEPT:
             self._maps.clear()
         schema, table, columns = parse_table_map(body)
@@ -100,7 +100,7 @@ class ChangedKeys:
         known = self._maps.get(number)
         if known is not None:
             if self.checksum and known[1]:
-                check_sum(data, start, end)
+                verify_checksum(data, start, end)
             return known[1]
         if number == _DUMMY:
             return None
@@ -154,7 +154,7 @@ def _lower(name: TableName) -> TableName:
     return (schema.lower(), table.lower())
 
 
-def check_sum(data: bytes, start: int, end: int) -> None:
+def verify_checksum(data: bytes, start: int, end: int) -> None:
     """Unreadable unless the event is what the server wrote. It checks nothing itself when it sends; replicas do, and so do we,
     where a wrong byte would cost a key."""
     if crc32(data[start:end]) != U32(data, end)[0]:

@@ -10,7 +10,7 @@ from engine.mysql.binlog.compression import payload_chunks, uncompressed
 from engine.mysql.binlog.errors import PositionRewound, Unreadable
 from engine.mysql.binlog.gtids import mariadb_gtid, mysql_gtid
 from engine.mysql.binlog.position import Position
-from engine.mysql.binlog.rows import ChangedKeys, check_sum
+from engine.mysql.binlog.rows import ChangedKeys, verify_checksum
 from engine.mysql.binlog.statements import Meaning, Statements
 from engine.mysql.binlog.watched import Sink, Watched
 
@@ -200,7 +200,7 @@ class Transactions:
     def _payload(self, data: bytes, start: int, end: int) -> None:
         rest, summed = b"", self._checksum > 0
         if summed:
-            check_sum(data, start, end)
+            verify_checksum(data, start, end)
         self._packed = True
         self._sums(False)
         try:
@@ -241,7 +241,7 @@ class Transactions:
 
     def _statement(self, text: bytes, schema: bytes, data: bytes, start: int, end: int) -> None:
         if self._checksum:
-            check_sum(data, start, end)
+            verify_checksum(data, start, end)
         meaning = self._statements.meaning(text.decode("utf-8", "replace"), schema.decode("utf-8", "replace"))
         if meaning is Meaning.BEGINS:
             self._state = _State.OPEN
@@ -289,4 +289,4 @@ class Transactions:
     def _ignored(self, data: bytes, start: int, end: int) -> None:
         """Nothing to us; if it is what it seems to be."""
         if self._checksum:
-            check_sum(data, start, end)
+            verify_checksum(data, start, end)
