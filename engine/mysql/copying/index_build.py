@@ -40,7 +40,7 @@ def _built(work: Underway, control: Control, phase: Phase) -> Signal:
     shadow = read_shadow(work.hold.link, work.step)
     signal = _analyse(work, control)
     if signal is Signal.GO:
-        work.move(replace(work.checkpoint, phase=phase, deferred=(), shadow_print=shadow.fingerprint))
+        work.move(replace(work.checkpoint, phase=phase, deferred=(), shadow_fingerprint=shadow.fingerprint))
     return signal
 
 

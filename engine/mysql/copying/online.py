@@ -79,7 +79,7 @@ class OnlineCopy(Underway):
 
     def look(self) -> None:
         """Right before the locks: DriftFound when one of the tables is not what it has to be."""
-        self._inspection = Inspection(self.hold, self.step, self.checkpoint.source_print)
+        self._inspection = Inspection(self.hold, self.step, self.checkpoint.source_fingerprint)
         self._inspection.look()
         self.capture.look(self.link)
 

@@ -75,7 +75,7 @@ class Opening:
             phase=Phase.STAGE,
             rows_total=work.figure("TABLE_ROWS"),
             step=checkpoints.digest(work.step),
-            source_print=source.fingerprint,
+            source_fingerprint=source.fingerprint,
             begun_anew=self._begun_anew,
         )
         work.put(state)
@@ -85,7 +85,7 @@ class Opening:
         # Quicker, but what builds them cannot be slowed down.
         deferred = staging.put_off_indexes(shadow) if control.volume() >= DEFAULT_VOLUME else ()
         faults.reached("shadow:made")
-        state = replace(state, deferred=deferred, shadow_print=work.shadow_print())
+        state = replace(state, deferred=deferred, shadow_fingerprint=work.shadow_fingerprint())
         work.connect()
         capture = self._captured(shape)
         if isinstance(capture, DeltaCapture):
@@ -145,8 +145,10 @@ class Opening:
 
     def _resume(self, state: Checkpoint) -> None:
         work = self._work
-        source = self._table(work.copy.source, state.source_print, "the live table")
-        shadow = self._indexed(state) or self._table(work.names.shadow, state.shadow_print, "our copy of it")
+        source = self._table(work.copy.source, state.source_fingerprint, "the live table")
+        shadow = self._indexed(state) or self._table(
+            work.names.shadow, state.shadow_fingerprint, "our copy of it"
+        )
         shape = shape_of(work.step, source, shadow)
         work.connect()
         work.begin(shape, self._captured_as_before(shape, state), found_again(state))

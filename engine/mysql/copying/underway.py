@@ -183,7 +183,7 @@ class Underway:
             or 0
         )
 
-    def shadow_print(self) -> str:
+    def shadow_fingerprint(self) -> str:
         """The fingerprint of the shadow as it is; empty: it is not there."""
         table = read_table(self.hold.link, self.step.schema, self.names.shadow)
         return "" if table is None else table.fingerprint

@@ -59,8 +59,8 @@ class Checkpoint:
     )
     deferred: tuple[str, ...] = ()  # lines of the indexes that the shadow gets at the end
     step: str  # digest of the step it was begun for
-    source_print: str = ""  # fingerprint of the source
-    shadow_print: str = ""  # fingerprint of the shadow as it has to be now
+    source_fingerprint: str = ""  # when the copy began
+    shadow_fingerprint: str = ""  # as it has to be now
     repairs: int = 0  # rows that the comparison had to mend
     identity: TableIdentity | None = None  # of the source with its triggers, where they capture
     begun_anew: int = 0  # so often the place in the log was lost in this apply; see copying/beginning_anew.py
@@ -165,8 +165,8 @@ def _state(checkpoint: Checkpoint) -> dict[str, Any]:
         "position": None if position is None else position.to_json(),
         "deferred": checkpoint.deferred,
         "step": checkpoint.step,
-        "source_print": checkpoint.source_print,
-        "shadow_print": checkpoint.shadow_print,
+        "source_print": checkpoint.source_fingerprint,
+        "shadow_print": checkpoint.shadow_fingerprint,
         "repairs": checkpoint.repairs,
         "witness": None if checkpoint.identity is None else checkpoint.identity.to_json(),
         "begun_anew": checkpoint.begun_anew,
@@ -190,8 +190,8 @@ def _from_row(
         position=None if position is None else Position.from_json(position),
         deferred=tuple(known["deferred"]),
         step=known["step"],
-        source_print=known["source_print"],
-        shadow_print=known["shadow_print"],
+        source_fingerprint=known["source_print"],
+        shadow_fingerprint=known["shadow_print"],
         repairs=known["repairs"],
         identity=None if identity is None else TableIdentity.from_json(identity),
         begun_anew=known.get("begun_anew", 0),

@@ -24,13 +24,13 @@ _COUNTER = re.compile(r" AUTO_INCREMENT=\d+")
 class Inspection:
     """The looks at one copy's tables."""
 
-    def __init__(self, hold: Hold, step: Step, source_print: str) -> None:
-        """*source_print* is the fingerprint that the live table had when the copy began."""
+    def __init__(self, hold: Hold, step: Step, source_fingerprint: str) -> None:
+        """*source_fingerprint* is what the live table had when the copy began."""
         assert step.copy is not None
         self._hold = hold
         self._step = step
         self._source = step.copy.source
-        self._source_print = source_print
+        self._source_fingerprint = source_fingerprint
         self._names = names_of(step.copy.source)
         self._shadow = self._names.shadow
         self._seen: tuple[str, ...] = ()
@@ -40,7 +40,7 @@ class Inspection:
         # The texts first: whoever changes a table after them shows under the locks at the latest.
         self._seen = self._texts(self._hold.link)
         source = read_table(self._hold.link, self._step.schema, self._source)
-        if source is None or source.fingerprint != self._source_print:
+        if source is None or source.fingerprint != self._source_fingerprint:
             raise DriftFound(f"{self._source} was changed while it was copied: plan again")
         if source.triggers:
             raise DriftFound(
@@ -65,13 +65,13 @@ def read_shadow(link: Link, step: Step) -> Table:
     """The shadow, all of its indexes made. DriftFound unless it is what the plan promised of the table."""
     assert step.copy is not None
     shadow = read_table(link, step.schema, names_of(step.copy.source).shadow)
-    if shadow is None or print_as(shadow, step.copy.table) != dict(step.after)[step.copy.table]:
+    if shadow is None or fingerprint_as(shadow, step.copy.table) != dict(step.after)[step.copy.table]:
         fate = "vanished" if shadow is None else "is not what was reviewed"
         raise DriftFound(f"{step.copy.table}: our copy of it {fate}; nothing was changed: plan again")
     return shadow
 
 
-def print_as(table: Table, name: str) -> str:
+def fingerprint_as(table: Table, name: str) -> str:
     """The fingerprint that *table* will have when it is called *name*. Names that MySQL gave to its checks follow the table."""
     checks = [_renamed(check, table.name, name) for check in table.checks]
     lines = (

@@ -97,7 +97,7 @@ class Rig:
         return Step(
             schema=self.schema,
             before=((self.source, table.fingerprint),),
-            after=((self.source, self._altered_print()),),
+            after=((self.source, self._altered_fingerprint()),),
             copy=Copy(
                 source=self.source,
                 table=self.source,
@@ -124,7 +124,7 @@ class Rig:
         assert table is not None
         return table
 
-    def _altered_print(self) -> str | None:
+    def _altered_fingerprint(self) -> str | None:
         """What a plain ALTER TABLE makes of the table's definition."""
         scratch = self.server.fresh_database()
         altered = quote_table(scratch, self.source)

@@ -1,7 +1,7 @@
 """What the shadow will be when it is live, told before it is."""
 
 from engine.mysql.catalog import read_table
-from engine.mysql.shadow.inspection import print_as
+from engine.mysql.shadow.inspection import fingerprint_as
 from tests.engine.mysql.changing.plans import Shop
 from tests.servers.server import Server
 
@@ -25,6 +25,6 @@ def test_a_table_by_another_name_reads_as_it_will_when_it_is_renamed(server: Ser
     assert before is not None
     assert shadow is not None
     assert after is not None
-    assert print_as(shadow, "t") == after.fingerprint
-    assert print_as(before, "t") == before.fingerprint
-    assert print_as(shadow, "t") != shadow.fingerprint
+    assert fingerprint_as(shadow, "t") == after.fingerprint
+    assert fingerprint_as(before, "t") == before.fingerprint
+    assert fingerprint_as(shadow, "t") != shadow.fingerprint
