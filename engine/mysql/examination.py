@@ -7,7 +7,7 @@ from engine.base import Observation, Verdict
 from engine.errors import EngineError
 from engine.mysql.address import Address
 from engine.mysql.flavour import Flavour, flavour_of, same_kind
-from engine.mysql.lag import Finding, Replicas
+from engine.mysql.lag import LagMonitor, LagStatus
 from engine.mysql.link import Link
 from engine.mysql.quoting import quote_name
 from engine.mysql.rights import ON_TABLES, SEEN, Rights, rights_of
@@ -186,13 +186,13 @@ def _others(rights: Rights) -> Observation:
 
 
 def _replicas(address: Address, flavour: Flavour, user: str) -> Observation:
-    replicas = Replicas(address, flavour)
+    replicas = LagMonitor(address, flavour)
     try:
         replicas.looked.wait()
-        found = replicas.finding
+        found = replicas.status
     finally:
         replicas.close()
-    if found == Finding():
+    if found == LagStatus():
         return _good("replicas", "none that is connected is behind")
     grants = (
         "SLAVE MONITOR, REPLICATION MASTER ADMIN"

@@ -22,7 +22,7 @@ ANSWER_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class LagStatus:
     """What a look at all replicas gave, in words for people; an empty one stands for nothing of that kind."""
 
     wait: str = ""
@@ -48,13 +48,13 @@ class Unasked(Exception):
     """A replica did not say how far it is behind; the text says why."""
 
 
-class Replicas:
-    """Looks every few seconds until it is closed; `finding` may be read by any thread."""
+class LagMonitor:
+    """Looks every few seconds until it is closed; `status` may be read by any thread."""
 
     def __init__(self, address: Address, flavour: Flavour) -> None:
         self._address = replace(address, database="")
         self._flavour = flavour
-        self._finding = Finding(wait="waiting: looking for replicas")
+        self._status = LagStatus(wait="waiting: looking for replicas")
         self.looked = threading.Event()
         """Whether there was a first look, well or not."""
         self._error: BaseException | None = None
@@ -66,11 +66,11 @@ class Replicas:
         self._thread.start()
 
     @property
-    def finding(self) -> Finding:
+    def status(self) -> LagStatus:
         """What the last look gave. Raises what ended the looking."""
         if self._error is not None:
             raise self._error
-        return self._finding
+        return self._status
 
     def close(self) -> None:
         """Ask no more; raises nothing."""
@@ -86,9 +86,9 @@ class Replicas:
         try:
             while not self._stopping.is_set():
                 try:
-                    self._finding = self._look()
+                    self._status = self._look()
                 except EngineError as error:  # of the source: if it lasts, the copy meets it, too
-                    self._finding = replace(self._finding, wait=f"waiting: looking for replicas: {error}")
+                    self._status = replace(self._status, wait=f"waiting: looking for replicas: {error}")
                     self._drop_source()
                 self.looked.set()
                 self._stopping.wait(LOOK_SECONDS)
@@ -100,14 +100,14 @@ class Replicas:
                 self._drop(listed)
             self._drop_source()
 
-    def _look(self) -> Finding:
+    def _look(self) -> LagStatus:
         if self._source is None:
             self._source = Link(self._address, answer_seconds=ANSWER_SECONDS)
         source = self._source
         try:
             listed = self._listed(source)
         except Unasked as error:
-            return Finding(doubt=f"gently, as {error}")
+            return LagStatus(doubt=f"gently, as {error}")
         for gone in set(self._links) - set(listed):
             self._drop(gone)
         self._asked &= set(listed)
@@ -119,8 +119,8 @@ class Replicas:
                 wait = f"the replica {one} cannot be asked any more: {error}" if one in self._asked else ""
                 doubt = f"gently, as nobody knows how far the replica {one} is behind: {error}"
             if wait:
-                return Finding(wait=f"waiting: {wait}")
-        return Finding(doubt=doubt)
+                return LagStatus(wait=f"waiting: {wait}")
+        return LagStatus(doubt=doubt)
 
     def _judged(self, listed: Listed, lag: float | None) -> str:
         """Why to wait for a replica that answered."""

@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 from engine.base import DEFAULT_VOLUME
-from engine.mysql.lag import Replicas
+from engine.mysql.lag import LagMonitor
 from engine.mysql.link import Link
 from engine.mysql.ownership.hold import Hold
 
@@ -24,7 +24,7 @@ class Throttle:
     def __init__(self, hold: Hold) -> None:
         self._hold = hold
         self._looked_at = float("-inf")
-        self._replicas: Replicas | None = None
+        self._replicas: LagMonitor | None = None
         self._full = ""
         self._writes: tuple[float, int] | None = None
         self.busy = False
@@ -39,9 +39,9 @@ class Throttle:
             self._looked_at = now
             self._full = self._look_at_server(link)
         if self._replicas is None:
-            self._replicas = Replicas(self._hold.address, self._hold.flavour)
+            self._replicas = LagMonitor(self._hold.address, self._hold.flavour)
             self._replicas.looked.wait(FIRST_SECONDS)
-        found = self._replicas.finding
+        found = self._replicas.status
         self.gentle = self.busy or bool(found.doubt)
         if why := (self._full if volume <= DEFAULT_VOLUME else "") or found.wait:
             return True, why

@@ -11,7 +11,7 @@ import pytest
 from engine.base import Progress, Signal, Verdict
 from engine.mysql.examination import examine_server
 from engine.mysql.flavour import flavour_of
-from engine.mysql.lag import Finding, Replicas
+from engine.mysql.lag import LagMonitor, LagStatus
 from engine.mysql.link import Link
 from tests.engine.mysql.changing.plans import address_of
 from tests.engine.mysql.copying.application import TABLE, Application, fill
@@ -138,17 +138,17 @@ def assert_replicated(pair: Pair, rig: Rig) -> None:
 
 
 @contextmanager
-def looking(server: Server, user: str = "") -> Iterator[Callable[[Callable[[Finding], bool]], Finding]]:
-    """Looks at the server's replicas as *user*; gives what waits for a finding that a test wants."""
+def looking(server: Server, user: str = "") -> Iterator[Callable[[Callable[[LagStatus], bool]], LagStatus]]:
+    """Looks at the server's replicas as *user*; gives what waits for a status that a test wants."""
     address = address_of(server, "")
     address = replace(address, user=user or address.user)
     with Link(address) as link:
-        replicas = Replicas(address, flavour_of(link))
+        replicas = LagMonitor(address, flavour_of(link))
 
-    def first(wanted: Callable[[Finding], bool]) -> Finding:
+    def first(wanted: Callable[[LagStatus], bool]) -> LagStatus:
         assert replicas.looked.wait(LIMIT_SECONDS)
         deadline = time.monotonic() + LIMIT_SECONDS
-        while not wanted(found := replicas.finding):
+        while not wanted(found := replicas.status):
             assert time.monotonic() < deadline, found
             time.sleep(0.02)
         return found
@@ -182,21 +182,21 @@ def run(server: Server, *statements: str) -> None:
             cursor.execute(statement)
 
 
-def anything(_: Finding) -> bool:
+def anything(_: LagStatus) -> bool:
     return True
 
 
 def test_a_replica_that_is_in_step_holds_nothing_up(pair: Pair) -> None:
     pair.catch_up()
     with looking(pair.primary) as first:
-        assert first(lambda found: not found.wait) == Finding()
+        assert first(lambda found: not found.wait) == LagStatus()
 
 
 def test_a_replica_that_tells_no_address_is_found_by_its_connection(server: Server) -> None:
     with replicating(server.flavour) as pair:
         pair.catch_up()
         with looking(pair.primary) as first:
-            assert first(lambda found: not found.wait) == Finding()
+            assert first(lambda found: not found.wait) == LagStatus()
             pair.stop_applying()
             assert (
                 f"the replica 127.0.0.1:{pair.replica.port} does not apply"
@@ -218,7 +218,7 @@ def test_a_replica_that_cannot_be_asked_any_more_holds_the_copy_up(
     monkeypatch.setattr("engine.mysql.lag.LOOK_SECONDS", 0.1)
     pair.catch_up()
     with user_on(pair.primary, pair.replica, grants="ALL") as user, looking(pair.primary, user) as first:
-        assert first(lambda found: not found.wait) == Finding()
+        assert first(lambda found: not found.wait) == LagStatus()
         run(pair.replica, "SET sql_log_bin = 0", f"DROP USER {user}@'127.0.0.1'")
         with pair.replica.connect(autocommit=True) as connection, connection.cursor() as cursor:
             cursor.execute("SELECT id FROM information_schema.processlist WHERE user = %s", (user,))
@@ -249,4 +249,4 @@ def test_the_examination_tells_how_a_copy_would_go(pair: Pair) -> None:
 def test_a_server_without_replicas_holds_nothing_up(server: Server) -> None:
     for grants in ("ALL", "PROCESS"):
         with user_on(server, grants=grants) as user, looking(server, user) as first:
-            assert first(anything) == Finding()
+            assert first(anything) == LagStatus()
