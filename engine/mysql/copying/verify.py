@@ -36,7 +36,7 @@ AT_ONCE = 200
 FEW = 20
 """Rows that are locked together."""
 
-Sieve = Callable[[Sequence[Literals]], list[Literals]]
+KeyFilter = Callable[[Sequence[Literals]], list[Literals]]
 
 
 class Beside(Protocol):
@@ -212,8 +212,8 @@ class Verification:
         for _ in range(LOOKS):
             if keys and signal is Signal.GO:
                 signal = self._work.in_step(control, "comparing rows")
-                keys, signal = self._sifted(keys, AT_ONCE, self._still_differing, control, signal)
-        wrong, signal = self._sifted(keys, FEW, self._look_closely, control, signal)
+                keys, signal = self._filtered(keys, AT_ONCE, self._still_differing, control, signal)
+        wrong, signal = self._filtered(keys, FEW, self._look_closely, control, signal)
         if wrong and signal is Signal.GO:
             work = self._work
             work.move(replace(work.checkpoint, repairs=work.checkpoint.repairs + len(wrong)))
@@ -223,14 +223,14 @@ class Verification:
     def _still_differing(self, keys: Sequence[Literals]) -> list[Literals]:
         return self._sums.differing(self._link, keys)
 
-    def _sifted(
-        self, keys: Sequence[Literals], size: int, sieve: Sieve, control: Control, signal: Signal
+    def _filtered(
+        self, keys: Sequence[Literals], size: int, still_wrong: KeyFilter, control: Control, signal: Signal
     ) -> tuple[list[Literals], Signal]:
-        """What *sieve* leaves of *keys*, so many at a time; there may be very many, so it is told in between."""
+        """What *still_wrong* leaves of *keys*, so many at a time; there may be very many, so it is told in between."""
         left: list[Literals] = []
         for some in _lots(keys, size):
             if signal is Signal.GO:
-                left += sieve(some)
+                left += still_wrong(some)
                 signal = self._work.report(control, "comparing rows")
         return left, signal
 

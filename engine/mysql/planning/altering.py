@@ -45,7 +45,7 @@ class TiedDown(Exception):
 
 
 @dataclass(slots=True)
-class Piece:
+class DraftPart:
     """What one table contributes to a change."""
 
     table: str
@@ -85,9 +85,9 @@ class Altering:
         self._clones = clones
         self.sizes = sizes
 
-    def piece(
+    def draft_part(
         self, now: Table, wanted: Table, columns: Mapping[str, str], *, live_name: str, no_copy: str
-    ) -> Piece:
+    ) -> DraftPart:
         """From *now*, on the stage, to *wanted*; *columns* are the renamed ones, by new name.
 
         *live_name*, *no_copy*: as `choose` has them. Refused with both texts when no way leads there. TiedDown.
@@ -107,7 +107,7 @@ class Altering:
         alters = self._find(start, wanted, columns, before)
         if not alters:
             lock = f"Only the name changes, at once.{self.tied(wanted).at_once()}"
-            return Piece(wanted.name, opening, ddl, Strategy.INSTANT, [lock])
+            return DraftPart(wanted.name, opening, ddl, Strategy.INSTANT, [lock])
         self._tables.again(before)
         how = self._how(
             start,
@@ -123,7 +123,7 @@ class Altering:
             for clauses, algorithm in self._as_run(how)
         ]
         self._check(wanted)
-        piece = Piece(
+        draft_part = DraftPart(
             wanted.name,
             [replace(statement, small=how.small) for statement in (*opening, *statements)],
             [*ddl, *(f"ALTER TABLE {quote_name(wanted.name)} {clauses}" for clauses, _ in how.alters)],
@@ -133,14 +133,16 @@ class Altering:
             rebuilds=how.rebuilds,
         )
         if how.warning:
-            (piece.warnings if how.strategy is Strategy.IN_PLACE else piece.blocking).append(how.warning)
+            (draft_part.warnings if how.strategy is Strategy.IN_PLACE else draft_part.blocking).append(
+                how.warning
+            )
         if how.unseen:
-            piece.warnings.append(how.unseen)
+            draft_part.warnings.append(how.unseen)
         if how.strategy is Strategy.ONLINE:
-            piece.copy = self._copy(now.name, start, wanted, columns, how)
-            piece.after = tuple(pair for statement in piece.statements for pair in statement.after)
-            piece.statements = []
-        return piece
+            draft_part.copy = self._copy(now.name, start, wanted, columns, how)
+            draft_part.after = tuple(pair for statement in draft_part.statements for pair in statement.after)
+            draft_part.statements = []
+        return draft_part
 
     def _rename(self, now: Table, name: str) -> Statement:
         if clash := self._tables.clash_of_rename(now, name):

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from engine.base import Strategy
 from engine.errors import Refused
-from engine.mysql.planning.altering import Altering, Piece
+from engine.mysql.planning.altering import Altering, DraftPart
 from engine.mysql.planning.columns import remade
 from engine.mysql.planning.drafts import Draft
 from engine.mysql.planning.lock_sentences import Size, dropped, made_anew
@@ -48,12 +48,16 @@ class Drafting:
             )
         before = self._stage.tables()
         alone = len(units) == 1 and not self._ties.again[units[0].key]
-        pieces = [piece for piece in (self._one(units[0]) if alone else self._ring(units)) if piece]
-        return self._draft(units, before, pieces) if pieces else None
+        draft_parts = [
+            draft_part for draft_part in (self._one(units[0]) if alone else self._ring(units)) if draft_part
+        ]
+        return self._draft(units, before, draft_parts) if draft_parts else None
 
-    def _draft(self, units: Sequence[Unit], before: Mapping[Key, Table], pieces: Sequence[Piece]) -> Draft:
-        statements = tuple(statement for piece in pieces for statement in piece.statements)
-        after = dict(pair for piece in pieces for pair in piece.after)
+    def _draft(
+        self, units: Sequence[Unit], before: Mapping[Key, Table], draft_parts: Sequence[DraftPart]
+    ) -> Draft:
+        statements = tuple(statement for draft_part in draft_parts for statement in draft_part.statements)
+        after = dict(pair for draft_part in draft_parts for pair in draft_part.after)
         after |= dict(pair for statement in statements for pair in statement.after)
         schema = units[0].key[0]
         states = {name: table.fingerprint for name in after if (table := before.get((schema, name)))}
@@ -62,32 +66,36 @@ class Drafting:
             before=tuple((name, states.get(name)) for name in sorted(after)),
             after=tuple(sorted(after.items())),
             statements=statements,
-            copy=next((piece.copy for piece in pieces if piece.copy), None),
+            copy=next((draft_part.copy for draft_part in draft_parts if draft_part.copy), None),
         )
-        strategies = [piece.strategy for piece in pieces]
+        strategies = [draft_part.strategy for draft_part in draft_parts]
         return Draft(
             namespace=self._namespaces[schema],
             units=tuple(units),
             step=step,
-            ddl=tuple(text for piece in pieces for text in piece.ddl),
+            ddl=tuple(text for draft_part in draft_parts for text in draft_part.ddl),
             strategy=Strategy.ONLINE if step.copy else max(strategies, key=_ORDER.index),
-            lock=_lock(pieces),
-            warnings=tuple(dict.fromkeys(warning for piece in pieces for warning in piece.warnings)),
-            blocking=tuple(dict.fromkeys(reason for piece in pieces for reason in piece.blocking)),
-            parts=tuple(part for piece in pieces for part in piece.parts),
-            rebuilds=any(piece.rebuilds for piece in pieces),
+            lock=_lock(draft_parts),
+            warnings=tuple(
+                dict.fromkeys(warning for draft_part in draft_parts for warning in draft_part.warnings)
+            ),
+            blocking=tuple(
+                dict.fromkeys(reason for draft_part in draft_parts for reason in draft_part.blocking)
+            ),
+            parts=tuple(part for draft_part in draft_parts for part in draft_part.parts),
+            rebuilds=any(draft_part.rebuilds for draft_part in draft_parts),
         )
 
     # -- one table -----------------------------------------------------------------------------------------------
 
-    def _one(self, unit: Unit) -> list[Piece | None]:
+    def _one(self, unit: Unit) -> list[DraftPart | None]:
         if unit.wanted is None:
             return [self._drop(unit)]
         if unit.now is None:
             return [self._create(unit.wanted)]
         return [self._alter(unit, unit.wanted)]
 
-    def _alter(self, unit: Unit, wanted: Table, no_copy: str = "") -> Piece | None:
+    def _alter(self, unit: Unit, wanted: Table, no_copy: str = "") -> DraftPart | None:
         """None when what went before has changed it already: a foreign key follows the names it refers to."""
         now = self._stage.table((unit.key[0], wanted.name))
         if now is None and unit.now is not None:
@@ -95,13 +103,13 @@ class Drafting:
         assert now is not None
         if now.text == wanted.text:
             return None
-        piece = self._altering.piece(
+        draft_part = self._altering.draft_part(
             now, wanted, unit.columns, live_name=(unit.now or wanted).name, no_copy=no_copy
         )
-        _check_drops(unit, piece.parts)
-        return piece
+        _check_drops(unit, draft_part.parts)
+        return draft_part
 
-    def _drop(self, unit: Unit) -> Piece:
+    def _drop(self, unit: Unit) -> DraftPart:
         assert unit.now is not None
         key = unit.key
         for child in self._stage.relatives(key):
@@ -115,12 +123,12 @@ class Drafting:
         rows, size = self._altering.sizes(key, ())
         sql = f"DROP TABLE {quote_table(*key)}"
         lock = dropped(Size(rows=rows, bytes_=size), self._altering.tied(unit.now))
-        return Piece(
+        return DraftPart(
             table=key[1], statements=[Statement(sql=sql, algorithm=Algorithm.PLAIN, after=((key[1], None),))],
             ddl=[f"DROP TABLE {quote_name(key[1])}"], strategy=Strategy.INSTANT, locks=[lock],
         )  # fmt: skip
 
-    def _create(self, wanted: Table) -> Piece:
+    def _create(self, wanted: Table) -> DraftPart:
         """Its text is the server's own; that it can be run again was seen when it was read from the files."""
         key = (wanted.schema, wanted.name)
         sql = created(wanted.schema, counting(wanted))
@@ -136,7 +144,7 @@ class Drafting:
                 why = f"{self._stage.said(refused)}{why_refused(wanted, self._stage.table)}"
                 said = self._stage.clash(wanted) or f": {why}"
                 raise Refused(f"{wanted.name}: the server does not take it{said}") from refused
-        return Piece(
+        return DraftPart(
             table=wanted.name, statements=[statement], ddl=[counting(wanted)], strategy=Strategy.INSTANT,
             locks=[made_anew(self._altering.tied(wanted))],
         )  # fmt: skip
@@ -163,26 +171,28 @@ class Drafting:
 
     # -- several -------------------------------------------------------------------------------------------------
 
-    def _ring(self, units: Sequence[Unit]) -> list[Piece | None]:
+    def _ring(self, units: Sequence[Unit]) -> list[DraftPart | None]:
         """Foreign keys that go first, and names that others are to have, then all else, then foreign keys that come."""
         no_copy = "it changes together with others" if len(units) > 1 else "it is in a foreign key"
         members = {unit.key for unit in units}
         there = [unit for unit in units if unit.now is not None]
-        pieces = [self._loosened(unit, no_copy) for unit in there]
+        draft_parts = [self._loosened(unit, no_copy) for unit in there]
         for unit in there:
             if unit.wanted is not None:
                 wanted = without_foreign_keys(unit.wanted, self._ties.coming(unit))
-                pieces.append(self._alter(unit, wanted, no_copy))
+                draft_parts.append(self._alter(unit, wanted, no_copy))
         for unit in units:
             if unit.now is None and unit.wanted is not None:
                 late = {
                     key.name for key in unit.wanted.foreign_keys if parent_of(key) in members - {unit.key}
                 }
-                pieces.append(self._create(without_foreign_keys(unit.wanted, late)))
-        pieces += [self._tightened(unit, unit.wanted, no_copy) for unit in units if unit.wanted is not None]
-        return [*pieces, *(self._drop(unit) for unit in units if unit.wanted is None)]
+                draft_parts.append(self._create(without_foreign_keys(unit.wanted, late)))
+        draft_parts += [
+            self._tightened(unit, unit.wanted, no_copy) for unit in units if unit.wanted is not None
+        ]
+        return [*draft_parts, *(self._drop(unit) for unit in units if unit.wanted is None)]
 
-    def _loosened(self, unit: Unit, no_copy: str) -> Piece | None:
+    def _loosened(self, unit: Unit, no_copy: str) -> DraftPart | None:
         """Without the foreign keys that have to go, and without constraints whose names others are to have."""
         current = self._stage.table((unit.key[0], unit.now.name)) if unit.now else None
         if current is None:
@@ -193,21 +203,25 @@ class Drafting:
         loose = without_foreign_keys(current, keys | self._ties.going(unit))
         return self._alter(unit, without_checks(loose, checks), no_copy)
 
-    def _tightened(self, unit: Unit, wanted: Table, no_copy: str) -> Piece | None:
+    def _tightened(self, unit: Unit, wanted: Table, no_copy: str) -> DraftPart | None:
         """With all of its foreign keys."""
-        piece = self._alter(unit, wanted, no_copy)
-        if piece is not None and unit.now is None:
-            piece.strategy, piece.locks = (
+        draft_part = self._alter(unit, wanted, no_copy)
+        if draft_part is not None and unit.now is None:
+            draft_part.strategy, draft_part.locks = (
                 Strategy.INSTANT,
                 [],
             )  # the table is as new and empty as it was above
-        return piece
+        return draft_part
 
 
-def _lock(pieces: Sequence[Piece]) -> str:
+def _lock(draft_parts: Sequence[DraftPart]) -> str:
     """What the change locks; of several tables each sentence names its own."""
-    several = len({piece.table for piece in pieces}) > 1
-    said = (f"{piece.table}: {lock}" if several else lock for piece in pieces for lock in piece.locks)
+    several = len({draft_part.table for draft_part in draft_parts}) > 1
+    said = (
+        f"{draft_part.table}: {lock}" if several else lock
+        for draft_part in draft_parts
+        for lock in draft_part.locks
+    )
     return " ".join(dict.fromkeys(said))
 
 

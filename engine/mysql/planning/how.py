@@ -12,11 +12,11 @@ from engine.mysql.elements import foreign_key_of
 from engine.mysql.flavour import Flavour
 from engine.mysql.followers import followers
 from engine.mysql.link import Link
+from engine.mysql.planning.alter_splitter import AlterSplitter
 from engine.mysql.planning.dictionary import entry_of, old_temporals, row_format, text_column
 from engine.mysql.planning.insistence import insists_on_a_key
 from engine.mysql.planning.lock_sentences import Size, Tied, lock_sentence
 from engine.mysql.planning.partitions import drops_rows, named_partitions, read_partitioning, reorganises
-from engine.mysql.planning.sieve import Sieve
 from engine.mysql.planning.trial import Clone, Trial, Unshown
 from engine.mysql.quoting import quote_name
 from engine.mysql.sizes import DIRECT_BYTES, DIRECT_ROWS, partitions_of
@@ -34,7 +34,7 @@ _OUT_OF_SIGHT = (
     "user of this dsn, then plan again"
 )
 
-Sizes = Callable[[tuple[str, ...]], tuple[int, int]]
+PartitionSizes = Callable[[tuple[str, ...]], tuple[int, int]]
 """Rows and bytes of the live table's partitions of these names; of none: of all of it."""
 
 
@@ -63,7 +63,7 @@ def choose(
     alters: Sequence[Sequence[str]],
     *,
     target: Link,
-    sizes: Sizes,
+    sizes: PartitionSizes,
     relatives: Sequence[Table] = (),
     no_copy: str = "",
     live_name: str = "",
@@ -147,7 +147,7 @@ class _Choice:
         flavour: Flavour,
         table: Table,
         clone: Clone,
-        sizes: Sizes,
+        sizes: PartitionSizes,
         tied: Tied,
         live_name: str,
     ) -> None:
@@ -213,7 +213,7 @@ class _Choice:
         """
         if all(len(parts) == 1 for parts in alters):
             return None
-        for cut in Sieve(self._clone, self._harmless, alters).cuts():
+        for cut in AlterSplitter(self._clone, self._harmless, alters).cuts():
             trials = self._run_cut(cut)
             if trials is not None and all(map(self._harmless, trials)) and self._clone.text == outcome:
                 used = self._versions_used() + sum(trial.row_versions for trial in trials)

@@ -18,7 +18,7 @@ from engine.mysql.shown import create_text
 from engine.mysql.spec import Step
 from engine.mysql.tables import Check, Table
 
-_COUNTER = re.compile(r" AUTO_INCREMENT=\d+")
+_COUNTER_OPTION = re.compile(r" AUTO_INCREMENT=\d+")
 
 
 class Inspection:
@@ -58,7 +58,7 @@ class Inspection:
     def _texts(self, link: Link) -> tuple[str, ...]:
         """As the server tells them, but for the counters, which go on."""
         texts = [show_create(link, self._step.schema, name) for name in (self._source, self._shadow)]
-        return tuple(_COUNTER.sub("", text) for text in texts if text is not None)
+        return tuple(_COUNTER_OPTION.sub("", text) for text in texts if text is not None)
 
 
 def read_shadow(link: Link, step: Step) -> Table:

@@ -15,7 +15,7 @@ from engine.mysql.spec import Copy, Step
 from engine.mysql.tables import Table
 from engine.mysql.trouble import ServerRefused
 
-_COUNTER = re.compile(r"\) .*?\bAUTO_INCREMENT=(\d+)", re.DOTALL)
+_NEXT_ID = re.compile(r"\) .*?\bAUTO_INCREMENT=(\d+)", re.DOTALL)
 _COUNTING = re.compile(r"\bAUTO_INCREMENT\b(?!=)")
 _STRINGS = re.compile(r"'(?:[^'\\]|\\.|'')*'", re.DOTALL)
 
@@ -119,7 +119,7 @@ class Staging:
 
 def _counter(text: str) -> int:
     """The next id; 0: it has none yet, or no such column."""
-    found = _COUNTER.search(text)
+    found = _NEXT_ID.search(text)
     return int(found[1]) if found else 0
 
 

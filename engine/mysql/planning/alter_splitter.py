@@ -9,8 +9,8 @@ from engine.mysql.trouble import ServerRefused
 _TRIES = 32  # some tenths of a second each, of a table with many columns
 
 
-class Sieve:
-    """Sifts the parts of one change."""
+class AlterSplitter:
+    """Splits the ALTERs of one change by what is instant of them."""
 
     def __init__(
         self, clone: Clone, harmless: Callable[[Trial], bool], alters: Sequence[Sequence[str]]
