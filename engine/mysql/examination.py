@@ -11,11 +11,11 @@ from engine.mysql.lag import LagMonitor, LagStatus
 from engine.mysql.link import Link
 from engine.mysql.quoting import quote_name
 from engine.mysql.rights import ON_TABLES, SEEN, Rights, rights_of
+from engine.mysql.sizes import shown_bytes
 from engine.mysql.spec import OWN_PREFIX
 from engine.mysql.trouble import ServerRefused
 from engine.mysql.visibility import visibility_gaps
 
-MEBIBYTE = 1024 * 1024
 _LARGEST = """
     SELECT table_schema, table_name, data_length + index_length FROM information_schema.tables
      WHERE table_type = 'BASE TABLE' AND (table_schema = %s OR %s = '')
@@ -229,7 +229,7 @@ def _largest(address: Address, link: Link) -> Observation:
     schema, table, size = row
     return _good(
         "room",
-        f"the largest table is {schema}.{table} with {int(size or 0) // MEBIBYTE:,} MiB: while it is copied, "
+        f"the largest table is {schema}.{table} with {shown_bytes(int(size or 0))}: while it is copied, "
         "the server's disk needs as much again, and about as much for its binary log",
     )
 

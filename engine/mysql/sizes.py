@@ -1,4 +1,4 @@
-"""How large a table is, and which one is small: what makes others wait is over soon there."""
+"""How large a table is, how that is written, and which one is small: what makes others wait is over soon there."""
 
 from collections.abc import Sequence
 
@@ -37,6 +37,14 @@ def partitions_of(link: Link, schema: str, table: str) -> int:
         table,
     )
     return int(found or 1)
+
+
+def shown_bytes(number: int) -> str:
+    """A size for people, in binary units: "1.5 GiB", "700 MiB", at least "1 KiB"."""
+    for unit, size in (("GiB", 1 << 30), ("MiB", 1 << 20)):
+        if number >= size:
+            return f"{number / size:,.1f} {unit}".replace(".0 ", " ")
+    return f"{max(number // 1024, 1)} KiB"
 
 
 def _estimated(link: Link, schema: str, table: str, partitions: Sequence[str]) -> Row | None:

@@ -2,7 +2,7 @@
 
 from engine.errors import DriftFound
 from engine.mysql.link import Link
-from engine.mysql.sizes import GROWN_BYTES, GROWN_ROWS, size_of
+from engine.mysql.sizes import GROWN_BYTES, GROWN_ROWS, shown_bytes, size_of
 from engine.mysql.spec import Statement
 
 
@@ -14,6 +14,6 @@ def refuse_grown(link: Link, schema: str, statement: Statement) -> None:
     rows, bytes_ = size_of(link, schema, name, counted_to=GROWN_ROWS)
     if rows > GROWN_ROWS or bytes_ > GROWN_BYTES:
         raise DriftFound(
-            f"{name} has grown to about {rows:,} rows ({bytes_ / (1 << 20):,.0f} MB) since the plan was made, which "
+            f"{name} has grown to about {rows:,} rows ({shown_bytes(bytes_)}) since the plan was made, which "
             "changes it as a small table: plan again"
         )

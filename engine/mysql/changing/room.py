@@ -6,10 +6,10 @@ from engine.errors import EngineError
 from engine.mysql.address import Address
 from engine.mysql.link import Link
 from engine.mysql.ownership.ending import stuck
+from engine.mysql.sizes import shown_bytes
 from engine.mysql.trouble import NO_ROOM, Trouble
 
 PROBE_SECONDS = 5.0
-MEBIBYTE = 1 << 20
 _FULL = 1114
 _SAYS_SO = ("No space left", "errno 28", "errno: 28", "Errcode: 28", "error 28")
 
@@ -48,7 +48,7 @@ class Room:
     def _needs(self) -> str:
         if not self._bytes:
             return ""
-        sizes = ", ".join(f"{name} {size // MEBIBYTE:,} MiB" for (_, name), size in self._bytes.items())
+        sizes = ", ".join(f"{name} {shown_bytes(size)}" for (_, name), size in self._bytes.items())
         return f"A copy takes about as much as its table has ({sizes}), and as much again in the binary log, if there is one "
 
     def _probed(self) -> bool:

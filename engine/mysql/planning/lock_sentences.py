@@ -7,6 +7,7 @@ from engine.base import Strategy
 from engine.mysql.planning.partitions import drops_rows, named_partitions, reorganises
 from engine.mysql.planning.trial import Trial
 from engine.mysql.quoting import quote_names
+from engine.mysql.sizes import shown_bytes
 from engine.mysql.spec import Algorithm
 
 # Of two vCPUs with a cold-ish cache; real servers are faster. Only the order of magnitude is said.
@@ -29,7 +30,7 @@ class Size:
     pieces: int = 1  # partitions that the table has
 
     def __str__(self) -> str:
-        return f"about {self.rows:,} row{'' if self.rows == 1 else 's'} ({_bytes(self.bytes_)})"
+        return f"about {self.rows:,} row{'' if self.rows == 1 else 's'} ({shown_bytes(self.bytes_)})"
 
     def seconds(self, per_second: tuple[int, int]) -> str:
         """How long it may take, rounded to what one would say."""
@@ -201,10 +202,3 @@ def _named(partitions: Sequence[str]) -> str:
 
 def _begin(text: str) -> str:
     return text[:1].upper() + text[1:]
-
-
-def _bytes(number: int) -> str:
-    for unit, size in (("GB", 1 << 30), ("MB", 1 << 20)):
-        if number >= size:
-            return f"{number / size:.1f} {unit}".replace(".0 ", " ")
-    return f"{max(number // 1024, 1)} kB"

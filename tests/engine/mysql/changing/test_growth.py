@@ -16,7 +16,7 @@ from tests.servers.server import Server
 WIDE = ORDERS.replace("quantity INT", "quantity BIGINT")
 REBUILT = f"{ORDERS} ROW_FORMAT=COMPACT"
 RENAMED = f"-- renamed from: orders\n{WIDE.replace('TABLE orders', 'TABLE sales')}"
-GROWN = r"orders has grown to about \d\d,\d{3} rows \(\d+ MB\) since the plan was made.*plan again"
+GROWN = r"orders has grown to about \d\d,\d{3} rows \(\d+(\.\d)? [KM]iB\) since the plan was made.*plan again"
 
 
 @pytest.fixture

@@ -121,7 +121,7 @@ def test_what_writes_all_rows_anew_is_copied_online_when_the_table_is_big(users:
     assert how.strategy is Strategy.ONLINE
     assert [text for text, _ in how.alters] == [clause]
     assert "in short chunks while readers and writers go on" in how.lock
-    assert "3,000,000 rows (700 MB)" in how.lock
+    assert "3,000,000 rows (700 MiB)" in how.lock
 
 
 @pytest.mark.parametrize("clause", COPIED)
@@ -129,7 +129,7 @@ def test_a_small_table_is_changed_directly(users: Place, clause: str) -> None:
     how = users.how(clause, rows=2, bytes_=16384)
     assert how.strategy in (Strategy.DIRECT, Strategy.IN_PLACE)
     assert (how.strategy is Strategy.DIRECT) == (
-        "writers of it wait until it is done; readers go on. It has about 2 rows (16 kB)." in how.lock
+        "writers of it wait until it is done; readers go on. It has about 2 rows (16 KiB)." in how.lock
     )
     assert how.warning == ""
     users.run(how)
@@ -314,7 +314,7 @@ def test_a_table_in_a_foreign_key_is_never_copied_online(server: Server) -> None
             assert how.strategy is Strategy.DIRECT
             assert "it can not be copied online: it is in a foreign key" in how.lock
             assert (
-                "Writers of it wait until about 3,000,000 rows (700 MB) are copied, very roughly 29 s"
+                "Writers of it wait until about 3,000,000 rows (700 MiB) are copied, very roughly 29 s"
                 in how.lock
             )
             assert "its writers wait" in how.warning
