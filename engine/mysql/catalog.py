@@ -17,9 +17,9 @@ from engine.mysql.quoting import quote_table
 from engine.mysql.shown import joined, pieces, read_shown, readable
 from engine.mysql.spec import DELTA_SUFFIX
 from engine.mysql.tables import Check, Column, Table
-from engine.mysql.trouble import ServerRefused
+from engine.mysql.trouble import NO_SUCH_DATABASE, NO_SUCH_TABLE, ServerRefused
 
-_GONE = (1146, 1049, 1356)
+_GONE = (NO_SUCH_TABLE, NO_SUCH_DATABASE, 1356)
 _OWN_KEYS = "show_gipk_in_create_table_and_information_schema"
 _NOT_BASE = hashlib.sha256(b"not a base table").hexdigest()[:32]
 

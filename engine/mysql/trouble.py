@@ -47,6 +47,11 @@ TOO_MUCH = 1197
 WAITED = frozenset({TOO_MUCH, 1205, 1206, 1213, 1412, 3058, 3572})
 OF_LOCKS = frozenset({1205, 1213, 3572})
 """Of those what comes of locks that others have, and goes when they give them back."""
+ACCESS_DENIED = 1045
+NO_SUCH_TABLE = 1146
+NO_SUCH_DATABASE = 1049
+NO_PRIVILEGE = frozenset({1044, 1142, 1143, 1227, 1370})
+"""The account may not do that: in a database, to a table, to a column, on the server, with a routine."""
 READ_ONLY = frozenset({1290, 1836})
 """The server takes no writes: it is a replica, or one that is to become one."""
 NOT_THAT_WAY = frozenset({1800, 1845, 1846, 4092, 4158})
@@ -92,7 +97,7 @@ NOT_NOW = {
 # Another password or grant heals these, and passwords are rotated: they are tried again.
 NO_ENTRY = {
     1044: "this user may not use the database, or not lock its tables: `schemabot doctor` names the GRANT",
-    1045: "user or password is wrong",
+    ACCESS_DENIED: "user or password is wrong",
     1130: "the server does not let this host in",
     1698: "user or password is wrong",
     1820: "the password has expired",

@@ -9,9 +9,8 @@ from engine.mysql.binlog.dump import Dump, refusal, wanted_bytes
 from engine.mysql.binlog.position import Position, end_of_log
 from engine.mysql.flavour import Flavour, flavour_of
 from engine.mysql.link import Link
-from engine.mysql.trouble import ServerRefused
+from engine.mysql.trouble import ACCESS_DENIED, NO_PRIVILEGE, ServerRefused
 
-_ACCESS_DENIED = frozenset({1044, 1045, 1142, 1227})
 _VARIABLES = ("log_bin", "binlog_format", "encrypt_binlog", "log_slave_updates", "log_replica_updates")
 
 
@@ -60,7 +59,7 @@ def _of_access(link: Link, address: Address, flavour: Flavour, schemas: Iterable
         status = link.named(flavour.binlog_status)
         link.rows("SHOW BINARY LOGS")
     except ServerRefused as error:
-        if error.code not in _ACCESS_DENIED:
+        if error.code not in NO_PRIVILEGE:
             raise
         wanted = "BINLOG MONITOR" if flavour.mariadb else "REPLICATION CLIENT"
         return [f"the user may not see the state of the binary log: GRANT {wanted} ON *.* TO this user"]
@@ -92,6 +91,6 @@ def _of_stream(address: Address, end: Position) -> list[str]:
 
 
 def _denied(error: EngineError) -> str:
-    if getattr(error, "code", 0) in _ACCESS_DENIED:
+    if getattr(error, "code", 0) in NO_PRIVILEGE | {ACCESS_DENIED}:
         return "the user may not read the binary log: GRANT REPLICATION SLAVE ON *.* TO this user"
     return f"the server does not send its binary log: {error}"

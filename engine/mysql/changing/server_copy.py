@@ -15,9 +15,8 @@ from engine.mysql.ownership.watch import Watch
 from engine.mysql.quoting import quote_table
 from engine.mysql.silence import TABLE_SECONDS, ended_when_silent
 from engine.mysql.spec import Algorithm, Statement
-from engine.mysql.trouble import Lost, ServerRefused, Trouble, Waited
+from engine.mysql.trouble import NO_PRIVILEGE, Lost, ServerRefused, Trouble, Waited
 
-_MAY_NOT = 1044  # the account has no LOCK TABLES there
 MOST = 3
 """So many copies are thrown away."""
 
@@ -46,7 +45,7 @@ class ServerCopy:
             if not self._held_beside():
                 raise
         except (ServerRefused, Trouble) as error:
-            if isinstance(error, Trouble) and error.code != _MAY_NOT:
+            if isinstance(error, Trouble) and error.code not in NO_PRIVILEGE:  # LOCK TABLES may be missing
                 raise
             seen = self._look()
             if seen.sure and seen.found:

@@ -18,11 +18,10 @@ from engine.mysql.changing.standing import standing_of
 from engine.mysql.changing.statements import StatementRun
 from engine.mysql.link import DDL_SETTINGS
 from engine.mysql.ownership.hold import HELD_UP_SECONDS, Hold
-from engine.mysql.ownership.records import NO_SUCH_TABLE
 from engine.mysql.ownership.watch import BeatingControl, Watch
 from engine.mysql.shadow.checkpoints import Checkpoint, Phase
 from engine.mysql.spec import Step
-from engine.mysql.trouble import OF_LOCKS, READ_ONLY, ServerRefused, Trouble, Waited
+from engine.mysql.trouble import NO_SUCH_TABLE, OF_LOCKS, READ_ONLY, ServerRefused, Trouble, Waited
 
 
 class MysqlSession(Session):

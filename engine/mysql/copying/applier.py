@@ -14,9 +14,9 @@ from engine.mysql.link import Link
 from engine.mysql.ownership.hold import Hold
 from engine.mysql.shadow.keys import Literals
 from engine.mysql.shadow.shape import Shape
-from engine.mysql.trouble import TOO_MUCH, ServerRefused, Waited
+from engine.mysql.trouble import NO_PRIVILEGE, NO_SUCH_TABLE, TOO_MUCH, ServerRefused, Waited
 
-OF_THE_TABLE = frozenset({1036, 1044, 1051, 1054, 1100, 1142, 1143, 1146, 1227})
+OF_THE_TABLE = NO_PRIVILEGE | {1036, 1051, 1054, 1100, NO_SUCH_TABLE}
 """Refusals that no single row is to blame for: a table or column is gone, or a privilege."""
 
 BATCH = 500

@@ -36,7 +36,7 @@ from engine.mysql.link import Link
 from engine.mysql.ownership.watch import WAITS_FOR_TABLE, Watch
 from engine.mysql.quoting import quote_table
 from engine.mysql.silence import IN_TRANSACTION
-from engine.mysql.trouble import ServerRefused, Trouble, Waited
+from engine.mysql.trouble import NO_SUCH_TABLE, ServerRefused, Trouble, Waited
 from engine.mysql.waiting.running import INTERRUPTED, Running
 
 APPLY_SECONDS = 0.75
@@ -50,7 +50,6 @@ READER_SETTINGS = {"lock_wait_timeout": 60, IN_TRANSACTION: 10}
 """Longer than a RENAME without an owner waits for its three kinds of locks."""
 SENTRY = "SchemaBot: keeps the place of a table that is about to be replaced"
 EXISTS_ALREADY = 1050
-NO_SUCH_TABLE = 1146
 
 
 def swap_of(watch: Watch, pairs: Sequence[Pair]) -> Swap:

@@ -14,16 +14,13 @@ from engine.mysql.ownership.records import (
     CONNECTION_TABLE,
     COPY_TABLE,
     HELD_SECONDS,
-    NO_SUCH_TABLE,
     OWNER_TABLE,
 )
 from engine.mysql.quoting import quote_table
 from engine.mysql.spec import OWN_PREFIX
-from engine.mysql.trouble import ServerRefused
+from engine.mysql.trouble import NO_PRIVILEGE, NO_SUCH_DATABASE, NO_SUCH_TABLE, ServerRefused
 
 GUEST_TABLE = f"{OWN_PREFIX}guest"
-_NOT_THERE = (NO_SUCH_TABLE, 1049)
-_NOT_FOR_US = (1142, 1143, 1044)
 
 
 class Guests:
@@ -108,16 +105,16 @@ class Guests:
                 or _rows(link, alive, apply_uid, HELD_SECONDS)
             )
         except ServerRefused as error:
-            if error.code not in _NOT_FOR_US:
+            if error.code not in NO_PRIVILEGE:
                 raise
             return True  # we may not look there: its word stands
 
 
 def _rows(link: Link, sql: str, *values: Any) -> Sequence[Sequence[Any]]:
-    """None where there is no such table."""
+    """No row where there is no such table."""
     try:
         return link.rows(sql, *values)
     except ServerRefused as error:
-        if error.code not in _NOT_THERE:
+        if error.code not in (NO_SUCH_TABLE, NO_SUCH_DATABASE):
             raise
         return ()

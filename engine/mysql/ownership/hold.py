@@ -16,11 +16,11 @@ from engine.mysql.flavour import Flavour, flavour_of, identity_of
 from engine.mysql.link import ANSWER_SECONDS, SETTINGS, Link
 from engine.mysql.ownership.guests import Guests
 from engine.mysql.ownership.locks import NamedLocks, mark
-from engine.mysql.ownership.records import NO_SUCH_TABLE, Gone, Recorded, Records
+from engine.mysql.ownership.records import Gone, Recorded, Records
 from engine.mysql.ownership.server_lock import server_lock
 from engine.mysql.rights import OWN, rights_of
 from engine.mysql.silence import IN_TRANSACTION, ROW_SECONDS, ended_when_silent
-from engine.mysql.trouble import ServerRefused, Trouble, Waited
+from engine.mysql.trouble import NO_SUCH_TABLE, ServerRefused, Trouble, Waited
 
 HELD_UP_SECONDS = 5.0
 """So soon it is looked again whether the server may be written to."""

@@ -10,7 +10,7 @@ from engine.mysql.address import Address
 from engine.mysql.link import Link
 from engine.mysql.quoting import quote_table
 from engine.mysql.spec import OWN_PREFIX
-from engine.mysql.trouble import ServerRefused, Waited
+from engine.mysql.trouble import NO_SUCH_TABLE, ServerRefused, Waited
 
 OWNER_TABLE = f"{OWN_PREFIX}owner"
 CONNECTION_TABLE = f"{OWN_PREFIX}connection"
@@ -18,8 +18,6 @@ COPY_TABLE = f"{OWN_PREFIX}copy"
 
 HELD_SECONDS = 60.0
 """An owner that showed no life for so long may be dispossessed by another apply."""
-
-NO_SUCH_TABLE = 1146
 
 
 @dataclass(frozen=True, slots=True)

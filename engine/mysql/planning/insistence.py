@@ -1,7 +1,7 @@
 """What a server may insist on of every table that is made or changed, while those that are there may be older than that."""
 
 from engine.mysql.link import Link
-from engine.mysql.trouble import ServerRefused, Trouble
+from engine.mysql.trouble import NO_SUCH_TABLE, ServerRefused, Trouble
 
 _OF_SESSIONS = "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('sql_require_primary_key', 'restrict_fk_on_non_standard_key')"
 """Those that a session may lift, with the right to; MariaDB has neither."""
@@ -16,7 +16,7 @@ _ELSEWHERE = (
 _SEQUENCE = "a sequence that a default names has to be there first, in a schema of the plan: CREATE SEQUENCE is left to you"
 _TWICE = 1291
 _ALIKE = "characters beyond U+FFFF are all told as ?: change such a table by an ALTER TABLE of your own"
-_REMEDIES = {3750: _GRANT, 6125: _GRANT, 1173: _ELSEWHERE, 1146: _SEQUENCE, _TWICE: _ALIKE}
+_REMEDIES = {3750: _GRANT, 6125: _GRANT, 1173: _ELSEWHERE, NO_SUCH_TABLE: _SEQUENCE, _TWICE: _ALIKE}
 
 
 class Insistence:

@@ -21,11 +21,10 @@ from engine.mysql.rights import rights_of
 from engine.mysql.shown import unquoted
 from engine.mysql.spec import OWN_PREFIX
 from engine.mysql.tables import Table
-from engine.mysql.trouble import ServerRefused, Trouble, Waited
+from engine.mysql.trouble import NO_PRIVILEGE, ServerRefused, Trouble, Waited
 
 PREFIX = f"{OWN_PREFIX}scratch_"
 _NOT_CREATED = 1005
-_FORBIDDEN = (1044, 1142, 1227, 1370)
 WAIT_SECONDS = 10
 """For a lock of the whole server, as a backup takes one."""
 SQL_MODE = str(DDL_SETTINGS["sql_mode"])
@@ -83,7 +82,7 @@ class Scratch:
             self.link.run(f"CREATE DATABASE {quote_name(name)} CHARACTER SET {charset} COLLATE {collation}")
         except (ServerRefused, Trouble) as error:
             self._check_server_lock(error)
-            if error.code not in _FORBIDDEN:
+            if error.code not in NO_PRIVILEGE:
                 raise
             remedy = rights_of(self.link, self.flavour).remedy_for_plans()
             raise Refused(

@@ -19,9 +19,7 @@ from engine.mysql.ownership.records import COPY_TABLE
 from engine.mysql.quoting import quote_table
 from engine.mysql.shadow.table_identity import TableIdentity
 from engine.mysql.spec import Step
-from engine.mysql.trouble import ServerRefused
-
-NO_SUCH_TABLE = 1146
+from engine.mysql.trouble import NO_SUCH_TABLE, ServerRefused
 
 
 class Phase(StrEnum):
