@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Callable
 
-from engine.errors import EngineError
 from engine.mysql.link import Link
 from engine.mysql.trouble import Trouble
 
@@ -16,7 +15,7 @@ class Running:
     def __init__(self, link: Link, sql: str) -> None:
         self._link = link
         self._sql = sql
-        self._error: EngineError | None = None
+        self._error: BaseException | None = None
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"statement-{link.id}")
         self._thread.start()
@@ -56,7 +55,7 @@ class Running:
         try:
             with self._link.without_limit():
                 self._link.run(self._sql)
-        except EngineError as error:
+        except BaseException as error:  # noqa: BLE001 - carried over to the session's thread, which raises it
             self._error = error
         finally:
             self._over.set()
