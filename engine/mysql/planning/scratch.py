@@ -73,7 +73,11 @@ class Scratch:
         self.link.close()
 
     def _owned(self) -> None:
-        self.link.value("SELECT GET_LOCK(%s, 0)", PREFIX + self._token)
+        """Without its lock, another plan would drop these schemas."""
+        if self.link.value("SELECT GET_LOCK(%s, 0)", PREFIX + self._token) != 1:
+            raise TargetUnavailable(
+                "the server gives no named locks (GET_LOCK), by which a plan's scratch schemas are known"
+            )
 
     def schema(self, charset: str, collation: str) -> str:
         """A new, empty schema with the defaults of the one that it stands for."""

@@ -303,6 +303,18 @@ def test_leftovers_are_dropped_unless_rows_are_in_them_or_somebody_plans_there(s
             here.run(*(f"DROP DATABASE IF EXISTS {name}_0" for name in (dead, used, held)))
 
 
+def test_scratch_schemas_that_another_plan_would_drop_are_not_made(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = secrets.token_hex(5)
+    with ground(server) as here:
+        monkeypatch.setattr(secrets, "token_hex", lambda _: token)
+        assert here.link.value("SELECT GET_LOCK(%s, 0)", f"{PREFIX}{token}") == 1
+        with pytest.raises(TargetUnavailable, match="gives no named locks"):
+            plan_mysql(here.address, {"shop": {"shop.sql": "CREATE TABLE t (a INT);"}})
+        assert here.link.rows("SHOW DATABASES LIKE %s", f"{PREFIX}{token}%") == []
+
+
 def tables_made(link: Link) -> int:
     ((_, count),) = link.rows("SHOW GLOBAL STATUS LIKE 'Com_create_table'")
     return int(count)
