@@ -2,6 +2,7 @@
 
 import re
 import socket
+import struct
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
@@ -16,7 +17,7 @@ from pymysql.cursors import Cursor
 from engine.errors import Refused
 from engine.mysql.address import Address
 from engine.mysql.tls import tls_options
-from engine.mysql.trouble import ServerRefused, translate
+from engine.mysql.trouble import ACCESS_DENIED, ServerRefused, translate
 
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 30.0
@@ -54,6 +55,8 @@ DDL_SETTINGS: Mapping[str, object] = {
 a date that never was), and no writer queues behind our wait for a lock for longer than a second."""
 
 _NAME = re.compile(r"`[^`]*`")
+_NOT_UNDERSTOOD = (UnicodeDecodeError, struct.error, IndexError, AssertionError)
+"""What the driver raises amid an answer that it does not understand; its rest would be taken for the answer to the next."""
 
 Row = tuple[Any, ...]
 
@@ -134,7 +137,7 @@ class Link:
         return self._execute(sql, args)[1]
 
     def raw_rows(self, sql: str, *args: object) -> list[Row]:
-        """The same with texts as bytes: not all that a server tells is UTF-8."""
+        """The same with texts as bytes: not all that a server tells is UTF-8. No DECIMAL may be among them, nor for `named`."""
         self._connection.use_unicode = False
         try:
             return self.rows(sql, *args)
@@ -152,10 +155,15 @@ class Link:
         return None if found is None else found[0]
 
     def named(self, sql: str, *args: object) -> list[dict[str, Any]]:
-        """The rows of a query by lower-case column name."""
-        with self._cursor(sql, args) as cursor:
+        """The rows of a query by lower-case column name; what is no UTF-8 in a text is replaced."""
+        self._connection.use_unicode = False
+        try:
+            cursor = self._cursor(sql, args)
+        finally:
+            self._connection.use_unicode = True
+        with cursor:
             names = [str(column[0]).lower() for column in cursor.description or ()]
-            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+            return [dict(zip(names, map(_readable, row), strict=True)) for row in cursor.fetchall()]
 
     def kinds(self, sql: str) -> list[tuple[int, int]]:
         """The type of each column of a query, and its character set, as the protocol numbers them."""
@@ -241,7 +249,14 @@ class Link:
             cursor.execute(_bindable(sql) if args else sql, args or None)
         except (pymysql.MySQLError, OSError) as error:
             raise translate(error, self._where) from error
+        except _NOT_UNDERSTOOD as error:
+            self.hang_up()
+            raise translate(error, self._where) from error
         return cursor
+
+
+def _readable(value: object) -> object:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
 def _bindable(sql: str) -> str:
@@ -258,7 +273,7 @@ class _Discreet:
     def authenticate(self, _packet: object) -> None:
         """Whoever answers at the address may not be the server."""
         raise pymysql.err.OperationalError(
-            1045,
+            ACCESS_DENIED,
             "the server asks for the password in clear: say ssl_mode=verify_identity (or verify_ca) in the dsn, with ssl_ca",
         )
 

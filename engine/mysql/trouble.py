@@ -142,7 +142,7 @@ def code_of(error: Exception) -> int:
 def translate(error: Exception, where: str = "") -> EngineError:
     """What *error* of the driver or the socket means for the caller."""
     code = code_of(error) if isinstance(error, pymysql.MySQLError) else 0
-    text = str(error.args[1]) if len(error.args) > 1 else str(error)
+    text = str(error.args[1]) if len(error.args) == 2 else str(error)
     said = f"{where}: {text}" if where else text
     if not isinstance(error, pymysql.MySQLError) or code in LOST:
         return Lost(f"{said} ({code or type(error).__name__}: the connection is gone)", code)

@@ -49,7 +49,7 @@ def _of_settings(link: Link, flavour: Flavour, settings: dict[str, str]) -> list
 
 def _is_replica(link: Link, flavour: Flavour) -> bool:
     try:
-        return bool(link.rows(flavour.replica_status))
+        return bool(link.raw_rows(flavour.replica_status))
     except ServerRefused:
         return False  # whoever may not see it is told of the missing privilege
 

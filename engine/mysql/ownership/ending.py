@@ -10,6 +10,7 @@ from typing import Literal
 
 from engine.errors import TargetUnavailable
 from engine.mysql.link import Link
+from engine.mysql.process_list import process_list
 from engine.mysql.trouble import ServerRefused
 
 COMMITTING = frozenset({"waiting for handler commit", "Waiting for someone to free space"})
@@ -38,15 +39,8 @@ def end(link: Link, what: Literal["QUERY", "CONNECTION"], connection_id: int) ->
 
 def stuck(link: Link) -> bool:
     """Whether a commit has waited for seconds, of whomever we may see: the server looks for room and answers no writer."""
-    return any(
-        row["state"] in COMMITTING and int(row["time"] or 0) >= STUCK_SECONDS
-        for row in link.named("SHOW PROCESSLIST")
-    )
+    return any(one.state in COMMITTING and one.seconds >= STUCK_SECONDS for one in process_list(link))
 
 
 def _commits(link: Link, connection_id: int) -> bool:
-    """Not by information_schema, which needs room for its answer."""
-    return any(
-        int(row["id"]) == connection_id and row["state"] in COMMITTING
-        for row in link.named("SHOW PROCESSLIST")
-    )
+    return any(one.id == connection_id and one.state in COMMITTING for one in process_list(link))

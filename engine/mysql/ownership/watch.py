@@ -9,6 +9,7 @@ from engine.base import Control, Progress, Signal
 from engine.mysql.link import Link
 from engine.mysql.ownership.ending import end
 from engine.mysql.ownership.hold import Hold
+from engine.mysql.process_list import process_list
 from engine.mysql.trouble import Lost, Waited
 
 WAITS_FOR_TABLE = "Waiting for table metadata lock"
@@ -52,15 +53,14 @@ class Watch:
 
     def state_of(self, connection_id: int) -> str | None:
         """What the server says a connection of ours is doing, None when it is gone."""
-        row = self.ask(
-            lambda link: link.row(
-                "SELECT COALESCE(state, '') FROM information_schema.processlist WHERE id = %s", connection_id
-            )
-        )
-        return None if row is None else str(row[0])
+        found = self.ask(process_list)
+        return next((one.state for one in found if one.id == connection_id), None)
 
     def definition_waiting_for(self, schema: str, table: str, ours: int) -> str:
-        """A definition of somebody else's that waits and names *table* of *schema*, empty: none is seen. *ours* waits, too."""
+        """A definition of somebody else's that waits and names *table* of *schema*, empty: none is seen. *ours* waits, too.
+
+        For MariaDB: MySQL may refuse that list.
+        """
         row = self.ask(
             lambda link: link.row(
                 """

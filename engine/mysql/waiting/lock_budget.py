@@ -8,6 +8,7 @@ build is lost: there it waits on for whoever has the table, and is given up only
 import time
 
 from engine.mysql.ownership.watch import WAITS_FOR_TABLE, Watch
+from engine.mysql.process_list import process_list
 from engine.mysql.rights import rights_of
 
 BUDGET_SECONDS = 1.0
@@ -20,7 +21,7 @@ class LockBudget:
     def __init__(self, watch: Watch, connection_id: int) -> None:
         self._watch = watch
         self._connection_id = connection_id
-        self._sees_all = False
+        self._sees_all: bool | None = None  # not asked yet
         self._free_at = time.monotonic()  # when it was last seen that nobody had to wait
         self.worked = False
         """Whether it was seen at work."""
@@ -32,7 +33,8 @@ class LockBudget:
         now = time.monotonic()
         state = self._watch.state_of(self._connection_id) or ""
         if not state.startswith(_WAITS):
-            self._sees_all = self._sees_all or self._may_see_all()
+            if self._sees_all is None:
+                self._sees_all = self._may_see_all()
             self.worked, self.at_the_end = True, False
             self._free_at = now
             return False
@@ -47,11 +49,5 @@ class LockBudget:
 
     def _queued(self) -> bool:
         """Whether anybody else waits for a table; for which, not every server tells."""
-        found = self._watch.ask(
-            lambda link: link.value(
-                "SELECT COUNT(*) FROM information_schema.processlist WHERE state = %s AND id <> %s",
-                WAITS_FOR_TABLE,
-                self._connection_id,
-            )
-        )
-        return bool(found)
+        found = self._watch.ask(process_list)
+        return any(one.state == WAITS_FOR_TABLE and one.id != self._connection_id for one in found)

@@ -19,6 +19,7 @@ from engine.mysql.address import parse_address
 from engine.mysql.changing.room import Room
 from engine.mysql.link import Link
 from engine.mysql.ownership.ending import COMMITTING, end
+from engine.mysql.process_list import process_list
 from engine.mysql.trouble import Lost, Trouble
 from tests.engine.driving import drive
 from tests.engine.mysql.changing.plans import Shop, address_of
@@ -147,10 +148,7 @@ def test_a_commit_that_waits_for_room_in_the_log_is_not_ended(server: Server, di
             thread = threading.Thread(target=fill_the_log, args=(writer,))
             thread.start()
             # Whole seconds are told: a commit of a moment may be in its "first second".
-            while not any(
-                row["state"] in COMMITTING and int(row["time"] or 0) > 2
-                for row in link.named("SHOW PROCESSLIST")
-            ):
+            while not any(one.state in COMMITTING and one.seconds > 2 for one in process_list(link)):
                 assert thread.is_alive()
             with pytest.raises(TargetUnavailable, match="must not be ended there: is the server's disk full"):
                 end(link, "CONNECTION", writer.thread_id())  # type: ignore[no-untyped-call]
