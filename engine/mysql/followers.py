@@ -1,8 +1,25 @@
 """Whether other servers follow this one: a long statement in place holds them up for as long as it took here."""
 
+from dataclasses import dataclass
+
 from engine.mysql.flavour import Flavour
 from engine.mysql.link import Link
-from engine.mysql.trouble import ServerRefused
+from engine.mysql.process_list import process_list
+from engine.mysql.rights import rights_of
+from engine.mysql.trouble import NO_PRIVILEGE, ServerRefused
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connected:
+    """A replica as its source knows it."""
+
+    server_id: int | None  # None: the source does not tell
+    host: str  # "": the replica told none
+    port: int | None  # None: the source does not tell
+
+
+class Unseen(Exception):
+    """The account may not see who replicates; the text says why."""
 
 
 def followers(link: Link, flavour: Flavour, *, but: str = "") -> str:
@@ -18,22 +35,45 @@ def followers(link: Link, flavour: Flavour, *, but: str = "") -> str:
     if not _asked(link, "SELECT @@log_bin"):
         return ""
     try:
-        count = len(link.rows("SHOW SLAVE HOSTS" if flavour.mariadb else "SHOW REPLICAS"))
-    except ServerRefused:
+        found = connected(link, flavour, but=but)
+    except Unseen:
         return "this account may not see whether replicas are connected"
     # Not every reader of the binary log registers as a replica; without PROCESS none of these is seen.
-    readers = _asked(
-        link,
-        "SELECT COUNT(*) FROM information_schema.processlist WHERE command LIKE 'Binlog Dump%%' AND user <> %s",
-        but,
-    )
-    count = max(count, readers)
+    count = max(len(found), len(log_readers(link, but=but)))
     return f"{count} replica{' is' if count == 1 else 's are'} connected" if count else ""
 
 
-def _asked(link: Link, query: str, *args: str) -> int:
+def connected(link: Link, flavour: Flavour, *, but: str = "") -> list[Connected]:
+    """Who replicates from the server just now, *but* those of a user, ourselves. Unseen: the account may not see that.
+
+    MariaDB lists replicas only to those who may do much else: then whatever reads the log is taken for one.
+    """
+    try:
+        rows = link.named("SHOW SLAVE HOSTS" if flavour.mariadb else "SHOW REPLICAS")
+    except ServerRefused as error:
+        if error.code not in NO_PRIVILEGE:
+            raise
+        if rights_of(link, flavour).missing(("PROCESS",)):
+            raise Unseen(f"this account may not see whether replicas follow: {error}") from error
+        return [Connected(server_id=None, host=host, port=None) for host in log_readers(link, but=but)]
+    return [
+        Connected(server_id=int(row["server_id"]), host=str(row["host"] or ""), port=int(row["port"]))
+        for row in rows
+    ]
+
+
+def log_readers(link: Link, *, but: str = "") -> list[str]:
+    """The address of each that reads the binary log, *but* those of a user; without PROCESS only our own are seen."""
+    return sorted(
+        one.host.rpartition(":")[0] or one.host
+        for one in process_list(link)
+        if one.command.startswith("Binlog Dump") and one.user != but
+    )
+
+
+def _asked(link: Link, query: str) -> int:
     """The number that *query* gives; 0 where this server does not know the thing asked for."""
     try:
-        return int(link.value(query, *args) or 0)
+        return int(link.value(query) or 0)
     except ServerRefused:
         return 0

@@ -12,8 +12,7 @@ from engine.errors import EngineError
 from engine.mysql.address import Address
 from engine.mysql.flavour import Flavour
 from engine.mysql.link import Link
-from engine.mysql.rights import rights_of
-from engine.mysql.trouble import ServerRefused
+from engine.mysql.followers import Unseen, connected, log_readers
 
 LOOK_SECONDS = 2.0
 LAG_SECONDS = 5.0
@@ -106,7 +105,7 @@ class LagMonitor:
         source = self._source
         try:
             listed = self._listed(source)
-        except Unasked as error:
+        except Unseen as error:
             return LagStatus(doubt=f"gently, as {error}")
         for gone in set(self._links) - set(listed):
             self._drop(gone)
@@ -134,37 +133,15 @@ class LagMonitor:
     # -- the source ---------------------------------------------------------------------------------------------
 
     def _listed(self, source: Link) -> list[Listed]:
-        """Who replicates from the server just now. Unasked: that may not be seen."""
-        try:
-            rows = source.named("SHOW SLAVE HOSTS" if self._flavour.mariadb else "SHOW REPLICAS")
-        except ServerRefused as error:
-            return self._guessed(source, error)
-        found = []
-        for row in rows:
-            hosts = [str(row["host"])] if row["host"] else self._readers(source)
-            places = tuple((host, int(row["port"])) for host in hosts)
-            found.append(Listed(server_id=int(row["server_id"]), places=places))
-        return found
-
-    def _guessed(self, source: Link, error: ServerRefused) -> list[Listed]:
-        """MariaDB lists replicas only to those who may do much else: then whatever reads the log is taken for one."""
+        """Who replicates from the server just now, and where it may be asked. Unseen."""
         if not source.value("SELECT @@GLOBAL.log_bin"):
             return []
-        if rights_of(source, self._flavour).missing(("PROCESS",)):
-            raise Unasked(f"this account may not see whether replicas follow: {error}") from error
-        ours = self._address.user
-        return [
-            Listed(server_id=None, places=((host, self._address.port),))
-            for host in self._readers(source, but=ours)
-        ]
-
-    def _readers(self, source: Link, *, but: str = "") -> list[str]:
-        """The addresses from which accounts read the log, *but* one: ourselves."""
-        rows = source.rows(
-            "SELECT host FROM information_schema.processlist WHERE command LIKE 'Binlog Dump%%' AND user <> %s",
-            but,
-        )
-        return sorted({str(host).rpartition(":")[0] or str(host) for (host,) in rows})
+        found: dict[Listed, None] = {}
+        for one in connected(source, self._flavour, but=self._address.user):
+            hosts = [one.host] if one.host else sorted(set(log_readers(source)))
+            port = one.port or self._address.port
+            found[Listed(server_id=one.server_id, places=tuple((host, port) for host in hosts))] = None
+        return list(found)
 
     # -- a replica ----------------------------------------------------------------------------------------------
 
