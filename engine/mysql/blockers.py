@@ -4,11 +4,15 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from engine.mysql.link import Link
-from engine.mysql.trouble import ServerRefused
+from engine.mysql.open_transactions import NOT_CONVERTED, Untold, open_transactions
+from engine.mysql.process_list import process_list
+from engine.mysql.trouble import NO_PRIVILEGE, NO_SUCH_DATABASE, NO_SUCH_TABLE, ServerRefused
 
 LONG_SECONDS = 1
 """What began later goes by itself, and nobody needs to know."""
 TOLD = 3
+_NOT_TOLD = NO_PRIVILEGE | {NOT_CONVERTED, NO_SUCH_TABLE, NO_SUCH_DATABASE}
+"""Answers that leave it open; MariaDB may be built without performance_schema."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,10 +53,9 @@ class Blockers:
 # Locks of one row, one statement, or of a whole server (FLUSH TABLES WITH READ LOCK, a backup).
 _HOLDERS = """
     SELECT t.processlist_id, COALESCE(t.processlist_user, ''), COALESCE(t.processlist_command, ''),
-           MAX(COALESCE(TIMESTAMPDIFF(SECOND, x.trx_started, {now}), t.processlist_time, 0))
+           MAX(COALESCE(t.processlist_time, 0))
       FROM performance_schema.metadata_locks AS m
       JOIN performance_schema.threads AS t ON t.thread_id = m.owner_thread_id
-      LEFT JOIN information_schema.innodb_trx AS x ON x.trx_mysql_thread_id = t.processlist_id
      WHERE m.lock_status = 'GRANTED' AND t.processlist_id IS NOT NULL
        AND ({objects}
             OR (m.object_type = 'GLOBAL' AND m.lock_type = 'SHARED')
@@ -60,17 +63,6 @@ _HOLDERS = """
             OR (m.object_type = 'BACKUP' AND m.lock_type LIKE 'BACKUP_FTWRL%%'))
      GROUP BY 1, 2, 3
 """
-# A prepared transaction may have no connection any more; one that only reads holds no row.
-_SUSPECTS = """
-    SELECT COALESCE(p.id, 0), COALESCE(p.user, ''), COALESCE(p.command, ''),
-           TIMESTAMPDIFF(SECOND, x.trx_started, {now})
-      FROM information_schema.innodb_trx AS x
-      LEFT JOIN information_schema.processlist AS p ON p.id = x.trx_mysql_thread_id
-     WHERE (p.id IS NOT NULL OR x.trx_mysql_thread_id = 0)
-"""
-_OF_ROWS = f"{_SUSPECTS} AND (p.id IS NULL OR x.trx_rows_locked > 0)"
-NOW = "CONVERT_TZ(NOW(), @@SESSION.time_zone, 'SYSTEM')"
-"""The server tells in its own time zone when a transaction began."""
 
 
 def blockers(link: Link, tables: Sequence[tuple[str, str]], ours: Collection[int]) -> Blockers:
@@ -90,11 +82,20 @@ def blockers(link: Link, tables: Sequence[tuple[str, str]], ours: Collection[int
                 "(m.object_type = 'TABLE' AND m.object_schema = %s AND m.object_name = %s)" for _ in tables
             )
             names = [name for table in tables for name in table]
-            holders = _HOLDERS.format(objects=objects or "FALSE", now=NOW)
-            return _found(link.rows(holders, *names), ours, sure=True)
-    except ServerRefused:
-        pass  # the account may not read it
-    return _suspects(link, _SUSPECTS, ours)
+            holders = link.rows(_HOLDERS.format(objects=objects or "FALSE"), *names)
+            began = {one.connection: one.seconds for one in open_transactions(link)}
+            return _found(
+                [
+                    blocker_of(connection, user, command, began.get(int(connection), int(seconds)))
+                    for connection, user, command, seconds in holders
+                ],
+                ours,
+                sure=True,
+            )
+    except (ServerRefused, Untold) as error:
+        if error.code not in _NOT_TOLD:
+            raise
+    return _suspects(link, ours)
 
 
 def lock_of_the_server(found: Blockers) -> str:
@@ -105,29 +106,34 @@ def lock_of_the_server(found: Blockers) -> str:
 
 def row_blockers(link: Link, ours: Collection[int]) -> Blockers:
     """Who has had rows of whatever table locked for a second or more."""
-    return _suspects(link, _OF_ROWS, ours)
+    return _suspects(link, ours, of_rows=True)
 
 
-def _suspects(link: Link, query: str, ours: Collection[int]) -> Blockers:
+def _suspects(link: Link, ours: Collection[int], *, of_rows: bool = False) -> Blockers:
+    """A prepared transaction may have no connection any more; one that only reads holds no row."""
     try:
-        return _found(link.rows(query.format(now=NOW)), ours, sure=False)
-    except ServerRefused:
+        found = open_transactions(link)
+    except (ServerRefused, Untold) as error:
+        if error.code not in _NOT_TOLD:
+            raise
         return Blockers(found=(), sure=False)
+    known = {one.id: one for one in process_list(link)}
+    blockers = []
+    for one in found:
+        process = known.get(one.connection)
+        if process is not None and (one.locks_rows or not of_rows):
+            blockers.append(blocker_of(process.id, process.user, process.command, one.seconds))
+        elif not one.connection:
+            blockers.append(blocker_of(0, "", "", one.seconds))
+    return _found(blockers, ours, sure=False)
 
 
-def _found(rows: Sequence[tuple[object, ...]], ours: Collection[int], *, sure: bool) -> Blockers:
-    old = [one for one in blockers_of(rows) if one.connection not in ours and one.seconds >= LONG_SECONDS]
+def _found(blockers: Sequence[Blocker], ours: Collection[int], *, sure: bool) -> Blockers:
+    old = [one for one in blockers if one.connection not in ours and one.seconds >= LONG_SECONDS]
     return Blockers(found=tuple(sorted(old, key=lambda one: -one.seconds)), sure=sure)
 
 
-def blockers_of(rows: Sequence[tuple[object, ...]]) -> list[Blocker]:
-    """Of rows of (connection, user, command, seconds) as the server tells them."""
-    return [
-        Blocker(
-            connection=int(str(connection)),
-            user=str(user),
-            seconds=int(str(seconds or 0)),
-            doing="idle in a transaction" if str(command) == "Sleep" else "busy",
-        )
-        for connection, user, command, seconds in rows
-    ]
+def blocker_of(connection: int, user: str, command: str, seconds: int) -> Blocker:
+    """Of what the server tells; *command* as in its process list."""
+    doing = "idle in a transaction" if command == "Sleep" else "busy"
+    return Blocker(connection=connection, user=user, seconds=seconds, doing=doing)

@@ -1,6 +1,7 @@
 """The online copies of one session: filled one after the other, kept in step together, made live in one step."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from engine import faults
@@ -12,6 +13,7 @@ from engine.mysql.copying.beginning_anew import begun_anew
 from engine.mysql.copying.online import OnlineCopy
 from engine.mysql.cutover.gated_swap import remove_sentry, swap_of
 from engine.mysql.cutover.swap import Pair
+from engine.mysql.open_transactions import Untold
 from engine.mysql.ownership.watch import Watch
 from engine.mysql.shadow import checkpoints
 from engine.mysql.shadow.checkpoints import CAPTURING, Checkpoint, Phase
@@ -65,7 +67,10 @@ class Copies:
             copy.throttle.close()  # it may wait for its cutover for days
             found.append(copy)
         signal = self._catch_up(found, control)
-        self._older = self._snapshots() if found and signal is Signal.GO else None
+        self._older = None
+        if found and signal is Signal.GO:
+            with suppress(Untold):  # then it is looked before the cutover
+                self._older = self._snapshots()
         return signal
 
     def _catch_up(self, copies: Sequence[OnlineCopy], control: Control) -> Signal:
@@ -109,14 +114,21 @@ class Copies:
 
     def _outlast_snapshots(self, control: Control, say: Say) -> Signal:
         """Wait until nobody reads as of a moment before the copies were complete. Who begins later sees all rows."""
-        if self._older is None:
-            self._older = self._snapshots()
-        while held := still(self._older, self._snapshots()):
+        while held := self._held():
             signal = say(held)
             if signal is not Signal.GO:
                 return signal
             control.pause(LOOK_SECONDS)
         return Signal.GO
+
+    def _held(self) -> str:
+        """Who is waited for, or why that is not known, in words; empty: nobody is."""
+        try:
+            if self._older is None:
+                self._older = self._snapshots()
+            return still(self._older, self._snapshots())
+        except Untold as error:
+            return f"waiting: {error}"
 
     def _snapshots(self) -> Snapshots:
         return snapshots(self._hold.link, self._hold.connections)

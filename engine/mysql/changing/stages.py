@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from engine.mysql.flavour import Flavour
 from engine.mysql.link import Link
-from engine.mysql.trouble import ServerRefused
+from engine.mysql.trouble import NO_PRIVILEGE, ServerRefused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,9 @@ def stage_of(link: Link, flavour: Flavour, connection: int) -> Stage:
     """What the connection is at. MySQL tells only where its operator had stages recorded (setup_consumers)."""
     try:
         return _mariadb(link, connection) if flavour.mariadb else _mysql(link, connection)
-    except ServerRefused:
+    except ServerRefused as error:
+        if error.code not in NO_PRIVILEGE:
+            raise
         return Stage(name="", share=0.0)
 
 

@@ -12,7 +12,7 @@ from typing import Any, Self
 from engine.mysql.flavour import Flavour
 from engine.mysql.innodb_names import table_pattern
 from engine.mysql.link import Link
-from engine.mysql.trouble import ServerRefused
+from engine.mysql.trouble import NO_PRIVILEGE, ServerRefused
 
 _TRIGGERS = """
     SELECT TRIGGER_NAME, ACTION_TIMING, EVENT_MANIPULATION, ACTION_STATEMENT, CREATED
@@ -65,7 +65,9 @@ def numbers_of(link: Link, flavour: Flavour, schema: str, table: str) -> tuple[s
             f"FROM information_schema.{tables} WHERE NAME REGEXP %s",
             name,
         )
-    except ServerRefused:  # no PROCESS
+    except ServerRefused as error:
+        if error.code not in NO_PRIVILEGE:  # PROCESS
+            raise
         return ()
     # The server compares these names without case.
     return tuple(

@@ -5,41 +5,62 @@ The rows of a copy belong to the transactions that copied them, so a snapshot th
 """
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
-from engine.mysql.blockers import NOW, Blocker, Blockers, blockers_of
+from engine.mysql.blockers import Blocker, Blockers, blocker_of
 from engine.mysql.link import Link
-from engine.mysql.trouble import ServerRefused
+from engine.mysql.open_transactions import Transaction, open_transactions
+from engine.mysql.process_list import process_list
+from engine.mysql.trouble import NO_PRIVILEGE, ServerRefused
 
-# A SELECT by itself has the locks of all its tables already, and with READ COMMITTED each statement reads as of its own begin.
-_READERS = f"""
-    SELECT p.id, COALESCE(p.user, ''), COALESCE(p.command, ''), TIMESTAMPDIFF(SECOND, x.trx_started, {NOW}), x.trx_started
-      FROM information_schema.innodb_trx AS x
-      JOIN information_schema.processlist AS p ON p.id = x.trx_mysql_thread_id
-     WHERE x.trx_isolation_level IN ('REPEATABLE READ', 'SERIALIZABLE') AND x.trx_autocommit_non_locking = 0
-       AND p.user <> 'system user'
-"""
+_OF_REPLICATION = "system user"
 
-Snapshots = Mapping[tuple[int, str], Blocker]
-"""By connection and begin of their transactions."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """A transaction that reads as of one moment."""
+
+    transaction: Transaction
+    blocker: Blocker
+
+
+Snapshots = Mapping[int, Snapshot]
+"""By connection."""
 
 
 def snapshots(link: Link, ours: Collection[int]) -> Snapshots:
-    """The transactions of others that read as of one moment, or may yet. None where the account may not see them (PROCESS)."""
+    """The transactions of others that read as of one moment, or may yet. Empty where the account may not see any (PROCESS).
+
+    Not what reads by a SELECT of its own, which has the locks of all its tables already, nor with READ COMMITTED, where each
+    statement reads as of its own begin. Untold.
+    """
     try:
-        rows = link.rows(_READERS)
-    except ServerRefused:
+        found = open_transactions(link)
+    except ServerRefused as error:
+        if error.code not in NO_PRIVILEGE:
+            raise
         return {}
+    known = {one.id: one for one in process_list(link) if one.id not in ours and one.user != _OF_REPLICATION}
     return {
-        (blocker.connection, str(row[-1])): blocker
-        for row, blocker in zip(rows, blockers_of([row[:-1] for row in rows]), strict=True)
-        if blocker.connection not in ours
+        one.connection: Snapshot(
+            transaction=one, blocker=blocker_of(one.connection, process.user, process.command, one.seconds)
+        )
+        for one in found
+        if one.one_moment and (process := known.get(one.connection)) is not None
     }
 
 
 def still(older: Snapshots, now: Snapshots) -> str:
-    """Those of *older* that are there *now*, in words; empty: none is."""
-    left = sorted((now[key] for key in older.keys() & now.keys()), key=lambda one: -one.seconds)
+    """Those of *older* that are there *now*, in words; empty: none is.
+
+    It is the same transaction when it had begun as *older* was seen: the server may tell of another begin each time.
+    """
+    left = [
+        now[connection].blocker
+        for connection, one in older.items()
+        if connection in now and now[connection].transaction.begun <= one.transaction.seen
+    ]
     if not left:
         return ""
-    names = Blockers(found=tuple(left), sure=True).names
+    names = Blockers(found=tuple(sorted(left, key=lambda one: -one.seconds)), sure=True).names
     return f"waiting for the transaction of {names}, which began before the copy was complete and would find rows missing in it"
