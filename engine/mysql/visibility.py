@@ -13,6 +13,8 @@ from engine.mysql.process_list import process_list
 from engine.mysql.rights import Rights, rights_of
 from engine.mysql.trouble import NO_PRIVILEGE, ServerRefused
 
+_NOT_TOLD = NO_PRIVILEGE | {1401}
+"""MySQL says XAER_RMERR where XA_RECOVER_ADMIN is missing."""
 _PREPARING = re.compile("XA.*PREPARE", re.DOTALL | re.IGNORECASE)
 
 
@@ -51,7 +53,7 @@ def _tells(link: Link, statement: str, found: list[VisibilityGap], unknown: Visi
             link.raw_rows(statement)
         )  # names of transactions are bytes, and an error quotes any statement
     except ServerRefused as error:
-        if error.code not in NO_PRIVILEGE:
+        if error.code not in _NOT_TOLD:
             raise
         found.append(unknown)
         return False
