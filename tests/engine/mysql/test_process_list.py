@@ -9,12 +9,15 @@ import pymysql
 import pytest
 from pymysql.connections import Connection
 
+from engine.base import Job
 from engine.mysql.blockers import blockers, row_blockers
 from engine.mysql.flavour import flavour_of
 from engine.mysql.hiding import hiding
 from engine.mysql.link import Link
 from engine.mysql.open_transactions import Untold
 from engine.mysql.ownership.ending import end, stuck
+from engine.mysql.ownership.hold import Hold
+from engine.mysql.ownership.watch import Watch
 from engine.mysql.process_list import process_list
 from engine.mysql.replicas import log_readers
 from engine.mysql.trouble import Lost
@@ -75,6 +78,25 @@ def test_the_process_list_is_read_whatever_others_run(
         reasons = [one.why for one in hiding(link, flavour_of(link))]
         assert not any("PROCESS" in reason for reason in reasons)
         end(link, "QUERY", number)
+
+
+def test_a_target_is_taken_over_and_watched_whatever_others_run(
+    server: Server, other: "Connection[Any]"
+) -> None:
+    address = address_of(server, server.fresh_database())
+    first, second = (Hold(address, Job(apply_uid="a", fence=n, owner=f"host:1:test:{n}")) for n in (1, 2))
+    first.take()
+    with busy(server, other, BINARY):
+        second.take()
+        with pytest.raises(Lost):
+            first.link.value("SELECT 1")
+        watch = Watch(second)
+        assert watch.state_of(second.link.id) is not None
+        assert watch.state_of(first.link.id) is None
+        watch.close()
+    assert second.release()
+    second.close()
+    first.close()
 
 
 def test_a_prepared_transaction_may_have_any_name(server: Server) -> None:
