@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from engine.errors import EngineError
 from engine.mysql.address import Address
 from engine.mysql.flavour import Flavour
-from engine.mysql.link import Link
 from engine.mysql.followers import Unseen, connected, log_readers
+from engine.mysql.link import Link
 
 LOOK_SECONDS = 2.0
 LAG_SECONDS = 5.0

@@ -12,15 +12,15 @@ from pymysql.connections import Connection
 from engine.base import Job
 from engine.mysql.blockers import blockers, row_blockers
 from engine.mysql.flavour import flavour_of
-from engine.mysql.hiding import hiding
+from engine.mysql.followers import log_readers
 from engine.mysql.link import Link
 from engine.mysql.open_transactions import Untold
 from engine.mysql.ownership.ending import end, stuck
 from engine.mysql.ownership.hold import Hold
 from engine.mysql.ownership.watch import Watch
 from engine.mysql.process_list import process_list
-from engine.mysql.replicas import log_readers
 from engine.mysql.trouble import Lost
+from engine.mysql.visibility import visibility_gaps
 from engine.mysql.waiting.snapshots import Snapshots, snapshots, still
 from tests.engine.mysql.planning.places import address_of, schema_with
 from tests.servers.server import Server
@@ -75,7 +75,7 @@ def test_the_process_list_is_read_whatever_others_run(
         assert "User sleep" in found[number].state
         assert not stuck(link)
         assert log_readers(link) == []
-        reasons = [one.why for one in hiding(link, flavour_of(link))]
+        reasons = [one.why for one in visibility_gaps(link, flavour_of(link))]
         assert not any("PROCESS" in reason for reason in reasons)
         end(link, "QUERY", number)
 
@@ -105,7 +105,7 @@ def test_a_prepared_transaction_may_have_any_name(server: Server) -> None:
         for step in ("START", "END", "PREPARE"):
             other.run(f"XA {step} X'FFFEC3', X'C328'")
         try:
-            assert [one.why for one in hiding(link, flavour_of(link))] == [
+            assert [one.why for one in visibility_gaps(link, flavour_of(link))] == [
                 "there are prepared transactions (XA RECOVER)"
             ]
         finally:

@@ -11,10 +11,10 @@ from pymysql.constants import COMMAND
 from engine.base import Strategy
 from engine.mysql.catalog import read_table
 from engine.mysql.flavour import flavour_of
+from engine.mysql.followers import followers
 from engine.mysql.link import Link, Row
 from engine.mysql.planning.how import How, choose
 from engine.mysql.planning.planner import plan_mysql
-from engine.mysql.replicas import followers
 from engine.mysql.spec import Algorithm
 from engine.mysql.trouble import ServerRefused
 from tests.engine.mysql.planning.places import address_of, schema_with
