@@ -11,8 +11,7 @@ from dataclasses import replace
 from engine.errors import Refused
 from engine.mysql.elements import foreign_key_of, index_of
 from engine.mysql.link import Link
-from engine.mysql.marks import is_helper_name
-from engine.mysql.names import is_capture
+from engine.mysql.names import is_capture, is_helper_name
 from engine.mysql.quoting import quote_table
 from engine.mysql.shown import joined, pieces, read_shown, readable
 from engine.mysql.spec import DELTA_SUFFIX
@@ -217,7 +216,6 @@ def _column(row: Sequence[str | None], lines: Mapping[str, str]) -> Column:
         collation=collation,
         generated=next((kind for kind in ("VIRTUAL", "STORED") if f"{kind} GENERATED" in words), ""),
         expression=expression or "",
-        invisible="INVISIBLE" in words,
         auto_increment="AUTO_INCREMENT" in words,
     )
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from engine.errors import Refused
 from engine.mysql.quoting import LONGEST
-from engine.mysql.spec import DELTA_SUFFIX, HELPER_MARK, OLD_SUFFIX, SHADOW_SUFFIX
+from engine.mysql.spec import DELTA_SUFFIX, HELPER_MARK, OLD_SUFFIX, OWN_PREFIX, SHADOW_SUFFIX
 
 MOMENTS = "iud"
 """Of the capture triggers: insert, update, delete."""
@@ -76,3 +76,9 @@ def is_capture(table: str, trigger: str) -> bool:
 
 def _after(name: str, source: str) -> bool:
     return name.encode() > source.encode() and name.lower().encode() > source.lower().encode()
+
+
+def is_helper_name(name: str) -> bool:
+    """Whether a table of that *name* is one that a change makes and removes, or one of SchemaBot's own."""
+    lower = name.lower()
+    return lower.endswith((SHADOW_SUFFIX, OLD_SUFFIX, DELTA_SUFFIX)) or lower.startswith(OWN_PREFIX)

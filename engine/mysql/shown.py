@@ -1,6 +1,6 @@
 """Take the text of SHOW CREATE TABLE apart, one element per line, and put it together again in its canonical form.
 
-Canonical: no AUTO_INCREMENT counter, no mark of ours, no version comments around what they hold, no CHARACTER SET where a
+Canonical: no AUTO_INCREMENT counter, no version comments around what they hold, no CHARACTER SET where a
 COLLATE follows, neither of them where the table says the same, no referential action that is the default, no name of the
 table's own schema; indexes, foreign keys and checks by name.
 """
@@ -9,7 +9,6 @@ import re
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from engine.mysql.marks import without_mark
 from engine.mysql.quoting import quote_name
 
 STRING = re.compile(r"'(?:[^'\\]|\\.|'')*'", re.DOTALL)
@@ -32,7 +31,6 @@ _PARTITION = re.compile(r"\n\s*(?:/\*!\d+ )?\s*(?=PARTITION BY )")
 _TABLESPACE = "TABLESPACE"
 FILE_PER_TABLE = "innodb_file_per_table"
 """The tablespace of a table that has been in another one: a file of its own, as of a table that says nothing."""
-_INDEX_WORDS = ("PRIMARY KEY", "UNIQUE KEY", "KEY", "FULLTEXT KEY", "SPATIAL KEY", "VECTOR KEY")
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,12 +241,7 @@ def _tail(text: str) -> tuple[dict[str, str], str]:
     if cut and "/*" in cut.group():
         partitions = partitions.removesuffix("*/").rstrip()
     found = solid_pieces(text[: cut.start()] if cut else text)
-    options = dict(_options(found))
-    if "COMMENT" in options and (comment := string_value(options["COMMENT"])) != without_mark(comment):
-        options["COMMENT"] = literal(without_mark(comment))
-        if not without_mark(comment):
-            del options["COMMENT"]
-    return options, partitions
+    return dict(_options(found)), partitions
 
 
 def literal(value: str) -> str:

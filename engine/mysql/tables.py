@@ -24,7 +24,6 @@ class Column:
     collation: str | None
     generated: str  # "" | "VIRTUAL" | "STORED"
     expression: str  # of a generated column
-    invisible: bool
     auto_increment: bool
 
     @property

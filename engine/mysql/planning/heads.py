@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.lexer import Kind, Token
-from engine.mysql.marks import is_helper_name
+from engine.mysql.names import is_helper_name
 
 _HINTS = {
     "a schema file holds no rows; move this to a script of your own (mysqldump: --no-data)":

@@ -203,6 +203,5 @@ def _source(answers: Answers, expression: str) -> Column | None:
         return None
     return Column(
         name="", line="", data_type=name.partition("(")[0], column_type=name, nullable=True, default=None,
-        charset="utf8mb4" if name == "varchar" else None, collation=None, generated="", expression="", invisible=False,
-        auto_increment=False,
+        charset="utf8mb4" if name == "varchar" else None, collation=None, generated="", expression="", auto_increment=False,
     )  # fmt: skip
