@@ -42,8 +42,6 @@ LONGEST_YIELD_SECONDS = 10.0
 TO_GO = 1_000
 """With fewer changed rows nobody needs to know how many."""
 OF_THE_EDGES = "the first or the last row"
-PASSES = 3
-"""So often rows are compared, all of them, when some had to be mended."""
 
 
 class Underway:
@@ -62,7 +60,6 @@ class Underway:
         self.throttle = Throttle(self.hold)
         self._obstruction = Obstruction(watch)
         self.shadow_lock = SharedExclusiveLock()
-        self.passes = PASSES
         self.notice = ""
         """Something unusual that is told with every report."""
         self._shape: Shape | None = None
@@ -144,10 +141,9 @@ class Underway:
     def discard(self, control: Control) -> Signal:
         """Remove everything of this work but the live table."""
         self.close()
-        state = self.state or checkpoints.find(self.hold, self.step)
-        if state is None:
+        if self.state is None:
             return Signal.GO
-        signal = Removal(self.watch, state, control, lambda what: self.report(control, what)).run()
+        signal = Removal(self.watch, self.state, control, lambda what: self.report(control, what)).run()
         if signal is Signal.GO:
             self.state = None
         return signal

@@ -31,6 +31,8 @@ GENTLE_SECONDS = 0.005
 """Where the copy rests between chunks, because somebody writes beside it or asked for it."""
 LOOKS = 3
 """So often keys are looked at again before their rows are locked."""
+PASSES = 3
+"""So often rows are compared, all of them, when some had to be mended."""
 AT_ONCE = 200
 """Keys that are looked at together."""
 FEW = 20
@@ -69,7 +71,7 @@ class Verification:
 
     def _run(self, control: Control) -> Signal:
         work = self._work
-        for _ in range(work.passes):
+        for _ in range(PASSES):
             before = work.checkpoint.repairs
             signal = work.catch_up(control)
             if signal is Signal.GO:
@@ -83,7 +85,7 @@ class Verification:
         if shape.new_key.index in shape.fresh_uniques:
             why = f" (two rows may have the same value of {', '.join(shape.new_key.names)} afterwards)"
         raise Refused(
-            f"{shape.copy.table}: rows of the copy differ from the table although they were mended {work.passes} times"
+            f"{shape.copy.table}: rows of the copy differ from the table although they were mended {PASSES} times"
             f"{why}; nothing was changed"
         )
 

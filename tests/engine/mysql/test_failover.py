@@ -144,7 +144,6 @@ def _copied(rig: Rig, step: object, watcher: Watcher) -> bool:
     """Whether the copy came to its end; a driver tries again when it did not."""
     try:
         with rig.copying(step) as copy:  # type: ignore[arg-type]
-            copy.passes = 1
             prepare(copy, watcher)
             with rig.locked(copy) as link:
                 assert rig.assert_same(link) > 0

@@ -51,7 +51,6 @@ def test_nothing_is_lost_without_the_log(rig: Rig) -> None:
     step = rig.step()
     watcher = Watcher(volume=1)
     with rig.copying(step) as copy, Application(rig, writers=3, rows=ROWS) as application:
-        copy.passes = 1
         prepare(copy, watcher)
         assert any("captured by triggers" in detail for detail in watcher.details())
         with rig.locked(copy) as link:

@@ -87,7 +87,6 @@ class Stopping:
 def finish(rig: Rig, step: Step, choose: random.Random) -> int:
     """To the end, and compare."""
     with rig.copying(step) as copy:
-        copy.passes = 1
         prepare(copy, Watcher(volume=choose.randint(1, 8), limit=LONGEST_ROUND))
         with rig.locked(copy) as link:
             compared = rig.assert_same(link)

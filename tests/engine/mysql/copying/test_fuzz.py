@@ -15,7 +15,6 @@ def test_nothing_is_lost_under_writers_of_every_kind(server: Server) -> None:
     )
     before = rig.value("SELECT SUM(ops) FROM t")
     with rig.copying(rig.step()) as copy, Application(rig, writers=3, rows=ROWS) as application:
-        copy.passes = 1
         prepare(copy, Watcher(volume=5))
         with rig.locked(copy) as link:
             rig.assert_same(link)

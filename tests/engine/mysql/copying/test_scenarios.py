@@ -43,7 +43,6 @@ def run(scenario: Scenario, rig: Rig) -> None:
 
 def _through(scenario: Scenario, rig: Rig, copy: OnlineCopy) -> None:
     watcher = Watcher()
-    copy.passes = 1
     if scenario.refused:
         with pytest.raises(Refused, match=scenario.refused):
             _to_the_lock(scenario, rig, copy, watcher)

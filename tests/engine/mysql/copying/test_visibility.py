@@ -48,7 +48,6 @@ class At:
 def through(rig: Rig, *late: str, watcher: Watcher | None = None) -> None:
     """The whole copy, with *late* statements when all is compared; then compare."""
     with rig.copying(rig.step()) as copy:
-        copy.passes = 1
         prepare(copy, watcher or Watcher())
         rig.run(*late)
         with rig.locked(copy) as link:
@@ -250,10 +249,10 @@ def test_a_row_that_its_owner_holds_keeps_nobody_waiting_for_the_comparison(serv
         writer.start()
     try:
         with rig.copying(rig.step()) as copy:
-            copy.passes = 1
             prepare(copy, Watcher())
             with rig.locked(copy) as link:
                 rig.assert_same(link)
+            assert copy.checkpoint.repairs == 0
     finally:
         stop.set()
         for writer in writers:
