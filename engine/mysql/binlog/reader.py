@@ -75,8 +75,7 @@ class KeyReader:
         """Stop reading; when it returns, the sink is called no more. Raises nothing."""
         self._stopping.set()
         self._dump.stop()
-        if threading.current_thread() is not self._thread:
-            self._thread.join()
+        self._thread.join()
 
     def __enter__(self) -> Self:
         return self

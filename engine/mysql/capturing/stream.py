@@ -112,11 +112,6 @@ class Stream:
             self._retry_at = time.monotonic() + RECONNECT_SECONDS
             self._start()
 
-    def passed(self, position: Position) -> bool:
-        """Whether all keys before *position* are there."""
-        self.check()
-        return self._reader is not None and self._reader.passed(position)
-
     def wait_for(self, position: Position, seconds: float) -> bool:
         """Wait until all keys before *position* are there, at most so long; whether they are."""
         self.check()

@@ -81,8 +81,6 @@ class Swap:
         self._deadline = 0.0
         self._holders: list[Link] = []
         """The connections that hold locks just now."""
-        self.locked_seconds = 0.0
-        """How long the last try held or waited for the locks."""
 
     def attempt(self) -> None:
         """Lock, apply the rest, rename, unlock."""
@@ -121,8 +119,7 @@ class Swap:
     @contextmanager
     def _under_locks(self, links: Sequence[Link]) -> Iterator[None]:
         """Inside, *links* lock, for so long as the application may have to wait; at the end they have let go."""
-        began = time.monotonic()
-        self._deadline = began + LOCK_SECONDS
+        self._deadline = time.monotonic() + LOCK_SECONDS
         with ExitStack() as silence:
             for link in links:
                 silence.enter_context(ended_when_silent(link, TABLE_SECONDS))
@@ -131,7 +128,6 @@ class Swap:
             finally:
                 for link in links:
                     self._unlock(link)
-                self.locked_seconds = time.monotonic() - began
 
     def _lock(self, link: Link, names: Sequence[tuple[str, str]]) -> None:
         """Lock tables, given with their schemas, for writing. Waited when that takes too long."""

@@ -56,22 +56,15 @@ def counting(table: Table) -> str:
     return create_text(table.name, _lines(table), {**counter, **table.options}, table.partitions)
 
 
-def renamed(table: Table, name: str) -> Table:
-    """*table* by another name."""
-    return _rewritten(table, name=name)
-
-
 def _rewritten(
     table: Table,
     *,
-    name: str | None = None,
     foreign_keys: Sequence[ForeignKey] | None = None,
     checks: Sequence[Check] | None = None,
     partitions: str | None = None,
 ) -> Table:
     table = replace(
         table,
-        name=table.name if name is None else name,
         foreign_keys=table.foreign_keys if foreign_keys is None else tuple(foreign_keys),
         checks=table.checks if checks is None else tuple(checks),
         partitions=table.partitions if partitions is None else partitions,
