@@ -19,13 +19,6 @@ from engine.mysql.trouble import NOT_THAT_WAY, ServerRefused
 _SYNTAX = 1064
 _TOO_LONG = frozenset({1071, 1118, 1709})  # a key, a row, a column of an index: for the row format
 _CONVERTED = "its dates and times are of an old format, which every change converts"
-_CLAUSE = {
-    Algorithm.INSTANT: ", ALGORITHM=INSTANT",
-    Algorithm.NOCOPY: ", ALGORITHM=NOCOPY, LOCK=NONE",
-    Algorithm.INPLACE: ", ALGORITHM=INPLACE, LOCK=NONE",
-    Algorithm.COPY: ", ALGORITHM=COPY",
-    Algorithm.PLAIN: "",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +108,7 @@ class Clone:
         if algorithm is not Algorithm.COPY and self._misplaces(clauses, table):
             algorithm, reason = Algorithm.COPY, WHY_COPIED
             with self._foreign_key_checks(on=False):
-                self._link.run(self._alter(clauses) + _CLAUSE[algorithm])
+                self._link.run(self._alter(clauses) + algorithm.clause)
         return self._trial(clauses, before, algorithm, reason)
 
     def instantly(self, clauses: str) -> Trial | None:
@@ -126,7 +119,7 @@ class Clone:
             return None
         before, table = self._pieces(), self._retyped(clauses)
         try:
-            self._link.run(self._alter(clauses) + _CLAUSE[Algorithm.INSTANT])
+            self._link.run(self._alter(clauses) + Algorithm.INSTANT.clause)
         except ServerRefused:
             return None
         if self._misplaces(clauses, table):
@@ -182,7 +175,7 @@ class Clone:
         for algorithm in self._ladder(instant=instant):
             try:
                 with self._foreign_key_checks(on=algorithm is not Algorithm.COPY):
-                    self._link.run(alter + _CLAUSE[algorithm])
+                    self._link.run(alter + algorithm.clause)
             except ServerRefused as error:
                 if (
                     error.code == _SYNTAX
@@ -202,7 +195,7 @@ class Clone:
         """A copy gets the format that new tables have, where the table says none."""
         self._link.run(self._alter("ROW_FORMAT=DEFAULT"))
         with self._foreign_key_checks(on=False):
-            self._link.run(self._alter(clauses) + _CLAUSE[Algorithm.COPY])
+            self._link.run(self._alter(clauses) + Algorithm.COPY.clause)
         return (
             Algorithm.COPY,
             f"it is too long for ROW_FORMAT={self._row_format}, a copy gets the server's default",
