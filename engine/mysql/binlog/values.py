@@ -12,10 +12,8 @@ Decoder = Callable[[bytes], str]
 """From what the row image holds of a column (without the bytes that tell its length) to a literal."""
 
 _DIGIT_BYTES = (0, 1, 1, 2, 2, 3, 3, 4, 4, 4)  # how many bytes so many decimal digits take
-_ELEMENT = re.compile(r"'((?:[^'\\]|''|\\.)*)'", re.DOTALL)
 # Old names bring warnings; these character sets hold the old ones' characters in the same bytes.
 _NEWER = {"utf8": "utf8mb4", "utf8mb3": "utf8mb4", "ucs2": "utf16"}
-_ESCAPES = {"0": "\0", "n": "\n", "r": "\r", "t": "\t", "b": "\b", "Z": "\x1a"}
 
 
 def decoder(column: Column, scale: int) -> Decoder:
@@ -32,7 +30,7 @@ def decoder(column: Column, scale: int) -> Decoder:
             width = int((_numbers(column) or ["1"])[0])
             return lambda raw: f"_binary x'{raw.ljust(width, bytes(1)).hex()}'"
         case "enum" | "set":
-            return (_enum if data_type == "enum" else _set)(_elements(column.column_type))
+            return (_enum if data_type == "enum" else _set)(_elements(column))
         case "time":
             return _time(scale)
         case "datetime":
@@ -109,19 +107,9 @@ def _decimal(precision: int, scale: int) -> Decoder:
     return decode
 
 
-def _elements(column_type: str) -> list[str]:
+def _elements(column: Column) -> list[str]:
     """The elements of an ENUM or SET as literals."""
-    texts = [_unescaped(found) for found in _ELEMENT.findall(column_type)]
-    return [f"_utf8mb4 x'{text.encode().hex()}'" for text in texts]
-
-
-def _unescaped(text: str) -> str:
-    return re.sub(
-        r"''|\\(.)",
-        lambda found: "'" if found[1] is None else _ESCAPES.get(found[1], found[1]),
-        text,
-        flags=re.DOTALL,
-    )
+    return [f"_utf8mb4 x'{member.encode().hex()}'" for member in column.members]
 
 
 def _enum(elements: list[str]) -> Decoder:
