@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from engine.mysql.binlog.errors import KeyMissing, TableChanged, Unreadable
 from engine.mysql.binlog.events import packed_int
-from engine.mysql.binlog.values import Decoder, decoder
+from engine.mysql.binlog.values import DIGIT_BYTES, Decoder, decoder
 from engine.mysql.binlog.watched import Key, Watched
 
 Parts = tuple[bytes | None, ...]
@@ -27,7 +27,6 @@ _VARCHARS = frozenset({15, 253, 141})
 _DECIMAL, _BIT, _STRING, _ENUM, _SET = 246, 16, 254, 247, 248
 _META_BYTES = {4: 1, 5: 1, 17: 1, 18: 1, 19: 1, _DECIMAL: 2, _BIT: 2, _STRING: 2, _ENUM: 2, _SET: 2}
 _META_BYTES |= dict.fromkeys(_BLOBS, 1) | dict.fromkeys(_VARCHARS, 2)
-_DIGIT_BYTES = (0, 1, 1, 2, 2, 3, 3, 4, 4, 4)
 JSON = 245
 
 _STRINGS = {"char": {_STRING}, "binary": {_STRING}, "uuid": {_STRING}, "inet4": {_STRING}, "inet6": {_STRING}}
@@ -110,7 +109,7 @@ def _string_size(meta: bytes) -> Size:
 
 def _decimal_bytes(precision: int, scale: int) -> int:
     whole = precision - scale
-    return whole // 9 * 4 + _DIGIT_BYTES[whole % 9] + scale // 9 * 4 + _DIGIT_BYTES[scale % 9]
+    return whole // 9 * 4 + DIGIT_BYTES[whole % 9] + scale // 9 * 4 + DIGIT_BYTES[scale % 9]
 
 
 class Layout:

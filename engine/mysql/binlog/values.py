@@ -11,7 +11,8 @@ from engine.mysql.tables import Column
 Decoder = Callable[[bytes], str]
 """From what the row image holds of a column (without the bytes that tell its length) to a literal."""
 
-_DIGIT_BYTES = (0, 1, 1, 2, 2, 3, 3, 4, 4, 4)  # how many bytes so many decimal digits take
+DIGIT_BYTES = (0, 1, 1, 2, 2, 3, 3, 4, 4, 4)
+"""How many bytes so many digits of a DECIMAL take, up to nine."""
 # Old names bring warnings; these character sets hold the old ones' characters in the same bytes.
 _NEWER = {"utf8": "utf8mb4", "utf8mb3": "utf8mb4", "ucs2": "utf16"}
 
@@ -87,8 +88,8 @@ _SIMPLE: dict[str, Decoder] = {
 def _decimal(precision: int, scale: int) -> Decoder:
     """Nine digits to four bytes, the rest before and behind in fewer; the first bit is the sign, negative ones are inverted."""
     whole = precision - scale
-    sizes = [_DIGIT_BYTES[whole % 9]] + [4] * (whole // 9)
-    behind = [(4, 9)] * (scale // 9) + ([(_DIGIT_BYTES[scale % 9], scale % 9)] if scale % 9 else [])
+    sizes = [DIGIT_BYTES[whole % 9]] + [4] * (whole // 9)
+    behind = [(4, 9)] * (scale // 9) + ([(DIGIT_BYTES[scale % 9], scale % 9)] if scale % 9 else [])
 
     def decode(raw: bytes) -> str:
         negative = not raw[0] & 0x80

@@ -47,11 +47,6 @@ class Changes:
         with self._lock:
             return self._lock.wait_for(lambda: self.flushed.reaches(position), seconds)
 
-    def begin_again(self, position: Position) -> None:
-        """The reading begins again at *position*, which is not behind `flushed`; what waits stays."""
-        with self._lock:
-            self._committed = position
-
     def rotate(self) -> None:
         """Begin to apply what has gathered, if what was begun before is through, or as far as it can be just now."""
         with self._lock:

@@ -159,17 +159,20 @@ class DeltaCapture(Capture):
         return True
 
     def caught_up(self, link: Link) -> bool:
-        first = link.value(f"SELECT MIN(id) FROM {self._delta}")
-        return first is None or int(first) > self._mark
+        return self._through(link, self._mark)
 
     def sync(self, link: Link) -> bool:
         mark = self._last(link)
         for _ in range(int(SYNC_SECONDS / LOOK_SECONDS)):
-            first = link.value(f"SELECT MIN(id) FROM {self._delta}")
-            if first is None or int(first) > mark:
+            if self._through(link, mark):
                 return True
             link.value("SELECT SLEEP(%s)", LOOK_SECONDS)
         return False
+
+    def _through(self, link: Link, mark: int) -> bool:
+        """Whether all up to *mark* is applied."""
+        first = link.value(f"SELECT MIN(id) FROM {self._delta}")
+        return first is None or int(first) > mark
 
     def look(self, link: Link) -> None:
         self._check(link)

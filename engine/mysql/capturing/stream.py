@@ -145,7 +145,7 @@ class Stream:
     def _start(self) -> None:
         start = min((changes.flushed for changes in self._changes.values()), key=lambda found: found.order)
         for changes in self._changes.values():
-            changes.begin_again(start)
+            changes.committed(start)  # what waits stays
         self._reader = KeyReader(self._hold.address, list(self._watched.values()), start, self)
 
     def _stop(self) -> None:

@@ -11,13 +11,13 @@ from engine.mysql.names import MOMENTS, names_of
 from engine.mysql.ownership.hold import Hold
 from engine.mysql.quoting import quote_name, quote_table
 from engine.mysql.shadow.inspection import read_shadow
+from engine.mysql.shown import STRING
 from engine.mysql.spec import Copy, Step
 from engine.mysql.tables import Table
 from engine.mysql.trouble import ServerRefused
 
 _NEXT_ID = re.compile(r"\) .*?\bAUTO_INCREMENT=(\d+)", re.DOTALL)
 _COUNTING = re.compile(r"\bAUTO_INCREMENT\b(?!=)")
-_STRINGS = re.compile(r"'(?:[^'\\]|\\.|'')*'", re.DOTALL)
 
 
 class Staging:
@@ -114,7 +114,7 @@ class Staging:
 
     def _text(self, link: Link, table: str) -> str:
         """What the server tells of it, strings left out."""
-        return _STRINGS.sub("''", show_create(link, self._step.schema, table) or "")
+        return STRING.sub("''", show_create(link, self._step.schema, table) or "")
 
 
 def _counter(text: str) -> int:

@@ -108,11 +108,10 @@ def _to_text(c: _Conversion) -> Fit | None:
     old, new, value = c.old, c.new, c.value
     if new.data_type not in _TEXTS or new.charset is None:
         return None
+    text = f"CONVERT({value} USING {new.charset})"
     if old.data_type in _BINARIES:
-        text = f"CONVERT({value} USING {new.charset})"
         wrong = [f"NOT (CAST({text} AS BINARY) <=> CAST({value} AS BINARY))"]
     else:
-        text = f"CONVERT({value} USING {new.charset})"
         wrong = _lost_characters(old, new, value)
     if new.data_type in ("char", "varchar"):
         trimmed = new.data_type == "char" and old.charset not in _WIDE  # a CHAR keeps no spaces
