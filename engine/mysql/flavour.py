@@ -35,6 +35,15 @@ class Flavour:
         later = self.mariadb and self.version >= (11, 5)
         return "2106-02-07 06:28:15" if later else "2038-01-19 03:14:07"
 
+    def innodb_view(self, what: str) -> str:
+        """The view of information_schema that has InnoDB's own `tables` or `indexes`, for accounts with PROCESS."""
+        return f"innodb_sys_{what}" if self.mariadb else f"innodb_{what}"
+
+    @property
+    def row_versions(self) -> str:
+        """In the view of `tables`, how many of its instant row versions a table has used up; MariaDB has no limit."""
+        return "0" if self.mariadb else "total_row_versions"
+
     @property
     def binlog_status(self) -> str:
         """The statement that tells the end of the binary log: its file and position are the first two columns."""

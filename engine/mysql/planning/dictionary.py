@@ -21,9 +21,7 @@ class Entry:
 
 def entry_of(link: Link, flavour: Flavour, schema: str, name: str) -> Entry:
     """The dictionary's entry of a table, or the most of those of its partitions, and of others that its name may stand for."""
-    source, versions = (
-        ("innodb_sys_tables", "0") if flavour.mariadb else ("innodb_tables", "total_row_versions")
-    )
+    source, versions = flavour.innodb_view("tables"), flavour.row_versions
     try:
         row = link.row(
             f"SELECT MAX(n_cols), MAX({versions}) FROM information_schema.{source}"  # noqa: S608

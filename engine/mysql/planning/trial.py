@@ -238,8 +238,7 @@ class Clone:
 
     def _pieces(self) -> "_Pieces | None":
         """What InnoDB has of the scratch schema; None where the account lacks the PROCESS privilege."""
-        tables = "innodb_sys_tables" if self._flavour.mariadb else "innodb_tables"
-        versions = "0" if self._flavour.mariadb else "total_row_versions"
+        tables, versions = self._flavour.innodb_view("tables"), self._flavour.row_versions
         prefix = f"{self._scratch}/"
         try:
             found = self._link.rows(
@@ -260,7 +259,7 @@ class Clone:
         MySQL tells none at all (1812) while its dictionary has a table without a file, such as an unfinished DROP of a FULLTEXT
         index may leave anywhere on the server. Then it is what each index is made of.
         """
-        source = "innodb_sys_indexes" if self._flavour.mariadb else "innodb_indexes"
+        source = self._flavour.innodb_view("indexes")
         ids = ", ".join(map(str, tables)) or "0"
         query = f"SELECT index_id FROM information_schema.{source} WHERE table_id IN ({ids})"  # noqa: S608
         try:

@@ -58,11 +58,10 @@ def numbers_of(link: Link, flavour: Flavour, schema: str, table: str) -> tuple[s
     With a name beyond ASCII those of tables whose names differ in such letters alone come along.
     """
     name = table_pattern(schema, table)
-    tables = "INNODB_SYS_TABLES" if flavour.mariadb else "INNODB_TABLES"
     try:
         rows = link.rows(
             "SELECT NAME, TABLE_ID, @@lower_case_table_names "
-            f"FROM information_schema.{tables} WHERE NAME REGEXP %s",
+            f"FROM information_schema.{flavour.innodb_view('tables')} WHERE NAME REGEXP %s",
             name,
         )
     except ServerRefused as error:
