@@ -126,6 +126,14 @@ class Table:
         """A digest of the canonical text."""
         return hashlib.sha256(self.text.encode()).hexdigest()[:32]
 
+    @property
+    def lines(self) -> list[str]:
+        """What stands between the parentheses of the canonical text, in its order."""
+        return [
+            *(column.line for column in self.columns), *self.periods, *(index.line for index in self.indexes),
+            *(key.line for key in self.foreign_keys), *(check.line for check in self.checks),
+        ]  # fmt: skip
+
     def column(self, name: str) -> Column | None:
         """The column of that name, `own_key` too; column names know no case."""
         return self._by_name.get(name.lower())

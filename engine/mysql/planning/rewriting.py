@@ -53,7 +53,7 @@ def with_partitions_of(table: Table, now: Table, columns: Mapping[str, str]) -> 
 def counting(table: Table) -> str:
     """The text of *table* with the number that it begins to count at, where it says one."""
     counter = {"AUTO_INCREMENT": str(table.counter)} if table.counter else {}
-    return create_text(table.name, _lines(table), {**counter, **table.options}, table.partitions)
+    return create_text(table.name, table.lines, {**counter, **table.options}, table.partitions)
 
 
 def _rewritten(
@@ -69,14 +69,7 @@ def _rewritten(
         checks=table.checks if checks is None else tuple(checks),
         partitions=table.partitions if partitions is None else partitions,
     )
-    return replace(table, text=create_text(table.name, _lines(table), table.options, table.partitions))
-
-
-def _lines(table: Table) -> list[str]:
-    return [
-        *(column.line for column in table.columns), *table.periods, *(index.line for index in table.indexes),
-        *(key.line for key in table.foreign_keys), *(check.line for check in table.checks),
-    ]  # fmt: skip
+    return replace(table, text=create_text(table.name, table.lines, table.options, table.partitions))
 
 
 def same_type(one: Column, other: Column) -> bool:

@@ -73,16 +73,11 @@ def read_shadow(link: Link, step: Step) -> Table:
 
 def fingerprint_as(table: Table, name: str) -> str:
     """The fingerprint that *table* will have when it is called *name*. Names that MySQL gave to its checks follow the table."""
-    checks = [_renamed(check, table.name, name) for check in table.checks]
-    lines = (
-        *(column.line for column in table.columns),
-        *table.periods,
-        *(index.line for index in table.indexes),
-        *(foreign_key.line for foreign_key in table.foreign_keys),
-        *(check.line for check in checks),
-    )
-    text = create_text(name, lines, table.options, table.partitions)
-    return replace(table, name=name, text=text).fingerprint
+    checks = tuple(_renamed(check, table.name, name) for check in table.checks)
+    becomes = replace(table, name=name, checks=checks)
+    return replace(
+        becomes, text=create_text(name, becomes.lines, table.options, table.partitions)
+    ).fingerprint
 
 
 def _renamed(check: Check, before: str, after: str) -> Check:
