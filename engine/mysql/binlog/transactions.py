@@ -96,7 +96,8 @@ class Transactions:
     def packets(self, data: bytes) -> int:
         """Read the events of a replication stream, each behind five bytes of the protocol; how many bytes were whole events.
 
-        Stops before a packet that is none of an event (an error, the end, a part of one that is split): see `head_of`.
+        Stops before a packet that is none of an event (an error, the end, a part of one that is split), which is for
+        `engine.mysql.binlog.dump`.
         """
         at, size, handlers = 0, len(data), self._handlers
         length_at = e.U32
