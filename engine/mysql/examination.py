@@ -12,22 +12,19 @@ from engine.mysql.link import Link
 from engine.mysql.quoting import quote_name
 from engine.mysql.rights import ON_TABLES, SEEN, Rights, rights_of
 from engine.mysql.sizes import shown_bytes
-from engine.mysql.spec import OWN_PREFIX
+from engine.mysql.spec import OWN_PREFIX, SYSTEM_SCHEMAS
 from engine.mysql.trouble import ServerRefused
 from engine.mysql.visibility import visibility_gaps
 
-_LARGEST = """
+_OF_THE_SERVER = ", ".join(f"'{name}'" for name in sorted(SYSTEM_SCHEMAS))
+_LARGEST = f"""
     SELECT table_schema, table_name, data_length + index_length FROM information_schema.tables
-     WHERE table_type = 'BASE TABLE' AND (table_schema = %s OR %s = '')
-       AND table_schema NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema')
+     WHERE table_type = 'BASE TABLE' AND (table_schema = %s OR %s = '') AND table_schema NOT IN ({_OF_THE_SERVER})
      ORDER BY 3 DESC LIMIT 1
-"""
-
-
-_SCHEMAS = """
-    SELECT schema_name FROM information_schema.schemata
-     WHERE schema_name NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema') ORDER BY 1
-"""
+"""  # noqa: S608
+_SCHEMAS = f"""
+    SELECT schema_name FROM information_schema.schemata WHERE schema_name NOT IN ({_OF_THE_SERVER}) ORDER BY 1
+"""  # noqa: S608
 
 
 def examine_server(
