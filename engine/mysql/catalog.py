@@ -112,6 +112,16 @@ def plainly(link: Link) -> Iterator[None]:
         link.run(f"SET sql_mode = '{mode}', {told} = utf8mb4{before}")
 
 
+def exists(link: Link, kind: str, schema: str, name: str) -> bool:
+    """Whether *schema* has a *kind* (TABLE, of whatever sort, or TRIGGER) of that *name*."""
+    found = link.value(
+        f"SELECT COUNT(*) FROM information_schema.{kind}S WHERE {kind}_SCHEMA = %s AND {kind}_NAME = %s",  # noqa: S608
+        schema,
+        name,
+    )
+    return bool(found)
+
+
 def show_create(link: Link, schema: str, name: str) -> str | None:
     """The server's own text of a table, None when there is none."""
     try:

@@ -8,6 +8,7 @@ from engine import faults
 from engine.base import Change, Control, Progress, Signal, Standing
 from engine.errors import Refused
 from engine.mysql.capturing.stream import Stream
+from engine.mysql.catalog import exists
 from engine.mysql.changing.standing import standing_of
 from engine.mysql.copying.beginning_anew import begun_anew
 from engine.mysql.copying.online import OnlineCopy
@@ -227,19 +228,11 @@ class Copies:
         remove_sentry(self._hold.link, schema, names.old)
         if (
             checkpoint.phase is Phase.READY
-            and self._exists(schema, names.old)
-            and not self._exists(schema, names.shadow)
+            and exists(self._hold.link, "TABLE", schema, names.old)
+            and not exists(self._hold.link, "TABLE", schema, names.shadow)
         ):
             return replace(checkpoint, phase=Phase.OLD)
         return checkpoint
-
-    def _exists(self, schema: str, name: str) -> bool:
-        found = self._hold.link.value(
-            "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = %s AND table_name = %s",
-            schema,
-            name,
-        )
-        return bool(found)
 
     def _remove(self, checkpoint: Checkpoint, change: Change | None, control: Control) -> Signal:
         def breathe(detail: str) -> Signal:

@@ -5,6 +5,7 @@ from functools import partial
 
 from engine import faults
 from engine.base import Control, Signal
+from engine.mysql.catalog import exists
 from engine.mysql.names import MOMENTS
 from engine.mysql.ownership.watch import Watch
 from engine.mysql.quoting import quote_table
@@ -48,14 +49,15 @@ class Removal:
 
     def _drop_trigger(self, name: str) -> Signal:
         """The application uses the table that it is on, and must not queue behind us for long."""
-        if not self._exists("TRIGGER", name):
+        # DROP TRIGGER would wait for a lock on the table even where there is nothing to drop.
+        if not exists(self._hold.link, "TRIGGER", self._checkpoint.schema, name):
             return Signal.GO
         signal = self._retry.until(partial(self._drop, "TRIGGER", name))
         return self._breathe("removing what is not needed any more") if signal is Signal.GO else signal
 
     def _drop_table(self, name: str) -> Signal:
         """Drop one of our own, if it is there. The servers we support drop a table without walking the buffer pool."""
-        if not self._exists("TABLE", name):
+        if not exists(self._hold.link, "TABLE", self._checkpoint.schema, name):
             return Signal.GO
         tries = 0
         while True:
@@ -76,13 +78,3 @@ class Removal:
         with self._hold.link.without_limit():  # many partitions are many files
             self._hold.link.run(f"DROP {kind} IF EXISTS {quote_table(self._checkpoint.schema, name)}")
         return Signal.GO
-
-    def _exists(self, kind: str, name: str) -> bool:
-        # DROP TRIGGER would wait for a lock on the table even where there is nothing to drop.
-        return bool(
-            self._hold.link.value(
-                f"SELECT COUNT(*) FROM information_schema.{kind}S WHERE {kind}_SCHEMA = %s AND {kind}_NAME = %s",
-                self._checkpoint.schema,
-                name,
-            )
-        )

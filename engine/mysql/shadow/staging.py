@@ -3,7 +3,7 @@
 import re
 
 from engine.errors import DriftFound, Refused
-from engine.mysql.catalog import read_table, show_create
+from engine.mysql.catalog import exists, read_table, show_create
 from engine.mysql.children import has_children
 from engine.mysql.followers import followers
 from engine.mysql.link import Link
@@ -53,11 +53,11 @@ class Staging:
         """Refused when something of somebody else's has a name that we need."""
         tables = (self._names.shadow, self._names.old, self._names.delta)
         triggers = tuple(self._names.trigger(moment) for moment in MOMENTS)
-        for kind, names in (("table", tables), ("trigger", triggers)):
+        for kind, names in (("TABLE", tables), ("TRIGGER", triggers)):
             for name in names:
-                if self._exists(kind, name):
+                if exists(self._link, kind, self._step.schema, name):
                     raise Refused(
-                        f"the {kind} {name} is in the way and not of this apply; if no other apply is at work there, "
+                        f"the {kind.lower()} {name} is in the way and not of this apply; if no other apply is at work there, "
                         "remove it, then plan again"
                     )
 
@@ -102,15 +102,6 @@ class Staging:
         except ServerRefused:
             # Partitioning clauses take no ALGORITHM; what is really wrong is refused again.
             self._link.run(f"ALTER TABLE {self._shadow} {clause}")
-
-    def _exists(self, kind: str, name: str) -> bool:
-        return bool(
-            self._link.value(
-                f"SELECT COUNT(*) FROM information_schema.{kind}S WHERE {kind}_SCHEMA = %s AND {kind}_NAME = %s",
-                self._step.schema,
-                name,
-            )
-        )
 
     def _text(self, link: Link, table: str) -> str:
         """What the server tells of it, strings left out."""
