@@ -14,6 +14,7 @@ from engine.mysql.catalog import read_table
 from engine.mysql.copying.beginning_anew import begun_anew, found_again
 from engine.mysql.copying.index_build import missing_indexes
 from engine.mysql.copying.underway import Underway
+from engine.mysql.log_format import logs_by_statement
 from engine.mysql.rights import rights_of
 from engine.mysql.shadow import checkpoints
 from engine.mysql.shadow.checkpoints import CAPTURING, Checkpoint, Phase
@@ -129,7 +130,7 @@ class Opening:
         why_not = self._obstacles()
         if not why_not:
             return LogCapture(work.stream, shape, None)
-        if work.hold.link.value("SELECT @@log_bin AND @@GLOBAL.binlog_format = 'STATEMENT'"):
+        if logs_by_statement(work.hold.link):
             raise Refused(
                 f"{work.copy.source}: the server logs by statement, so that what changes while the table is copied cannot be "
                 "captured, by triggers neither: SET GLOBAL binlog_format = ROW, then plan again"

@@ -12,6 +12,7 @@ from engine.mysql.elements import foreign_key_of
 from engine.mysql.flavour import Flavour
 from engine.mysql.followers import followers
 from engine.mysql.link import Link
+from engine.mysql.log_format import logs_by_statement
 from engine.mysql.planning.alter_splitter import AlterSplitter
 from engine.mysql.planning.dictionary import entry_of, old_temporals, row_format, text_column
 from engine.mysql.planning.insistence import insists_on_a_key
@@ -273,7 +274,7 @@ class _Choice:
             return f"{foreign[0]} does not lock rows"
         if "WITH SYSTEM VERSIONING" in self._table.text.upper():
             return "it keeps its own history (system versioning)"
-        if self._target.value("SELECT @@log_bin AND @@GLOBAL.binlog_format = 'STATEMENT'"):
+        if logs_by_statement(self._target):
             return "the server logs by statement (SET GLOBAL binlog_format = ROW)"
         return ""
 

@@ -148,7 +148,7 @@ class _Planning:
         )
 
     def _check_log(self) -> None:
-        """Refused: what a change writes the server would not take."""
+        """Refused: what a change writes the server would not take. Of our own session, which logs by row where it may say so."""
         if self._link.value("SELECT @@log_bin AND @@SESSION.binlog_format = 'STATEMENT'"):
             raise Refused(LOG_BY_ROW)
 
