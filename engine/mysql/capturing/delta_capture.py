@@ -25,10 +25,13 @@ from engine.mysql.tables import Column
 from engine.mysql.waiting.lock_retry import LockRetry
 
 LOAD = 10_000
+"""Rows of the delta table that are read at once: twenty batches of the applier, or more."""
 MERGED = 1_000_000
-"""Rows of the delta table that are read at once where rows are in each other's way."""
+"""The same where rows are in each other's way: a bound for our memory, not measured."""
 SYNC_SECONDS = 5.0
+"""So long one wait for what has changed may take; whoever waits asks again."""
 LOOK_SECONDS = 0.05
+"""How often it is looked whether it is applied."""
 
 
 class DeltaCapture(Capture):

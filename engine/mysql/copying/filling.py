@@ -11,6 +11,7 @@ from engine.mysql.trouble import ServerRefused, Waited
 
 DUPLICATE = 1062
 MOST_WARNINGS = 65_535
+"""The most that both servers take for max_error_count."""
 HARMLESS = frozenset({1287, 1592, 3719, 3778})
 """Warnings that are not about values: deprecated character sets and collations, statements that differ on replicas."""
 _RECORDS = re.compile(r"Records: (\d+)\s+Duplicates: (\d+)\s+Warnings: (\d+)")

@@ -12,9 +12,11 @@ LOOK_SECONDS = 0.5
 FIRST_SECONDS = 1.0
 """So long the first look at the replicas is waited for; it takes milliseconds where all is well."""
 BUSY_THREADS = 25
-"""With more threads at work the server is at its limit, whatever the machine (our own, a handful, count, too)."""
+"""With more threads at work no chunk begins (our own, a handful, count, too): at so many pt-online-schema-change pauses, too."""
 WRITES_PER_SECOND = 20.0
-"""With more statements that write an application is at work. Ours copy by kinds that are not counted; noting connections is."""
+"""With more statements that write an application is at work. Ours copy by kinds that are not counted; noting connections is.
+Not measured: well above what is noted, and what a server does by itself.
+"""
 _COUNTED = ("Com_insert", "Com_update", "Com_delete", "Com_replace", "Com_update_multi")
 
 
