@@ -130,10 +130,7 @@ def test_several_namespaces_are_one_plan_in_the_order_of_their_names(server: Ser
             (second.schema, "p", "create"),
             (first.schema, "c", "create"),
             (second.schema, "q", "create"),
-        ] or (
-            names
-            == [(second.schema, "p", "create"), (second.schema, "q", "create"), (first.schema, "c", "create")]
-        )
+        ]
         first.carry_out(plan)
         assert plan_mysql(address_of(server), files).changes == ()
         first.run(f"DROP TABLE {first.schema}.c")  # else the schema of its parent cannot go
