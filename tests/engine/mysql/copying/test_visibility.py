@@ -108,11 +108,17 @@ def test_rows_that_are_not_committed_when_the_copy_begins_are_in_it(server: Serv
     with connection.cursor() as cursor:
         cursor.execute("INSERT INTO t VALUES (99, 99, 'open'), (-1, 98, 'open')")
         cursor.execute("UPDATE t SET v = 'open' WHERE id = 20")
-        # The shadow's LIKE and the reading of the key's range meet this transaction.
-        committed = threading.Timer(1.0, connection.commit)
-        committed.start()
-        through(rig)
-        committed.join()
+    met: list[str] = []
+
+    def commit_when_waited_for(progress: Progress) -> Signal | None:
+        if "waiting for the first or the last row" in progress.detail and not met:
+            met.append(progress.detail)
+            connection.commit()
+        return None
+
+    through(rig, watcher=Watcher(commit_when_waited_for))
+    assert met
+    assert rig.value("SELECT COUNT(*) FROM t WHERE v = 'open'") == 3
     connection.close()
 
 
@@ -129,21 +135,19 @@ def test_rows_of_a_prepared_transaction_wait_for_its_commit(server: Server) -> N
             ):  # fmt: skip
                 cursor.execute(statement)
 
-    def commit() -> None:
-        with connection.cursor() as cursor:
-            cursor.execute("XA COMMIT 'x'")
-        done.set()
+    def commit_when_waited_for(progress: Progress) -> Signal | None:
+        if "waiting for the row id = 30" in progress.detail and not done.is_set():
+            with connection.cursor() as cursor:
+                cursor.execute("XA COMMIT 'x'")
+            done.set()
+        return None
 
     with rig.copying(rig.step()) as copy:
         prepare(copy, Watcher())
         prepare_xa()
         rig.run("UPDATE t SET v = 'plain' WHERE id = 10")
-        timer = threading.Timer(4.0, commit)
-        timer.start()
-        prepare(copy, Watcher())
-        timer.join()
+        prepare(copy, Watcher(commit_when_waited_for))
         assert done.is_set()
-        prepare(copy, Watcher())
         with rig.locked(copy) as link:
             rig.assert_same(link)
     connection.close()
@@ -210,8 +214,13 @@ def test_a_row_is_copied_although_its_commit_stalls_after_the_log(mariadb: Serve
     try:
         with rig.copying(rig.step()) as copy:
             prepare(copy, Watcher())
+            end = copy.stream.end()
             begin()
-            time.sleep(0.3)  # the event is in the log by now, its commit waits for a replica
+            while (
+                copy.stream.end() == end
+            ):  # then the event is in the log, and its commit waits for a replica
+                copy.link.value("SELECT SLEEP(0.01)")
+            assert writer[0].is_alive()
             prepare(copy, Watcher())
             writer[0].join()
             prepare(copy, Watcher())

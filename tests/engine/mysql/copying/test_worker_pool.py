@@ -41,6 +41,13 @@ def test_a_pool_whose_last_thread_fails_at_the_moment_of_looking_is_not_finished
         assert not workers.finished
 
 
+def over(workers: WorkerPool) -> None:
+    """Wait until the threads are through."""
+    for thread in workers._threads:
+        thread.join()
+    assert workers.finished
+
+
 class Ended(Unneeded):
     """A walk whose first question meets a connection that the server has ended."""
 
@@ -64,8 +71,7 @@ class Hung:
 def test_a_connection_that_was_ended_between_two_ranges_is_made_anew() -> None:
     walk = Ended()
     with WorkerPool("test", walk, None, Hung, lambda _: None, 1) as workers:  # type: ignore[arg-type]
-        while not workers.finished:
-            pass
+        over(workers)
     first, second = walk.asked
     assert first is not second
 
@@ -91,10 +97,8 @@ def test_what_a_range_waits_for_its_turn_and_its_commit_makes_the_next_one_no_sm
     walk = Single()
 
     def work(link: object, chunk: Chunk) -> tuple[int, float]:
-        threading.Event().wait(0.05)  # the turn, the commit
-        return 300, 0.004
+        return 300, 0.004  # without its turn and its commit, which are not counted here either
 
     with WorkerPool("test", walk, work, Hung, lambda _: None, 1) as workers:  # type: ignore[arg-type]
-        while not workers.finished:
-            pass
+        over(workers)
     assert walk.noted == [(300, 0.004)]
