@@ -14,8 +14,8 @@ from engine.mysql.spec import Algorithm
 from engine.mysql.trouble import Lost
 from tests.engine.children import in_a_child, wait
 from tests.engine.driving import Caller
+from tests.engine.mysql.changing.orders import filled, widened
 from tests.engine.mysql.changing.plans import Shop
-from tests.engine.mysql.changing.test_session import filled, widened
 from tests.servers.server import Server
 
 ROWS = 400

@@ -9,8 +9,8 @@ from engine.base import Change, Signal, Strategy
 from engine.errors import DriftFound
 from engine.mysql.planning.planner import plan_mysql
 from tests.engine.driving import drive
+from tests.engine.mysql.changing.orders import NUMBERS, ORDERS, caller
 from tests.engine.mysql.changing.plans import Shop
-from tests.engine.mysql.changing.test_session import NUMBERS, ORDERS, caller
 from tests.servers.server import Server
 
 WIDE = ORDERS.replace("quantity INT", "quantity BIGINT")

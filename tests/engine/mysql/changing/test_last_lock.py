@@ -12,8 +12,8 @@ from engine.mysql.changing import statements
 from engine.mysql.link import Link
 from engine.mysql.spec import Algorithm
 from tests.engine.driving import drive
+from tests.engine.mysql.changing.orders import NUMBERS, ORDERS, caller
 from tests.engine.mysql.changing.plans import Shop
-from tests.engine.mysql.changing.test_session import NUMBERS, ORDERS, caller
 from tests.servers.server import Server
 
 ROWS = 60_000

@@ -11,8 +11,8 @@ from engine.base import Signal, Target, Verdict
 from engine.errors import Refused
 from engine.mysql.engine import MysqlEngine
 from engine.mysql.spec import Algorithm
+from tests.engine.mysql.changing.orders import caller, filled, widened
 from tests.engine.mysql.changing.plans import Shop, drive
-from tests.engine.mysql.changing.test_session import caller, filled, widened
 from tests.servers.server import Server
 
 GRANTED = (

@@ -9,8 +9,8 @@ from engine.errors import EngineError
 from engine.mysql.changing.session import MysqlSession
 from engine.mysql.spec import Algorithm
 from tests.engine.driving import Caller, drive
+from tests.engine.mysql.changing.orders import filled, widened
 from tests.engine.mysql.changing.plans import Shop
-from tests.engine.mysql.changing.test_session import filled, widened
 from tests.proxy import Moment, Proxy
 from tests.servers.server import Server
 

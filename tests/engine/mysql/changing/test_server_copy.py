@@ -14,8 +14,8 @@ from engine.mysql.spec import Algorithm
 from engine.mysql.trouble import Lost
 from engine.mysql.waiting import lock_retry
 from tests.engine.driving import drive
+from tests.engine.mysql.changing.orders import caller, filled
 from tests.engine.mysql.changing.plans import Shop
-from tests.engine.mysql.changing.test_session import caller, filled
 from tests.servers.server import Server
 
 ROWS = 30_000

@@ -1,7 +1,6 @@
 """The contract of a session with online copies: idempotent, resumable, obedient, honest about drift, nothing left behind."""
 
 import threading
-import time
 from contextlib import suppress
 from copy import copy
 from dataclasses import replace
@@ -9,24 +8,18 @@ from dataclasses import replace
 import pytest
 
 from engine import faults
-from engine.base import Change, Progress, Signal, Standing
-from engine.errors import DriftFound, EngineError, Fenced, HeldUp, Refused, TargetHeld, TargetUnavailable
+from engine.base import Progress, Signal, Standing
+from engine.errors import DriftFound, EngineError, Fenced, Refused, TargetHeld, TargetUnavailable
 from engine.mysql.capturing import stream
 from engine.mysql.copying.applier import Applier
 from engine.mysql.copying.beginning_anew import MOST
 from engine.mysql.copying.online import OnlineCopy
 from engine.mysql.link import Link
 from tests.engine.driving import Caller, drive
+from tests.engine.mysql.changing.orders import ROWS, SUM, caller, filled, widened
 from tests.engine.mysql.changing.plans import Shop
 from tests.servers.server import Server
 
-ROWS = 3000
-ORDERS = "CREATE TABLE orders (id INT PRIMARY KEY, quantity INT NOT NULL, note VARCHAR(40)) DEFAULT CHARSET utf8mb4"
-NUMBERS = """
-WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows})
-SELECT i, i % 7, CONCAT('note ', i) FROM n
-"""
-COLUMNS = (("id", "id"), ("quantity", "quantity"), ("note", "note"))
 RESET = {"mariadb": "RESET MASTER", "mysql": "RESET BINARY LOGS AND GTIDS"}
 GROWTH = (
     "CREATE TABLE ballast (pad VARCHAR(250) NOT NULL)",
@@ -37,30 +30,6 @@ GROWTH = (
 @pytest.fixture
 def shop(server: Server) -> Shop:
     return filled(Shop(server), "orders")
-
-
-def filled(shop: Shop, *tables: str, rows: int = ROWS) -> Shop:
-    with shop.link(settings={"sql_mode": ""}) as link:
-        link.run(
-            f"SET {'max_recursive_iterations' if shop.server.flavour == 'mariadb' else 'cte_max_recursion_depth'} = 1000000"
-        )
-        for table in tables:
-            link.run(ORDERS.replace("orders", table))
-            link.run(f"INSERT INTO {table} {NUMBERS.format(rows=rows)}")
-    return shop
-
-
-def widened(shop: Shop, table: str = "orders") -> Change:
-    return shop.copy(table, "MODIFY quantity BIGINT NOT NULL, ADD INDEX by_note (note)", columns=COLUMNS)
-
-
-def caller() -> Caller:
-    found = Caller()
-    found.rests = True
-    return found
-
-
-SUM = (ROWS, sum(i % 7 for i in range(ROWS + 1)))
 
 
 def test_a_copy_is_made_live_once_and_leaves_nothing_behind(shop: Shop) -> None:
@@ -326,154 +295,6 @@ def test_what_is_written_while_the_tables_are_looked_at_is_not_left_for_the_lock
     assert shop.rows("SELECT COUNT(*), SUM(quantity) FROM parts") == [
         (ROWS, SUM[1] + ROWS * looked.count("parts"))
     ]
-
-
-@pytest.mark.parametrize(
-    "holding", ["START TRANSACTION; SELECT COUNT(*) FROM orders", "LOCK TABLES orders READ"]
-)
-def test_a_cutover_waits_for_whoever_has_the_table_and_says_so(shop: Shop, holding: str) -> None:
-    """The application goes on meanwhile, and is never held up for much longer than a second."""
-    change = widened(shop)
-    control = caller()
-    stalls: list[float] = []
-    over = threading.Event()
-
-    def application() -> None:
-        with shop.link(settings={"lock_wait_timeout": 50}) as link:
-            while not over.is_set():
-                began = time.monotonic()
-                link.value("SELECT COUNT(*) FROM orders WHERE id = 7")
-                stalls.append(time.monotonic() - began)
-                over.wait(0.01)
-
-    reader = threading.Thread(target=application)
-    with shop.session() as session, shop.link() as holder:
-        assert session.prepare([change], control) is Signal.GO
-        for statement in holding.split("; "):
-            holder.run(statement)
-        told: list[str] = []
-        began = time.monotonic()
-
-        def listen(progress: Progress) -> None:
-            told.append(progress.detail)
-            if time.monotonic() - began > 6:
-                holder.close()
-
-        control.on_report = listen
-        reader.start()
-        assert session.cut_over([change], control) is Signal.GO
-        over.set()
-        reader.join()
-        assert session.tidy(control) is Signal.GO
-    who = f"held by connection {holder.id} of"
-    if shop.server.is_one(
-        "mariadb"
-    ):  # it does not tell who holds a lock, only whose transactions go on for long
-        who = f"perhaps {who}" if holding.startswith("START") else "the server does not tell who holds it"
-    assert any(text.startswith("waiting for a lock on orders: ") and who in text for text in told)
-    assert max(stalls) < 2.5
-    assert len(stalls) > 50
-    assert shop.left_behind() == []
-
-
-@pytest.mark.parametrize("phase", ["opening", "copying rows"])
-def test_a_lock_of_the_whole_server_is_waited_for_without_spending_attempts(shop: Shop, phase: str) -> None:
-    """FLUSH TABLES WITH READ LOCK, as a backup takes it: said in the progress, or as why it is tried again."""
-    change = widened(shop)
-    control = caller()
-    control.wanted_volume = 1
-    told: list[str] = []
-    with shop.link() as backup:
-
-        def hear(said: str) -> None:
-            if said.startswith(phase) and not told:
-                backup.run("FLUSH TABLES WITH READ LOCK")
-                told.append(said)
-            if "a lock of the whole server (FLUSH TABLES WITH READ LOCK, a backup): " in said:
-                backup.run("UNLOCK TABLES")
-                told.append(said)
-
-        control.on_report = lambda progress: hear(progress.detail)
-        hear("opening")
-        for fence in range(1, 9):
-            try:
-                with shop.session(fence) as session:
-                    assert drive(session, change, control) is Signal.GO
-                break
-            except HeldUp as error:
-                hear(str(error))
-        else:
-            pytest.fail("never finished")
-    told_by_mariadb = "the server does not tell who holds it"
-    who = told_by_mariadb if shop.server.is_one("mariadb") else f"held by connection {backup.id} of"
-    assert who in told[1]
-    assert shop.rows("SELECT COUNT(*), SUM(quantity) FROM orders") == [SUM]
-    assert shop.left_behind() == []
-
-
-def test_a_table_that_somebody_keeps_locked_spends_no_attempts_either(shop: Shop) -> None:
-    change = widened(shop)
-    with shop.link() as holder, shop.session() as session:
-        holder.run("LOCK TABLES orders WRITE")
-        with pytest.raises(
-            HeldUp, match=f"waiting for a lock on orders: (held by connection {holder.id}|.*1205)"
-        ):
-            session.prepare([change], caller())
-        holder.run("UNLOCK TABLES")
-        assert drive(session, change, caller()) is Signal.GO
-    assert shop.left_behind() == []
-
-
-def test_tries_are_spaced_whatever_table_of_the_cutover_somebody_has(shop: Shop) -> None:
-    """Somebody reads the copy; each try makes the application wait for a second."""
-    change = widened(shop)
-    control = caller()
-    tries: list[float] = []
-    with shop.session() as session, shop.link() as reader:
-        assert session.prepare([change], control) is Signal.GO
-        reader.run("START TRANSACTION")
-        reader.rows("SELECT * FROM orders__osc_n LIMIT 1")
-
-        def note() -> Signal | None:
-            tries.append(time.monotonic())
-            return Signal.STOP if time.monotonic() - tries[0] > 7 else None
-
-        control.on_clear = note
-        assert session.cut_over([change], control) is Signal.STOP
-        assert len(tries) <= 5
-        reader.close()
-        control.on_clear = None
-        assert session.cut_over([change], control) is Signal.GO
-        assert session.tidy(control) is Signal.GO
-    assert shop.left_behind() == []
-
-
-@pytest.mark.parametrize("phase", ["opening", "copying"])
-def test_a_server_that_takes_no_writes_is_waited_for_without_spending_attempts(
-    shop: Shop, phase: str
-) -> None:
-    change = widened(shop)
-    name = f"u_{shop.database[-8:]}"
-    shop.run(
-        f"CREATE USER {name}@'127.0.0.1'",
-        f"GRANT ALL ON `{shop.database}`.* TO {name}@'127.0.0.1'",
-        f"GRANT PROCESS, REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO {name}@'127.0.0.1'",
-    )
-    with shop.link() as admin:
-        shop.address = replace(shop.address, user=name, password="")
-        control = caller()
-        control.on_report = lambda _: admin.run("SET GLOBAL read_only = 1")
-        try:
-            if phase == "opening":
-                admin.run("SET GLOBAL read_only = 1")
-            with pytest.raises(HeldUp, match="read-only"), shop.session() as session:
-                drive(session, change, control)
-        finally:
-            admin.run("SET GLOBAL read_only = 0")
-        control.on_report = None
-        with shop.session() as session:
-            assert drive(session, change, control) is Signal.GO
-    assert shop.left_behind() == []
 
 
 def test_an_object_of_somebody_else_is_never_touched(shop: Shop) -> None:

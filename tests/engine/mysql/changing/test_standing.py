@@ -9,8 +9,8 @@ from engine.errors import DriftFound
 from engine.mysql.changing.standing import standing_of
 from engine.mysql.link import Link
 from engine.mysql.spec import Step
+from tests.engine.mysql.changing.orders import filled, widened
 from tests.engine.mysql.changing.plans import Shop
-from tests.engine.mysql.changing.test_session import filled, widened
 from tests.servers.server import Server
 
 

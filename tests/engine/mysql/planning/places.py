@@ -1,5 +1,6 @@
 """A schema on a server for a test, and a link to it."""
 
+import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -36,3 +37,23 @@ def run_all(link: Link, statements: Iterable[str]) -> None:
     for statement in statements:
         link.run(statement)
     link.run("SET foreign_key_checks = 1")
+
+
+@contextmanager
+def account(server: Server, *grants: str) -> Iterator[tuple[str, str]]:
+    """A user with a password and nothing but *grants*."""
+    name, password = f"u{secrets.token_hex(4)}", "Secret-1"
+    with Link(address_of(server)) as link:
+        link.run(f"CREATE USER '{name}'@'%' IDENTIFIED BY '{password}'")
+        try:
+            for grant in grants:
+                link.run(f"GRANT {grant} TO '{name}'@'%'")
+            yield name, password
+        finally:
+            link.run(f"DROP USER '{name}'@'%'")
+
+
+def as_user(address: Address, name: str, password: str) -> Address:
+    return Address(
+        host=address.host, port=address.port, user=name, password=password, database=address.database
+    )

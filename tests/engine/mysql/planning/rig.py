@@ -103,3 +103,19 @@ def ground(server: Server, *statements: str) -> Iterator[Ground]:
 def ddl(plan: PlanResult) -> list[str]:
     """The statements of a plan, as they are reviewed."""
     return [line for change in plan.changes for line in change.ddl.removesuffix(";").split(";\n")]
+
+
+ROWS = "INSERT INTO t (id, a) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 30000) SELECT i, i FROM n"
+
+
+def big(server: Server, definition: str, wanted: str) -> tuple[PlanResult, int]:
+    """The plan for a table of 30,000 rows, carried out; the rows afterwards."""
+    with ground(server, definition) as here:
+        here.run(
+            "SET cte_max_recursion_depth = 100000"
+            if not here.mariadb
+            else "SET max_recursive_iterations = 100000",
+            ROWS,
+        )
+        plan = here.settle(wanted)
+        return plan, int(here.link.value("SELECT COUNT(*) FROM t WHERE id = a"))

@@ -119,3 +119,17 @@ def test_a_constraint_without_a_name_that_is_live_stays_as_it_is(server: Server,
 def test_a_name_that_the_files_tell_is_given_whatever_the_server_would_call_it(server: Server) -> None:
     with ground(server, P, child("t", "", "")) as here:
         here.settle(f"{P}; {child('t', 't_ibfk_2', 't_ibfk_1')};")
+
+
+def test_a_check_goes_by_the_name_of_a_key_without_the_key(mysql: Server) -> None:
+    parent = "CREATE TABLE p (id INT PRIMARY KEY)"
+    table = (
+        "CREATE TABLE t (id INT PRIMARY KEY, {0} INT{1}, CONSTRAINT u UNIQUE ({0}), "
+        "CONSTRAINT f FOREIGN KEY ({0}) REFERENCES p (id){2});"
+    )
+    with ground(
+        mysql, parent, table.format("a", "", ", CONSTRAINT u CHECK (a > 0), CONSTRAINT f CHECK (a > 1)")
+    ) as here:
+        here.settle(
+            f"{parent}; {table.format('b', ' /* renamed from: a */', ', CONSTRAINT u CHECK (b > 0)')}"
+        )

@@ -1,5 +1,8 @@
 """What has to be made in a scratch schema to know what the files say, and what need not be."""
 
+import pytest
+
+from engine.errors import BadFiles
 from engine.mysql.catalog import read_tables
 from engine.mysql.planning.pull import tables_files
 from tests.engine.mysql.planning.rig import Ground, ground
@@ -43,3 +46,13 @@ def test_an_index_behind_the_words_of_the_server_is_not_overlooked(server: Serve
         files["p.sql"] += "CREATE INDEX more ON p (id);\n"
         (change,) = target.plan(files).changes
         assert "ADD KEY `more`" in change.ddl
+
+
+def test_a_default_out_of_a_sequence_is_tried_with_one(mariadb: Server) -> None:
+    table = "CREATE TABLE t (id INT PRIMARY KEY DEFAULT nextval(numbers), n {0}{1});"
+    with ground(mariadb, "CREATE SEQUENCE numbers", table.format("INT", "")) as here:
+        (change,) = here.settle(table.format("BIGINT", ", m INT DEFAULT nextval(numbers)")).changes
+        assert f"nextval(`{here.schema}`.`numbers`)" in change.ddl
+        assert here.plan(here.plan("").original["shop"]).changes == ()
+        with pytest.raises(BadFiles, match=r"others' doesn't exist .*CREATE SEQUENCE is left to you"):
+            here.plan("CREATE TABLE t (id INT PRIMARY KEY DEFAULT nextval(others));")

@@ -7,6 +7,8 @@ from engine.lexer import MYSQL, Kind, significant, tokens
 from engine.mysql.flavour import Flavour
 from engine.mysql.planning.files import Group, parse_groups
 from engine.table_text import read_table_text
+from tests.engine.mysql.planning.rig import ground
+from tests.servers.server import Server
 
 SERVER = {
     "mysql": Flavour(vendor="MySQL", version=(9, 7, 4)),
@@ -195,3 +197,35 @@ def test_its_own_namespace_and_its_live_schema_may_qualify_a_table() -> None:
 
 def test_all_problems_are_told_at_once() -> None:
     assert len(problems("USE a; CREATE TABLE t (a INT); DELETE FROM t; CREATE VIEW v AS SELECT 1")) == 3
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CREATE TABLE t (a INT) (SELECT 1 AS a);",
+        "CREATE TABLE t ((SELECT 1 AS a));",
+        "CREATE TABLE t (a INT) (WITH x AS (SELECT 1 AS a) SELECT * FROM x);",
+        "CREATE TABLE t (a INT) (VALUES (1));",
+        "CREATE TABLE t (((TABLE u)));",
+    ],
+)
+def test_a_table_out_of_a_query_is_refused_in_parentheses_too(server: Server, text: str) -> None:
+    with ground(server) as here, pytest.raises(BadFiles, match=r"shop\.sql:1:\d+: .*columns from a query"):
+        here.plan(text)
+
+
+@pytest.mark.parametrize(
+    "by", ["HASH ((a+b)*2) PARTITIONS 4", "RANGE (((a))) (PARTITION p VALUES LESS THAN ((1+2)*3))"]
+)
+def test_an_expression_in_parentheses_is_no_query(server: Server, by: str) -> None:
+    with ground(server) as here:
+        here.settle(f"CREATE TABLE t (a INT, b INT) PARTITION BY {by};")
+        here.settle({name: str(text) for name, text in here.plan({}).original["shop"].items()})
+
+
+def test_a_version_comment_is_closed_whatever_else_is_commented(server: Server) -> None:
+    text = """CREATE TABLE t (id INT NOT NULL COMMENT '*/ and /*! in a text', /* a */ PRIMARY KEY (id))
+/*!50100 PARTITION BY RANGE (id) (PARTITION p VALUES LESS THAN (5) /* b */) */;"""
+    with ground(server) as here:
+        (change,) = here.plan(text).changes
+        assert "PARTITION" in change.ddl

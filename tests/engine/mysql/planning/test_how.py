@@ -1,92 +1,28 @@
 """How a change will run is what the server says on a clone; what is said holds on the live table with rows in it."""
 
-import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 
 import pytest
-from pymysql.constants import COMMAND
 
 from engine.base import Strategy
-from engine.mysql.catalog import read_table
 from engine.mysql.flavour import flavour_of
 from engine.mysql.followers import followers
 from engine.mysql.link import Link, Row
-from engine.mysql.planning.how import How, choose
 from engine.mysql.planning.planner import plan_mysql
 from engine.mysql.spec import Algorithm
 from engine.mysql.trouble import ServerRefused
 from tests.engine.mysql.planning.places import address_of, schema_with
+from tests.engine.mysql.planning.trial_place import (
+    CHILD,
+    ROWS,
+    USERS,
+    Place,
+    limited,
+    place,
+    replica,
+)
 from tests.servers.server import Server
-
-MANY = 3_000_000
-MUCH = 700 << 20
-MANY_MEMBERS = "SET('a','b','c','d','e','f','g','h','i','j','k')"
-USERS = """
-CREATE TABLE users (
-  id INT NOT NULL AUTO_INCREMENT PRIMARY KEY, a INT DEFAULT NULL, n INT NOT NULL, v VARCHAR(20) DEFAULT NULL,
-  d DATETIME DEFAULT NULL, e ENUM('a','b') DEFAULT NULL, KEY kv (v)
-) CHARSET utf8mb4"""
-ROWS = "INSERT INTO users VALUES (1, 1, 1, 'a', '2020-01-01', 'a'), (2, 2, 2, 'b', NULL, 'b')"
-CLAUSE = {
-    Algorithm.INSTANT: ", ALGORITHM=INSTANT",
-    Algorithm.NOCOPY: ", ALGORITHM=NOCOPY, LOCK=NONE",
-    Algorithm.INPLACE: ", ALGORITHM=INPLACE, LOCK=NONE",
-    Algorithm.COPY: ", ALGORITHM=COPY",
-    Algorithm.PLAIN: "",
-}
-
-
-@dataclass
-class Place:
-    """A schema with tables, and a scratch one."""
-
-    link: Link
-    schema: str
-    scratch: str
-
-    def how(
-        self,
-        *alters: Sequence[str] | str,
-        table: str = "users",
-        rows: int = MANY,
-        bytes_: int = MUCH,
-        relatives: Sequence[str] = (),
-        no_copy: str = "",
-        link: Link | None = None,
-    ) -> How:
-        found = read_table(self.link, self.schema, table)
-        assert found is not None
-        others = [read_table(self.link, self.schema, name) for name in relatives]
-        return choose(
-            link or self.link, flavour_of(self.link), self.scratch, found,
-            [[alter] if isinstance(alter, str) else alter for alter in alters],
-            target=link or self.link, sizes=lambda _: (rows, bytes_), no_copy=no_copy,
-            relatives=[other for other in others if other],
-        )  # fmt: skip
-
-    def run(self, how: How, table: str = "users") -> None:
-        """What the executor does without a shadow table."""
-        for clauses, algorithm in how.alters:
-            self.link.run(f"ALTER TABLE `{table}` {clauses}{CLAUSE[algorithm]}")
-
-
-@contextmanager
-def place(server: Server, *statements: str) -> Iterator[Place]:
-    with schema_with(server, *statements) as (link, schema):
-        scratch = server.fresh_database()
-        try:
-            yield Place(link, schema, scratch)
-        finally:
-            server.drop_database(scratch)
-
-
-@pytest.fixture
-def users(server: Server) -> Iterator[Place]:
-    with place(server, USERS, ROWS) as found:
-        yield found
-
 
 INSTANT = ("ADD COLUMN z INT", "ADD COLUMN z INT NOT NULL AFTER id", "DROP COLUMN d", "ALTER a SET DEFAULT 5",
            "RENAME COLUMN a TO b", "MODIFY e ENUM('a','b','c')", "MODIFY a INT COMMENT 'x'",
@@ -274,11 +210,6 @@ def test_parts_that_need_each_other_stay_together(users: Place) -> None:
         users.run(how)
 
 
-CHILD = """
-CREATE TABLE posts (id INT NOT NULL PRIMARY KEY, user_id INT, t VARCHAR(20),
-  CONSTRAINT f FOREIGN KEY (user_id) REFERENCES users (id)) CHARSET utf8mb4"""
-
-
 FREED = {
     "of an index": (["DROP INDEX kv", "DROP COLUMN v"], [["DROP INDEX kv"], ["DROP COLUMN v"]]),
     "of a foreign key": (
@@ -304,125 +235,6 @@ def test_a_column_goes_at_once_when_what_uses_it_went_before(
         assert how.strategy is Strategy.IN_PLACE
         assert "Rebuilds" not in how.lock
         both.run(how, table)
-
-
-def test_a_table_in_a_foreign_key_is_never_copied_online(server: Server) -> None:
-    with place(server, USERS, CHILD, ROWS, "INSERT INTO posts VALUES (1, 1, 'x')") as both:
-        for table, other, clause in (
-            ("posts", "users", "MODIFY t VARCHAR(2)"),
-            ("users", "posts", "MODIFY a BIGINT"),
-        ):
-            how = both.how(clause, table=table, relatives=[other])
-            assert how.strategy is Strategy.DIRECT
-            assert "it can not be copied online: it is in a foreign key" in how.lock
-            assert (
-                "Writers of it wait until about 3,000,000 rows (700 MiB) are copied, very roughly 29 s"
-                in how.lock
-            )
-            assert "its writers wait" in how.warning
-            held = table == "posts" and not flavour_of(both.link).mariadb  # measured
-            assert ("Whoever changes a row of users that it refers to waits as long" in how.warning) == held
-            both.run(how, table)
-
-
-def test_a_table_in_a_foreign_key_is_rebuilt_in_place_if_the_server_can(server: Server) -> None:
-    with place(server, USERS, CHILD, ROWS, "INSERT INTO posts VALUES (1, 1, 'x')") as both:
-        how = both.how("MODIFY a INT NOT NULL", relatives=["posts"])
-        assert how.strategy is Strategy.IN_PLACE
-        assert "Rebuilds the table in place (LOCK=NONE): readers and writers go on" in how.lock
-        assert "it is in a foreign key" in how.lock
-        both.run(how)
-
-
-def test_a_column_that_is_referred_to_is_tried_with_those_who_refer_to_it(server: Server) -> None:
-    """MySQL renames one at once only where nobody refers to it."""
-    with place(server, USERS, CHILD, ROWS, "INSERT INTO posts VALUES (1, 1, 'x')") as both:
-        how = both.how("RENAME COLUMN `id` TO `number`", relatives=["posts"])
-        assert how.alters[0][1] is (Algorithm.INSTANT if flavour_of(both.link).mariadb else Algorithm.INPLACE)
-        both.run(how)
-        assert both.how("ADD COLUMN `z` INT", relatives=["posts"]).strategy is Strategy.INSTANT
-
-
-def test_a_new_foreign_key_on_a_big_table_makes_its_writers_wait_and_says_so(server: Server) -> None:
-    bare = "CREATE TABLE posts (id INT NOT NULL PRIMARY KEY, user_id INT)"
-    with place(server, USERS, bare) as both:
-        clause = "ADD CONSTRAINT `f` FOREIGN KEY (`user_id`) REFERENCES `users` (`id`)"
-        how = both.how(clause, table="posts", relatives=["users"])
-        assert how.strategy is Strategy.DIRECT
-        assert "its writers wait" in how.warning
-        assert how.warning.endswith("Writers of users wait as long")
-        assert "Writers of users wait as long. Foreign keys tie it to users" in how.lock
-        both.run(how, "posts")
-
-
-def test_a_child_of_a_table_of_its_own_name_in_another_schema_is_a_child(server: Server) -> None:
-    with schema_with(server, USERS) as (_, other):
-        child = f"CREATE TABLE users (id INT NOT NULL PRIMARY KEY, a INT, FOREIGN KEY (a) REFERENCES `{other}`.users (id))"
-        with place(server, child) as found:
-            parent = read_table(found.link, other, "users")
-            assert parent is not None
-            how = choose(
-                found.link, flavour_of(found.link), found.scratch, parent, [["MODIFY a BIGINT"]], target=found.link,
-                sizes=lambda _: (MANY, MUCH),
-                relatives=[table for table in [read_table(found.link, found.schema, "users")] if table],
-            )  # fmt: skip
-            assert how.strategy is Strategy.DIRECT
-            assert "it is in a foreign key" in how.lock
-            found.link.run("DROP TABLE users")
-
-
-@pytest.mark.parametrize(
-    ("table", "obstacle"),
-    [
-        ("CREATE TABLE users (a INT)", "it has no primary key"),
-        (
-            f"CREATE TABLE users (s {MANY_MEMBERS} PRIMARY KEY, a INT)",
-            "its rows cannot be found in order by its primary key",
-        ),
-        ("CREATE TABLE users (id INT PRIMARY KEY, a INT) ENGINE=MyISAM", "MyISAM does not lock rows"),
-    ],
-)
-def test_what_stands_against_an_online_copy_is_named(server: Server, table: str, obstacle: str) -> None:
-    with place(server, table) as found:
-        how = found.how("MODIFY a BIGINT")
-        assert how.strategy is Strategy.DIRECT
-        assert f"it can not be copied online: {obstacle}" in how.lock
-
-
-def test_where_the_server_logs_by_statement_no_table_is_copied_online(users: Place) -> None:
-    users.link.run("SET GLOBAL binlog_format = STATEMENT")
-    try:
-        how = users.how("MODIFY a BIGINT")
-    finally:
-        users.link.run("SET GLOBAL binlog_format = ROW")
-    assert how.strategy is Strategy.DIRECT
-    assert (
-        "can not be copied online: the server logs by statement (SET GLOBAL binlog_format = ROW)" in how.lock
-    )
-
-
-def test_where_the_server_insists_on_primary_keys_a_table_without_is_not_copied_online(
-    server: Server,
-) -> None:
-    setting = "innodb_force_primary_key" if server.flavour == "mariadb" else "sql_require_primary_key"
-    with place(server, "CREATE TABLE users (id INT NOT NULL UNIQUE, a INT)") as found:
-        assert found.how("MODIFY a BIGINT").strategy is Strategy.ONLINE
-        found.link.run(f"SET GLOBAL {setting} = ON")
-        try:
-            how = found.how("MODIFY a BIGINT")
-        finally:
-            found.link.run(f"SET GLOBAL {setting} = OFF")
-        assert "can not be copied online: the server makes no copy without a primary key" in how.lock
-
-
-def test_triggers_and_the_planner_s_own_reasons_stand_against_an_online_copy(users: Place) -> None:
-    assert (
-        "can not be copied online: its key goes" in users.how("MODIFY a BIGINT", no_copy="its key goes").lock
-    )
-    names = ["users__osc_ti", "watch", "watch__osc_ins"]
-    for name in names:
-        users.link.run(f"CREATE TRIGGER {name} AFTER INSERT ON users FOR EACH ROW SET @x = 1")
-    assert f"it has triggers ({', '.join(names)})" in users.how("MODIFY a BIGINT").lock
 
 
 RANGES = """
@@ -551,31 +363,6 @@ def use_up_row_versions(link: Link) -> None:
     for number in range(300):
         link.run(f"ALTER TABLE users ADD COLUMN c{number} INT, ALGORITHM=INSTANT")
         link.run(f"ALTER TABLE users DROP COLUMN c{number}, ALGORITHM=INSTANT")
-
-
-@contextmanager
-def limited(server: Server, place: Place, *privileges: str) -> Iterator[Link]:
-    """A link of an account that has nothing but the two schemas, and *privileges*."""
-    place.link.run("CREATE USER narrow@'127.0.0.1'")
-    try:
-        for schema in (place.schema, place.scratch):
-            place.link.run(f"GRANT ALL ON `{schema}`.* TO narrow@'127.0.0.1'")
-        for privilege in privileges:
-            place.link.run(f"GRANT {privilege} ON *.* TO narrow@'127.0.0.1'")
-        with Link(replace(address_of(server), user="narrow", password="")) as link:
-            yield link
-    finally:
-        place.link.run("DROP USER narrow@'127.0.0.1'")
-
-
-@contextmanager
-def replica(server: Server) -> Iterator[None]:
-    """A connection that has registered as a replica does, without reading anything."""
-    with server.connect() as connection:
-        told = struct.pack("<IBBBHII", 4711, 0, 0, 0, 3306, 0, 0)
-        connection._execute_command(COMMAND.COM_REGISTER_SLAVE, told)  # type: ignore[attr-defined]
-        connection._read_packet()  # type: ignore[no-untyped-call]
-        yield
 
 
 @pytest.mark.parametrize(("partitions", "long"), [(60, ""), (90, "nobody gets at the table for about 2 s")])

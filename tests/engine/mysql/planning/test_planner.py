@@ -1,25 +1,20 @@
 """A whole plan: what it says of the target, what it refuses, that it is the same every time and leaves nothing behind."""
 
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from engine.base import PlanResult, Strategy, Target, Verdict
+from engine.base import Target, Verdict
 from engine.errors import BadFiles, Refused, TargetUnavailable
-from engine.mysql.address import Address
 from engine.mysql.link import Link
 from engine.mysql.planning import scratch
 from engine.mysql.planning.desired import TableCache
 from engine.mysql.planning.planner import plan_mysql
 from engine.mysql.planning.pull import pull_mysql
 from engine.mysql.planning.scratch import PREFIX
-from engine.mysql.spec import Algorithm, Step
 from engine.registry import open_engine
-from tests.engine.mysql.planning.places import address_of
+from tests.engine.mysql.planning.places import account, address_of, as_user
 from tests.engine.mysql.planning.rig import ddl, ground
 from tests.engine.mysql.planning.test_catalog import ODD, PARENT, WIDE, only
 from tests.servers.ports import free_port
@@ -196,26 +191,6 @@ def test_a_schema_that_is_not_there_is_refused_with_what_to_do(server: Server) -
         plan_mysql(address_of(server, "nowhere_at_all"), {"shop": {}})
 
 
-@contextmanager
-def account(server: Server, *grants: str) -> Iterator[tuple[str, str]]:
-    """A user with a password and nothing but *grants*."""
-    name, password = f"u{secrets.token_hex(4)}", "Secret-1"
-    with Link(address_of(server)) as link:
-        link.run(f"CREATE USER '{name}'@'%' IDENTIFIED BY '{password}'")
-        try:
-            for grant in grants:
-                link.run(f"GRANT {grant} TO '{name}'@'%'")
-            yield name, password
-        finally:
-            link.run(f"DROP USER '{name}'@'%'")
-
-
-def as_user(address: Address, name: str, password: str) -> Address:
-    return Address(
-        host=address.host, port=address.port, user=name, password=password, database=address.database
-    )
-
-
 def test_a_missing_right_is_named_with_the_grant_that_gives_it(server: Server) -> None:
     with ground(server) as here:
         right = r"SELECT, INSERT, CREATE, DROP, ALTER, INDEX, REFERENCES ON `\_schemabot\_%`.*"
@@ -232,57 +207,6 @@ def test_a_missing_right_is_named_with_the_grant_that_gives_it(server: Server) -
                 as_user(here.address, *user), {"shop": {"a.sql": "CREATE TABLE t (a INT, b INT)"}}
             )
             assert ddl(plan)[0].startswith("ALTER TABLE `t` ADD COLUMN `b` int")
-
-
-@contextmanager
-def insisting(server: Server, setting: str) -> Iterator[None]:
-    """With all new sessions, and all servers' tables, held to *setting*."""
-    with Link(address_of(server)) as link:
-        link.run(f"SET GLOBAL {setting} = ON")
-        try:
-            yield
-        finally:
-            link.run(f"SET GLOBAL {setting} = OFF")
-
-
-def test_tables_of_before_the_server_insisted_can_be_changed(mysql: Server) -> None:
-    bare, parent = (
-        "CREATE TABLE bare (a INT NOT NULL{0})",
-        "CREATE TABLE p (id INT PRIMARY KEY, b INT, KEY (b))",
-    )
-    child = "CREATE TABLE {0} (id INT PRIMARY KEY, b INT{1}, CONSTRAINT {0} FOREIGN KEY (b) REFERENCES p (b))"
-    with ground(mysql, "SET restrict_fk_on_non_standard_key = 0", bare.format(""), parent) as here:
-        here.run(child.format("c", ""), "SET restrict_fk_on_non_standard_key = 1")
-        with insisting(mysql, "sql_require_primary_key"):
-            here.run("SET sql_require_primary_key = 1")
-            rest = f"{parent}; {child.format('c', ', n INT')};"
-            with account(mysql, f"ALL ON {here.schema}.*", r"ALL ON `\_schemabot\_scratch\_%`.*") as user:
-                files = {"shop": {"shop.sql": f"{rest} {bare.format(', PRIMARY KEY (a)')};"}}
-                with pytest.raises(Refused, match=r"made again .*GRANT SESSION_VARIABLES_ADMIN"):
-                    plan_mysql(as_user(here.address, *user), files)
-            for wanted, missing in (
-                (bare.format(", b INT"), "bare: the server does not take .*primary key"),
-                (
-                    f"{bare.format('')}; CREATE TABLE new (a INT)",
-                    "new: the server does not take .*primary key",
-                ),
-                (
-                    f"{bare.format('')}; {child.format('d', '')}",
-                    "d: the server does not take .*Missing unique key",
-                ),
-            ):
-                with pytest.raises(Refused, match=missing):
-                    here.plan(f"{rest} {wanted};")
-            here.settle(f"{rest} {bare.format(', PRIMARY KEY (a)')};")
-
-
-def test_a_key_that_no_session_can_do_without_is_refused_with_what_to_do(mariadb: Server) -> None:
-    with (
-        ground(mariadb, "CREATE TABLE t (a INT NOT NULL)") as here,
-        insisting(mariadb, "innodb_force_primary_key"),
-        pytest.raises(Refused, match=r"made again .* plan on a workspace server"),
-    ):
-        here.plan("CREATE TABLE t (a INT NOT NULL PRIMARY KEY);")
 
 
 def test_leftovers_are_dropped_unless_rows_are_in_them_or_somebody_plans_there(server: Server) -> None:
@@ -379,125 +303,6 @@ def test_a_plan_says_who_keeps_everybody_from_writing(
         assert here.plan("CREATE TABLE t (a INT, b INT)").changes
 
 
-ROWS = "INSERT INTO t (id, a) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 30000) SELECT i, i FROM n"
-
-
-def big(server: Server, definition: str, wanted: str) -> tuple[PlanResult, int]:
-    """The plan for a table of 30,000 rows, carried out; the rows afterwards."""
-    with ground(server, definition) as here:
-        here.run(
-            "SET cte_max_recursion_depth = 100000"
-            if not here.mariadb
-            else "SET max_recursive_iterations = 100000",
-            ROWS,
-        )
-        plan = here.settle(wanted)
-        return plan, int(here.link.value("SELECT COUNT(*) FROM t WHERE id = a"))
-
-
-def test_a_big_table_is_copied_online_and_its_renamed_columns_go_along(server: Server) -> None:
-    plan, rows = big(
-        server,
-        "CREATE TABLE t (id INT PRIMARY KEY, a INT, g INT AS (a + 1) VIRTUAL, x VARCHAR(9))",
-        "CREATE TABLE t (id BIGINT PRIMARY KEY, a BIGINT, g INT AS (a + 1) VIRTUAL, y VARCHAR(9) -- renamed from: x\n, n INT)",
-    )
-    (change,) = plan.changes
-    step = Step.from_json(change.spec)
-    assert change.strategy is Strategy.ONLINE
-    assert step.copy is not None
-    assert (step.copy.key, step.copy.new_key) == (("id",), ("id",))
-    assert step.copy.columns == (("id", "id"), ("a", "a"), ("y", "x"))
-    assert step.statements == ()
-    assert rows == 30_000
-
-
-def test_a_big_table_that_gets_a_column_is_changed_at_once(server: Server) -> None:
-    plan, rows = big(
-        server,
-        "CREATE TABLE t (id INT PRIMARY KEY, a INT)",
-        "CREATE TABLE t (id INT PRIMARY KEY, a INT, n INT)",
-    )
-    (change,) = plan.changes
-    assert (change.strategy, rows) == (Strategy.INSTANT, 30_000)
-    assert [s.algorithm for s in Step.from_json(change.spec).statements] == [Algorithm.INSTANT]
-
-
-def test_a_big_table_whose_key_goes_is_not_copied_online(server: Server) -> None:
-    plan, _ = big(
-        server,
-        "CREATE TABLE t (id INT PRIMARY KEY, a INT)",
-        "CREATE TABLE t (id BIGINT, a BIGINT NOT NULL PRIMARY KEY)",
-    )
-    assert plan.changes[0].strategy is not Strategy.ONLINE
-    assert "has no index afterwards" in plan.changes[0].lock
-
-
-@pytest.mark.parametrize(
-    ("before", "after"),
-    [
-        ("BINARY(8)", "BINARY(9)"),
-        ("BIGINT", "VARCHAR(30)"),
-        ("DECIMAL(9,2)", "DECIMAL(9,1)"),
-        ("VARCHAR(9) COLLATE utf8mb4_bin", "CHAR(9) COLLATE utf8mb4_general_ci"),
-        ("VARCHAR(9) COLLATE {no_pad}", "CHAR(9) COLLATE {no_pad}"),
-    ],
-)
-def test_a_big_table_whose_key_reads_differently_afterwards_is_not_copied_online(
-    server: Server, before: str, after: str
-) -> None:
-    """Bytes are padded, decimals rounded, spaces cut; a text and a number are compared as floats: many above 2^53 are one."""
-    no_pad = "utf8mb4_nopad_bin" if server.flavour == "mariadb" else "utf8mb4_0900_ai_ci"
-    plan, _ = big(
-        server,
-        f"CREATE TABLE t (id {before.format(no_pad=no_pad)} PRIMARY KEY, a INT)",
-        f"CREATE TABLE t (id {after.format(no_pad=no_pad)} PRIMARY KEY, a BIGINT)",
-    )
-    assert plan.changes[0].strategy is not Strategy.ONLINE
-    assert (
-        "the values of id, by which its rows are found, read differently afterwards" in plan.changes[0].lock
-    )
-
-
-def test_a_big_table_that_gets_a_foreign_key_to_itself_is_not_copied_online(server: Server) -> None:
-    plan, rows = big(
-        server,
-        "CREATE TABLE t (id INT PRIMARY KEY, a INT)",
-        "CREATE TABLE t (id INT PRIMARY KEY, a INT, FOREIGN KEY (a) REFERENCES t (id))",
-    )
-    assert plan.changes[0].strategy is not Strategy.ONLINE
-    assert "it is in a foreign key" in plan.changes[0].lock
-    assert rows == 30_000
-
-
-def test_a_big_table_with_checks_is_copied_only_where_their_names_survive(server: Server) -> None:
-    plan, rows = big(
-        server,
-        "CREATE TABLE t (id INT PRIMARY KEY, a INT, CONSTRAINT mine CHECK (a > 0))",
-        "CREATE TABLE t (id BIGINT PRIMARY KEY, a INT, CONSTRAINT mine CHECK (a > 0))",
-    )
-    assert (plan.changes[0].strategy is Strategy.ONLINE) is (server.flavour == "mariadb")
-    plan, rows = big(
-        server,
-        "CREATE TABLE t (id INT PRIMARY KEY, a INT, CHECK (a > 0), CHECK (id > 0))",
-        "CREATE TABLE t (id BIGINT PRIMARY KEY, a INT, CHECK (a > 0), CHECK (id > 0))",
-    )
-    assert plan.changes[0].strategy is Strategy.ONLINE
-    assert rows == 30_000
-
-
-def test_a_table_whose_file_is_elsewhere_stays_there(mariadb: Server, tmp_path: Path) -> None:
-    """MySQL takes only directories that it was started with."""
-    mariadb.needs_control()  # of its files
-    text = f"CREATE TABLE t (id INT PRIMARY KEY, a INT) DATA DIRECTORY='{tmp_path}/'"
-    plan, rows = big(mariadb, text, text.replace("a INT", "a BIGINT"))
-    assert "its file is in a directory of its own" in plan.changes[0].lock
-    assert rows == 30_000
-    plain = "CREATE TABLE t (id INT PRIMARY KEY, a INT)"
-    for now, wanted in ((text, plain), (plain, text)):
-        with ground(mariadb, now) as here, pytest.raises(Refused, match="the directory of its file cannot"):
-            here.plan(wanted)
-
-
 def test_views_routines_events_and_triggers_that_would_break_are_named(server: Server) -> None:
     with ground(
         server, "CREATE TABLE t (a INT, b INT, c INT)", "CREATE TABLE u (x INT)", "CREATE TABLE w (y INT)"
@@ -531,3 +336,44 @@ def test_a_new_table_begins_to_count_where_its_file_says_and_goes_on_as_it_likes
         here.run("INSERT INTO t VALUES (), ()")
         assert here.link.rows("SELECT id FROM t") == [(1000,), (1001,)]
         assert here.plan(files.format(5000)).changes == ()
+
+
+@pytest.mark.parametrize(
+    ("thing", "made", "unmade"),
+    [
+        ("view", "CREATE VIEW v AS SELECT 1 AS id", "DROP VIEW v"),
+        ("sequence", "CREATE SEQUENCE v", "DROP SEQUENCE v"),
+        ("system-versioned table", "CREATE TABLE v (id INT) WITH SYSTEM VERSIONING", "DROP TABLE v"),
+    ],
+)
+def test_what_is_no_table_and_has_the_name_of_one_is_in_the_way(
+    server: Server, thing: str, made: str, unmade: str
+) -> None:
+    with ground(server, "CREATE TABLE t (id INT)") as here:
+        if thing != "view" and not here.mariadb:
+            pytest.skip("MySQL has none")
+        here.run(made)
+        for files in (
+            "CREATE TABLE t (id INT); CREATE TABLE v (id INT);",
+            "-- renamed from: t\nCREATE TABLE v (id INT);",
+        ):
+            with pytest.raises(Refused, match=rf"shop\.sql:\d:\d+: there is a {thing} v on the server"):
+                here.plan(files)
+        here.run(unmade)
+        here.settle(files)
+
+
+def test_what_is_unsafe_is_so_in_its_own_schema(server: Server) -> None:
+    with (
+        ground(server, "CREATE TABLE t (id INT, a INT)") as one,
+        ground(server, "CREATE TABLE t (id INT)", "CREATE TABLE t__osc_n (id INT)") as other,
+    ):
+        files = {
+            one.schema: {"a.sql": "CREATE TABLE t (id INT)"},
+            other.schema: {"a.sql": "CREATE TABLE t (id INT, a INT)"},
+        }
+        plan = plan_mysql(address_of(server), files)
+        assert plan.unmanaged == (f"helper table {other.schema}.t__osc_n",)
+        changes = {change.namespace: change for change in plan.changes}
+        assert changes[one.schema].unsafe
+        assert changes[other.schema].unsafe == ()

@@ -7,11 +7,14 @@ from contextlib import contextmanager
 
 import pytest
 
+from engine.base import Severity
 from engine.mysql.catalog import plainly
 from engine.mysql.flavour import flavour_of
 from engine.mysql.planning.rows.asking import Asking
+from engine.mysql.trouble import ServerRefused
 from tests.engine.mysql.planning.desk import ROWS, Desk, T
 from tests.engine.mysql.planning.places import schema_with
+from tests.engine.mysql.planning.rig import ground
 from tests.servers.server import Server
 
 ZONED = [
@@ -366,3 +369,28 @@ def test_what_is_computed_from_what_is_computed_is_asked_about(desk: Desk) -> No
     )
     assert (severity, linter) == ("warning", "computed")
     assert message.endswith("1 row (for example id 1: 2 becomes 3)")
+
+
+def test_a_computed_column_that_is_to_keep_values_has_none_to_keep(server: Server) -> None:
+    with ground(server, "CREATE TABLE t (id INT PRIMARY KEY, a INT, g INT AS (a + 1) VIRTUAL)") as here:
+        (change,) = here.plan("CREATE TABLE t (id INT PRIMARY KEY, a INT, g INT);").changes
+        assert any("`g` is not computed any more" in reason for reason in change.unsafe)
+    with ground(server, "CREATE TABLE t (id INT PRIMARY KEY, a INT, g INT AS (a + 1) STORED)") as here:
+        (change,) = here.plan("CREATE TABLE t (id INT PRIMARY KEY, a INT, g INT);").changes
+        assert change.unsafe == ()
+
+
+@pytest.mark.parametrize(("kind", "severity"), [("INT", Severity.WARNING), ("BIGINT", Severity.ERROR)])
+def test_a_column_that_is_computed_when_read_is_computed_too_when_the_table_is_copied(
+    server: Server, kind: str, severity: Severity
+) -> None:
+    table = "CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(9), n {0}{1})"
+    with ground(server, table.format("INT", ""), "INSERT INTO t VALUES (1, 'x', 1)") as here:
+        plan = here.plan(table.format(kind, ", g INT AS (CAST(v AS SIGNED)) VIRTUAL") + ";")
+        (finding,) = [one for one in plan.findings if one.linter == "computed"]
+        assert finding.severity is severity
+        if severity is Severity.ERROR:
+            with pytest.raises(ServerRefused, match="Truncated incorrect INTEGER value: 'x'"):
+                here.carry_out(plan)
+        else:
+            here.carry_out(plan)

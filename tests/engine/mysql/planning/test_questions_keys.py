@@ -2,9 +2,11 @@
 
 import pytest
 
+from engine.base import Severity
 from engine.mysql.trouble import ServerRefused
 from tests.engine.mysql.planning.desk import ROWS, Desk, T
 from tests.engine.mysql.planning.places import schema_with
+from tests.engine.mysql.planning.rig import ground
 from tests.servers.server import Server
 
 
@@ -270,3 +272,9 @@ def test_a_check_that_is_not_enforced_is_not_asked_about(mysql: Server) -> None:
         desk = Desk(link, live, after, after_schema)
         desk.prepare(T, ROWS)
         assert desk.said("ADD CHECK (n > 1) NOT ENFORCED") == []
+
+
+def test_a_key_of_text_that_is_to_count_is_no_riddle(server: Server) -> None:
+    with ground(server, "CREATE TABLE t (id VARCHAR(10) PRIMARY KEY)", "INSERT INTO t VALUES ('x9')") as here:
+        plan = here.plan("CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY);")
+        assert any(one.severity is Severity.BLOCKED for one in plan.findings)

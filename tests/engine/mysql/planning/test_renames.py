@@ -329,3 +329,33 @@ def test_a_big_table_with_triggers_that_is_renamed_is_not_copied_online(server: 
         assert any("it has triggers (tr)" in why for why in change.unsafe)
         here.run("DELETE FROM sales WHERE id = 7")
         assert here.link.value("SELECT @gone") == 7
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        "CREATE TABLE t (id INT PRIMARY KEY, b INT -- renamed from: a\n);",
+        "CREATE TABLE t (id INT PRIMARY KEY, b INT, -- renamed from: a\n a INT -- renamed from: b\n);",
+    ],
+)
+def test_a_column_cannot_be_renamed_onto_one_that_is_there(server: Server, wanted: str) -> None:
+    with (
+        ground(server, "CREATE TABLE t (id INT PRIMARY KEY, a INT, b INT)") as here,
+        pytest.raises(BadFiles, match="cannot be renamed from a: the database has both"),
+    ):
+        here.plan(wanted)
+
+
+def test_a_table_cannot_be_renamed_onto_one_that_is_there(server: Server) -> None:
+    with (
+        ground(server, "CREATE TABLE a (id INT PRIMARY KEY)", "CREATE TABLE b (id INT PRIMARY KEY)") as here,
+        pytest.raises(BadFiles, match="b cannot be renamed from a: the database has both"),
+    ):
+        here.plan("-- renamed from: a\nCREATE TABLE b (id INT PRIMARY KEY);")
+
+
+def test_a_rename_of_long_ago_whose_old_name_came_again_is_left_alone(server: Server) -> None:
+    with ground(server, "CREATE TABLE t (id INT PRIMARY KEY, a INT, b INT)") as here:
+        assert (
+            here.plan("CREATE TABLE t (id INT PRIMARY KEY, a INT, b INT -- renamed from: a\n);").changes == ()
+        )

@@ -353,3 +353,12 @@ def test_what_uses_a_computed_column_makes_way_while_it_is_made_again(server: Se
         here.settle(text.format("VIRTUAL"))
         here.settle(text.format("STORED"))
         assert here.link.rows("SELECT g FROM t") == [(8,)]
+
+
+def test_no_column_is_narrowed_on_the_way_to_what_it_is(server: Server) -> None:
+    parent = "CREATE TABLE p (id INT PRIMARY KEY)"
+    table = "CREATE TABLE t (id INT PRIMARY KEY, p INT, c VARCHAR(9){0}, CONSTRAINT {1} FOREIGN KEY (p) REFERENCES p (id)){2}"
+    live = table.format(" CHARACTER SET utf8mb4", "f", " DEFAULT CHARSET=latin1")
+    with ground(server, parent, live, "INSERT INTO t VALUES (1, NULL, '日本')") as here:
+        here.settle(f"{parent}; {table.format('', 'F', ' DEFAULT CHARSET=utf8mb4')};")
+        assert here.link.row("SELECT c FROM t") == ("日本",)

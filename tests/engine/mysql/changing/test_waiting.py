@@ -1,0 +1,167 @@
+"""A session waits for whoever holds what it needs, says so, and spends no attempts on it."""
+
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+
+from engine.base import Progress, Signal
+from engine.errors import HeldUp
+from tests.engine.driving import drive
+from tests.engine.mysql.changing.orders import SUM, caller, filled, widened
+from tests.engine.mysql.changing.plans import Shop
+from tests.servers.server import Server
+
+
+@pytest.fixture
+def shop(server: Server) -> Shop:
+    return filled(Shop(server), "orders")
+
+
+@pytest.mark.parametrize(
+    "holding", ["START TRANSACTION; SELECT COUNT(*) FROM orders", "LOCK TABLES orders READ"]
+)
+def test_a_cutover_waits_for_whoever_has_the_table_and_says_so(shop: Shop, holding: str) -> None:
+    """The application goes on meanwhile, and is never held up for much longer than a second."""
+    change = widened(shop)
+    control = caller()
+    stalls: list[float] = []
+    over = threading.Event()
+
+    def application() -> None:
+        with shop.link(settings={"lock_wait_timeout": 50}) as link:
+            while not over.is_set():
+                began = time.monotonic()
+                link.value("SELECT COUNT(*) FROM orders WHERE id = 7")
+                stalls.append(time.monotonic() - began)
+                over.wait(0.01)
+
+    reader = threading.Thread(target=application)
+    with shop.session() as session, shop.link() as holder:
+        assert session.prepare([change], control) is Signal.GO
+        for statement in holding.split("; "):
+            holder.run(statement)
+        told: list[str] = []
+        began = time.monotonic()
+
+        def listen(progress: Progress) -> None:
+            told.append(progress.detail)
+            if time.monotonic() - began > 6:
+                holder.close()
+
+        control.on_report = listen
+        reader.start()
+        assert session.cut_over([change], control) is Signal.GO
+        over.set()
+        reader.join()
+        assert session.tidy(control) is Signal.GO
+    who = f"held by connection {holder.id} of"
+    if shop.server.is_one(
+        "mariadb"
+    ):  # it does not tell who holds a lock, only whose transactions go on for long
+        who = f"perhaps {who}" if holding.startswith("START") else "the server does not tell who holds it"
+    assert any(text.startswith("waiting for a lock on orders: ") and who in text for text in told)
+    assert max(stalls) < 2.5
+    assert len(stalls) > 50
+    assert shop.left_behind() == []
+
+
+@pytest.mark.parametrize("phase", ["opening", "copying rows"])
+def test_a_lock_of_the_whole_server_is_waited_for_without_spending_attempts(shop: Shop, phase: str) -> None:
+    """FLUSH TABLES WITH READ LOCK, as a backup takes it: said in the progress, or as why it is tried again."""
+    change = widened(shop)
+    control = caller()
+    control.wanted_volume = 1
+    told: list[str] = []
+    with shop.link() as backup:
+
+        def hear(said: str) -> None:
+            if said.startswith(phase) and not told:
+                backup.run("FLUSH TABLES WITH READ LOCK")
+                told.append(said)
+            if "a lock of the whole server (FLUSH TABLES WITH READ LOCK, a backup): " in said:
+                backup.run("UNLOCK TABLES")
+                told.append(said)
+
+        control.on_report = lambda progress: hear(progress.detail)
+        hear("opening")
+        for fence in range(1, 9):
+            try:
+                with shop.session(fence) as session:
+                    assert drive(session, change, control) is Signal.GO
+                break
+            except HeldUp as error:
+                hear(str(error))
+        else:
+            pytest.fail("never finished")
+    told_by_mariadb = "the server does not tell who holds it"
+    who = told_by_mariadb if shop.server.is_one("mariadb") else f"held by connection {backup.id} of"
+    assert who in told[1]
+    assert shop.rows("SELECT COUNT(*), SUM(quantity) FROM orders") == [SUM]
+    assert shop.left_behind() == []
+
+
+def test_a_table_that_somebody_keeps_locked_spends_no_attempts_either(shop: Shop) -> None:
+    change = widened(shop)
+    with shop.link() as holder, shop.session() as session:
+        holder.run("LOCK TABLES orders WRITE")
+        with pytest.raises(
+            HeldUp, match=f"waiting for a lock on orders: (held by connection {holder.id}|.*1205)"
+        ):
+            session.prepare([change], caller())
+        holder.run("UNLOCK TABLES")
+        assert drive(session, change, caller()) is Signal.GO
+    assert shop.left_behind() == []
+
+
+def test_tries_are_spaced_whatever_table_of_the_cutover_somebody_has(shop: Shop) -> None:
+    """Somebody reads the copy; each try makes the application wait for a second."""
+    change = widened(shop)
+    control = caller()
+    tries: list[float] = []
+    with shop.session() as session, shop.link() as reader:
+        assert session.prepare([change], control) is Signal.GO
+        reader.run("START TRANSACTION")
+        reader.rows("SELECT * FROM orders__osc_n LIMIT 1")
+
+        def note() -> Signal | None:
+            tries.append(time.monotonic())
+            return Signal.STOP if time.monotonic() - tries[0] > 7 else None
+
+        control.on_clear = note
+        assert session.cut_over([change], control) is Signal.STOP
+        assert len(tries) <= 5
+        reader.close()
+        control.on_clear = None
+        assert session.cut_over([change], control) is Signal.GO
+        assert session.tidy(control) is Signal.GO
+    assert shop.left_behind() == []
+
+
+@pytest.mark.parametrize("phase", ["opening", "copying"])
+def test_a_server_that_takes_no_writes_is_waited_for_without_spending_attempts(
+    shop: Shop, phase: str
+) -> None:
+    change = widened(shop)
+    name = f"u_{shop.database[-8:]}"
+    shop.run(
+        f"CREATE USER {name}@'127.0.0.1'",
+        f"GRANT ALL ON `{shop.database}`.* TO {name}@'127.0.0.1'",
+        f"GRANT PROCESS, REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO {name}@'127.0.0.1'",
+    )
+    with shop.link() as admin:
+        shop.address = replace(shop.address, user=name, password="")
+        control = caller()
+        control.on_report = lambda _: admin.run("SET GLOBAL read_only = 1")
+        try:
+            if phase == "opening":
+                admin.run("SET GLOBAL read_only = 1")
+            with pytest.raises(HeldUp, match="read-only"), shop.session() as session:
+                drive(session, change, control)
+        finally:
+            admin.run("SET GLOBAL read_only = 0")
+        control.on_report = None
+        with shop.session() as session:
+            assert drive(session, change, control) is Signal.GO
+    assert shop.left_behind() == []

@@ -1,0 +1,45 @@
+"""Storage engines, and where else a table lies: what a plan says of leaving and reaching them."""
+
+from pathlib import Path
+
+import pytest
+
+from engine.base import Strategy
+from engine.errors import Refused
+from tests.engine.mysql.planning.rig import big, ground
+from tests.servers.server import Server
+
+
+def test_an_engine_that_keeps_no_rows_is_unsafe(server: Server) -> None:
+    with ground(server, "CREATE TABLE t (id INT PRIMARY KEY)") as here:
+        (change,) = here.plan("CREATE TABLE t (id INT PRIMARY KEY) ENGINE=MEMORY;").changes
+        assert any("rows are lost when the server stops" in reason for reason in change.unsafe)
+
+
+def test_a_change_into_another_engine_or_back_is_not_instant(server: Server) -> None:
+    with ground(
+        server, "CREATE TABLE t (id INT PRIMARY KEY) ENGINE=MyISAM", "CREATE TABLE u (id INT PRIMARY KEY)"
+    ) as here:
+        files = "CREATE TABLE t (id INT PRIMARY KEY) ENGINE=InnoDB; CREATE TABLE u (id INT PRIMARY KEY) ENGINE=MyISAM;"
+        assert {change.strategy for change in here.plan(files).changes} == {Strategy.DIRECT}
+
+
+@pytest.mark.parametrize("option", ["TABLESPACE innodb_system", "SECONDARY_ENGINE=rapid"])
+def test_an_option_whose_default_has_a_name_of_its_own_goes(mysql: Server, option: str) -> None:
+    with ground(mysql, f"CREATE TABLE t (id INT PRIMARY KEY) {option}") as here:
+        assert here.plan(f"CREATE TABLE t (id INT PRIMARY KEY) {option};").changes == ()
+        here.settle("CREATE TABLE t (id INT PRIMARY KEY);")
+        here.settle(f"CREATE TABLE t (id INT PRIMARY KEY, n INT) {option};")
+
+
+def test_a_table_whose_file_is_elsewhere_stays_there(mariadb: Server, tmp_path: Path) -> None:
+    """MySQL takes only directories that it was started with."""
+    mariadb.needs_control()  # of its files
+    text = f"CREATE TABLE t (id INT PRIMARY KEY, a INT) DATA DIRECTORY='{tmp_path}/'"
+    plan, rows = big(mariadb, text, text.replace("a INT", "a BIGINT"))
+    assert "its file is in a directory of its own" in plan.changes[0].lock
+    assert rows == 30_000
+    plain = "CREATE TABLE t (id INT PRIMARY KEY, a INT)"
+    for now, wanted in ((text, plain), (plain, text)):
+        with ground(mariadb, now) as here, pytest.raises(Refused, match="the directory of its file cannot"):
+            here.plan(wanted)

@@ -1,0 +1,84 @@
+"""Servers that insist on primary keys, or make them by themselves."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from engine.base import Strategy
+from engine.errors import Refused
+from engine.mysql.link import Link
+from engine.mysql.planning.planner import plan_mysql
+from tests.engine.mysql.planning.places import account, address_of, as_user
+from tests.engine.mysql.planning.rig import ground
+from tests.servers.server import Server
+
+
+def test_a_key_that_the_server_made_by_itself_serves_a_copy_and_stays(mysql: Server) -> None:
+    with ground(
+        mysql,
+        "SET SESSION sql_generate_invisible_primary_key = 1",
+        "CREATE TABLE t (a INT)",
+        "SET SESSION sql_generate_invisible_primary_key = 0, cte_max_recursion_depth = 30000",
+        "INSERT INTO t (a) WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 21000) SELECT i FROM n",
+        "DELETE FROM t WHERE a < 500",
+    ) as here:
+        (change,) = here.settle("CREATE TABLE t (a BIGINT, b INT)").changes
+        assert change.strategy is Strategy.ONLINE
+        assert here.link.row("SELECT COUNT(*), SUM(my_row_id = a) FROM t") == (20_501, 20_501)
+        key = "ALTER TABLE `t` DROP COLUMN my_row_id, ADD PRIMARY KEY"
+        with pytest.raises(Refused, match=f"made by itself, invisible .my_row_id., .*{key}"):
+            here.plan("CREATE TABLE t (a BIGINT PRIMARY KEY, b INT)")
+        here.run(f"{key} (a)")
+        assert here.plan("CREATE TABLE t (a BIGINT PRIMARY KEY, b INT)").changes == ()
+
+
+@contextmanager
+def insisting(server: Server, setting: str) -> Iterator[None]:
+    """With all new sessions, and all servers' tables, held to *setting*."""
+    with Link(address_of(server)) as link:
+        link.run(f"SET GLOBAL {setting} = ON")
+        try:
+            yield
+        finally:
+            link.run(f"SET GLOBAL {setting} = OFF")
+
+
+def test_tables_of_before_the_server_insisted_can_be_changed(mysql: Server) -> None:
+    bare, parent = (
+        "CREATE TABLE bare (a INT NOT NULL{0})",
+        "CREATE TABLE p (id INT PRIMARY KEY, b INT, KEY (b))",
+    )
+    child = "CREATE TABLE {0} (id INT PRIMARY KEY, b INT{1}, CONSTRAINT {0} FOREIGN KEY (b) REFERENCES p (b))"
+    with ground(mysql, "SET restrict_fk_on_non_standard_key = 0", bare.format(""), parent) as here:
+        here.run(child.format("c", ""), "SET restrict_fk_on_non_standard_key = 1")
+        with insisting(mysql, "sql_require_primary_key"):
+            here.run("SET sql_require_primary_key = 1")
+            rest = f"{parent}; {child.format('c', ', n INT')};"
+            with account(mysql, f"ALL ON {here.schema}.*", r"ALL ON `\_schemabot\_scratch\_%`.*") as user:
+                files = {"shop": {"shop.sql": f"{rest} {bare.format(', PRIMARY KEY (a)')};"}}
+                with pytest.raises(Refused, match=r"made again .*GRANT SESSION_VARIABLES_ADMIN"):
+                    plan_mysql(as_user(here.address, *user), files)
+            for wanted, missing in (
+                (bare.format(", b INT"), "bare: the server does not take .*primary key"),
+                (
+                    f"{bare.format('')}; CREATE TABLE new (a INT)",
+                    "new: the server does not take .*primary key",
+                ),
+                (
+                    f"{bare.format('')}; {child.format('d', '')}",
+                    "d: the server does not take .*Missing unique key",
+                ),
+            ):
+                with pytest.raises(Refused, match=missing):
+                    here.plan(f"{rest} {wanted};")
+            here.settle(f"{rest} {bare.format(', PRIMARY KEY (a)')};")
+
+
+def test_a_key_that_no_session_can_do_without_is_refused_with_what_to_do(mariadb: Server) -> None:
+    with (
+        ground(mariadb, "CREATE TABLE t (a INT NOT NULL)") as here,
+        insisting(mariadb, "innodb_force_primary_key"),
+        pytest.raises(Refused, match=r"made again .* plan on a workspace server"),
+    ):
+        here.plan("CREATE TABLE t (a INT NOT NULL PRIMARY KEY);")
