@@ -12,12 +12,12 @@ from engine import faults
 from engine.base import Job
 from engine.errors import EngineError, HeldUp, Refused, TargetUnavailable
 from engine.mysql.address import Address
+from engine.mysql.blockers import blockers, lock_of_the_server
 from engine.mysql.flavour import Flavour, flavour_of, identity_of
 from engine.mysql.link import ANSWER_SECONDS, SETTINGS, Link
 from engine.mysql.ownership.guests import Guests
 from engine.mysql.ownership.locks import NamedLocks, mark
 from engine.mysql.ownership.records import Gone, Recorded, Records
-from engine.mysql.ownership.server_lock import server_lock
 from engine.mysql.rights import OWN, rights_of
 from engine.mysql.silence import IN_TRANSACTION, ROW_SECONDS, ended_when_silent
 from engine.mysql.trouble import NO_SUCH_TABLE, ServerRefused, Trouble, Waited
@@ -147,8 +147,12 @@ class Hold:
         return True
 
     def server_lock(self) -> str:
-        """Who keeps everybody from writing on the server, in words; empty: nobody. For the thread of `link`."""
-        return server_lock(self.link, self._records, self.connections)
+        """Who keeps everybody from writing on the server, as a backup does, in words; empty: nobody. For the thread of `link`.
+
+        Where the server does not tell, a write that changes nothing shows it.
+        """
+        found = blockers(self.link, (), self.connections)
+        return "" if not found.sure and self._records.writable(self.link) else lock_of_the_server(found)
 
     def check_server_lock(self) -> None:
         """After a wait in vain: HeldUp when somebody keeps everybody from writing on the server. For the thread of `link`."""
