@@ -20,11 +20,11 @@ from engine.base import Control, Signal
 from engine.errors import Refused
 from engine.lexer import significant
 from engine.sqlite.changing import checkpoints
+from engine.sqlite.changing.batch_sizer import BatchSizer
 from engine.sqlite.changing.checkpoints import Phase
 from engine.sqlite.changing.deferral import Term
 from engine.sqlite.changing.keys import rowid_name
 from engine.sqlite.changing.online import OnlineRebuild
-from engine.sqlite.changing.pace import Pace
 from engine.sqlite.changing.removal import Removal
 from engine.sqlite.changing.swap import writable_schema
 from engine.sqlite.quoting import quote_name
@@ -45,7 +45,7 @@ class IndexBuild:
         self._shadow = quote_name(work.rebuild.shadow)
         self._filler = quote_name(work.names.filler)
         self._sorted = f"temp.{quote_name(work.names.filler + 's')}"
-        self._pace = Pace(work.pace.rhythm, rows=500)
+        self._sizer = BatchSizer(work.sizer.settings, rows=500)
 
     def run(self, control: Control) -> Signal:
         """Build what is missing, check all; the work's next phase is CHECK. Refused: a unique index finds duplicates."""
@@ -146,7 +146,7 @@ class IndexBuild:
         )
         done = 0
         while done < last:
-            rows = self._pace.rows
+            rows = self._sizer.rows
             with self._hold.transaction("fill_index"):
                 self._connection.execute(
                     f"""
@@ -155,7 +155,7 @@ class IndexBuild:
                     """,
                     (done, done + rows),
                 )
-            self._pace.note(rows, self._hold.last_hold, self._hold.last_work)
+            self._sizer.note(rows, self._hold.last_hold, self._hold.last_work)
             done += rows
             signal = self._work.breathe(control, "building indexes", durable=False)
             if signal is not Signal.GO:

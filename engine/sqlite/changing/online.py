@@ -16,13 +16,13 @@ from engine.base import Change, Control, Progress, Signal
 from engine.errors import DriftFound, Refused
 from engine.sqlite.catalog import read_catalog
 from engine.sqlite.changing import checkpoints
+from engine.sqlite.changing.batch_sizer import QUICK, STEADY, BatchSizer
 from engine.sqlite.changing.capture import capture_triggers
 from engine.sqlite.changing.checkpoints import Checkpoint, Phase
 from engine.sqlite.changing.deferral import deferred_indexes, in_key_order
 from engine.sqlite.changing.estimate import estimate_rows
 from engine.sqlite.changing.keys import Names, is_rowid, key_of, unique_collations
 from engine.sqlite.changing.ownership import Hold
-from engine.sqlite.changing.pace import QUICK, STEADY, Pace
 from engine.sqlite.quoting import quote_name, quote_names
 from engine.sqlite.spec import Rebuild, Step
 from engine.sqlite.texts import with_parents_hidden
@@ -42,9 +42,9 @@ class OnlineRebuild:
         self.connection = hold.connection
         self.names = Names(source=rebuild.source, shadow=rebuild.shadow)
         self.key = key_of(self.connection, rebuild)
-        rhythm = QUICK if hold.wal else STEADY
-        self.pace = Pace(rhythm)
-        self._delta_pace = Pace(rhythm)
+        settings = QUICK if hold.wal else STEADY
+        self.sizer = BatchSizer(settings)
+        self._delta_sizer = BatchSizer(settings)
         # A read as long as sorting takes would keep writers from committing in any mode but WAL.
         self.deferred = deferred_indexes(rebuild) if hold.wal else {}
         self._only_deltas = False
@@ -169,12 +169,12 @@ class OnlineRebuild:
             began = time.monotonic()
             drained = self._apply_deltas()
             spent = time.monotonic() - began
-            if drained and (self._only_deltas or spent < self.pace.rhythm.hold_seconds):
+            if drained and (self._only_deltas or spent < self.sizer.settings.hold_seconds):
                 moved = self._moved(*self._copy_range())
                 checkpoints.put(self.connection, moved)
         self._only_deltas = drained and moved is None
         if moved is not None:
-            self.pace.note(
+            self.sizer.note(
                 moved.rows_copied - self.checkpoint.rows_copied,
                 self.hold.last_hold - spent,
                 self.hold.last_work - spent,
@@ -192,7 +192,7 @@ class OnlineRebuild:
         )
 
     def _copy_range(self) -> tuple[int, bool]:
-        """Copy the rows behind the mark, as many as the pace allows; how many, and whether they were the last."""
+        """Copy the rows behind the mark, as many as are to go together; how many, and whether they were the last."""
         after = self._above_mark()
         key, mark = self.key, self._mark
         self.connection.execute(
@@ -201,7 +201,7 @@ class OnlineRebuild:
             SELECT 'to', {", ".join(key.columns)} FROM {self._source} WHERE {after}
              ORDER BY {key.term_list} LIMIT 1 OFFSET ?
             """,
-            (self.pace.rows - 1,),
+            (self.sizer.rows - 1,),
         )
         finished = self.connection.changes() == 0
         upto = (
@@ -258,7 +258,7 @@ class OnlineRebuild:
         return 0 if last is None else int(last) - int(first) + 1
 
     def follow(self) -> bool:
-        """One transaction that applies waiting keys, as many as the pace allows; whether none is left."""
+        """One transaction that applies waiting keys, as many as are to go together; whether none is left."""
         with self.hold.transaction("follow"):
             return self._apply_deltas()
 
@@ -295,14 +295,14 @@ class OnlineRebuild:
             return True
         upto = self.connection.execute(
             f"SELECT max(seq) FROM (SELECT seq FROM {self._delta} ORDER BY seq LIMIT ?)",
-            (self._delta_pace.rows,),
+            (self._delta_sizer.rows,),
         ).get
         if upto == last:
             self._apply_whole(last)
         elif not self._apply_part(upto):
             self._apply_whole(last)
             upto = last
-        self._delta_pace.note(self._delta_pace.rows if upto < last else self.connection.changes(),
+        self._delta_sizer.note(self._delta_sizer.rows if upto < last else self.connection.changes(),
                               time.monotonic() - began)  # fmt: skip
         return bool(upto == last)
 
@@ -388,7 +388,7 @@ class OnlineRebuild:
         """Between two transactions: report, and leave the lock to others for a while."""
         signal = self.report(control, detail, durable=durable)
         if signal is Signal.GO:
-            control.pause(self.hold.still_to_rest(self.pace.rhythm.rest_seconds))
+            control.pause(self.hold.still_to_rest(self.sizer.settings.rest_seconds))
         return signal
 
     def report(self, control: Control, detail: str, *, durable: bool = False) -> Signal:

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 from engine.base import Signal
 from engine.sqlite.changing import checkpoints
+from engine.sqlite.changing.batch_sizer import QUICK, STEADY, BatchSizer
 from engine.sqlite.changing.checkpoints import Checkpoint, Phase
 from engine.sqlite.changing.keys import rowid_name
 from engine.sqlite.changing.ownership import Hold
-from engine.sqlite.changing.pace import QUICK, STEADY, Pace
 from engine.sqlite.quoting import quote_name, quote_names
 from engine.sqlite.sizes import is_wide, rows_up_to
 
@@ -31,7 +31,7 @@ class Removal:
         self._checkpoint = checkpoint
         self._names = checkpoint.names
         self._breathe = breathe
-        self._pace = Pace(QUICK if hold.wal else STEADY, rows=1)  # a row may be megabytes wide
+        self._sizer = BatchSizer(QUICK if hold.wal else STEADY, rows=1)  # a row may be megabytes wide
 
     def run(self) -> Signal:
         """Remove the replaced table of a change that is live, or everything of one that is not. May be repeated."""
@@ -98,9 +98,9 @@ class Removal:
         while key is not None:
             with self._hold.transaction("drain"):
                 rows = self._delete_some(table, key)
-            if rows < self._pace.rows:
+            if rows < self._sizer.rows:
                 break
-            self._pace.note(rows, self._hold.last_hold, self._hold.last_work)
+            self._sizer.note(rows, self._hold.last_hold, self._hold.last_work)
             signal = self._breathe("removing the old table")
             if signal is not Signal.GO:
                 return signal
@@ -113,7 +113,7 @@ class Removal:
             return 0
         self._connection.execute(
             f"DELETE FROM {name} WHERE ({key}) IN (SELECT {key} FROM {name} ORDER BY {key} LIMIT ?)",
-            (self._pace.rows,),
+            (self._sizer.rows,),
         )
         return self._connection.changes()
 

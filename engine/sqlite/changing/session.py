@@ -12,12 +12,12 @@ from engine.base import Change, Control, Job, Progress, Session, Signal, Standin
 from engine.errors import DriftFound, EngineError, Refused
 from engine.sqlite.catalog import read_catalog
 from engine.sqlite.changing import checkpoints
+from engine.sqlite.changing.batch_sizer import QUICK, STEADY
 from engine.sqlite.changing.checkpoints import Checkpoint, Phase
 from engine.sqlite.changing.cutover import Cutover
 from engine.sqlite.changing.index_build import IndexBuild
 from engine.sqlite.changing.online import OnlineRebuild
 from engine.sqlite.changing.ownership import Hold
-from engine.sqlite.changing.pace import QUICK, STEADY
 from engine.sqlite.changing.removal import Removal
 from engine.sqlite.changing.verify import Verification
 from engine.sqlite.spec import Step

@@ -14,17 +14,17 @@ from engine.base import Control, Signal
 from engine.errors import Refused
 from engine.sqlite.catalog import ForeignKey, read_catalog
 from engine.sqlite.changing import checkpoints
+from engine.sqlite.changing.batch_sizer import BatchSizer, ThrottleSettings
 from engine.sqlite.changing.checkpoints import Phase
 from engine.sqlite.changing.comparison import affinities, all_of, same_value
 from engine.sqlite.changing.online import OnlineRebuild
-from engine.sqlite.changing.pace import Pace, Rhythm
 from engine.sqlite.quoting import quote_name
 from engine.sqlite.spec import HELPER_MARK, Rebuild
 from engine.sqlite.texts import with_table_name
 
 SAVE_SECONDS = 0.5
 """How often the place is written down on the target (and the waiting keys are applied)."""
-READING = Rhythm(hold_seconds=0.02, rest_seconds=0.002)
+READING = ThrottleSettings(hold_seconds=0.02, rest_seconds=0.002)
 MANY_KEYS = 500
 
 
@@ -39,7 +39,7 @@ class Verification:
         self._shadow = quote_name(work.rebuild.shadow)
         self._delta = quote_name(work.names.delta)
         self._walk = f"temp.{quote_name(f'{work.rebuild.source}{HELPER_MARK}t')}"
-        self._pace = Pace(READING, rows=100)
+        self._sizer = BatchSizer(READING, rows=100)
         self._saved_at = time.monotonic()
         self._kinds = affinities(self._connection, work.rebuild.source)
         self._new_kinds = affinities(self._connection, work.rebuild.shadow)
@@ -70,7 +70,7 @@ class Verification:
         if signal is not Signal.GO:
             return signal
         if not self._work.hold.wal:
-            control.pause(self._pace.rhythm.hold_seconds)  # a read keeps others from committing there
+            control.pause(self._sizer.settings.hold_seconds)  # a read keeps others from committing there
         while self._work.backlog() > MANY_KEYS:
             signal = self._work.catch_up(control)
             if signal is not Signal.GO:
@@ -118,7 +118,7 @@ class Verification:
         columns = key.columns if alias == "s" else key.new_columns
         terms = tuple(f"{alias}.{term}" for term in (key.terms if alias == "s" else key.new_terms))
         after = self._bound(">", terms, "low")
-        rows = self._pace.rows
+        rows = self._sizer.rows
         with self._work.hold.reading():
             began = time.monotonic()
             self._connection.execute(
@@ -132,7 +132,7 @@ class Verification:
             last = self._connection.changes() == 0
             upto = "" if last else f" AND {self._bound('<=', terms, 'high')}"
             look(after + upto)
-            self._pace.note(rows, time.monotonic() - began)
+            self._sizer.note(rows, time.monotonic() - began)
         if not last:
             self._connection.execute(
                 f"""

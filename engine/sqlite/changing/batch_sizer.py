@@ -13,24 +13,24 @@ WORK_SHARE = 0.4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rhythm:
+class ThrottleSettings:
     """How long to hold the write lock, and how long to leave it alone."""
 
     hold_seconds: float
     rest_seconds: float
 
 
-QUICK = Rhythm(hold_seconds=0.0065, rest_seconds=0.0055)
+QUICK = ThrottleSettings(hold_seconds=0.0065, rest_seconds=0.0055)
 """For WAL, where a commit costs next to nothing."""
-STEADY = Rhythm(hold_seconds=0.014, rest_seconds=0.0105)
+STEADY = ThrottleSettings(hold_seconds=0.014, rest_seconds=0.0105)
 """For rollback journals: every commit syncs the disk a few times, so there must be fewer of them."""
 
 
-class Pace:
+class BatchSizer:
     """A servo: rows per transaction from how long the last one took."""
 
-    def __init__(self, rhythm: Rhythm, rows: int = 20) -> None:
-        self.rhythm = rhythm
+    def __init__(self, settings: ThrottleSettings, rows: int = 20) -> None:
+        self.settings = settings
         self.rows = rows
 
     def note(self, rows: int, seconds: float, work_seconds: float | None = None) -> None:
@@ -38,7 +38,7 @@ class Pace:
 
         Where the commit itself is slow (a disk that syncs slowly), fewer rows would not help: the work keeps its share.
         """
-        wanted = self.rhythm.hold_seconds
+        wanted = self.settings.hold_seconds
         work = seconds if work_seconds is None else work_seconds
         if seconds < wanted or work < wanted * WORK_SHARE / 2:
             if rows >= self.rows:  # else it was short because there was little to do
