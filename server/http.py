@@ -192,7 +192,7 @@ class HttpServer:
 
     def _collect(self) -> None:
         while not self._finished():
-            for key, _ in self._selector.select(self._patience()):
+            for key, _ in self._selector.select(self._select_seconds()):
                 if key.fileobj == self._wake_fd:
                     os.eventfd_read(self._wake_fd)
                 elif key.data is None:
@@ -217,7 +217,7 @@ class HttpServer:
                 self._close(connection)
         return not self._connections or time.monotonic() > self._stop_by
 
-    def _patience(self) -> float | None:
+    def _select_seconds(self) -> float | None:
         if self._connections or self._accept_again or self._stopping.is_set():
             tick = self._tick
             return max(0.0, min(tick, self._postponed[0][0] - time.monotonic())) if self._postponed else tick

@@ -241,7 +241,7 @@ class Proxy:
     def _run(self) -> None:
         while self._open:
             self._watch()
-            for key, events in self._selector.select(self._patience()):
+            for key, events in self._selector.select(self._select_seconds()):
                 if key.fileobj is self._bell:
                     self._obey()
                 elif key.fileobj is self._listener:
@@ -285,7 +285,7 @@ class Proxy:
             self._selector.modify(side.socket, events, (link, side))
         side.events = events
 
-    def _patience(self) -> float | None:
+    def _select_seconds(self) -> float | None:
         """Seconds until something that is delayed will be due, None when nothing is."""
         now = time.monotonic()
         dues = [side.queue[0][0] for link in self._links for side in link.sides if side.queue]

@@ -44,7 +44,7 @@ def _open(dsn: str, path: Path, read_only: bool, busy_seconds: float) -> apsw.Co
     name = dsn if dsn.startswith("file:") else str(path)
     connection = apsw.Connection(name, flags=mode | apsw.SQLITE_OPEN_URI)
     try:
-        connection.set_busy_handler(_patience(busy_seconds))
+        connection.set_busy_handler(_busy_handler(busy_seconds))
         connection.execute("PRAGMA foreign_keys = OFF")
         connection.execute(
             "SELECT count(*) FROM sqlite_schema"
@@ -69,7 +69,7 @@ def file_of(dsn: str) -> Path:
     return Path(path).absolute()
 
 
-def _patience(seconds: float) -> Callable[[int], bool]:
+def _busy_handler(seconds: float) -> Callable[[int], bool]:
     """A busy handler: random short sleeps, so that two waiters do not march in step, up to a total."""
     began = 0.0
 

@@ -308,7 +308,7 @@ class Transactions(ABC):
 
     @abstractmethod
     def beat(self, work: Callable[[Statements], Result]) -> Result:
-        """As `write`, on the heartbeat's own connection, with a shorter patience."""
+        """As `write`, on the heartbeat's own connection, tried less often and for less long."""
 
     @abstractmethod
     def read(self, work: Callable[[Statements], Result]) -> Result:

@@ -19,7 +19,7 @@ from storage.mysql.work import WorkStatements
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
+class RetryLimits:
     """How often and for how long a transaction is tried; longer while it is not known whether it was committed."""
 
     tries: int
@@ -28,10 +28,10 @@ class Patience:
     unknown_seconds: float
 
 
-WORK = Patience(tries=8, lost_tries=3, seconds=20.0, unknown_seconds=20.0)
-BEAT = Patience(tries=3, lost_tries=2, seconds=5.0, unknown_seconds=5.0)
-LOOK = Patience(tries=3, lost_tries=2, seconds=10.0, unknown_seconds=10.0)
-GLANCE = Patience(tries=2, lost_tries=2, seconds=1.0, unknown_seconds=1.0)
+WORK = RetryLimits(tries=8, lost_tries=3, seconds=20.0, unknown_seconds=20.0)
+BEAT = RetryLimits(tries=3, lost_tries=2, seconds=5.0, unknown_seconds=5.0)
+LOOK = RetryLimits(tries=3, lost_tries=2, seconds=10.0, unknown_seconds=10.0)
+GLANCE = RetryLimits(tries=2, lost_tries=2, seconds=1.0, unknown_seconds=1.0)
 
 
 class MysqlStatements(ApplyStatements, WorkStatements, PeopleStatements):
@@ -54,8 +54,8 @@ class Database(Transactions):
         self._sessions = Sessions(address, resolve, on_connect)
         self._heart = self._sessions.shared(for_heartbeats(address))
         self._probe = self._sessions.shared(PROBE)
-        self._reconnects = Pace(burst=3, per_second=2.5)
-        self._heart_reconnects = Pace(burst=2, per_second=0.5)
+        self._reconnects = RateLimiter(burst=3, per_second=2.5)
+        self._heart_reconnects = RateLimiter(burst=2, per_second=0.5)
 
     def write(self, work: Callable[[Statements], Result]) -> Result:
         """Run *work* on the thread's own connection."""
@@ -101,9 +101,13 @@ class Database(Transactions):
     # -- one transaction ----------------------------------------------------------------------------------------------
 
     def _insist(
-        self, session: Session, work: Callable[[Statements], Result], patience: Patience, pace: "Pace"
+        self,
+        session: Session,
+        work: Callable[[Statements], Result],
+        limits: RetryLimits,
+        reconnects: "RateLimiter",
     ) -> Result:
-        """Run the transaction until it is committed for certain, or patience ends.
+        """Run the transaction until it is committed for certain, or the limits are reached.
 
         What was undone or lost before COMMIT left nothing behind. What was lost at COMMIT runs again as `repeated`: it
         begins by locking the row that the lost transaction would have locked, so it sees how that one ended.
@@ -114,17 +118,17 @@ class Database(Transactions):
                 return self._transact(session, work, repeated=repeated)
             except Undone:
                 tries += 1
-                if tries >= patience.tries or time.monotonic() - began > patience.seconds:
+                if tries >= limits.tries or time.monotonic() - began > limits.seconds:
                     raise
                 time.sleep(random.uniform(0.001, 0.01 * 2 ** min(tries, 6)))  # noqa: S311 - jitter
             except Lost as exc:
                 lost += 1
                 repeated = repeated or isinstance(exc, CommitUnknown)
-                limit = patience.unknown_seconds if repeated else patience.seconds
-                hopeless = not repeated and (lost >= patience.lost_tries or isinstance(exc, Unreachable))
+                limit = limits.unknown_seconds if repeated else limits.seconds
+                hopeless = not repeated and (lost >= limits.lost_tries or isinstance(exc, Unreachable))
                 if hopeless or time.monotonic() - began > limit:
                     raise
-                pace.wait(limit)
+                reconnects.wait(limit)
 
     def _transact(self, session: Session, work: Callable[[Statements], Result], *, repeated: bool) -> Result:
         with session.turn() as link:
@@ -159,7 +163,7 @@ class Database(Transactions):
             raise
 
 
-class Pace:
+class RateLimiter:
     """A limit on how often a process connects anew: a server in trouble is not made to shake hands all day."""
 
     def __init__(self, *, burst: int, per_second: float) -> None:

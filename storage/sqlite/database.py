@@ -19,7 +19,7 @@ from storage.sqlite.people import PeopleStatements
 from storage.sqlite.transaction import Transaction, named
 from storage.sqlite.upgrades import converge, known_upgrades, recognise
 from storage.sqlite.work import WorkStatements
-from storage.sqlite.writer import Patience, Writer
+from storage.sqlite.writer import BusyHandler, Writer
 
 OnConnect = Callable[[apsw.Connection], None]
 
@@ -51,7 +51,7 @@ class Database(Transactions):
         self._closed = False
         self._writer = Writer(self._open_writer, busy_seconds)
         self._heart = Writer(self._open_writer, busy_seconds)
-        self._readers: list[tuple[apsw.Connection, Patience]] = []
+        self._readers: list[tuple[apsw.Connection, BusyHandler]] = []
         self._readers_lock = threading.Lock()
 
     def upgrade(self) -> None:
@@ -74,12 +74,12 @@ class Database(Transactions):
     def read(self, work: Callable[[Statements], Result]) -> Result:
         """Run *work* on a reader."""
         with self._translated():
-            connection, patience = self._take_reader()
+            connection, busy_handler = self._take_reader()
             try:
-                patience.deadline = time.monotonic() + self._busy_seconds
+                busy_handler.deadline = time.monotonic() + self._busy_seconds
                 return work(SqliteStatements(connection, self._guard))
             finally:
-                self._return_reader(connection, patience)
+                self._return_reader(connection, busy_handler)
 
     def close(self) -> None:
         """Close everything; later calls raise Unavailable."""
@@ -93,44 +93,44 @@ class Database(Transactions):
 
     # -- readers ------------------------------------------------------------------------------------------------
 
-    def _take_reader(self) -> tuple[apsw.Connection, Patience]:
+    def _take_reader(self) -> tuple[apsw.Connection, BusyHandler]:
         with self._readers_lock:
             if self._readers:
                 return self._readers.pop()
-        patience = Patience()
-        connection = self._open(patience, apsw.SQLITE_OPEN_READWRITE)
+        busy_handler = BusyHandler()
+        connection = self._open(busy_handler, apsw.SQLITE_OPEN_READWRITE)
         connection.execute("PRAGMA query_only = ON")
-        return connection, patience
+        return connection, busy_handler
 
-    def _return_reader(self, connection: apsw.Connection, patience: Patience) -> None:
+    def _return_reader(self, connection: apsw.Connection, busy_handler: BusyHandler) -> None:
         with self._readers_lock:
             if not self._closed and len(self._readers) < IDLE_READERS:
-                self._readers.append((connection, patience))
+                self._readers.append((connection, busy_handler))
                 return
         connection.close(True)
 
     # -- opening ------------------------------------------------------------------------------------------------
 
-    def _open(self, patience: Patience, flags: int) -> apsw.Connection:
+    def _open(self, busy_handler: BusyHandler, flags: int) -> apsw.Connection:
         if self._closed:
             raise Unavailable(f"the store {self.path} is closed")
         if not self.path.name or str(self.path) == ":memory:":
             raise StoreError("a store is a file: name one")
         connection = apsw.Connection(str(self.path), flags=flags)
         # The busy handler comes before the first statement: a fresh file is busy for everybody but one opener.
-        connection.set_busy_handler(patience)
-        if patience.deadline < time.monotonic():
-            patience.deadline = time.monotonic() + self._busy_seconds
+        connection.set_busy_handler(busy_handler)
+        if busy_handler.deadline < time.monotonic():
+            busy_handler.deadline = time.monotonic() + self._busy_seconds
         if self._on_connect is not None:
             self._on_connect(connection)
         connection.set_row_trace(named)
         return connection
 
-    def _open_writer(self, patience: Patience) -> apsw.Connection:
-        connection = self._open(patience, apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
+    def _open_writer(self, busy_handler: BusyHandler) -> apsw.Connection:
+        connection = self._open(busy_handler, apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
         try:
             self._recognise(connection)
-            self._turn_on_wal(connection, patience)
+            self._turn_on_wal(connection, busy_handler)
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
             list(connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}"))
@@ -148,14 +148,14 @@ class Database(Transactions):
             with suppress(apsw.Error):
                 connection.execute("ROLLBACK")
 
-    def _turn_on_wal(self, connection: apsw.Connection, patience: Patience) -> None:
+    def _turn_on_wal(self, connection: apsw.Connection, busy_handler: BusyHandler) -> None:
         while True:
             try:
                 mode = next(iter(connection.execute("PRAGMA journal_mode = WAL")))["journal_mode"]
                 break
             except apsw.BusyError:
                 # Changing the mode needs the file alone; SQLite does not ask the handler in every case.
-                if not patience(0):
+                if not busy_handler(0):
                     raise
         if mode != "wal":
             raise Unavailable(f"the store {self.path} cannot use a write-ahead log there (it got {mode!r})")

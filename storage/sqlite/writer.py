@@ -22,7 +22,7 @@ Result = TypeVar("Result")
 Work = Callable[[apsw.Connection], Any]
 
 
-class Patience:
+class BusyHandler:
     """A connection's busy handler: short random sleeps until a deadline.
 
     SQLite's own handler sleeps up to 100 ms between looks and starves some waiters for seconds.
@@ -74,10 +74,10 @@ class Turn:
 class Writer:
     """One connection for write transactions, used by one thread at a time."""
 
-    def __init__(self, connect: Callable[[Patience], apsw.Connection], busy_seconds: float) -> None:
+    def __init__(self, connect: Callable[[BusyHandler], apsw.Connection], busy_seconds: float) -> None:
         self._connect = connect
         self._busy_seconds = busy_seconds
-        self._patience = Patience()
+        self._busy_handler = BusyHandler()
         self._connection: apsw.Connection | None = None
         self._in_use = threading.Lock()  # the connection
         self._lock = threading.Lock()  # the two below; held for a moment only
@@ -173,9 +173,9 @@ class Writer:
 
     @contextmanager
     def _transaction(self, deadline: float) -> Iterator[apsw.Connection]:
-        self._patience.deadline = deadline
+        self._busy_handler.deadline = deadline
         if self._connection is None:
-            self._connection = self._connect(self._patience)
+            self._connection = self._connect(self._busy_handler)
         connection = self._connection
         connection.execute("BEGIN IMMEDIATE")
         try:
