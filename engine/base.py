@@ -247,6 +247,12 @@ class Session(ABC):
     def discard(self, control: Control) -> Signal:
         """Cancel: remove everything the apply made on the target and that is not live. GO when nothing is left."""
 
+    def unfinished(self, changes: Sequence[Change]) -> str:  # noqa: ARG002
+        """What *changes* that were begun and are not done leave changed on the target, for people. Empty: nothing; so it is
+        wherever each change is made live in one step.
+        """
+        return ""
+
     def start_again(self) -> None:
         """A person's start, passed on to where the work goes on by itself. Nothing to do where it does not."""
         return

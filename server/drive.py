@@ -197,7 +197,10 @@ class Drive:
     def _walk(self, session: Session, *, deferred: bool) -> tuple[Outcome | None, Signal]:
         if self._whole:
             return self._elsewhere(session, deferred=deferred)
-        return self._grouped(session) if deferred else self._sequential(session)
+        outcome, signal = self._grouped(session) if deferred else self._sequential(session)
+        if signal is Signal.STOP:
+            self._log_unfinished(session)
+        return outcome, signal
 
     def _sequential(self, session: Session) -> tuple[Outcome | None, Signal]:
         """One change after the other, each with its own cutover; finished ones are never run again (RC-1)."""
@@ -375,12 +378,20 @@ class Drive:
     def _cancel(self, session: Session) -> Outcome:
         """Take everything of ours off the target, then say so."""
         self._control.finishing = True
+        self._log_unfinished(session)
         if session.discard(self._control) is Signal.HALT:
             return self._obey(Signal.HALT)
         self._control.finishing = False
         if self._whole and not self._ahead(session):
             return self._complete("it was live before the cancel")  # CO-3
         return self._obey(Signal.CANCEL)
+
+    def _log_unfinished(self, session: Session) -> None:
+        """Tell people what is neither as it was nor done, now that it rests."""
+        left = clean(session.unfinished(list(self._changes.values())))
+        if left:
+            log.warning("%s: %s", self._claim.apply_uid, left)
+            self._write(lambda: self._store.log(self._claim, "warn", "unfinished", left))
 
     def _obey(self, signal: Signal) -> Outcome:
         kind = "cancel" if signal is Signal.CANCEL else "stop"

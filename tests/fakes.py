@@ -31,6 +31,7 @@ class FakeTarget:
         self.lock = threading.Lock()
         self.rows = 5
         self.volumes: list[int] = []
+        self.unfinished = ""
         self.on: dict[str, Callable[[Control], None]] = {}
         """step name ("open", "prepare orders", "cut_over orders", "tidy", "discard") → what happens first."""
 
@@ -151,6 +152,10 @@ class FakeSession(Session):
         """Nothing to remove."""
         self._target.tell("discard", control)
         return Signal.GO
+
+    def unfinished(self, changes: Sequence[Change]) -> str:
+        """What the test says."""
+        return self._target.unfinished
 
     def close(self) -> None:
         """Let go."""

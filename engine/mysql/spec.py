@@ -68,7 +68,7 @@ class Statement:
     def subject(self, schema: str, *verbs: str) -> str | None:
         """The table that it is about, if it begins with one of *verbs* ("ALTER TABLE")."""
         starts = {f"{verb} {quote_table(schema, name)} ": name for name, _ in self.after for verb in verbs}
-        return next((name for start, name in starts.items() if self.sql.startswith(start)), None)
+        return next((name for start, name in starts.items() if f"{self.sql} ".startswith(start)), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +86,17 @@ class Copy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SuspendedKey:
+    """A foreign key that a change drops and makes again: between two of its statements nobody enforces it."""
+
+    table: str  # afterwards
+    name: str  # afterwards
+    was: str  # its name before
+    dropped: int  # the number of the statement that drops it, from 1
+    made: int  # the number of the statement that makes it again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """One change: `statements` one after the other, or an online `copy`. All tables are of the schema `schema`."""
 
@@ -94,6 +105,7 @@ class Step:
     after: Fingerprints  # of the same tables when it is done
     statements: tuple[Statement, ...] = ()  # empty for an online copy
     copy: Copy | None = None
+    suspended: tuple[SuspendedKey, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain lists, dicts, strings; `from_json` reads it back."""
@@ -126,6 +138,7 @@ class Step:
                 key=tuple(copy["key"]),
                 new_key=tuple(copy["new_key"]),
             ),
+            suspended=tuple(SuspendedKey(**one) for one in data.get("suspended", ())),
         )
 
 

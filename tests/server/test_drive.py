@@ -223,6 +223,19 @@ def test_cancel_takes_our_things_off_the_target(rig: Rig) -> None:
     assert rig.now(apply).state is State.CANCELLED
 
 
+@pytest.mark.parametrize("kind", ["stop", "cancel"])
+def test_a_change_that_rests_half_done_is_told_of(rig: Rig, kind: str) -> None:
+    apply = rig.enqueue("orders")
+    rig.target.rows = 0
+    rig.target.unfinished = "1 of the 4 statements for orders have run and stay"
+    rig.target.on["prepare orders"] = command(rig, apply.apply_uid, kind)
+
+    rig.drive()
+
+    told = [(event.level, event.message) for event in rig.store.events(apply.id)]
+    assert ("warn", rig.target.unfinished) in told
+
+
 def test_cancel_of_a_stopped_apply_cleans_up_through_a_driver(rig: Rig) -> None:
     apply = rig.enqueue("orders")
     rig.target.on["prepare orders"] = command(rig, apply.apply_uid, "stop")

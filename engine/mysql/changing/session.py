@@ -16,6 +16,7 @@ from engine.mysql.changing.growth import refuse_grown
 from engine.mysql.changing.room import Room
 from engine.mysql.changing.standing import standing_of
 from engine.mysql.changing.statements import StatementRun
+from engine.mysql.changing.unfinished import unfinished
 from engine.mysql.link import DDL_SETTINGS
 from engine.mysql.ownership.hold import HELD_UP_SECONDS, Hold
 from engine.mysql.ownership.watch import BeatingControl, Watch
@@ -112,6 +113,14 @@ class MysqlSession(Session):
             self._ahead.difference_update(work.change.key for work in works)
         return signal
 
+    def unfinished(self, changes: Sequence[Change]) -> str:
+        """Of the server's own statements; a copy is made live in one step."""
+        steps = [(change.table, Step.from_json(change.spec)) for change in changes]
+        with suppress(EngineError):  # then there is no telling
+            texts = [unfinished(self._hold.link, table, step) for table, step in steps if step.statements]
+            return "; ".join(text for text in texts if text)
+        return ""
+
     # -- cleaning -----------------------------------------------------------------------------------------------
 
     def tidy(self, control: Control) -> Signal:
@@ -155,9 +164,18 @@ class MysqlSession(Session):
                 reason = self._begin_anew(error)
             if reason.retryable:
                 raise reason from error
+            reason = self._with_unfinished(reason)
             if self.discard(CleanupControl(control)) is Signal.HALT:
                 return Signal.HALT
             raise reason from error
+
+    def _with_unfinished(self, reason: EngineError) -> EngineError:
+        """*reason*, and what is left half done; it stays as it is where nothing is."""
+        left = self.unfinished([work.change for work in self._known.values()])
+        if not left:
+            return reason
+        kind = DriftFound if isinstance(reason, DriftFound) else Refused
+        return kind(f"{reason}; {left}")
 
     def _told(self, call: Callable[[], Signal]) -> Signal:
         """Run *call*; passing trouble says what people can do about it."""

@@ -168,7 +168,8 @@ class StatementRun:
                 "as it did when the plan was made; nothing was changed: plan again, or, where that gives the same plan, rebuild "
                 f"the table (ALTER TABLE {quote_name(self._change.table)} FORCE), which rids it of what hinders it ({error})"
             )
-        return Refused(f"{self._change.table}: {error}")
+        verbs = ("ALTER TABLE", "CREATE TABLE", "DROP TABLE", "RENAME TABLE")
+        return Refused(f"{statement.subject(self._step.schema, *verbs) or self._change.table}: {error}")
 
     def _tables(self) -> list[tuple[str, str]]:
         found = [(self._step.schema, name) for name, _ in self._step.before]

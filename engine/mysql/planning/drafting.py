@@ -14,6 +14,7 @@ from engine.mysql.planning.parents import takes_foreign_keys, why_refused
 from engine.mysql.planning.rehearsal import Rehearsal
 from engine.mysql.planning.rewriting import counting, same_type, without_checks, without_foreign_keys
 from engine.mysql.planning.scratch import created
+from engine.mysql.planning.suspended import suspended_keys
 from engine.mysql.quoting import quote_name, quote_table
 from engine.mysql.spec import Algorithm, Statement, Step
 from engine.mysql.tables import Table
@@ -67,6 +68,7 @@ class Drafting:
             after=tuple(sorted(after.items())),
             statements=statements,
             copy=next((draft_part.copy for draft_part in draft_parts if draft_part.copy), None),
+            suspended=tuple(suspended_keys(self._ties, units, statements)),
         )
         strategies = [draft_part.strategy for draft_part in draft_parts]
         return Draft(

@@ -122,6 +122,13 @@ class Ties:
         keys = unit.wanted.foreign_keys if unit.wanted else ()
         return {key.name for key in keys if _shape(key, parent_of(key)) not in staying}
 
+    def heir(self, unit: Unit, key: ForeignKey) -> ForeignKey | None:
+        """The desired foreign key that a live one of the unit is, or else the one of its name."""
+        meant, keys = self._meant(unit, key), unit.wanted.foreign_keys if unit.wanted else ()
+        same = [other for other in keys if _shape(other, parent_of(other)) == meant]
+        named = [other for other in keys if other.name.lower() == key.name.lower()]
+        return next(iter([*same, *named]), None)
+
     def moving(self, unit: Unit) -> set[Name]:
         """The names of live constraints of a unit that another one is to have."""
         return set(self._heirs[unit.key])

@@ -33,6 +33,7 @@ from engine.mysql.planning.rewriting import with_partitions_of
 from engine.mysql.planning.rows.asking import Asking
 from engine.mysql.planning.rows.zones import server_zone
 from engine.mysql.planning.scratch import Scratch, Stage
+from engine.mysql.planning.suspended import suspensions
 from engine.mysql.planning.targets import Live, children_elsewhere, read_live, schema_names
 from engine.mysql.planning.unnamed import with_live_names
 from engine.mysql.planning.untold import refuse_untold
@@ -257,6 +258,7 @@ class _Planning:
         for case in cases:
             yield from ask_rows(asking, case, self._case)
         yield from dependents(self._link, schema, [unit for draft in drafts for unit in draft.units])
+        yield from suspensions(drafts)
         for draft in drafts:
             for warning in draft.warnings:
                 yield Finding(severity=Severity.WARNING, linter="online", message=warning, table=draft.name)
