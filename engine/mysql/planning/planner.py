@@ -15,7 +15,7 @@ from engine.mysql.catalog import read_table
 from engine.mysql.flavour import Flavour, flavour_of
 from engine.mysql.link import Link
 from engine.mysql.planning.altering import Altering, TiedDown
-from engine.mysql.planning.dependents import dependents
+from engine.mysql.planning.dependents import Anywhere, dependents, look_anywhere
 from engine.mysql.planning.desired import Desired, TableCache, load_desired
 from engine.mysql.planning.drafting import Drafting
 from engine.mysql.planning.drafts import Draft
@@ -243,13 +243,19 @@ class _Planning:
         """By schema: two may have tables of one name."""
         asking = Asking(link=self._link, flavour=self._scratch.flavour)
         rights = rights_of(self._link, self._scratch.flavour)
+        anywhere = look_anywhere(asking, [unit for draft in drafts for unit in draft.units])
         return {
-            schema: [*self._findings_in(schema, mine, asking), *hindrances(self._link, rights, mine)]
+            schema: [
+                *self._findings_in(schema, mine, asking, anywhere),
+                *hindrances(self._link, rights, mine),
+            ]
             for schema in self._live
             for mine in ([draft for draft in drafts if draft.step.schema == schema],)
         }
 
-    def _findings_in(self, schema: str, drafts: Sequence[Draft], asking: Asking) -> Iterator[Finding]:
+    def _findings_in(
+        self, schema: str, drafts: Sequence[Draft], asking: Asking, anywhere: Anywhere
+    ) -> Iterator[Finding]:
         yield from self._renames[schema].findings
         cases = [case for draft in drafts for case in self._cases(draft)]
         for case in cases:
@@ -257,7 +263,9 @@ class _Planning:
         yield from gone_and_new(cases)
         for case in cases:
             yield from ask_rows(asking, case, self._case)
-        yield from dependents(self._link, schema, [unit for draft in drafts for unit in draft.units])
+        yield from dependents(
+            self._link, schema, [unit for draft in drafts for unit in draft.units], anywhere
+        )
         yield from suspensions(drafts)
         for draft in drafts:
             for warning in draft.warnings:

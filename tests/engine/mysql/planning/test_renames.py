@@ -313,6 +313,28 @@ def test_triggers_that_a_rename_of_their_table_would_break_are_named(server: Ser
     ]
 
 
+def test_what_other_schemas_store_and_a_rename_would_break_is_named(server: Server) -> None:
+    other = server.fresh_database()
+    with ground(server, "CREATE TABLE t (a INT, b INT)", "CREATE TABLE u (a INT)") as here:
+        here.run(
+            f"CREATE VIEW `{other}`.uses_a AS SELECT a FROM t",
+            f"CREATE VIEW `{other}`.uses_b AS SELECT b FROM t",
+            f"CREATE PROCEDURE `{other}`.sums() SELECT SUM(a) FROM {here.schema} . `t`",
+            f"CREATE PROCEDURE `{other}`.own() SELECT a FROM t",
+            f"CREATE TABLE `{other}`.t (a INT)",
+            f"CREATE TRIGGER `{other}`.tr AFTER INSERT ON `{other}`.t FOR EACH ROW INSERT INTO {here.schema}.u VALUES (1)",
+        )
+        plan = here.settle("CREATE TABLE t (\nx INT, -- renamed from: a\nb INT)")
+        with pytest.raises(ServerRefused, match="1356"):
+            here.link.run(f"SELECT * FROM `{other}`.uses_a")
+    said = sorted(finding.message.split(":")[0] for finding in plan.findings if finding.linter == "broken")
+    assert said == [
+        f"procedure {other}.sums seems to use column a of t, which will not be there by that name",
+        f"trigger {other}.tr uses table u, which will not be there by that name",
+        f"view {other}.uses_a seems to use column a of t, which will not be there by that name",
+    ]
+
+
 def test_a_big_table_with_triggers_that_is_renamed_is_not_copied_online(server: Server) -> None:
     old, new = (f"CREATE TABLE {name} (id INT PRIMARY KEY, n {{0}});" for name in ("orders", "sales"))
     ten = " UNION ALL ".join(f"SELECT {digit} AS d" for digit in range(10))
