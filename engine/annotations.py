@@ -42,6 +42,15 @@ def way_back(name: str) -> str:
     return f'{WAY_BACK} "{name}"' if plain else f"{WAY_BACK} x'{name.encode().hex()}'"
 
 
+def advice(name: str) -> str:
+    """What people write beside what was called *name*: as `old_name` reads it."""
+    if re.fullmatch(r"[\w$-]+", name):
+        return f"-- renamed from: {name}"
+    if re.fullmatch(r'[^"\x00-\x1f]+', name):
+        return f'-- renamed from: "{name}"'
+    return f"-- renamed from: x'{name.encode().hex()}'"
+
+
 def no_way_back(name: str, renamed: str, why: str) -> str:
     """Why a rollback is refused that would make *name* anew, though its values were those of *renamed*."""
     return (

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
+from engine.annotations import advice
 from engine.base import Finding, Severity
 from engine.mysql.planning.linters.case import Case
 from engine.mysql.planning.linters.columns import (
@@ -54,7 +55,7 @@ def gone_and_new(cases: Iterable[Case]) -> list[Finding]:
             Severity.INFO,
             "rename_table",
             f'table "{old.name}" is dropped and "{case.name}" with the same columns is created: '
-            f"if this is a rename, write -- renamed from: {old.name} above it",
+            f"if this is a rename, write {advice(old.name)} above it",
         )
         for old in gone
         for case in created

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from engine.annotations import advice
 from engine.base import Finding, Severity
 from engine.sqlite.catalog import Catalog, Column, ForeignKey, Part, Relation
 from engine.sqlite.forms import normal_form
@@ -49,7 +50,7 @@ class Linter:
             self._finding(
                 Severity.INFO, "rename_table", two.name, "",
                 f'table "{one.name}" is dropped and "{two.name}" with the same columns is created: '
-                f"if this is a rename, write -- renamed from: {one.name} above it",
+                f"if this is a rename, write {advice(one.name)} above it",
             )
             for one in gone if one is not None and one.kind == "table"
             for two in new if two is not None and two.kind == "table" and _column_names(one) == _column_names(two)
@@ -111,7 +112,7 @@ class Linter:
                 if (old.type.lower(), old.hidden) == (column.type.lower(), column.hidden):
                     message = (
                         f'column "{old.name}" is dropped and "{column.name}" of the same type is added: '
-                        f"if this is a rename, write -- renamed from: {old.name} beside it"
+                        f"if this is a rename, write {advice(old.name)} beside it"
                     )
                     yield self._finding(Severity.INFO, "rename_column", wanted.name, column.name, message)
 

@@ -288,3 +288,27 @@ def test_duplicates_are_counted_whatever_the_columns_are_called(tmp_path: Path) 
     with database(tmp_path, live, fill) as connection:
         result = plan(connection, wanted)
     assert [finding.table for finding in found(result, Severity.BLOCKED)] == ["u"]
+
+
+@pytest.mark.parametrize(
+    "old", ["user-id", "first name", "first,name", "a.b", "say `x`", "x'41'", "über", "(name):", "a\nb"]
+)
+def test_the_advice_about_a_rename_does_what_it_says(old: str, tmp_path: Path) -> None:
+    with database(tmp_path, f'CREATE TABLE "{old}" (id INTEGER PRIMARY KEY, "{old}" INTEGER)') as connection:
+        (column,) = messages(
+            plan(connection, f'CREATE TABLE "{old}" (id INTEGER PRIMARY KEY, z INTEGER);'), Severity.INFO
+        )
+        (table,) = messages(
+            plan(connection, f'CREATE TABLE z (id INTEGER PRIMARY KEY, "{old}" INTEGER);'), Severity.INFO
+        )
+        notes = [
+            said.split("write ")[1].removesuffix(place)
+            for said, place in ((table, " above it"), (column, " beside it"))
+        ]
+        result = plan(
+            connection, f"{notes[0]}\nCREATE TABLE z (id INTEGER PRIMARY KEY,\nz INTEGER {notes[1]}\n);"
+        )
+    assert messages(result, Severity.WARNING) == [
+        f'Column rename detected in table "z": "{old}" becomes "z"',
+        f'Table rename detected: "{old}" becomes "z"',
+    ]

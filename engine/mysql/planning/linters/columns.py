@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from engine.annotations import advice
 from engine.base import Finding, Severity
 from engine.mysql.planning.linters.case import Case
 from engine.mysql.tables import Column
@@ -72,7 +73,7 @@ def rename_column(case: Case) -> Iterator[Finding]:
             if _alike(old, column):
                 message = (
                     f'column "{old.name}" is dropped and "{column.name}" of the same type is added: '
-                    f"if this is a rename, write -- renamed from: {old.name} beside it"
+                    f"if this is a rename, write {advice(old.name)} beside it"
                 )
                 yield case.finding(Severity.INFO, "rename_column", message, column=column.name)
 

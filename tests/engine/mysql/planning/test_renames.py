@@ -41,6 +41,24 @@ def test_a_name_in_a_comment_is_read_to_its_end(server: Server, note: str) -> No
     assert ddl(plan) == ["ALTER TABLE `users` RENAME COLUMN `user-id` TO `uid`"]
 
 
+@pytest.mark.parametrize("old", ["user-id", "first, name", 'say "x"'])
+def test_the_advice_about_a_rename_does_what_it_says(server: Server, old: str) -> None:
+    live = f"CREATE TABLE `{old}` (`{old}` INT PRIMARY KEY)"
+    with ground(server, live) as here:
+        (column,) = (
+            found.message.split("write ")[1].removesuffix(" beside it")
+            for found in here.plan(f"CREATE TABLE `{old}` (z INT PRIMARY KEY)").findings
+            if found.linter == "rename_column"
+        )
+        (table,) = (
+            found.message.split("write ")[1].removesuffix(" above it")
+            for found in here.plan(f"CREATE TABLE z (`{old}` INT PRIMARY KEY)").findings
+            if found.linter == "rename_table"
+        )
+        plan = here.plan(f"{table}\nCREATE TABLE z (\nz INT PRIMARY KEY {column}\n)")
+    assert ddl(plan) == [f"RENAME TABLE `{old}` TO `z`", f"ALTER TABLE `z` RENAME COLUMN `{old}` TO `z`"]
+
+
 @pytest.mark.parametrize(
     "between",
     ["/*!40101 SET @saved_cs_client = @@character_set_client */;\n", "DROP TABLE IF EXISTS `people`;\n"],
