@@ -10,6 +10,7 @@ from dataclasses import replace
 from itertools import count
 from typing import TypeVar
 
+from engine.lexer import MYSQL, significant
 from engine.mysql.flavour import Flavour
 from engine.mysql.planning.rewriting import with_constraints
 from engine.mysql.quoting import quote_name
@@ -18,13 +19,14 @@ from engine.mysql.tables import Check, ForeignKey, Table
 _Constraint = TypeVar("_Constraint", ForeignKey, Check)
 
 
-def with_live_names(table: Table, now: Table, said: str, flavour: Flavour) -> Table:
+def with_live_names(table: Table, now: Table, text: str, flavour: Flavour) -> Table:
     """*table* with the names that the live one (*now*, perhaps under another name) has for the same constraints.
 
-    *said*: what the files say of the table; a name that is in it stays.
+    *text*: what the files say of the table; a name that they give stays.
     """
     if table.text == now.text:
         return table
+    said = _names_said(text)
     before, after = ("CONSTRAINT_",) * 2 if flavour.mariadb else (f"{now.name}_chk_", f"{table.name}_chk_")
     keys = _Names(f"{now.name}_ibfk_", f"{table.name}_ibfk_", said)
     return with_constraints(
@@ -34,14 +36,24 @@ def with_live_names(table: Table, now: Table, said: str, flavour: Flavour) -> Ta
     )
 
 
+def _names_said(text: str) -> set[str]:
+    """The names of constraints in statements, in lower case. MariaDB takes one behind FOREIGN KEY for the key's, too."""
+    found = significant(text, MYSQL)
+    return {
+        two.name.lower()
+        for before, one, two in zip([None, *found], found, found[1:], strict=False)
+        if one.word == "CONSTRAINT" or (before and (before.word, one.word) == ("FOREIGN", "KEY"))
+    }
+
+
 class _Names:
     """Those of one kind that the server gives: a prefix and a number. The prefix follows the table's name."""
 
-    def __init__(self, before: str, after: str, said: str) -> None:
+    def __init__(self, before: str, after: str, said: set[str]) -> None:
         self._before = re.compile(rf"{re.escape(before)}(\d+)", re.IGNORECASE)
         self._after = re.compile(rf"{re.escape(after)}(\d+)", re.IGNORECASE)
         self._prefix = after
-        self._said = said.lower()
+        self._said = said
 
     def kept(self, wanted: Sequence[_Constraint], now: Sequence[_Constraint]) -> list[_Constraint]:
         """*wanted*, some by other names, in the order of these."""

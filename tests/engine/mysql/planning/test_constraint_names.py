@@ -90,6 +90,10 @@ def test_constraints_that_are_named_after_a_table_follow_its_new_name_unless_the
 
 UNNAMED = {
     "the first goes": ("{b}", ["DROP"]),
+    "the first goes, and a comment and a value say so": (
+        "{b}, v{n} VARCHAR(40) DEFAULT 't_ibfk_1' COMMENT 't_chk_1' -- CONSTRAINT_1 and t_ibfk_1 went, see t_chk_1\n",
+        ["DROP"],
+    ),
     "another comes before": ("{c}, {a}, {b}", ["ADD"]),
     "the first becomes another": ("{c}, {b}", ["DROP", "ADD"]),
     "one more of the same": ("{a}, {b}, {b}", ["ADD"]),
@@ -102,7 +106,9 @@ def test_a_constraint_without_a_name_that_is_live_stays_as_it_is(server: Server,
     kinds = ("FOREIGN KEY ({0}) REFERENCES p (id)", "CHECK ({0} < 9)")
 
     def all_of(rest: str) -> str:
-        return ", ".join(rest.format(**{name: kind.format(name) for name in "abc"}) for kind in kinds)
+        return ", ".join(
+            rest.format(**{name: kind.format(name) for name in "abc"}, n=n) for n, kind in enumerate(kinds)
+        )
 
     rest, expected = UNNAMED[way]
     with ground(server) as here:
