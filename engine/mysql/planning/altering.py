@@ -186,14 +186,15 @@ class Altering:
         clash = self._tables.clash(wanted)
         if refusals and clash:
             raise Refused(f"{wanted.name}: the server does not take the change{clash}") from refusals[-1]
-        why = why_refused(wanted, self._tables.table)
+        key = (wanted.schema, wanted.name)
+        why = why_refused(wanted, self._tables.table, self._tables.relatives(key))
         tied = next((refused for refused in refusals if refused.code in _TIED), None)
         if tied is not None:
             remedy = "" if why or _is_unfit(tied, wanted) else f"; {_DROP_APART}"
-            raise TiedDown((wanted.schema, wanted.name), self._stage.said(tied) + why, remedy)
+            raise TiedDown(key, self._stage.said(tied) + why, remedy)
         if refusals:
             said = self._stage.said(refusals[-1]) + why
-            remedy = f"; {_RENAME_APART}" if columns else ""
+            remedy = f"; {_RENAME_APART}" if columns and not why else ""
             raise Refused(
                 f"{wanted.name}: the server does not take the change: {said}{remedy}"
             ) from refusals[-1]

@@ -157,3 +157,29 @@ def test_a_foreign_key_stays_where_the_server_makes_its_columns_longer_in_place(
         assert any("FOREIGN KEY" in text for text in statements) != (kept and server.flavour == "mysql")
         with pytest.raises(ServerRefused, match="foreign key"):
             here.link.run("INSERT INTO c VALUES (2, 'b')")
+
+
+CHILD = (
+    "CREATE TABLE c (id INT PRIMARY KEY, p INT, KEY p (p), CONSTRAINT f FOREIGN KEY (p) REFERENCES p (id))"
+)
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (
+            "ENGINE=MyISAM",
+            "f of c refers to p, and no foreign key can, as its storage engine is MyISAM: change",
+        ),
+        (
+            "PARTITION BY HASH (id) PARTITIONS 2",
+            "f of c refers to p, .*as it is partitioned: change|with partitioning",
+        ),
+    ],
+)
+def test_a_parent_that_has_children_cannot_become_one_that_can_have_none(
+    server: Server, options: str, why: str
+) -> None:
+    parent, child = "CREATE TABLE p (id INT PRIMARY KEY)", CHILD
+    with ground(server, parent, child) as here, pytest.raises((Refused, BadFiles), match=why):
+        here.plan(f"{parent} {options}; {child};")
