@@ -106,6 +106,8 @@ class Step:
     statements: tuple[Statement, ...] = ()  # empty for an online copy
     copy: Copy | None = None
     suspended: tuple[SuspendedKey, ...] = ()
+    copied_before: tuple[tuple[str, str], ...] = ()
+    """(schema, table afterwards) of the online copies that have to be live first, as its foreign keys or names want it."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain lists, dicts, strings; `from_json` reads it back."""
@@ -139,6 +141,7 @@ class Step:
                 new_key=tuple(copy["new_key"]),
             ),
             suspended=tuple(SuspendedKey(**one) for one in data.get("suspended", ())),
+            copied_before=tuple((schema, table) for schema, table in data.get("copied_before", ())),
         )
 
 

@@ -1,8 +1,9 @@
 """The online copies of one session: filled one after the other, kept in step together, made live in one step."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Self
 
 from engine import faults
 from engine.base import Change, Control, Progress, Signal, Standing
@@ -19,6 +20,7 @@ from engine.mysql.ownership.watch import Watch
 from engine.mysql.shadow import checkpoints
 from engine.mysql.shadow.checkpoints import CAPTURING, Checkpoint, Phase
 from engine.mysql.shadow.removal import Removal
+from engine.mysql.shadow.staging import Staging
 from engine.mysql.spec import Step
 from engine.mysql.trouble import Lost, Waited
 from engine.mysql.waiting.lock_retry import LOOK_SECONDS, LockRetry, Say
@@ -42,6 +44,11 @@ class Work:
         """Whether rows are copied beforehand."""
         return self.step.copy is not None
 
+    def needs(self, copied: Iterable[Self]) -> bool:
+        """Whether these are statements that run only once one of *copied* is live."""
+        names = {(work.step.schema, work.step.copy.table) for work in copied if work.step.copy}
+        return not self.online and not names.isdisjoint(self.step.copied_before)
+
 
 class Copies:
     """Used by the session's thread."""
@@ -58,6 +65,10 @@ class Copies:
 
     def fill(self, works: Sequence[Work], control: Control) -> Signal:
         """Take every table from wherever it stands to verified and in step."""
+        begun = {(found.schema, found.source) for found in checkpoints.checkpoints(self._hold)}
+        for work in works:  # before the first of them is copied in vain
+            if (work.step.schema, work.source) not in begun:
+                Staging(self._hold, work.step).check_untied()
         found: list[OnlineCopy] = []
         for work in works:
             copy = self._of(work)

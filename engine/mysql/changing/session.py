@@ -99,19 +99,28 @@ class MysqlSession(Session):
     def _cut_over(self, changes: Sequence[Change], control: Control) -> Signal:
         signal = self._ready(control)
         works = [work for work in self._works(changes) if self.standing(work.change) is Standing.FITS]
-        beating = BeatingControl(control, self._watch)
-        online = [work for work in works if work.online]
-        for work in works:
-            if signal is not Signal.GO:
-                return signal
-            if not work.online:
-                signal = StatementRun(self._watch, work.change, work.step, beating).run()
-            elif work is online[-1]:
-                # At the place of the last: whatever statements come before are those that may fail.
-                signal = self._copies.swap(online, beating)
+        if signal is Signal.GO:
+            signal = self._make_live(works, BeatingControl(control, self._watch))
         if signal is Signal.GO:
             self._ahead.difference_update(work.change.key for work in works)
         return signal
+
+    def _make_live(self, works: Sequence[Work], control: Control) -> Signal:
+        """In their order; the copies at the place of the last of them, as statements before may fail, or where one is needed."""
+        copied: list[Work] = []
+        last = next((work for work in reversed(works) if work.online), None)
+        for work in works:
+            signal = Signal.GO
+            if work.online:
+                copied.append(work)
+            if work is last or work.needs(copied):
+                signal = self._copies.swap(copied, control)
+                copied = []
+            if signal is Signal.GO and not work.online:
+                signal = StatementRun(self._watch, work.change, work.step, control).run()
+            if signal is not Signal.GO:
+                return signal
+        return Signal.GO
 
     def unfinished(self, changes: Sequence[Change]) -> str:
         """Of the server's own statements; a copy is made live in one step."""

@@ -34,6 +34,7 @@ class Drafting:
         self._ties = ties
         self._altering = altering
         self._namespaces = namespaces
+        self._copied: set[Key] = set()  # online, by what was drafted so far
 
     def drafts(self) -> list[Draft]:
         """In the order they run. Refused when there is no way; TiedDown when foreign keys have to make way."""
@@ -41,11 +42,10 @@ class Drafting:
         return [draft for draft in found if draft is not None]
 
     def _drafted(self, units: Sequence[Unit]) -> Draft | None:
-        schemas = sorted({unit.key[0] for unit in units})
-        if len(schemas) > 1:
+        if len({unit.key[0] for unit in units}) > 1:
+            names = ", ".join(".".join(unit.key) for unit in units)
             raise Refused(
-                f"foreign keys tie {', '.join(unit.key[1] for unit in units)} in a ring across the schemas "
-                f"{', '.join(schemas)}: change them in two plans, the first without one of the keys"
+                f"foreign keys tie {names} in a ring across schemas: change them in two plans, the first without one of the keys"
             )
         before = self._stage.tables()
         alone = len(units) == 1 and not self._ties.again[units[0].key]
@@ -69,7 +69,10 @@ class Drafting:
             statements=statements,
             copy=next((draft_part.copy for draft_part in draft_parts if draft_part.copy), None),
             suspended=tuple(suspended_keys(self._ties, units, statements)),
+            copied_before=tuple(sorted(self._ties.leading(units) & self._copied)) if self._copied else (),
         )
+        if step.copy:
+            self._copied.update(unit.key for unit in units)
         strategies = [draft_part.strategy for draft_part in draft_parts]
         return Draft(
             namespace=self._namespaces[schema],

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from heapq import heappop, heappush
 
 from engine.mysql.planning.naming import Name, Naming
@@ -135,15 +136,21 @@ class Ties:
 
     def groups(self) -> list[list[Unit]]:
         """The units in the order in which they change; those of one list change together."""
-        edges = self._edges()
+        edges = self._edges
         components = _components(sorted(self._units, key=self._rank), edges)
         of = {key: at for at, component in enumerate(components) for key in component}
         pairs = {(of[first], of[second]) for first, second in edges if of[first] != of[second]}
         return [[self._units[key] for key in components[at]] for at in _in_order(len(components), pairs)]
 
+    def leading(self, units: Iterable[Unit]) -> set[Key]:
+        """The other units that have to be live before *units* change."""
+        members = {unit.key for unit in units}
+        return {first for first, second in self._edges if second in members} - members
+
     def _rank(self, key: Key) -> tuple[str, int, str]:
         return key[0], _RANKS[self._units[key].kind], key[1]
 
+    @cached_property
     def _edges(self) -> set[tuple[Key, Key]]:
         """(first, second)."""
         found: set[tuple[Key, Key]] = set()

@@ -45,9 +45,21 @@ class Staging:
                 f"{table.name} has triggers ({', '.join(table.triggers)}), which an online copy would lose: drop them, "
                 "or change the table with writers stopped"
             )
-        if table.foreign_keys or has_children(self._link, self._hold.flavour, self._step.schema, table.name):
-            raise Refused(f"{table.name} is part of a foreign key and cannot be copied online: plan again")
+        self._check_untied(table)
         return table
+
+    def check_untied(self) -> None:
+        """Refused when a foreign key has the live table, if there is one."""
+        table = read_table(self._link, self._step.schema, self._copy.source)
+        if table is not None:
+            self._check_untied(table)
+
+    def _check_untied(self, table: Table) -> None:
+        if table.foreign_keys or has_children(self._link, self._hold.flavour, self._step.schema, table.name):
+            raise Refused(
+                f"{table.name} is part of a foreign key and cannot be copied online: plan again, or, where the plan itself drops "
+                "that key in another change, apply it without --defer-cutover"
+            )
 
     def check_names(self) -> None:
         """Refused when something of somebody else's has a name that we need."""

@@ -10,14 +10,20 @@ import pytest
 from engine import faults
 from engine.base import Progress, Signal, Standing
 from engine.errors import DriftFound, EngineError, Fenced, Refused, TargetHeld, TargetUnavailable
+from engine.base import Change, Job, Progress, Signal, Standing, Strategy
+from engine.errors import DriftFound, EngineError, Fenced, HeldUp, Refused, TargetHeld, TargetUnavailable
 from engine.mysql.capturing import stream
+from engine.mysql.changing.session import MysqlSession
 from engine.mysql.copying.applier import Applier
 from engine.mysql.copying.beginning_anew import MOST
 from engine.mysql.copying.online import OnlineCopy
 from engine.mysql.link import Link
+from engine.mysql.planning import how
+from engine.mysql.planning.planner import plan_mysql
 from tests.engine.driving import Caller, drive
 from tests.engine.mysql.changing.orders import ROWS, SUM, caller, filled, widened
 from tests.engine.mysql.changing.plans import Shop
+from tests.engine.mysql.changing.plans import Shop, address_of
 from tests.servers.server import Server
 
 RESET = {"mariadb": "RESET MASTER", "mysql": "RESET BINARY LOGS AND GTIDS"}
@@ -70,6 +76,43 @@ def test_a_copy_stops_at_any_report_and_goes_on_from_its_checkpoint(shop: Shop, 
     assert copied == sorted(copied)
     assert shop.rows("SELECT COUNT(*), SUM(quantity) FROM orders") == [SUM]
     assert shop.left_behind() == []
+
+
+def test_statements_that_build_on_a_copy_run_once_it_is_live(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Copies of two schemas are made live together, at the place of the last, but for one that a foreign key needs before."""
+    monkeypatch.setattr(how, "DIRECT_ROWS", -1)
+    big = "CREATE TABLE {0} (id {1} PRIMARY KEY, n INT)"
+    first = Shop(server, big.format("a", "INT"), "INSERT INTO a VALUES (1, 1)", prefix="a_")
+    other = Shop(server, big.format("z", "INT"), "INSERT INTO z VALUES (1, 1)", prefix="b_")
+    child = (
+        f"CREATE TABLE k (id INT PRIMARY KEY, a BIGINT, FOREIGN KEY (a) REFERENCES {first.database}.a (id))"
+    )
+    files = {
+        first.database: {"a.sql": f"{big.format('a', 'BIGINT')};"},
+        other.database: {"z.sql": f"{child}; {big.format('z', 'BIGINT')};"},
+    }
+    everywhere = address_of(server, "")
+    plan = plan_mysql(everywhere, files)
+    assert [(change.table, change.strategy) for change in plan.changes] == [
+        ("a", Strategy.ONLINE), ("k", Strategy.INSTANT), ("z", Strategy.ONLINE),
+    ]  # fmt: skip
+    job = Job(apply_uid="apply_a", fence=1, owner="host:1:test:1", namespaces=tuple(files))
+    with MysqlSession(everywhere, job) as session:
+        for step in (session.prepare, session.cut_over):
+            assert step(plan.changes, caller()) is Signal.GO
+        assert session.tidy(caller()) is Signal.GO
+    assert plan_mysql(everywhere, files).changes == ()
+    assert first.left_behind() == other.left_behind() == []
+    back = plan_mysql(everywhere, plan.original)
+    control = caller()
+    with (
+        MysqlSession(everywhere, job) as session,
+        pytest.raises(Refused, match="apply it without --defer-cutover"),
+    ):
+        session.prepare(back.changes, control)
+    assert control.reports == []  # nothing was copied in vain
 
 
 def test_a_cancelled_copy_leaves_nothing_but_the_live_table(shop: Shop) -> None:
