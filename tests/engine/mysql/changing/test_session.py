@@ -8,10 +8,8 @@ from dataclasses import replace
 import pytest
 
 from engine import faults
-from engine.base import Progress, Signal, Standing
+from engine.base import Job, Progress, Signal, Standing, Strategy
 from engine.errors import DriftFound, EngineError, Fenced, Refused, TargetHeld, TargetUnavailable
-from engine.base import Change, Job, Progress, Signal, Standing, Strategy
-from engine.errors import DriftFound, EngineError, Fenced, HeldUp, Refused, TargetHeld, TargetUnavailable
 from engine.mysql.capturing import stream
 from engine.mysql.changing.session import MysqlSession
 from engine.mysql.copying.applier import Applier
@@ -22,7 +20,6 @@ from engine.mysql.planning import how
 from engine.mysql.planning.planner import plan_mysql
 from tests.engine.driving import Caller, drive
 from tests.engine.mysql.changing.orders import ROWS, SUM, caller, filled, widened
-from tests.engine.mysql.changing.plans import Shop
 from tests.engine.mysql.changing.plans import Shop, address_of
 from tests.servers.server import Server
 
