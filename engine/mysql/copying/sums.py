@@ -77,11 +77,12 @@ class Sums:
         return found
 
     def keys(self, link: Link, where: str, *, shadow: bool) -> set[Literals]:
-        """The keys of the rows of a condition."""
+        """The keys of the rows of a condition, as the source tells them."""
         table, key, _ = self._side(shadow=shadow)
+        selected = key.select_list_for(self._shape.key)
         return {
             tuple(map(str, row))
-            for row in link.rows(f"SELECT {key.select_list} FROM {table} {key.hint} WHERE {where}")
+            for row in link.rows(f"SELECT {selected} FROM {table} {key.hint} WHERE {where}")
         }
 
     def _side(self, *, shadow: bool) -> tuple[str, RowKey, str]:

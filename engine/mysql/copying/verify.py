@@ -9,13 +9,13 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Protocol
 
 from engine.base import Control, Signal
 from engine.errors import Refused
 from engine.mysql.copying.chunk_sizer import ChunkSizer
 from engine.mysql.copying.chunker import Chunk, Chunker
-from engine.mysql.copying.counting import Count
 from engine.mysql.copying.share import Share
 from engine.mysql.copying.sums import Sums
 from engine.mysql.copying.underway import OF_THE_EDGES, Underway
@@ -91,35 +91,28 @@ class Verification:
 
     def _pass(self, control: Control) -> Signal:
         work, shape = self._work, self._shape
-        began_with = work.checkpoint.repairs
         chunker = self._chunker(shape.source, shape.key, work.checkpoint.low)
         signal = work.patiently(control, lambda: chunker.begin(work.link), OF_THE_EDGES)
         if signal is Signal.GO:
-            signal = self._walk(chunker, control, keeps=True)
-        if signal is Signal.GO and self._ordered:
-            return self._outside(chunker, control)
-        if signal is Signal.GO and work.checkpoint.repairs == began_with:
-            return self._count(control)
-        return signal
+            signal = self._walk(chunker, control, shadow=False)
+        return self._outside(chunker, control) if signal is Signal.GO else signal
 
     def _outside(self, walked: Chunker, control: Control) -> Signal:
-        """Compare the copies that lie outside of the walk: rows that came since, or rows that are not in the source."""
+        """Compare the copies that the walk has not seen: rows that came since, or rows that are not in the source.
+
+        Where the two keys sort differently these may be anywhere.
+        """
         shape, signal = self._shape, Signal.GO
-        before = [(None, walked.first)] if walked.first is not None else []
-        for low, high in (*before, (walked.end, None)):
+        spans: list[tuple[Literals | None, Literals | None]] = [(None, None)]
+        if self._ordered:
+            spans = [(None, walked.first)] if walked.first is not None else []
+            spans.append((walked.end, None))
+        for low, high in spans:
             chunker = self._chunker(shape.shadow, shape.new_key, low)
             chunker.begin_outside(self._work.link, high)
             if signal is Signal.GO:
-                signal = self._walk(chunker, control, keeps=False)
+                signal = self._walk(chunker, control, shadow=True)
         return signal
-
-    def _count(self, control: Control) -> Signal:
-        """Where the two keys sort differently, copies without an original show only in the number of rows."""
-        while not self._alone:
-            signal = self._work.turn(control, "building indexes", gather=0.0)
-            if signal is not Signal.GO:
-                return signal
-        return Count(self._work).run(control)
 
     def _chunker(self, table: str, key: RowKey, low: Literals | None) -> Chunker:
         chunker = Chunker(table, key, ChunkSizer(CHUNK_SECONDS, self._work.row_bytes), low)
@@ -127,13 +120,12 @@ class Verification:
             chunker.sizer.most = AT_ONCE
         return chunker
 
-    def _walk(self, chunker: Chunker, control: Control, *, keeps: bool) -> Signal:
-        """Compare the rows of all chunks of *chunker*; *keeps*: whoever goes on later may go on from where it is."""
-        work = self._work
+    def _walk(self, chunker: Chunker, control: Control, *, shadow: bool) -> Signal:
+        """Compare the rows of all chunks of *chunker*, of the shadow or the source; of this one the place is kept."""
+        work, keeps = self._work, not shadow
         began_with = work.checkpoint.repairs
-        workers = WorkerPool(
-            "compare", chunker, self._compare, self._open, work.hold.close_link, MOST_THREADS
-        )
+        compare = partial(self._compare, shadow=shadow)
+        workers = WorkerPool("compare", chunker, compare, self._open, work.hold.close_link, MOST_THREADS)
         checkpoint = work.checkpoint
         before = checkpoint.compared if keeps and checkpoint.low is not None else 0
         share = Share(max(checkpoint.rows_total, checkpoint.rows_copied) if keeps else 0, before)
@@ -177,25 +169,29 @@ class Verification:
 
     # -- a chunk, in a thread of its own ------------------------------------------------------------------------
 
-    def _compare(self, link: Link, chunk: Chunk) -> tuple[int, float]:
-        shape = self._shape
+    def _compare(self, link: Link, chunk: Chunk, *, shadow: bool) -> tuple[int, float]:
+        """*shadow*: the chunk is one of its keys. Where the two sort differently, the other table's rows are found key by key."""
+        shape, sums = self._shape, self._sums
+        where = {
+            side: key.between(chunk.low, chunk.high)
+            for side, key in ((False, shape.key), (True, shape.new_key))
+        }
+        walked = (False, True) if self._ordered else (shadow,)
+
+        def keys() -> list[Literals]:
+            return list({key for side in walked for key in sums.keys(link, where[side], shadow=side)})
+
         link.run("START TRANSACTION WITH CONSISTENT SNAPSHOT")
         try:
             began = time.monotonic()
-            where = shape.key.between(chunk.low, chunk.high)
-            there = shape.new_key.between(chunk.low, chunk.high)
-            ours = self._sums.where(link, where, shadow=False)
-            if self._ordered:
-                theirs = self._sums.where(link, there, shadow=True)
-            else:
-                theirs = self._sums.of_keys(
-                    link, list(self._sums.keys(link, where, shadow=False)), shadow=True
-                )
+            ours, theirs = (
+                sums.where(link, where[side], shadow=side)
+                if side in walked
+                else sums.of_keys(link, keys(), shadow=side)
+                for side in (False, True)
+            )
             if ours != theirs:
-                found = self._sums.keys(link, where, shadow=False)
-                if self._ordered:
-                    found |= self._sums.keys(link, there, shadow=True)
-                self._doubt(self._sums.differing(link, list(found)))
+                self._doubt(sums.differing(link, keys()))
         finally:
             link.run("COMMIT")
         return max(ours[0], theirs[0]), time.monotonic() - began

@@ -59,6 +59,11 @@ class RowKey:
         """What to SELECT to have the key as literals."""
         return ", ".join(self.select_expressions(self.names))
 
+    def select_list_for(self, other: "RowKey") -> str:
+        """The same in the character sets of *other*, the key of the other table of a copy, whose index serves them so."""
+        pairs = zip(self.columns, other.columns, strict=True)
+        return ", ".join(_selected(column, column.name, its.charset) for column, its in pairs)
+
     def select_expressions(self, names: Sequence[str]) -> list[str]:
         """The same of columns of these *names*, which are of the same types."""
         return [_selected(column, name) for column, name in zip(self.columns, names, strict=True)]
@@ -267,14 +272,15 @@ def _letters(value: str) -> str:
     return f"CAST(CONVERT({value} USING utf8mb4) AS BINARY)"
 
 
-def _selected(column: Column, called: str) -> str:
+def _selected(column: Column, called: str, charset: str | None = None) -> str:
     name, kind = quote_name(called), column.data_type
     if kind in _NUMBERS:
         return f"CAST({name} AS CHAR)"
     if kind in _CODED:
         return f"CAST({name} + 0 AS CHAR)"
     if kind in _CHARACTERS:
-        return f"CONCAT('_{column.charset} x''', HEX({name}), '''')"
+        text = name if charset in (None, column.charset) else f"CONVERT({name} USING {charset})"
+        return f"CONCAT('_{charset or column.charset} x''', HEX({text}), '''')"
     if kind in _BYTES:
         return f"CONCAT('_binary x''', HEX({name}), '''')"
     if kind in _QUOTED:
