@@ -3,9 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 
-from engine.errors import EngineError
 from engine.mysql.copying.chunker import Chunk, Chunker
 from engine.mysql.copying.volume import ThrottleSettings
 from engine.mysql.link import Link
@@ -109,8 +107,7 @@ class WorkerPool:
                     link = self._do(link, chunk)
         finally:
             if link is not None:
-                with suppress(EngineError):
-                    self._closed(link)
+                self._closed(link)
 
     def _do(self, link: Link, chunk: Chunk) -> Link:
         """Do *chunk*, in parts where others hold its rows; the connection to go on with."""
@@ -145,7 +142,7 @@ class WorkerPool:
         return link
 
     def _instead_of(self, link: Link) -> Link:
-        link.hang_up()
+        self._closed(link)
         return self._opened()
 
     def _note(self, part: Chunk, rows: int, seconds: float) -> None:

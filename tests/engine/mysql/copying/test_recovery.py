@@ -90,6 +90,27 @@ def test_a_copy_whose_connections_are_killed_again_and_again_ends_with_the_same_
     assert killer.killed
 
 
+def test_connections_that_are_ended_under_a_copy_are_let_go_of(server: Server) -> None:
+    rig = rig_with_rows(server, 1_000)
+    killed: set[int] = set()
+    with rig.copying(rig.step()) as copy:
+
+        def kill(reached: str) -> None:
+            if reached == "begun:chunk" and not killed:
+                killed.update(copy.hold.connections - {copy.hold.link.id, copy.link.id})
+                rig.run(*(f"KILL {one}" for one in killed))
+
+        faults.install(kill)
+        try:
+            prepare(copy, Watcher(volume=1))
+        finally:
+            faults.install(None)
+        assert killed
+        assert copy.hold.connections == {copy.hold.link.id, copy.link.id}
+        with rig.locked(copy) as link:
+            rig.assert_same(link)
+
+
 def test_a_copy_survives_the_death_of_the_server(own_server: Server) -> None:
     rig = rig_with_rows(own_server)
     step = rig.step()

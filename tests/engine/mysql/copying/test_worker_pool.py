@@ -61,19 +61,14 @@ class Ended(Unneeded):
         self.exhausted = True
 
 
-class Hung:
-    """A connection that is only hung up."""
-
-    def hang_up(self) -> None:
-        pass
-
-
-def test_a_connection_that_was_ended_between_two_ranges_is_made_anew() -> None:
+def test_a_connection_that_was_ended_between_two_ranges_is_let_go_of_and_made_anew() -> None:
     walk = Ended()
-    with WorkerPool("test", walk, None, Hung, lambda _: None, 1) as workers:  # type: ignore[arg-type]
+    closed: list[object] = []
+    with WorkerPool("test", walk, None, object, closed.append, 1) as workers:  # type: ignore[arg-type]
         over(workers)
     first, second = walk.asked
     assert first is not second
+    assert closed == [first, second]
 
 
 class Single(Unneeded):
@@ -99,6 +94,6 @@ def test_what_a_range_waits_for_its_turn_and_its_commit_makes_the_next_one_no_sm
     def work(link: object, chunk: Chunk) -> tuple[int, float]:
         return 300, 0.004  # without its turn and its commit, which are not counted here either
 
-    with WorkerPool("test", walk, work, Hung, lambda _: None, 1) as workers:  # type: ignore[arg-type]
+    with WorkerPool("test", walk, work, object, lambda _: None, 1) as workers:  # type: ignore[arg-type]
         over(workers)
     assert walk.noted == [(300, 0.004)]
