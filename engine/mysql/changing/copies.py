@@ -181,8 +181,9 @@ class Copies:
         for work in works:
             if standing_of(self._hold.link, work.step) is Standing.FITS:
                 ahead.append(work)
-            elif (copy := self._open.pop(work.change.key, None)) is not None:
-                copy.live()
+            elif (copy := self._open.get(work.change.key)) is not None:
+                copy.live()  # which may be in vain, and is tried again then
+                del self._open[work.change.key]
         return ahead
 
     def _pair(self, work: Work) -> Pair:

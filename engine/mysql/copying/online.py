@@ -107,6 +107,8 @@ class OnlineCopy(Underway):
         return self.capture.nothing_came(link, seconds)
 
     def live(self) -> None:
-        """The swap is done: only the replaced table is left to remove."""
-        self.put(replace(self.checkpoint, phase=Phase.OLD, low=None))
-        self.close()
+        """The swap is done: only the replaced table is left to remove. Waited, Lost: that is not written down yet."""
+        try:
+            self.put(replace(self.checkpoint, phase=Phase.OLD, low=None))
+        finally:
+            self.close()

@@ -110,6 +110,37 @@ def test_statements_that_build_on_a_copy_run_once_it_is_live(
     ):
         session.prepare(back.changes, control)
     assert control.reports == []  # nothing was copied in vain
+def test_that_a_copy_is_live_is_written_down_although_its_row_was_held(shop: Shop) -> None:
+    """By somebody who reads our table; until then it is let go of once, and tried again."""
+    change = widened(shop)
+    with shop.session() as session, shop.link() as reader:
+        assert session.prepare([change], caller()) is Signal.GO
+        copies = session._copies
+        (copy,) = copies._open.values()
+        applying = copy.link.id
+        tries = 0
+
+        def hold(point: str) -> None:
+            nonlocal tries
+            if point == "swapped":
+                reader.run("START TRANSACTION")
+                reader.rows("SELECT phase FROM _schemabot_copy FOR UPDATE")
+                tries = 1
+            elif point == "begun:checkpoint" and tries:
+                tries += 1
+                if tries == 3:
+                    reader.run("ROLLBACK")
+
+        faults.install(hold)
+        try:
+            assert session.cut_over([change], caller()) is Signal.GO
+        finally:
+            faults.install(None)
+        assert shop.rows("SELECT phase FROM _schemabot_copy") == [("old",)]
+        assert (copies._open, copies._stream.copies) == ({}, [])
+        assert applying not in session._hold.connections
+        assert session.tidy(caller()) is Signal.GO
+    assert shop.left_behind() == []
 
 
 def test_a_cancelled_copy_leaves_nothing_but_the_live_table(shop: Shop) -> None:
