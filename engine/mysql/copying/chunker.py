@@ -48,8 +48,11 @@ class Chunker:
     def begin(self, link: Link) -> None:
         """Fix the end, and for whole numbers the beginning. Locking reads: they wait for what was written but is not visible."""
         self.end = self._edge(link, self.key.order_back)
-        if self._whole and (row := self._edge(link, self.key.order)) is not None:
-            self.first = (str(int(row[0]) - 1),)
+        if self._whole:
+            if (row := self._edge(link, self.key.order)) is None:
+                self.end = None  # it has been emptied since
+            else:
+                self.first = (str(int(row[0]) - 1),)
         if self.low is None and self.end is not None:
             self._handed = self.low = self.first
 

@@ -7,9 +7,10 @@ import pytest
 from engine.mysql.catalog import read_table
 from engine.mysql.copying.chunk_sizer import ChunkSizer
 from engine.mysql.copying.chunker import Chunker
-from engine.mysql.link import Link
+from engine.mysql.link import Link, Row
 from engine.mysql.shadow.keys import RowKey, row_key
 from tests.engine.mysql.copying.rig import Rig, make_rig
+from tests.engine.mysql.planning.places import address_of
 from tests.servers.server import Server
 
 ROWS = 400
@@ -112,3 +113,22 @@ def test_a_walk_by_any_kind_of_key_reads_each_row_once(
         table = read_table(link, rig.schema, "t")
         assert table is not None
         assert Walk(rig, link, row_key(table, table.row_key)).read(CHUNK + EDGES) == rows
+
+
+def test_a_table_that_is_emptied_between_the_looks_at_its_two_ends_has_no_chunk(server: Server) -> None:
+    rig = make_rig(server, "CREATE TABLE t (id INT PRIMARY KEY);; INSERT INTO t VALUES (1), (7)", [])
+
+    class Emptied(Link):
+        def row(self, sql: str, *args: object) -> Row | None:
+            found = super().row(sql, *args)
+            rig.run("DELETE FROM t")
+            return found
+
+    with Emptied(address_of(server, rig.schema)) as link:
+        table = read_table(link, rig.schema, "t")
+        assert table is not None
+        chunker = Chunker(rig.table, row_key(table, table.row_key), ChunkSizer(1.0))
+        rig.run("INSERT IGNORE INTO t VALUES (1), (7)")
+        chunker.begin(link)
+        assert chunker.next(link) is None
+        assert chunker.exhausted
