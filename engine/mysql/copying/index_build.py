@@ -19,6 +19,8 @@ from engine.mysql.waiting.running import Running
 
 NOT_ONLINE = (1845, 1846)
 LOOK_SECONDS = 0.02
+END_SECONDS = 0.5
+"""So long a build may take to end before it is told again."""
 OUTRUN = 1799
 """More was written meanwhile than innodb_online_alter_log_max_size holds."""
 
@@ -95,7 +97,9 @@ class IndexBuild:
         if self._thread.is_alive():
             try:
                 with self._hold.further_link() as other:
-                    end(other, "QUERY", self._link.id)
+                    while self._thread.is_alive():  # between two statements nothing is ended
+                        end(other, "QUERY", self._link.id)
+                        self._thread.join(END_SECONDS)
             except EngineError:
                 self._link.hang_up()  # whoever comes next finds it done or ends it
         self._thread.join()

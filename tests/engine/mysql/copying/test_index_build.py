@@ -1,11 +1,15 @@
 """Indexes that were put off are built while rows are compared; what either meets is told at once and mended by the next run."""
 
+import threading
+from typing import Literal
+
 import pytest
 
-from engine.base import Progress
+from engine.base import Progress, Signal
 from engine.mysql.catalog import read_table
 from engine.mysql.link import Link
 from engine.mysql.names import names_of
+from engine.mysql.ownership.ending import end
 from engine.mysql.shadow.checkpoints import Checkpoint, Phase
 from engine.mysql.trouble import Trouble
 from tests.engine.mysql.copying.rig import Rig, Watcher, make_rig, prepare
@@ -144,3 +148,36 @@ def test_indexes_that_the_server_cannot_keep_up_with_are_built_while_changes_wai
             rig.assert_same(link)
     assert [sql.rsplit("LOCK=")[1] for sql in statements] == ["NONE", "SHARED"]
     assert indexes(rig) == {"PRIMARY", "k", "v"}
+
+
+def test_a_build_that_is_stopped_between_two_of_its_statements_is_ended_in_the_second(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Link.run
+    rig = make_rig(server, TABLE, ["MODIFY k BIGINT NOT NULL"])
+    reader = Reader(rig)
+    ended = threading.Event()
+    ends = 0
+
+    def outrun(self: Link, sql: str, *args: object) -> int:
+        if "LOCK=NONE" in sql:
+            reader.begin()
+            assert ended.wait(10)
+            raise Trouble("more was written than innodb_online_alter_log_max_size holds", 1799)
+        return run(self, sql, *args)
+
+    def counted(link: Link, what: Literal["QUERY"], connection: int) -> None:
+        nonlocal ends
+        end(link, what, connection)
+        ends += 1
+        ended.set()
+
+    monkeypatch.setattr(Link, "run", outrun)
+    monkeypatch.setattr("engine.mysql.copying.index_build.end", counted)
+    watcher = Watcher(lambda p: Signal.STOP if "building indexes" in p.detail else None)
+    with rig.copying(rig.step()) as copy:
+        assert copy.open(Watcher()) is Signal.GO
+        assert copy.fill(watcher) is Signal.STOP
+    reader.end()
+    assert ends == 2
+    assert indexes(rig) == {"PRIMARY"}
