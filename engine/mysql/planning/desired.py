@@ -38,11 +38,17 @@ class Place:
     collation: str
 
 
+MOST_CACHED = 8 << 20
+"""Characters of canonical text. A table takes about eleven times its text (measured): some 90 MiB of memory a target."""
+
+
 class TableCache:
     """Tables that groups of statements were found to make, the last used ones; safe to share between threads."""
 
-    def __init__(self, most: int = 20_000) -> None:
+    def __init__(self, most: int = MOST_CACHED) -> None:
+        """*most*: so many characters the texts of all tables may have."""
         self._most = most
+        self._filled = 0
         self._tables: OrderedDict[str, Table] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -56,9 +62,12 @@ class TableCache:
     def put(self, key: str, table: Table) -> None:
         """Keep it, and let go of what was not used for longest."""
         with self._lock:
+            if key in self._tables:
+                return  # of the same statements
             self._tables[key] = table
-            if len(self._tables) > self._most:
-                self._tables.popitem(last=False)
+            self._filled += len(table.text)
+            while self._filled > self._most:
+                self._filled -= len(self._tables.popitem(last=False)[1].text)
 
 
 class Desired:

@@ -4,6 +4,7 @@ import pytest
 
 from engine.errors import BadFiles
 from engine.mysql.catalog import read_tables
+from engine.mysql.planning.desired import TableCache
 from engine.mysql.planning.pull import tables_files
 from tests.engine.mysql.planning.rig import Ground, ground
 from tests.servers.server import Server
@@ -12,6 +13,18 @@ TABLES = [
     "CREATE TABLE p (id BIGINT NOT NULL PRIMARY KEY) COMMENT='it''s\\n'",
     "CREATE TABLE c (id BIGINT NOT NULL PRIMARY KEY, p BIGINT, FOREIGN KEY (p) REFERENCES p (id), CHECK (p > 1))",
 ]
+
+
+def test_of_cached_tables_those_go_first_that_were_not_used_for_longest(server: Server) -> None:
+    with ground(server, *(f"CREATE TABLE {name} (id INT PRIMARY KEY)" for name in "abc")) as target:
+        a, b, c = read_tables(target.link, target.schema).values()
+    cached = TableCache(most=2 * len(a.text))
+    cached.put("a", a)
+    cached.put("b", b)
+    assert cached.get("a") == a
+    cached.put("a", a)
+    cached.put("c", c)
+    assert [cached.get(key) for key in "abc"] == [a, None, c]
 
 
 def created(target: Ground) -> int:
