@@ -39,7 +39,9 @@ MOMENTS = frozenset(("TIMESTAMP", "DATETIME"))
 OLD_CHARSETS = frozenset(("LATIN1", "UTF8", "UTF8MB3"))
 OLD_COLLATION = re.compile(r"(?:latin1|utf8|utf8mb3)_\w+", re.IGNORECASE)
 NEW_CHARSET, NEW_COLLATION = "utf8mb4", "utf8mb4_unicode_ci"
-TIMESTAMP_ENDS = "uses TIMESTAMP, which ends in 2038: use DATETIME instead"
+TIMESTAMP_ENDS = (
+    "uses TIMESTAMP, which ends in 2038 (on MariaDB 11.5 and newer in 2106): use DATETIME instead"
+)
 
 
 class NotUnderstood(Exception):

@@ -290,7 +290,10 @@ class _Planning:
     def _case_of(self, key: Key, now: Table | None, wanted: Table | None) -> Case:
         schema, name = key
         locate, renamed = self._desired[schema].locate, self._renames[schema].of(name)
-        return Case(now=now, wanted=wanted, locate=locate, renamed=renamed, zone=self._zone)
+        return Case(
+            now=now, wanted=wanted, locate=locate, renamed=renamed, zone=self._zone,
+            last_timestamp=self._scratch.flavour.last_timestamp,
+        )  # fmt: skip
 
     def _fingerprints(self) -> dict[str, str]:
         """Of every live table that is managed; with its schema in front where the plan has several."""

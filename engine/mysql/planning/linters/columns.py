@@ -17,7 +17,8 @@ def has_timestamp(case: Case) -> Iterator[Finding]:
     for old, column in case.pairs():
         if column.data_type == "timestamp":
             known = old is not None and old.data_type == "timestamp"
-            message = f'Column "{column.name}" uses TIMESTAMP which overflows on 2038-01-19. Consider using DATETIME instead.'
+            day = case.last_timestamp[:10]
+            message = f'Column "{column.name}" uses TIMESTAMP which overflows on {day}. Consider using DATETIME instead.'
             severity = Severity.WARNING if known else Severity.ERROR
             yield case.finding(severity, "has_timestamp", message, column=column.name)
 

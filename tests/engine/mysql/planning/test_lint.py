@@ -1,7 +1,7 @@
 """Each linter: what it says of a change, and what it lets pass. Errors are only what the change brings in."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -277,6 +277,9 @@ def test_has_timestamp_is_an_error_only_where_the_change_brings_it_in(desk: Desk
     assert desk.said("c DATETIME", "c TIMESTAMP NULL", linter) == [("error", message)]
     assert desk.said("c TIMESTAMP NULL", "c TIMESTAMP NULL, d INT", linter) == [("warning", message)]
     assert desk.said("c TIMESTAMP NULL", "c DATETIME", linter) == []
+    later = replace(desk.case(None, "c TIMESTAMP NULL"), last_timestamp="2106-02-07 06:28:15")
+    (found,) = judge(later)
+    assert (found.severity, found.message) == (Severity.ERROR, message.replace("2038-01-19", "2106-02-07"))
 
 
 def test_has_float(desk: Desk) -> None:

@@ -251,6 +251,14 @@ def test_what_an_earlier_plan_made_is_not_made_again(server: Server) -> None:
         assert [c.table for c in here.plan(text.replace("t3 (id INT", "t3 (id BIGINT")).changes] == ["t3"]
 
 
+def test_when_timestamps_end_goes_by_the_server(server: Server) -> None:
+    with ground(server) as here:
+        (found,) = here.plan("CREATE TABLE t (id BIGINT PRIMARY KEY, c TIMESTAMP NULL)").findings
+        assert (
+            f"overflows on {'2106-02-07' if server.is_one('mariadb 11.5') else '2038-01-19'}" in found.message
+        )
+
+
 def test_a_cached_table_is_for_its_own_schema_and_settings_only(server: Server) -> None:
     cached = TableCache()
     text = {"shop": {"a.sql": "CREATE TABLE t (a VARCHAR(9))"}}
