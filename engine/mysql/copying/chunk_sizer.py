@@ -31,7 +31,8 @@ class ChunkSizer:
         if rows * 2 < self.rows:  # it was short because there was little to do
             return
         self._seconds_per_row.append(seconds / max(rows, 1))
-        slow = sorted(self._seconds_per_row)[(len(self._seconds_per_row) * 9) // 10 - 1]
+        # The 90th percentile; of fewer than ten the slowest.
+        slow = sorted(self._seconds_per_row)[-(-len(self._seconds_per_row) * 9 // 10) - 1]
         self._set(max(self.fewest, min(self.rows * GROWTH + 1, self.chunk_seconds / max(slow, 1e-9))))
 
     def halve(self) -> None:
