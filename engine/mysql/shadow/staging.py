@@ -102,7 +102,8 @@ class Staging:
         if not lines or followed or _counted_by(table, set(lines)):
             return ()
         drops = ", ".join(f"DROP INDEX {quote_name(name)}" for name in lines)
-        self._link.run(f"ALTER TABLE {self._shadow} {drops}")
+        with self._link.without_limit():  # as in `make`
+            self._link.run(f"ALTER TABLE {self._shadow} {drops}")
         return tuple(lines.values())
 
     # -- inside -------------------------------------------------------------------------------------------------

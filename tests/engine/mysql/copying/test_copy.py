@@ -2,8 +2,10 @@
 
 import pytest
 
+from engine.base import Signal
 from engine.errors import Refused
 from engine.mysql.catalog import fingerprints
+from engine.mysql.link import Link
 from engine.mysql.names import names_of
 from tests.engine.mysql.copying.rig import Watcher, make_rig, prepare
 from tests.servers.server import Server
@@ -73,3 +75,25 @@ def test_a_copy_of_a_table_with_a_long_name_has_room_for_the_names_of_its_checks
         prepare(copy, Watcher())
         rig.run(f"RENAME TABLE {name} TO `{names_of(name).old}`, {rig.shadow} TO {name}")
         assert fingerprints(copy.hold.link, rig.schema, [name]) == dict(step.after)
+
+
+def test_what_makes_the_files_of_many_partitions_anew_is_waited_for(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = "CREATE TABLE t (id INT PRIMARY KEY, k INT, KEY k (k)) PARTITION BY HASH (id) PARTITIONS 3"
+    rig = make_rig(server, table, ["MODIFY k BIGINT"])
+    run, limits = Link.run, {}
+
+    def noted(self: Link, sql: str, *args: object) -> int:
+        if rig.shadow in sql and sql.startswith(("CREATE TABLE", "ALTER TABLE")):
+            limits[sql.replace(rig.shadow, "s")] = self._connection._read_timeout  # type: ignore[attr-defined]
+        return run(self, sql, *args)
+
+    monkeypatch.setattr(Link, "run", noted)
+    with rig.copying(rig.step()) as copy:
+        assert copy.open(Watcher()) is Signal.GO
+    assert limits == {
+        f"CREATE TABLE s LIKE {rig.table}": None,
+        "ALTER TABLE s MODIFY k BIGINT, ALGORITHM=COPY": None,
+        "ALTER TABLE s DROP INDEX `k`": None,
+    }
