@@ -61,7 +61,7 @@ class LagMonitor:
         self._links: dict[Listed, Link] = {}
         self._asked: set[Listed] = set()  # those that have answered
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="replicas", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="replicas")
         self._thread.start()
 
     @property

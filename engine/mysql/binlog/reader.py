@@ -36,7 +36,7 @@ class KeyReader:
         self._stopping = threading.Event()
         self._moved = threading.Condition()
         self._awaited: list[Position] = []
-        self._thread = threading.Thread(target=self._run, name="binlog", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="binlog")
         self._thread.start()
 
     @property
