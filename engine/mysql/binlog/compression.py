@@ -13,24 +13,26 @@ _END, _COMPRESSION = 0, 2  # fields of TRANSACTION_PAYLOAD's header
 _ZSTD, _NONE = 0, 255
 
 
-def payload_chunks(body: bytes) -> Iterator[bytes]:
-    """The events inside a TRANSACTION_PAYLOAD event's body, in pieces that end anywhere."""
-    at, method = 0, _NONE
+def payload_chunks(data: bytes, at: int, end: int) -> Iterator[bytes]:
+    """The events inside a TRANSACTION_PAYLOAD event, whose body is from *at* to *end*, in pieces that end anywhere."""
+    method = _NONE
     while True:
-        field, at = packed_int(body, at)
+        field, at = packed_int(data, at)
         if field == _END:
             break
-        length, at = packed_int(body, at)
+        length, at = packed_int(data, at)
         if field == _COMPRESSION:
-            method, _ = packed_int(body, at)
+            method, _ = packed_int(data, at)
         at += length
     if method == _NONE:
-        yield body[at:]
+        yield from (data[begin : min(begin + CHUNK, end)] for begin in range(at, end, CHUNK))
         return
     if method != _ZSTD:
         raise Unreadable(f"a transaction in the binary log is compressed in the unknown way {method}")
     try:
-        with zstandard.ZstdDecompressor().stream_reader(body[at:], read_across_frames=True) as unpacked:
+        with zstandard.ZstdDecompressor().stream_reader(
+            memoryview(data)[at:end], read_across_frames=True
+        ) as unpacked:
             while chunk := unpacked.read(CHUNK):
                 yield chunk
     except zstandard.ZstdError as error:

@@ -13,6 +13,7 @@ from engine.mysql.binlog.transactions import Transactions
 from engine.mysql.binlog.watched import Sink, Watched, as_logged
 from engine.mysql.flavour import flavour_of
 from engine.mysql.link import Link
+from engine.mysql.trouble import Lost
 
 _HOLD_SECONDS = 0.02  # how often a full sink is asked again
 
@@ -29,7 +30,7 @@ class KeyReader:
             check_position(link, flavour_of(link), start)
             watched = [as_logged(link, one) for one in watched]
         self._sink = sink
-        self._transactions = Transactions(watched, sink, start)
+        self._transactions = Transactions(watched, sink, start, hold_back=self._hold_back)
         self._dump = Dump(address, start)
         self._position = start
         self._error: BaseException | None = None
@@ -99,13 +100,17 @@ class KeyReader:
     def _read(self) -> None:
         rest, wanted = b"", 1
         while not self._stopping.is_set():
-            if self._sink.full():
-                self._stopping.wait(_HOLD_SECONDS)
-                continue
+            self._hold_back()
             rest += self._dump.read(wanted - len(rest))
             rest = self._digest(rest)
             self._deliver()
             wanted = max(wanted_bytes(rest), len(rest) + 1)
+
+    def _hold_back(self) -> None:
+        """Wait while the sink is full. Lost: the reading has been ended meanwhile."""
+        while self._sink.full():
+            if self._stopping.wait(_HOLD_SECONDS):
+                raise Lost("the reading of the binary log was ended", 0)
 
     def _digest(self, data: bytes) -> bytes:
         """Read what is whole in *data*; what is left of it."""

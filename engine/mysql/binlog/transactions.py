@@ -43,8 +43,17 @@ class _State(Enum):
 class Transactions:
     """Takes a log's events, tells a sink the keys and the positions. Knows no connection: recorded logs are read as well."""
 
-    def __init__(self, watched: Sequence[Watched], sink: Sink, start: Position) -> None:
+    def __init__(
+        self,
+        watched: Sequence[Watched],
+        sink: Sink,
+        start: Position,
+        *,
+        hold_back: Callable[[], None] = lambda: None,
+    ) -> None:
+        """*hold_back* is called between the pieces of a packed transaction, and waits while *sink* is full."""
         self._sink = sink
+        self._hold_back = hold_back
         self._keys = ChangedKeys(watched)
         self._statements = Statements([one.name for one in watched])
         self._start = start
@@ -205,10 +214,11 @@ class Transactions:
         self._packed = True
         self._sums(False)
         try:
-            for chunk in payload_chunks(data[start + e.BODY_AT : end]):
+            for chunk in payload_chunks(data, start + e.BODY_AT, end):
                 rest += chunk
                 rest = rest[self.events(rest) :]
                 self.flush()
+                self._hold_back()
         finally:
             self._packed = False
             self._sums(summed)

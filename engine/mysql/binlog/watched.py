@@ -103,4 +103,4 @@ class Sink(Protocol):
         """Every key of every transaction before *position* has been delivered: a checkpoint, once they are applied."""
 
     def full(self) -> bool:
-        """Whether to hold back: the reader asks before it reads on, and again after a short while. Cheap."""
+        """Whether to hold back: the reader asks before it reads on, inside a packed transaction too, and soon again. Cheap."""

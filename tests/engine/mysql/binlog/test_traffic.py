@@ -3,17 +3,18 @@
 import json
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
+from engine.mysql.binlog import compression
 from engine.mysql.binlog.errors import KeyMissing, KeyUnsupported, StatementLogged, TableChanged
-from engine.mysql.binlog.watched import watch
+from engine.mysql.binlog.watched import Key, TableName, watch
 from engine.mysql.catalog import read_table
 from engine.mysql.link import Link
 from engine.mysql.trouble import Waited
-from tests.engine.mysql.binlog.rig import COMPARING, SECONDS, Ground, Reading
+from tests.engine.mysql.binlog.rig import COMPARING, SECONDS, Collector, Ground, Reading
 
 TABLE = "CREATE TABLE item (id INT PRIMARY KEY, u INT UNIQUE, n INT, note VARCHAR(2000))"
 ROWS = "INSERT INTO item VALUES (1, 1, 1, 'a'), (2, 2, 2, 'b'), (3, 3, 3, 'c')"
@@ -174,6 +175,37 @@ def test_compressed_transactions_and_events_are_read(reading: Reading) -> None:
     finally:
         if ground.flavour.mariadb:
             ground.run("SET GLOBAL log_bin_compress = OFF", "SET GLOBAL log_bin_compress_min_len = 256")
+
+
+def test_a_packed_transaction_is_held_back_between_its_pieces(
+    reading: Reading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many keys it has; and who ends the reading meanwhile does not wait for the rest."""
+    ground, sink, keys = reading.ground, reading.sink, Collector.keys
+    if ground.flavour.mariadb:
+        pytest.skip("only MySQL has it")
+
+    def filling(sink: Collector, table: TableName, found: Sequence[Key]) -> None:
+        keys(sink, table, found)
+        sink.holding.set()
+
+    def insert(first: int) -> None:
+        sink.refused.clear()
+        rows = ", ".join(f"({n}, NULL, 0, REPEAT('x', 90))" for n in range(first, first + 1_000))
+        with monkeypatch.context() as patch:
+            patch.setattr(Collector, "keys", filling)
+            ground.run(f"INSERT INTO item VALUES {rows}")
+            assert sink.refused.wait(SECONDS)
+
+    monkeypatch.setattr(compression, "CHUNK", 4096)
+    ground.run("SET SESSION binlog_transaction_compression = ON")
+    insert(1_000)
+    assert 0 < len(sink.of("item")) < 200
+    sink.holding.clear()
+    assert reading.keys_of("item") == ids(*range(1_000, 2_000))
+    insert(2_000)
+    reading.reader.close()
+    assert 1_000 < len(sink.of("item")) < 1_200
 
 
 def test_json_that_is_logged_as_differences_is_walked_over(ground: Ground) -> None:
