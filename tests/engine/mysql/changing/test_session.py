@@ -110,6 +110,8 @@ def test_statements_that_build_on_a_copy_run_once_it_is_live(
     ):
         session.prepare(back.changes, control)
     assert control.reports == []  # nothing was copied in vain
+
+
 def test_that_a_copy_is_live_is_written_down_although_its_row_was_held(shop: Shop) -> None:
     """By somebody who reads our table; until then it is let go of once, and tried again."""
     change = widened(shop)
