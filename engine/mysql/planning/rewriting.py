@@ -3,11 +3,14 @@
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from engine.mysql.planning.partitions import with_columns_renamed
-from engine.mysql.quoting import quote_names
+from engine.mysql.quoting import quote_name, quote_names
 from engine.mysql.shown import create_text
 from engine.mysql.tables import Check, Column, ForeignKey, Table
+
+Constraint = TypeVar("Constraint", ForeignKey, Check)
 
 _LENGTH = re.compile(r"(varchar|varbinary)\((\d+)\)")
 
@@ -25,6 +28,16 @@ def without_checks(table: Table, names: Collection[str]) -> Table:
 def with_constraints(table: Table, foreign_keys: Sequence[ForeignKey], checks: Sequence[Check]) -> Table:
     """*table* with these instead of its own."""
     return _rewritten(table, foreign_keys=foreign_keys, checks=checks)
+
+
+def content_of(one: ForeignKey | Check) -> str:
+    """What a constraint says, whatever its name."""
+    return one.line.replace(quote_name(one.name), "", 1)
+
+
+def with_name(one: Constraint, name: str) -> Constraint:
+    """The same constraint by another name."""
+    return replace(one, name=name, line=one.line.replace(quote_name(one.name), quote_name(name), 1))
 
 
 def as_spelled(table: Table, parents: Mapping[str, Mapping[str, Table]]) -> Table:

@@ -6,17 +6,12 @@ behind it would be dropped and made again.
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import count
-from typing import TypeVar
 
 from engine.lexer import MYSQL, significant
 from engine.mysql.flavour import Flavour
-from engine.mysql.planning.rewriting import with_constraints
-from engine.mysql.quoting import quote_name
+from engine.mysql.planning.rewriting import Constraint, content_of, with_constraints, with_name
 from engine.mysql.tables import Check, ForeignKey, Table
-
-_Constraint = TypeVar("_Constraint", ForeignKey, Check)
 
 
 def with_live_names(table: Table, now: Table, text: str, flavour: Flavour) -> Table:
@@ -55,14 +50,14 @@ class _Names:
         self._prefix = after
         self._said = said
 
-    def kept(self, wanted: Sequence[_Constraint], now: Sequence[_Constraint]) -> list[_Constraint]:
+    def kept(self, wanted: Sequence[Constraint], now: Sequence[Constraint]) -> list[Constraint]:
         """*wanted*, some by other names, in the order of these."""
-        unnamed: list[_Constraint] = [
+        unnamed: list[Constraint] = [
             one for one in wanted if self._after.fullmatch(one.name) and one.name.lower() not in self._said
         ]
         named = {one.name.lower() for one in wanted if one not in unnamed}
         live: dict[str, str] = {
-            self._prefix + given[1]: _content(one)
+            self._prefix + given[1]: content_of(one)
             for one in now
             if (given := self._before.fullmatch(one.name))
         }
@@ -72,14 +67,14 @@ class _Names:
         for one in unnamed:
             if one.name not in names:
                 names[one.name] = next(others) if one.name.lower() in taken else one.name
-        found = [_renamed(one, names.get(one.name, one.name)) for one in wanted]
+        found = [with_name(one, names.get(one.name, one.name)) for one in wanted]
         return sorted(found, key=lambda one: (one.name.lower(), one.name))
 
     def _same(self, unnamed: Sequence[ForeignKey | Check], free: dict[str, str]) -> dict[str, str]:
         """Which of the *free* names (with what bears them) each has that is live; its own, if it can."""
         found: dict[str, str] = {}
-        for one in sorted(unnamed, key=lambda one: free.get(one.name) != _content(one)):
-            names = [name for name, content in free.items() if content == _content(one)]
+        for one in sorted(unnamed, key=lambda one: free.get(one.name) != content_of(one)):
+            names = [name for name, content in free.items() if content == content_of(one)]
             if names:
                 found[one.name] = one.name if one.name in names else names[0]
                 del free[found[one.name]]
@@ -88,11 +83,3 @@ class _Names:
     def _numbered(self, taken: set[str]) -> Iterator[str]:
         names = (f"{self._prefix}{number}" for number in count(1))
         return (name for name in names if name.lower() not in taken)
-
-
-def _content(one: ForeignKey | Check) -> str:
-    return one.line.replace(quote_name(one.name), "", 1)
-
-
-def _renamed(one: _Constraint, name: str) -> _Constraint:
-    return replace(one, name=name, line=one.line.replace(quote_name(one.name), quote_name(name), 1))

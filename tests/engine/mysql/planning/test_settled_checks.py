@@ -1,0 +1,39 @@
+"""CHECKs that MySQL tells otherwise from the first ALTER of their table on: that is no difference, and no plan writes it."""
+
+import pytest
+
+from engine.mysql.planning import how
+from tests.engine.mysql.planning.rig import ddl, ground
+from tests.servers.server import Server
+
+COLUMNS = "id BIGINT PRIMARY KEY, b BIGINT, y YEAR, d DATE, ts DATETIME, s VARCHAR(9)"
+CONDITIONS = (
+    "b >= -1000", "b > 1.0", "b < '5'", "y > 70", "d BETWEEN '2000-01-01' AND '2100-12-31'", "ts > 20000101",
+    "s IN ('new','paid')",
+)  # fmt: skip
+ALTERS = ("ALTER TABLE t ADD KEY k (b)", "ALTER TABLE t ADD KEY l (b, id)")
+
+
+def table(*more: str, name: str = "") -> str:
+    """A table with a CHECK of each kind, all with a name or none."""
+    checks = [f"{name and f'CONSTRAINT {name}_{at} '}CHECK ({one})" for at, one in enumerate(CONDITIONS)]
+    return f"CREATE TABLE t ({', '.join([COLUMNS, *more, *checks])})"
+
+
+@pytest.fixture
+def _no_table_is_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(how, "DIRECT_ROWS", -1)
+
+
+@pytest.mark.parametrize(("name", "altered"), [("", 0), ("ck", 1), ("", 2)])
+@pytest.mark.usefixtures("_no_table_is_small")
+def test_checks_that_the_server_has_written_anew_are_those_of_the_files(
+    mysql: Server, name: str, altered: int
+) -> None:
+    """Made by a connection of an older character set, too."""
+    with ground(mysql, "SET NAMES latin1", table(name=name), "SET NAMES utf8mb4", *ALTERS[:altered]) as here:
+        keys = ["KEY k (b)", "KEY l (b, id)"][:altered]
+        other = "CREATE TABLE other (id INT PRIMARY KEY, b BIGINT, FOREIGN KEY (b) REFERENCES t (id))"
+        assert ddl(here.settle(f"{table(*keys, name=name)}; {other};"))[0].startswith("CREATE TABLE `other`")
+        plan = here.plan(f"{table(*keys, 'n INT', name=name)}; {other};")
+        assert ddl(plan) == ["ALTER TABLE `t` ADD COLUMN `n` int DEFAULT NULL"]
