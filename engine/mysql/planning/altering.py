@@ -7,7 +7,8 @@ from engine.base import Strategy
 from engine.errors import Refused
 from engine.mysql.link import Link
 from engine.mysql.planning.alters import Alters, parts_between
-from engine.mysql.planning.copying import DIRECTORY, against_copying, copied_columns
+from engine.mysql.planning.copied_checks import with_checks_of_its_own
+from engine.mysql.planning.copying import DIRECTORY, against_copying, copy_between
 from engine.mysql.planning.how import How, choose
 from engine.mysql.planning.lock_sentences import Tied
 from engine.mysql.planning.order import Key, parent_of
@@ -148,7 +149,7 @@ class Altering:
         if how.unseen:
             draft_part.warnings.append(how.unseen)
         if how.strategy is Strategy.ONLINE:
-            draft_part.copy = self._copy(now.name, start, wanted, columns, how)
+            draft_part.copy = self._copy(now.name, start, wanted, columns, alters)
             draft_part.after = tuple(pair for statement in draft_part.statements for pair in statement.after)
             if wanted.checks:
                 draft_part.after += ((wanted.name, self._tables.settle(key).fingerprint),)
@@ -288,18 +289,13 @@ class Altering:
         if reached is None or reached.text != self.checks.as_live(wanted, reached).text:
             raise Refused(_unequal(wanted, reached))
 
-    def _copy(self, source: str, start: Table, wanted: Table, columns: Mapping[str, str], how: How) -> Copy:
-        pairs = copied_columns(start, wanted, columns)
-        after = {old.lower(): new for new, old in pairs}
-        key = start.row_key
-        return Copy(
-            source=source,
-            table=wanted.name,
-            clauses=tuple(clauses for clauses, _ in how.alters),
-            columns=tuple(pairs),
-            key=key,
-            new_key=tuple(after[name.lower()] for name in key),
-        )
+    def _copy(
+        self, source: str, start: Table, wanted: Table, columns: Mapping[str, str], alters: Alters
+    ) -> Copy:
+        if not self._flavour.mariadb:
+            rests_after = self.checks.rests_after(wanted)
+            alters = with_checks_of_its_own(alters, start, wanted, source=source, rests_after=rests_after)
+        return copy_between(source, start, wanted, columns, [", ".join(parts) for parts in alters])
 
 
 def _is_unfit(refused: ServerRefused, table: Table) -> bool:

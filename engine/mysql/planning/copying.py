@@ -1,10 +1,12 @@
 """Whether a table can be copied online into what it is to become, and what goes over."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from engine.mysql.flavour import Flavour
 from engine.mysql.planning.columns import remade
+from engine.mysql.planning.copied_checks import taken_names
 from engine.mysql.planning.linters.lossless import INTEGER_BITS, MINDS_SPACES, numbers_of
+from engine.mysql.spec import Copy
 from engine.mysql.tables import Column, Table
 
 DIRECTORY = "DATA DIRECTORY"
@@ -20,6 +22,23 @@ def copied_columns(start: Table, wanted: Table, columns: Mapping[str, str]) -> l
         if before is not None and not column.generated and not remade(before, column):
             found.append((column.name, before.name))
     return found
+
+
+def copy_between(
+    source: str, start: Table, wanted: Table, columns: Mapping[str, str], clauses: Sequence[str]
+) -> Copy:
+    """The online copy of the live table *source*, whose shadow gets *clauses*."""
+    pairs = copied_columns(start, wanted, columns)
+    after = {old.lower(): new for new, old in pairs}
+    key = start.row_key
+    return Copy(
+        source=source,
+        table=wanted.name,
+        clauses=tuple(clauses),
+        columns=tuple(pairs),
+        key=key,
+        new_key=tuple(after[name.lower()] for name in key),
+    )
 
 
 def against_copying(start: Table, wanted: Table, columns: Mapping[str, str], flavour: Flavour) -> str:
@@ -38,8 +57,8 @@ def against_copying(start: Table, wanted: Table, columns: Mapping[str, str], fla
         (old for old, new in zip(start.row_key, key, strict=True) if _bends(start, old, wanted, new)), ""
     ):
         return f"the values of {bent}, by which its rows are found, read differently afterwards"
-    if not flavour.mariadb and not _checks_go_along(start, wanted):
-        return "the names of its CHECK constraints are taken while it lives"
+    if not flavour.mariadb and (taken := taken_names(start, wanted)):
+        return f"the name of its CHECK {taken[0]} is taken while it lives (without that name in the files, or by another, it can)"
     return ""
 
 
@@ -65,11 +84,3 @@ def _bends(start: Table, old: str, wanted: Table, new: str) -> bool:
 def _scale(column: Column) -> int:
     """Digits of a number behind the point."""
     return numbers_of(column)[1] if column.data_type == "decimal" else 0
-
-
-def _checks_go_along(start: Table, wanted: Table) -> bool:
-    """MySQL names a check once per schema. A copy gets names of its own, which follow the table when it is renamed; that is
-    the desired outcome only where the checks stay and have the names that the server would give them.
-    """
-    given = [f"{wanted.name}_chk_{number}" for number in range(1, len(wanted.checks) + 1)]
-    return start.checks == wanted.checks and [check.name for check in wanted.checks] == given

@@ -2,6 +2,7 @@
 
 import pytest
 
+from engine.base import Strategy
 from engine.mysql.planning import how
 from tests.engine.mysql.planning.rig import ddl, ground
 from tests.servers.server import Server
@@ -37,3 +38,37 @@ def test_checks_that_the_server_has_written_anew_are_those_of_the_files(
         assert ddl(here.settle(f"{table(*keys, name=name)}; {other};"))[0].startswith("CREATE TABLE `other`")
         plan = here.plan(f"{table(*keys, 'n INT', name=name)}; {other};")
         assert ddl(plan) == ["ALTER TABLE `t` ADD COLUMN `n` int DEFAULT NULL"]
+
+
+@pytest.mark.usefixtures("_no_table_is_small")
+@pytest.mark.parametrize("altered", [0, 1])
+def test_checks_without_names_keep_what_they_are_called_and_their_table_is_copied_online(
+    mysql: Server, altered: int
+) -> None:
+    with ground(mysql, table(), *ALTERS[:altered]) as here:
+        files = table(*["KEY k (b)"][:altered]).replace("id BIGINT", "id INT")
+        plan = here.settle(files)
+        assert [change.strategy for change in plan.changes] == [Strategy.ONLINE]
+        assert "CHECK" not in plan.changes[0].ddl
+        fewer = files.replace("CHECK (b >= -1000), ", "").replace("CHECK (y > 70)", "CHECK (y > 80)")
+        others = fewer.replace("s VARCHAR(9)", "r VARCHAR(9) -- renamed from: s\n").replace("(s ", "(r ")
+        plan = here.settle(others)
+        assert [change.strategy for change in plan.changes] == [Strategy.ONLINE]
+        assert "DROP CHECK `t_chk_1`" in plan.changes[0].ddl
+
+
+@pytest.mark.usefixtures("_no_table_is_small")
+def test_a_check_with_a_name_hinders_an_online_copy_until_the_files_leave_it_out_or_have_another(
+    mysql: Server,
+) -> None:
+    named = (
+        "CREATE TABLE t (id INT PRIMARY KEY, a INT, s CHAR(9), CONSTRAINT ck CHECK (a > 1), CHECK (s > 'a'))"
+    )
+    wider = named.replace("id INT", "id BIGINT")
+    with ground(mysql, named) as here:
+        (change,) = here.plan(wider).changes
+        assert change.strategy is Strategy.DIRECT
+        assert "the name of its CHECK ck is taken while it lives" in change.lock
+        for files in (wider.replace(" ck ", " kc "), named.replace("CONSTRAINT ck ", "")):
+            plan = here.settle(files)
+            assert [change.strategy for change in plan.changes] == [Strategy.ONLINE]
