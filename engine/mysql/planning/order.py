@@ -1,6 +1,6 @@
 """Which tables differ, and in what order they change: what foreign keys tie together in a ring changes as one."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from heapq import heappop, heappush
@@ -58,6 +58,18 @@ class Schemas:
                 if not name.startswith(ALONE):
                     found[schema, name] = Unit(key=(schema, name), now=table, wanted=None)
         return found
+
+    def children(self, parent: Key, units: Container[Key]) -> dict[Key, Unit]:
+        """The tables that refer to the desired *parent* and stay as they are, as units: their foreign keys are made again."""
+        return {
+            (schema, name): Unit(
+                key=(schema, name), now=now, wanted=table, columns=self.columns[schema].get(name, {})
+            )
+            for schema, wanted in self.wanted.items()
+            for name, table in wanted.items()
+            if (now := self.source(schema, name)) and (schema, name) not in units
+            if any(parent_of(foreign) == parent for foreign in table.foreign_keys)
+        }
 
     def left_alone(self, schema: str) -> set[str]:
         """Live tables that the files need not know of, and do not: those that tools make for a while are called so."""

@@ -211,6 +211,7 @@ class _Planning:
                         f"{tied.key[1]}: the server does not take the change: {tied}{tied.remedy}"
                     ) from tied
                 forced.add(tied.key)
+                units |= self._schemas.children(tied.key, units)
 
     def _with_relatives_elsewhere(self, units: Iterable[Unit]) -> dict[str, dict[str, Table]]:
         """The live tables, and their parents and children by foreign keys in schemas that are not in the plan."""
