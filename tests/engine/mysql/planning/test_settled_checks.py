@@ -36,8 +36,11 @@ def test_checks_that_the_server_has_written_anew_are_those_of_the_files(
         keys = ["KEY k (b)", "KEY l (b, id)"][:altered]
         other = "CREATE TABLE other (id INT PRIMARY KEY, b BIGINT, FOREIGN KEY (b) REFERENCES t (id))"
         assert ddl(here.settle(f"{table(*keys, name=name)}; {other};"))[0].startswith("CREATE TABLE `other`")
-        plan = here.plan(f"{table(*keys, 'n INT', name=name)}; {other};")
-        assert ddl(plan) == ["ALTER TABLE `t` ADD COLUMN `n` int DEFAULT NULL"]
+        plan = here.plan(f"{table(*keys, 'n INT AS (b) VIRTUAL', 'KEY n (n)', name=name)}; {other};")
+        assert ddl(plan) == [
+            "ALTER TABLE `t` ADD COLUMN `n` int GENERATED ALWAYS AS (`b`) VIRTUAL",
+            "ALTER TABLE `t` ADD KEY `n` (`n`)",
+        ]
 
 
 @pytest.mark.usefixtures("_no_table_is_small")
