@@ -16,7 +16,7 @@ from engine.mysql.planning.parents import why_refused
 from engine.mysql.planning.rehearsal import Rehearsal, alter
 from engine.mysql.planning.renaming import made_again, make_way, rename_columns, with_nothing_missing
 from engine.mysql.planning.scratch import Scratch, Stage
-from engine.mysql.planning.settled import SettledChecks
+from engine.mysql.planning.settled import SettledTables, settles
 from engine.mysql.quoting import quote_name, quote_table
 from engine.mysql.spec import Algorithm, Copy, Fingerprints, Statement
 from engine.mysql.tables import Table
@@ -83,7 +83,7 @@ class Altering:
         rehearsal: Rehearsal,
         clones: str,
         sizes: Sizes,
-        checks: SettledChecks,
+        settled: SettledTables,
     ) -> None:
         """*clones*: a scratch schema in which to ask how an ALTER would run. *sizes*: of the tables as they are live."""
         self._target = target
@@ -93,7 +93,7 @@ class Altering:
         self._tables = rehearsal
         self._clones = clones
         self.sizes = sizes
-        self.checks = checks
+        self.settled = settled
 
     def draft_part(
         self, now: Table, wanted: Table, columns: Mapping[str, str], *, live_name: str, no_copy: str
@@ -112,7 +112,7 @@ class Altering:
             opening.append(self._rename(now, wanted.name))
         start = self._tables.table(key)
         assert start is not None
-        start, wanted = _as_live(now, start, self.checks.as_live(wanted, start))
+        start, wanted = _as_live(now, start, self.settled.as_live(wanted, start))
         before = self._tables.snapshot([key, *parents])
         alters = self._find(start, wanted, columns, before)
         if not alters:
@@ -151,7 +151,7 @@ class Altering:
         if how.strategy is Strategy.ONLINE:
             draft_part.copy = self._copy(now.name, start, wanted, columns, alters)
             draft_part.after = tuple(pair for statement in draft_part.statements for pair in statement.after)
-            if wanted.checks:
+            if settles(wanted) and not self._flavour.mariadb:
                 draft_part.after += ((wanted.name, self._tables.settle(key).fingerprint),)
             draft_part.statements = []
         return draft_part
@@ -191,7 +191,7 @@ class Altering:
             except ServerRefused as refused:
                 refusals.append(refused)
                 continue
-            if reached.text == self.checks.as_live(wanted, reached).text:
+            if reached.text == self.settled.as_live(wanted, reached).text:
                 return alters
         if moved := _moved(start, wanted):
             raise Refused(moved)
@@ -227,7 +227,7 @@ class Altering:
         for _ in range(_ROUNDS):
             now = self._tables.table(key)
             assert now is not None
-            settled = self.checks.as_live(wanted, now)
+            settled = self.settled.as_live(wanted, now)
             parts = parts_between(now, settled, self._flavour, whole_partitions=way.whole_partitions)
             steps = parts.apart() if way.apart else parts.together()
             for step in steps:
@@ -238,7 +238,7 @@ class Altering:
         reached = self._tables.table(key)
         assert reached is not None
         at_once = 3 if len(renaming) == 2 else 2 if len(cleared) == 1 and not renaming else 0
-        settled = self.checks.as_live(wanted, reached)
+        settled = self.settled.as_live(wanted, reached)
         if at_once and reached.text == settled.text:
             alters = with_nothing_missing(self._tables, alters, at_once, settled, columns, before)
         return alters, reached
@@ -286,14 +286,14 @@ class Altering:
 
     def _check(self, wanted: Table) -> None:
         reached = self._tables.table((wanted.schema, wanted.name))
-        if reached is None or reached.text != self.checks.as_live(wanted, reached).text:
+        if reached is None or reached.text != self.settled.as_live(wanted, reached).text:
             raise Refused(_unequal(wanted, reached))
 
     def _copy(
         self, source: str, start: Table, wanted: Table, columns: Mapping[str, str], alters: Alters
     ) -> Copy:
         if not self._flavour.mariadb:
-            rests_after = self.checks.rests_after(wanted)
+            rests_after = self.settled.rests_after(wanted)
             alters = with_checks_of_its_own(alters, start, wanted, source=source, rests_after=rests_after)
         return copy_between(source, start, wanted, columns, [", ".join(parts) for parts in alters])
 

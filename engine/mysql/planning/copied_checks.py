@@ -31,14 +31,11 @@ def with_checks_of_its_own(
     """*alters* as they lead from a shadow that is made LIKE *start*: its CHECKs go, those of *wanted* come at the end, and so
     many more ALTERs have them read as they will for good. *source*: the name of the live table.
     """
-    if not (start.checks or wanted.checks):
-        return alters
     shadow = names_of(source).shadow
     gone = [f"DROP CHECK {quote_name(f'{shadow}_chk_{at}')}" for at in range(1, len(start.checks) + 1)]
     rest = [[part for part in parts if not _ABOUT_CHECKS.match(part)] for parts in alters]
     checks = [f"ADD {_of(shadow, check, wanted.name).line}" for check in wanted.checks]
-    settling = [["FORCE"]] * rests_after if checks else []
-    return [parts for parts in (gone, *rest, checks, *settling) if parts]
+    return [parts for parts in (gone, *rest, checks, *[["FORCE"]] * rests_after) if parts]
 
 
 def _of(shadow: str, check: Check, table: str) -> Check:

@@ -106,7 +106,7 @@ class Drafting:
         if now is None and unit.now is not None:
             now = self._stage.table((unit.key[0], unit.now.name))
         assert now is not None
-        if now.text == self._altering.checks.as_live(wanted, now).text:
+        if now.text == self._altering.settled.as_live(wanted, now).text:
             return None
         draft_part = self._altering.draft_part(
             now, wanted, unit.columns, live_name=(unit.now or wanted).name, no_copy=no_copy

@@ -34,7 +34,7 @@ from engine.mysql.planning.rows.asking import Asking
 from engine.mysql.planning.rows.zones import server_zone
 from engine.mysql.planning.scratch import Scratch, Stage
 from engine.mysql.planning.suspended import suspensions
-from engine.mysql.planning.settled import SettledChecks
+from engine.mysql.planning.settled import SettledTables
 from engine.mysql.planning.targets import Live, children_elsewhere, read_live, schema_names
 from engine.mysql.planning.unnamed import with_live_names
 from engine.mysql.planning.untold import refuse_untold
@@ -122,7 +122,7 @@ class _Planning:
         self._desired = desired
         self._renames = {schema: read_renames(desired[schema], one.tables) for schema, one in live.items()}
         self._zone = server_zone(link)
-        self._checks = SettledChecks(scratch)
+        self._settled = SettledTables(scratch)
         self._schemas = Schemas(
             live={schema: dict(one.tables) for schema, one in live.items()},
             wanted={schema: self._wanted(schema) for schema in live},
@@ -175,7 +175,7 @@ class _Planning:
         if files.partitions_elsewhere(table.name):
             table = with_partitions_of(table, now, renamed)
             table = self._as_told(table) if renamed else table
-        table = self._checks.as_live(table, now)
+        table = self._settled.as_live(table, now)
         return with_live_names(table, now, files.text(table.name), self._scratch.flavour)
 
     def _as_told(self, table: Table) -> Table:
@@ -200,7 +200,7 @@ class _Planning:
         while True:
             stage = Stage(self._scratch, defaults)
             rehearsal = Rehearsal(stage, live, naming)
-            altering = Altering(self._link, self._scratch, stage, rehearsal, clones, sizes, self._checks)
+            altering = Altering(self._link, self._scratch, stage, rehearsal, clones, sizes, self._settled)
             ties = Ties(self._schemas, units, forced, naming)
             namespaces = {schema: one.place.namespace for schema, one in self._live.items()}
             try:

@@ -9,8 +9,8 @@ from engine.mysql.planning.insistence import remedy
 from engine.mysql.planning.naming import Name, Naming
 from engine.mysql.planning.order import Key, parent_of
 from engine.mysql.planning.present import Present
-from engine.mysql.planning.rewriting import with_constraints
 from engine.mysql.planning.scratch import Stage
+from engine.mysql.planning.settled import settles
 from engine.mysql.quoting import LONGEST, quote_table
 from engine.mysql.spec import Algorithm, Fingerprints, Statement
 from engine.mysql.tables import Table
@@ -139,7 +139,7 @@ class Rehearsal:
         return Statement(sql=sql, algorithm=algorithm, after=fingerprints)
 
     def settle(self, key: Key) -> Table:
-        """A table as its CHECKs read for good, from now on."""
+        """A table as it reads for good, from now on."""
         *_, table = self._stage.settling(*key)
         self._note(key, table)
         return table
@@ -158,7 +158,7 @@ class Rehearsal:
                 key
             )  # all of them first: a child does not take a parent that is not yet what it refers to
         for key, table in differing:
-            if table is not None and table.checks:
+            if table is not None and settles(table):
                 self._make(table)
                 self._present.put(key, table)
             elif table is not None:
@@ -178,7 +178,7 @@ class Rehearsal:
         made: Table | None = None
         try:
             for made in self._stage.settled(table):
-                if made.text == table.text:
+                if _reads_alike(made, table):
                     break
         except ServerRefused as refused:
             raise Refused(
@@ -219,16 +219,8 @@ def _as_live(table: Table | None, before: Table | None) -> Table | None:
 
 
 def _reads_alike(made: Table, table: Table) -> bool:
-    """But for the character sets that MySQL puts in front of the strings of CHECKs, which it leaves out between two ALTERs."""
-    plain = [
-        with_constraints(
-            one,
-            one.foreign_keys,
-            [replace(check, line=_INTRODUCER.sub("", check.line)) for check in one.checks],
-        )
-        for one in (made, table)
-    ]
-    return plain[0].text == plain[1].text
+    """But for the character sets that MySQL puts in front of strings, which it leaves out between two ALTERs."""
+    return _INTRODUCER.sub("", made.text) == _INTRODUCER.sub("", table.text)
 
 
 def _text(table: Table | None) -> str | None:

@@ -30,6 +30,11 @@ def with_constraints(table: Table, foreign_keys: Sequence[ForeignKey], checks: S
     return _rewritten(table, foreign_keys=foreign_keys, checks=checks)
 
 
+def with_columns(table: Table, columns: Sequence[Column]) -> Table:
+    """*table* with these instead of its own, of the same names."""
+    return _rewritten(replace(table, columns=tuple(columns)))
+
+
 def content_of(one: ForeignKey | Check) -> str:
     """What a constraint says, whatever its name."""
     return one.line.replace(quote_name(one.name), "", 1)

@@ -163,7 +163,7 @@ class Stage:
         self._link.run(self.placed(created(table.schema, table.text)))
 
     def settled(self, table: Table) -> Iterator[Table]:
-        """Make *table*: as it reads then, and after each ALTER from which on its CHECKs read otherwise. ServerRefused."""
+        """Make *table*: as it reads then, and after each ALTER from which on it reads otherwise. ServerRefused."""
         self.make(table)
         yield from self.settling(table.schema, table.name)
 
@@ -172,7 +172,7 @@ class Stage:
         before: Table | None = None
         for _ in range(_MOST_ALTERS):
             now = self.read(schema, name)
-            if now is None or (before is not None and now.checks == before.checks):
+            if now is None or (before is not None and now.text == before.text):
                 return
             yield now
             before = now

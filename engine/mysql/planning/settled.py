@@ -1,34 +1,55 @@
-"""CHECKs as MySQL writes them from the first ALTER of their table on, whatever that changes, and not yet when it is made.
+"""CHECKs and generated columns as MySQL writes them from the first ALTER of their table on, and not yet when it is made.
 
 Constants become of the type that they are compared with: of a BIGINT, `b` > -(5) becomes `b` > -5; of a YEAR, 70 becomes 1970.
 Strings get another character set in front. Some rest only after a second ALTER.
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from contextlib import suppress
 
-from engine.mysql.planning.rewriting import content_of, with_constraints, with_name
+from engine.mysql.planning.rewriting import content_of, with_columns, with_constraints, with_name
 from engine.mysql.planning.scratch import Scratch, Stage
-from engine.mysql.tables import Check, Table
+from engine.mysql.tables import Check, Column, Table
 from engine.mysql.trouble import ServerRefused
 
 
-class SettledChecks:
-    """What the CHECKs of tables settle to, found out in scratch schemas. Where they read the same no statement is run."""
+class SettledTables:
+    """What tables settle to, found out in scratch schemas. Where they read the same no statement is run."""
 
     def __init__(self, scratch: Scratch) -> None:
         self._scratch = scratch
         self._stages: dict[str, Stage] = {}
-        self._forms: dict[tuple[str, str], Mapping[str, tuple[str, ...]]] = {}
+        self._forms: dict[tuple[str, str], Sequence[Table]] = {}
 
     def as_live(self, table: Table, now: Table) -> Table:
-        """*table*; each CHECK that settles to the same as one of *now* in the words of that one, under the name that it has."""
+        """*table*; what settles to the same as it does in *now* in the words of that: generated columns, and CHECKs, which keep
+        their names.
+        """
+        if table.text == now.text or self._scratch.flavour.mariadb:
+            return table
+        table = self._with_live_checks(table, now)
+        live = [self._live_column(table, column, now) or column for column in table.columns]
+        return table if tuple(live) == table.columns else with_columns(table, live)
+
+    def rests_after(self, table: Table) -> int:
+        """How many ALTERs after it was made *table* reads as it will for good."""
+        return len(self._forms_of(table)) - 2 if settles(table) and not self._scratch.flavour.mariadb else 0
+
+    def _live_column(self, table: Table, column: Column, now: Table) -> Column | None:
+        other = now.column(column.name)
+        if not column.generated or other is None or not other.generated or other.line == column.line:
+            return None
+        forms, others = (
+            [found.line for form in self._forms_of(one) if (found := form.column(column.name))]
+            for one in (table, now)
+        )
+        return other if other.line in forms or others[-1] == forms[-1] else None
+
+    def _with_live_checks(self, table: Table, now: Table) -> Table:
         said, live = ({content_of(check) for check in one.checks} for one in (table, now))
         left = [check for check in now.checks if content_of(check) not in said]
-        if self._scratch.flavour.mariadb or not left:
-            return table
         found: dict[str, Check] = {}
-        for check in table.checks:
+        for check in table.checks if left else ():
             same = [] if content_of(check) in live else [o for o in left if self._same(table, check, now, o)]
             if same:
                 other = next((one for one in same if one.name.lower() == check.name.lower()), same[0])
@@ -37,27 +58,22 @@ class SettledChecks:
         checks = [found.get(check.name, check) for check in table.checks]
         return with_constraints(table, table.foreign_keys, checks) if found else table
 
-    def rests_after(self, table: Table) -> int:
-        """How many ALTERs after it was made the CHECKs of *table* read as they will for good."""
-        if self._scratch.flavour.mariadb:
-            return 0
-        return max((len(forms) - 2 for forms in self._forms_of(table).values()), default=0)
-
     def _same(self, table: Table, check: Check, now: Table, other: Check) -> bool:
-        forms = self._forms_of(table)[check.name]
-        return content_of(other) in forms or self._forms_of(now)[other.name][-1] == forms[-1]
+        forms, others = self._check_forms(table, check), self._check_forms(now, other)
+        return content_of(other) in forms or others[-1] == forms[-1]
 
-    def _forms_of(self, table: Table) -> Mapping[str, tuple[str, ...]]:
-        """How each of its CHECKs, by name, reads by and by; of a table that the server does not take only as it does."""
+    def _check_forms(self, table: Table, check: Check) -> list[str]:
+        at = table.checks.index(check)
+        return [content_of(form.checks[at]) for form in self._forms_of(table)]
+
+    def _forms_of(self, table: Table) -> Sequence[Table]:
+        """How it reads by and by: as given, as made, after each ALTER; only as given where the server does not take it."""
         key = (table.schema, table.text)
         if key not in self._forms:
             forms = [table]
             with suppress(ServerRefused):  # so will the change be, which is told with a remedy
                 forms += self._stage(table.schema).settled(with_constraints(table, (), table.checks))
-            self._forms[key] = {
-                check.name: tuple(content_of(form.checks[at]) for form in forms)
-                for at, check in enumerate(table.checks)
-            }
+            self._forms[key] = forms
         return self._forms[key]
 
     def _stage(self, schema: str) -> Stage:
@@ -65,3 +81,8 @@ class SettledChecks:
         if schema not in self._stages:
             self._stages[schema] = Stage(self._scratch, {schema: ("utf8mb4", "utf8mb4_bin")})
         return self._stages[schema]
+
+
+def settles(table: Table) -> bool:
+    """Whether it has what MySQL may write otherwise after an ALTER."""
+    return bool(table.checks) or any(column.generated for column in table.columns)

@@ -1,4 +1,4 @@
-"""CHECKs that MySQL tells otherwise from the first ALTER of their table on: that is no difference, and no plan writes it."""
+"""What MySQL tells otherwise from the first ALTER of a table on, CHECKs above all: no difference, and no plan writes it."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from engine.mysql.planning import how
 from tests.engine.mysql.planning.rig import ddl, ground
 from tests.servers.server import Server
 
-COLUMNS = "id BIGINT PRIMARY KEY, b BIGINT, y YEAR, d DATE, ts DATETIME, s VARCHAR(9)"
+COLUMNS = "id BIGINT PRIMARY KEY, b BIGINT, y YEAR, d DATE, ts DATETIME, s VARCHAR(9), g BOOL AS (ts > 20000101) STORED"
 CONDITIONS = (
     "b >= -1000", "b > 1.0", "b < '5'", "y > 70", "d BETWEEN '2000-01-01' AND '2100-12-31'", "ts > 20000101",
     "s IN ('new','paid')",
@@ -28,7 +28,7 @@ def _no_table_is_small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(("name", "altered"), [("", 0), ("ck", 1), ("", 2)])
 @pytest.mark.usefixtures("_no_table_is_small")
-def test_checks_that_the_server_has_written_anew_are_those_of_the_files(
+def test_what_the_server_has_written_anew_is_what_the_files_say(
     mysql: Server, name: str, altered: int
 ) -> None:
     """Made by a connection of an older character set, too."""
