@@ -43,31 +43,35 @@ MOST_CACHED = 8 << 20
 
 
 class TableCache:
-    """Tables that groups of statements were found to make, the last used ones; safe to share between threads."""
+    """Tables that texts were found to make (several: by and by), the last used ones; safe to share between threads."""
 
     def __init__(self, most: int = MOST_CACHED) -> None:
         """*most*: so many characters the texts of all tables may have."""
         self._most = most
         self._filled = 0
-        self._tables: OrderedDict[str, Table] = OrderedDict()
+        self._tables: OrderedDict[str, tuple[Table, ...]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, key: str) -> Table | None:
+    def get(self, key: str) -> tuple[Table, ...] | None:
         """What is cached under *key*."""
         with self._lock:
             if key in self._tables:
                 self._tables.move_to_end(key)
             return self._tables.get(key)
 
-    def put(self, key: str, table: Table) -> None:
+    def put(self, key: str, tables: tuple[Table, ...]) -> None:
         """Keep it, and let go of what was not used for longest."""
         with self._lock:
             if key in self._tables:
-                return  # of the same statements
-            self._tables[key] = table
-            self._filled += len(table.text)
+                return  # of the same texts
+            self._tables[key] = tables
+            self._filled += _characters(tables)
             while self._filled > self._most:
-                self._filled -= len(self._tables.popitem(last=False)[1].text)
+                self._filled -= _characters(self._tables.popitem(last=False)[1])
+
+
+def _characters(tables: tuple[Table, ...]) -> int:
+    return sum(len(table.text) for table in tables)
 
 
 class Desired:
@@ -145,7 +149,7 @@ def load_desired(
     found: dict[str, dict[str, Table]] = {}
     for schema, place in sorted(places.items()):
         keys = {group.table.name: _key(scratch, place, group) for group in groups[schema]}
-        tables = {name: table for name, key in keys.items() if (table := cached.get(key)) is not None}
+        tables = {name: known[0] for name, key in keys.items() if (known := cached.get(key)) is not None}
         tables |= {
             group.table.name: table for group in groups[schema] if (table := _same(group, live[schema]))
         }
@@ -154,7 +158,7 @@ def load_desired(
             stage = stage or Stage(scratch, {s: (p.charset, p.collation) for s, p in places.items()})
             made = _make(scratch, stage, place, missing, problems)
             for name, table in made.items():
-                cached.put(keys[name], table)
+                cached.put(keys[name], (table,))
             tables |= made
         found[schema] = {table.name: table for _, table in sorted(tables.items())}
     if problems:

@@ -33,8 +33,8 @@ from engine.mysql.planning.rewriting import with_partitions_of
 from engine.mysql.planning.rows.asking import Asking
 from engine.mysql.planning.rows.zones import server_zone
 from engine.mysql.planning.scratch import Scratch, Stage
-from engine.mysql.planning.suspended import suspensions
 from engine.mysql.planning.settled import SettledTables
+from engine.mysql.planning.suspended import suspensions
 from engine.mysql.planning.targets import Live, children_elsewhere, read_live, schema_names
 from engine.mysql.planning.unnamed import with_live_names
 from engine.mysql.planning.untold import refuse_untold
@@ -69,8 +69,9 @@ def plan_mysql(
         with Scratch(workspace or address, link) as scratch:
             places = {schema: one.place for schema, one in live.items()}
             tables = {schema: one.tables for schema, one in live.items()}
-            desired = load_desired(scratch, places, groups, tables, cached or TableCache())
-            return _Planning(link, scratch, live, desired).result()
+            cached = cached or TableCache()
+            desired = load_desired(scratch, places, groups, tables, cached)
+            return _Planning(link, scratch, live, desired, SettledTables(scratch, cached)).result()
 
 
 def _groups(
@@ -114,7 +115,12 @@ class _Planning:
     """One plan in the making: live and desired tables are known."""
 
     def __init__(
-        self, link: Link, scratch: Scratch, live: Mapping[str, Live], desired: Mapping[str, Desired]
+        self,
+        link: Link,
+        scratch: Scratch,
+        live: Mapping[str, Live],
+        desired: Mapping[str, Desired],
+        settled: SettledTables,
     ) -> None:
         self._link = link
         self._scratch = scratch
@@ -122,7 +128,7 @@ class _Planning:
         self._desired = desired
         self._renames = {schema: read_renames(desired[schema], one.tables) for schema, one in live.items()}
         self._zone = server_zone(link)
-        self._settled = SettledTables(scratch)
+        self._settled = settled
         self._schemas = Schemas(
             live={schema: dict(one.tables) for schema, one in live.items()},
             wanted={schema: self._wanted(schema) for schema in live},

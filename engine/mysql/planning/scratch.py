@@ -176,7 +176,8 @@ class Stage:
                 return
             yield now
             before = now
-            self._link.run(f"ALTER TABLE {quote_table(self._schemas[schema], name)} ALGORITHM=COPY")
+            comment = now.options.get("COMMENT", "''")  # the least that the server takes for a change
+            self._link.run(f"ALTER TABLE {quote_table(self._schemas[schema], name)} COMMENT={comment}")
 
     def drop(self, schema: str, name: str) -> None:
         """Have no such table."""

@@ -5,8 +5,8 @@ Strings get another character set in front. Some rest only after a second ALTER.
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
 
+from engine.mysql.planning.desired import TableCache
 from engine.mysql.planning.rewriting import content_of, with_columns, with_constraints, with_name
 from engine.mysql.planning.scratch import Scratch, Stage
 from engine.mysql.tables import Check, Column, Table
@@ -16,10 +16,10 @@ from engine.mysql.trouble import ServerRefused
 class SettledTables:
     """What tables settle to, found out in scratch schemas. Where they read the same no statement is run."""
 
-    def __init__(self, scratch: Scratch) -> None:
+    def __init__(self, scratch: Scratch, cached: TableCache) -> None:
         self._scratch = scratch
+        self._cached = cached
         self._stages: dict[str, Stage] = {}
-        self._forms: dict[tuple[str, str], Sequence[Table]] = {}
 
     def as_live(self, table: Table, now: Table) -> Table:
         """*table*; what settles to the same as it does in *now* in the words of that: generated columns, and CHECKs, which keep
@@ -39,11 +39,12 @@ class SettledTables:
         other = now.column(column.name)
         if not column.generated or other is None or not other.generated or other.line == column.line:
             return None
-        forms, others = (
-            [found.line for form in self._forms_of(one) if (found := form.column(column.name))]
-            for one in (table, now)
-        )
-        return other if other.line in forms or others[-1] == forms[-1] else None
+        forms = self._column_forms(table, column)
+        same = other.line in forms or self._column_forms(now, other)[-1] == forms[-1]
+        return other if same else None
+
+    def _column_forms(self, table: Table, column: Column) -> list[str]:
+        return [found.line for form in self._forms_of(table) if (found := form.column(column.name))]
 
     def _with_live_checks(self, table: Table, now: Table) -> Table:
         said, live = ({content_of(check) for check in one.checks} for one in (table, now))
@@ -59,8 +60,8 @@ class SettledTables:
         return with_constraints(table, table.foreign_keys, checks) if found else table
 
     def _same(self, table: Table, check: Check, now: Table, other: Check) -> bool:
-        forms, others = self._check_forms(table, check), self._check_forms(now, other)
-        return content_of(other) in forms or others[-1] == forms[-1]
+        forms = self._check_forms(table, check)
+        return content_of(other) in forms or self._check_forms(now, other)[-1] == forms[-1]
 
     def _check_forms(self, table: Table, check: Check) -> list[str]:
         at = table.checks.index(check)
@@ -68,13 +69,16 @@ class SettledTables:
 
     def _forms_of(self, table: Table) -> Sequence[Table]:
         """How it reads by and by: as given, as made, after each ALTER; only as given where the server does not take it."""
-        key = (table.schema, table.text)
-        if key not in self._forms:
-            forms = [table]
-            with suppress(ServerRefused):  # so will the change be, which is told with a remedy
-                forms += self._stage(table.schema).settled(with_constraints(table, (), table.checks))
-            self._forms[key] = forms
-        return self._forms[key]
+        key = "\0".join(["settled", str(self._scratch.flavour), table.schema, table.text])
+        forms = self._cached.get(key)
+        if forms is not None:
+            return forms
+        try:
+            forms = (table, *self._stage(table.schema).settled(with_constraints(table, (), table.checks)))
+        except ServerRefused:  # so will the change be, which is told with a remedy
+            return (table,)
+        self._cached.put(key, forms)
+        return forms
 
     def _stage(self, schema: str) -> Stage:
         """Whatever its defaults: the text of a table says all that they could."""
