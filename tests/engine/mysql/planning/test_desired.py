@@ -19,12 +19,12 @@ def test_of_cached_tables_those_go_first_that_were_not_used_for_longest(server: 
     with ground(server, *(f"CREATE TABLE {name} (id INT PRIMARY KEY)" for name in "abc")) as target:
         a, b, c = read_tables(target.link, target.schema).values()
     cached = TableCache(most=2 * len(a.text))
-    cached.put("a", a)
-    cached.put("b", b)
-    assert cached.get("a") == a
-    cached.put("a", a)
-    cached.put("c", c)
-    assert [cached.get(key) for key in "abc"] == [a, None, c]
+    cached.put("a", (a,))
+    cached.put("b", (b,))
+    assert cached.get("a") == (a,)
+    cached.put("a", (a,))
+    cached.put("c", (c,))
+    assert [cached.get(key) for key in "abc"] == [(a,), None, (c,)]
 
 
 def created(target: Ground) -> int:

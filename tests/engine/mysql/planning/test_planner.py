@@ -311,96 +311,6 @@ def test_a_plan_says_who_keeps_everybody_from_writing(
         assert here.plan("CREATE TABLE t (a INT, b INT)").changes
 
 
-ROWS = "INSERT INTO t (id, a) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 30000) SELECT i, i FROM n"
-
-
-def big(server: Server, definition: str, wanted: str) -> tuple[PlanResult, int]:
-    """The plan for a table of 30,000 rows, carried out; the rows afterwards."""
-    with ground(server, definition) as here:
-        here.run(
-            "SET cte_max_recursion_depth = 100000"
-            if not here.mariadb
-            else "SET max_recursive_iterations = 100000",
-            ROWS,
-        )
-        plan = here.settle(wanted)
-        return plan, int(here.link.value("SELECT COUNT(*) FROM t WHERE id = a"))
-
-
-def test_a_big_table_is_copied_online_and_its_renamed_columns_go_along(server: Server) -> None:
-    plan, rows = big(
-        server,
-        "CREATE TABLE t (id INT PRIMARY KEY, a INT, g INT AS (a + 1) VIRTUAL, x VARCHAR(9))",
-        "CREATE TABLE t (id BIGINT PRIMARY KEY, a BIGINT, g INT AS (a + 1) VIRTUAL, y VARCHAR(9) -- renamed from: x\n, n INT)",
-    )
-    (change,) = plan.changes
-    step = Step.from_json(change.spec)
-    assert change.strategy is Strategy.ONLINE
-    assert step.copy is not None
-    assert (step.copy.key, step.copy.new_key) == (("id",), ("id",))
-    assert step.copy.columns == (("id", "id"), ("a", "a"), ("y", "x"))
-    assert step.statements == ()
-    assert rows == 30_000
-
-
-def test_a_big_table_that_gets_a_column_is_changed_at_once(server: Server) -> None:
-    plan, rows = big(
-        server,
-        "CREATE TABLE t (id INT PRIMARY KEY, a INT)",
-        "CREATE TABLE t (id INT PRIMARY KEY, a INT, n INT)",
-    )
-    (change,) = plan.changes
-    assert (change.strategy, rows) == (Strategy.INSTANT, 30_000)
-    assert [s.algorithm for s in Step.from_json(change.spec).statements] == [Algorithm.INSTANT]
-
-
-def test_a_big_table_whose_key_goes_is_not_copied_online(server: Server) -> None:
-    plan, _ = big(
-        server,
-        "CREATE TABLE t (id INT PRIMARY KEY, a INT)",
-        "CREATE TABLE t (id BIGINT, a BIGINT NOT NULL PRIMARY KEY)",
-    )
-    assert plan.changes[0].strategy is not Strategy.ONLINE
-    assert "has no index afterwards" in plan.changes[0].lock
-
-
-@pytest.mark.parametrize(
-    ("before", "after"),
-    [
-        ("BINARY(8)", "BINARY(9)"),
-        ("BIGINT", "VARCHAR(30)"),
-        ("DECIMAL(9,2)", "DECIMAL(9,1)"),
-        ("VARCHAR(9) COLLATE utf8mb4_bin", "CHAR(9) COLLATE utf8mb4_general_ci"),
-        ("VARCHAR(9) COLLATE {no_pad}", "CHAR(9) COLLATE {no_pad}"),
-    ],
-)
-def test_a_big_table_whose_key_reads_differently_afterwards_is_not_copied_online(
-    server: Server, before: str, after: str
-) -> None:
-    """Bytes are padded, decimals rounded, spaces cut; a text and a number are compared as floats: many above 2^53 are one."""
-    no_pad = "utf8mb4_nopad_bin" if server.flavour == "mariadb" else "utf8mb4_0900_ai_ci"
-    plan, _ = big(
-        server,
-        f"CREATE TABLE t (id {before.format(no_pad=no_pad)} PRIMARY KEY, a INT)",
-        f"CREATE TABLE t (id {after.format(no_pad=no_pad)} PRIMARY KEY, a BIGINT)",
-    )
-    assert plan.changes[0].strategy is not Strategy.ONLINE
-    assert (
-        "the values of id, by which its rows are found, read differently afterwards" in plan.changes[0].lock
-    )
-
-
-def test_a_big_table_that_gets_a_foreign_key_to_itself_is_not_copied_online(server: Server) -> None:
-    plan, rows = big(
-        server,
-        "CREATE TABLE t (id INT PRIMARY KEY, a INT)",
-        "CREATE TABLE t (id INT PRIMARY KEY, a INT, FOREIGN KEY (a) REFERENCES t (id))",
-    )
-    assert plan.changes[0].strategy is not Strategy.ONLINE
-    assert "it is in a foreign key" in plan.changes[0].lock
-    assert rows == 30_000
-
-
 def test_a_key_that_tables_refer_to_begins_to_count_though_nothing_else_of_them_changes(
     server: Server,
 ) -> None:
@@ -425,35 +335,6 @@ def test_a_key_that_tables_refer_to_begins_to_count_though_nothing_else_of_them_
                     here.plan(parent.format("") + child + far)
         finally:
             server.drop_database(elsewhere)
-
-
-def test_a_big_table_with_checks_is_copied_only_where_their_names_survive(server: Server) -> None:
-    plan, rows = big(
-        server,
-        "CREATE TABLE t (id INT PRIMARY KEY, a INT, CONSTRAINT mine CHECK (a > 0))",
-        "CREATE TABLE t (id BIGINT PRIMARY KEY, a INT, CONSTRAINT mine CHECK (a > 0))",
-    )
-    assert (plan.changes[0].strategy is Strategy.ONLINE) is (server.flavour == "mariadb")
-    plan, rows = big(
-        server,
-        "CREATE TABLE t (id INT PRIMARY KEY, a INT, CHECK (a > 0), CHECK (id > 0))",
-        "CREATE TABLE t (id BIGINT PRIMARY KEY, a INT, CHECK (a > 0), CHECK (id > 0))",
-    )
-    assert plan.changes[0].strategy is Strategy.ONLINE
-    assert rows == 30_000
-
-
-def test_a_table_whose_file_is_elsewhere_stays_there(mariadb: Server, tmp_path: Path) -> None:
-    """MySQL takes only directories that it was started with."""
-    mariadb.needs_control()  # of its files
-    text = f"CREATE TABLE t (id INT PRIMARY KEY, a INT) DATA DIRECTORY='{tmp_path}/'"
-    plan, rows = big(mariadb, text, text.replace("a INT", "a BIGINT"))
-    assert "its file is in a directory of its own" in plan.changes[0].lock
-    assert rows == 30_000
-    plain = "CREATE TABLE t (id INT PRIMARY KEY, a INT)"
-    for now, wanted in ((text, plain), (plain, text)):
-        with ground(mariadb, now) as here, pytest.raises(Refused, match="the directory of its file cannot"):
-            here.plan(wanted)
 
 
 def test_views_routines_events_and_triggers_that_would_break_are_named(server: Server) -> None:
