@@ -11,13 +11,14 @@ from engine.mysql.names import MOMENTS, names_of
 from engine.mysql.ownership.hold import Hold
 from engine.mysql.quoting import quote_name, quote_table
 from engine.mysql.shadow.inspection import read_shadow
-from engine.mysql.shown import STRING
 from engine.mysql.spec import Copy, Step
 from engine.mysql.tables import Table
 from engine.mysql.trouble import ServerRefused
 
-_NEXT_ID = re.compile(r"\) .*?\bAUTO_INCREMENT=(\d+)", re.DOTALL)
+_NEXT_ID = re.compile(r"^\) .*?\bAUTO_INCREMENT=(\d+)", re.MULTILINE)
+"""On one line: it is looked for while writers wait, in what may be long."""
 _COUNTING = re.compile(r"\bAUTO_INCREMENT\b(?!=)")
+_QUOTED = re.compile(r"`(?:[^`]|``)*`|'(?:[^'\\]|\\.|'')*'", re.DOTALL)
 
 
 class Staging:
@@ -85,9 +86,9 @@ class Staging:
     def carry_counter(self, link: Link | None = None) -> None:
         """Have the shadow's AUTO_INCREMENT not behind the source's: an id that was given once is never given again."""
         link = link or self._link
-        wanted = _counter(self._text(link, self._copy.source))
-        shadow = self._text(link, self._names.shadow)
-        if wanted > _counter(shadow) and _COUNTING.search(shadow):
+        wanted = next_id(show_create(link, self._step.schema, self._copy.source) or "")
+        shadow = show_create(link, self._step.schema, self._names.shadow) or ""
+        if wanted > next_id(shadow) and _COUNTING.search(_unquoted(shadow)):
             link.run(f"ALTER TABLE {self._shadow} AUTO_INCREMENT = {wanted}")
 
     def put_off_indexes(self, table: Table) -> tuple[str, ...]:
@@ -116,15 +117,17 @@ class Staging:
             # Partitioning clauses take no ALGORITHM; what is really wrong is refused again.
             self._link.run(f"ALTER TABLE {self._shadow} {clause}")
 
-    def _text(self, link: Link, table: str) -> str:
-        """What the server tells of it, strings left out."""
-        return STRING.sub("''", show_create(link, self._step.schema, table) or "")
 
 
-def _counter(text: str) -> int:
-    """The next id; 0: it has none yet, or no such column."""
-    found = _NEXT_ID.search(text)
+def next_id(text: str) -> int:
+    """The number that SHOW CREATE TABLE says will be given next; 0: none was given yet, or there is no such column."""
+    found = _NEXT_ID.search(_unquoted(text))
     return int(found[1]) if found else 0
+
+
+def _unquoted(text: str) -> str:
+    """*text* without strings and names, in which anything may stand."""
+    return _QUOTED.sub("", text)
 
 
 def _counted_by(table: Table, names: set[str]) -> bool:
