@@ -80,7 +80,7 @@ class StatementRun:
             ):
                 signal = self._follow(running, statement, budget)
         except ServerRefused as error:
-            raise self._explained(error, statement) from error
+            raise self._explained(error, statement, first=number == 0) from error
         except Waited:
             if self._copy is not None and budget is not None and budget.worked:
                 self._copy.thrown_away()
@@ -161,11 +161,12 @@ class StatementRun:
         if name is not None:
             raise DriftFound(f"{name} is not what was planned after {statement.sql[:200]}: plan again")
 
-    def _explained(self, error: ServerRefused, statement: Statement) -> Refused:
+    def _explained(self, error: ServerRefused, statement: Statement, *, first: bool) -> Refused:
         if error.code in NOT_THAT_WAY and statement.algorithm is not Algorithm.PLAIN:
+            done = "nothing was changed" if first else "the statements of the change before this one have run"
             return Refused(
                 f"{self._change.table}: the server does not take this by ALGORITHM={statement.algorithm.value.upper()} "
-                "as it did when the plan was made; nothing was changed: plan again, or, where that gives the same plan, rebuild "
+                f"as it did when the plan was made; {done}: plan again, or, where that gives the same plan, rebuild "
                 f"the table (ALTER TABLE {quote_name(self._change.table)} FORCE), which rids it of what hinders it ({error})"
             )
         verbs = ("ALTER TABLE", "CREATE TABLE", "DROP TABLE", "RENAME TABLE")

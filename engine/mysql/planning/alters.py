@@ -38,6 +38,7 @@ class Parts:
     column_drops: list[str] = field(default_factory=list)
     columns: list[str] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
+    keys_again: list[str] = field(default_factory=list)  # of foreign keys: indexes that go and come in one
     index_renames: list[str] = field(default_factory=list)
     indexes: list[str] = field(default_factory=list)
     fulltexts: list[str] = field(default_factory=list)
@@ -55,7 +56,8 @@ class Parts:
     def together(self) -> Alters:
         """As few ALTERs as rules that always hold allow: a foreign key is not dropped and made again under its name in one,
         FULLTEXT indexes come and go one by one (of two that go in one, MySQL 9.7 leaves tables behind that nothing removes, and
-        that make its INNODB_INDEXES unreadable), partitions alone.
+        that make its INNODB_INDEXES unreadable), partitions alone, and indexes that serve foreign keys before and after: if the
+        server made them by itself, MariaDB builds them anew, and whatever goes with that it can not do instantly.
         """
         first = [
             *self.foreign_key_drops, *self.index_keeps, *self.check_drops, *self.index_drops, *self.key_drops,
@@ -69,13 +71,22 @@ class Parts:
         if not self.again:
             first += self.foreign_keys
             return _filled(
-                [*self.unpartition, *leaving, first, *fulltexts, self.visibility, *self.partitions]
+                [
+                    *self.unpartition,
+                    *leaving,
+                    first,
+                    self.keys_again,
+                    *fulltexts,
+                    self.visibility,
+                    *self.partitions,
+                ]
             )
         return _filled(
             [
                 *self.unpartition,
                 *leaving,
                 first,
+                self.keys_again,
                 *fulltexts,
                 self.visibility,
                 self.foreign_keys,
@@ -92,8 +103,8 @@ class Parts:
                 *self.unpartition, [*self.foreign_key_drops, *self.index_keeps], self.check_drops,
                 *[[part] for part in (*self.fulltexts_ahead, *self.fulltext_drops)], self.index_drops,
                 [*self.key_drops, *self.column_drops, *self.columns, *self.keys, *self.charset],
-                self.index_renames, self.indexes, *[[part] for part in self.fulltexts], self.visibility, self.periods,
-                self.checks, self.options, self.foreign_keys, *self.partitions,
+                self.keys_again, self.index_renames, self.indexes, *[[part] for part in self.fulltexts], self.visibility,
+                self.periods, self.checks, self.options, self.foreign_keys, *self.partitions,
             ]
         )  # fmt: skip
 
@@ -147,10 +158,11 @@ def _indexes(now: Table, wanted: Table, flavour: Flavour, found: Parts) -> None:
             if source.visible != index.visible:
                 found.visibility.append(_visibility(index, flavour))
             continue
-        if index.name == "PRIMARY":
-            found.keys.append(f"ADD {index.line}")
-        else:
-            (found.fulltexts if index.kind == "FULLTEXT" else found.indexes).append(f"ADD {index.line}")
+        added = _where_added(index, now, found)
+        if added is found.keys_again and before is not None:
+            gone.remove(before)
+            added.append(f"DROP INDEX {quote_name(before.name)}")
+        added.append(f"ADD {index.line}")
     if any(index.kind == "FULLTEXT" for index in gone):
         ahead = {f"ADD {index.line}" for index in new if _fits_ahead(index, now, wanted)}
         found.fulltexts_ahead = [part for part in found.fulltexts if part in ahead]
@@ -163,6 +175,15 @@ def _indexes(now: Table, wanted: Table, flavour: Flavour, found: Parts) -> None:
             found.fulltext_drops.append(f"DROP INDEX {quote_name(index.name)}")
         else:
             found.index_drops.append(f"DROP INDEX {quote_name(index.name)}")
+
+
+def _where_added(index: Index, now: Table, found: Parts) -> list[str]:
+    before = now.index(index.name)
+    if before is not None and _serves(before, now) and _serves(index, now):
+        return found.keys_again
+    if index.name == "PRIMARY":
+        return found.keys
+    return found.fulltexts if index.kind == "FULLTEXT" else found.indexes
 
 
 def _fits_ahead(index: Index, now: Table, wanted: Table) -> bool:
@@ -245,6 +266,20 @@ def _keep_implicit(now: Table, wanted: Table, found: Parts) -> None:
                 if _lower(index.columns) == columns and not index.unique and not _other(index, wanted)
             ]
     found.index_keeps = list(dict.fromkeys(found.index_keeps))
+
+
+def makes_a_key_again(table: Table, clauses: str) -> bool:
+    """Whether *clauses* drop an index of *table* that serves a foreign key, and add one of its name.
+
+    If the server made the index by itself, it builds the new one even where it leaves one of ours as it is.
+    """
+    names = [quote_name(index.name) for index in table.indexes if _serves(index, table)]
+    return any(f"DROP INDEX {name}" in clauses and f"ADD KEY {name} " in clauses for name in names)
+
+
+def _serves(index: Index, table: Table) -> bool:
+    """Whether it is as the server makes one by itself for a foreign key of *table*."""
+    return not index.unique and _lower(index.columns) in {_lower(key.columns) for key in table.foreign_keys}
 
 
 def _options(now: Table, wanted: Table, found: Parts) -> None:

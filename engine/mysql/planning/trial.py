@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from engine.mysql.catalog import plainly, read_table
 from engine.mysql.flavour import Flavour
 from engine.mysql.link import Link
+from engine.mysql.planning.alters import makes_a_key_again
 from engine.mysql.planning.dictionary import entry_of, text_column
 from engine.mysql.planning.partitions import moves_no_row
 from engine.mysql.planning.recollated import WHY_COPIED, misplaces, retypes
@@ -105,6 +106,7 @@ class Clone:
         ServerRefused: it takes them by none. *instant* = False leaves INSTANT out.
         """
         before, table = self._pieces(), self._retyped(clauses)
+        instant = instant and not makes_a_key_again(self._table, clauses)
         algorithm, reason = self._gentlest(clauses, instant=instant)
         if algorithm is not Algorithm.COPY and self._misplaces(clauses, table):
             algorithm, reason = Algorithm.COPY, WHY_COPIED
@@ -116,7 +118,7 @@ class Clone:
         """Alter the clone if the server does it instantly, or says so; None: it refuses, or would do it wrongly, and the clone is
         as it was.
         """
-        if self._only_copied:
+        if self._only_copied or makes_a_key_again(self._table, clauses):
             return None
         before, table = self._pieces(), self._retyped(clauses)
         try:
@@ -148,7 +150,8 @@ class Clone:
             clauses=clauses,
             algorithm=algorithm,
             moves_rows=moved,
-            builds_index=not moved and self._built(algorithm, before, after),
+            builds_index=not moved
+            and (makes_a_key_again(self._table, clauses) or self._built(algorithm, before, after)),
             row_versions=after.versions - before.versions if before and after else 0,
             unseen=before is None or after is None,
             reason=reason,
