@@ -209,8 +209,10 @@ def _visibly(index: Index) -> str:
 
 
 def _renames(old: Index, new: Index, now: Table, wanted: Table) -> bool:
-    """Whether *new* is *old* under another name, which is still free."""
-    if "PRIMARY" in (old.name, new.name) or now.index(new.name) or wanted.index(old.name):
+    """Whether *new* is *old* under another name, which is still free, or in other capitals."""
+    if "PRIMARY" in (old.name, new.name):
+        return False
+    if now.index(new.name) not in (None, old) or wanted.index(old.name) not in (None, new):
         return False
     renamed = replace(
         old, name=new.name, line=old.line.replace(quote_name(old.name), quote_name(new.name), 1)
@@ -273,8 +275,9 @@ def makes_a_key_again(table: Table, clauses: str) -> bool:
 
     If the server made the index by itself, it builds the new one even where it leaves one of ours as it is.
     """
-    names = [quote_name(index.name) for index in table.indexes if _serves(index, table)]
-    return any(f"DROP INDEX {name}" in clauses and f"ADD KEY {name} " in clauses for name in names)
+    names = [quote_name(index.name).lower() for index in table.indexes if _serves(index, table)]
+    clauses = clauses.lower()
+    return any(f"drop index {name}" in clauses and f"add key {name} " in clauses for name in names)
 
 
 def _serves(index: Index, table: Table) -> bool:

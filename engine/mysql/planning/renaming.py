@@ -5,6 +5,7 @@ Which of them work, the stage tells. What makes way is missing afterwards; the A
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import chain
 
 from engine.mysql.flavour import Flavour
 from engine.mysql.planning.alters import Alters, check_drop
@@ -26,19 +27,16 @@ def rename_columns(
 ) -> Alters:
     """The ALTERs that do it, run on the stage; more than one where something had to make way. ServerRefused.
 
-    *columns*: by new name. *wanted* may be something on the way, where a column has its old name still.
+    *columns*: by new name. *wanted* may be something on the way, where a column has its old name still. Names that only get
+    other capitals go along where the server takes that: keys stay then. Else it is left to the ALTERs that follow.
     """
-    due = [
-        (old, new)
-        for new, old in sorted(columns.items())
-        if start.column(old) is not None and wanted.column(new) is not None
-    ]
-    if not due:
-        return []
+    due = [(old, new) for old, new in _spelled(columns, wanted) if start.column(old) is not None]
+    capitals = _other_capitals(start, wanted)
+    ways = [[_renames([*due, *capitals])]] if capitals else []
     key = (wanted.schema, wanted.name)
     before = tables.snapshot([key])
     refusals: list[ServerRefused] = []
-    for way in _ways(start, wanted, due, flavour):
+    for way in chain(ways, _ways(start, wanted, due, flavour) if due else ()):
         try:
             for step in way:
                 tables.alter(key, step)
@@ -47,7 +45,22 @@ def rename_columns(
             tables.again(before)
             continue
         return way
-    raise refusals[-1]
+    if due:
+        raise refusals[-1]
+    return []
+
+
+def _spelled(columns: Mapping[str, str], wanted: Table) -> Names:
+    """*columns*, by new name in whatever case, with the new names as *wanted* has them."""
+    return [(old, column.name) for new, old in sorted(columns.items()) if (column := wanted.column(new))]
+
+
+def _other_capitals(start: Table, wanted: Table) -> Names:
+    return [
+        (column.name, after.name)
+        for column in start.columns
+        if (after := wanted.column(column.name)) and after.name != column.name and not remade(column, after)
+    ]
 
 
 def made_again(start: Table, wanted: Table) -> set[str]:
@@ -81,7 +94,7 @@ def with_nothing_missing(
     then what makes way is missing at no time. *before*: the tables as they are before.
     """
     key = (wanted.schema, wanted.name)
-    joined = _joined(alters, many, [(old, new) for new, old in columns.items()])
+    joined = _joined(alters, many, _spelled(columns, wanted))
     tables.again(before)
     try:
         for step in joined:

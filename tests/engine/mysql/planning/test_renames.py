@@ -170,10 +170,10 @@ def test_a_unique_key_over_what_is_computed_is_missing_at_no_time(mysql: Server)
     with ground(mysql, f"CREATE TABLE t ({text.format('a INT', 'a')})") as here:
         here.run("INSERT INTO t (id, a, x) VALUES (1, 7, 1), (2, 8, 1)")
         plan = here.settle(
-            f"CREATE TABLE t ({text.format(chr(10) + 'b BIGINT -- renamed from: a' + chr(10), 'b')});"
+            f"CREATE TABLE t ({text.format(chr(10) + 'B BIGINT -- renamed from: a' + chr(10), 'B')});"
         )
         assert len(ddl(plan)) == 1
-        assert here.link.rows("SELECT id, b, g FROM t") == [(1, 7, 8), (2, 8, 9)]
+        assert here.link.rows("SELECT id, B, g FROM t") == [(1, 7, 8), (2, 8, 9)]
 
 
 def test_what_is_computed_gets_another_name_with_what_it_is_computed_from(server: Server) -> None:
@@ -224,9 +224,40 @@ def test_a_rename_that_cannot_be_meant_is_refused_with_its_place(server: Server)
 
 def test_a_column_may_be_renamed_by_upper_and_lower_case_alone(server: Server) -> None:
     with ground(server, OLD, "INSERT INTO users VALUES (1, 'Ann', 7)") as here:
-        here.settle(OLD.replace("name VARCHAR(20)", "\nName VARCHAR(20) -- renamed from: name\n"))
+        plan = here.settle(OLD.replace("name VARCHAR(20)", "\nName VARCHAR(20) -- renamed from: name\n"))
+        assert ddl(plan) == ["ALTER TABLE `users` RENAME COLUMN `name` TO `Name`"]
         assert here.link.rows("SELECT Name FROM users") == [("Ann",)]
         assert [row[0] for row in here.link.rows("SHOW COLUMNS FROM users")] == ["id", "Name", "age"]
+
+
+@pytest.mark.parametrize(("name", "note"), [("userId", "-- renamed from: user_id"), ("USER_ID", "")])
+def test_what_uses_a_column_stays_when_its_new_name_has_capitals(
+    server: Server, name: str, note: str
+) -> None:
+    parent = "CREATE TABLE p (id INT PRIMARY KEY)"
+    child = (
+        "CREATE TABLE t (id INT PRIMARY KEY, {0} INT, {1}\n"
+        "KEY k (id, {0}), CONSTRAINT f FOREIGN KEY ({0}) REFERENCES p (id))"
+    )
+    with ground(server, parent, child.format("user_id", "")) as here:
+        plan = here.settle(f"{parent};{child.format(name, note)}")
+        assert ddl(plan) == [f"ALTER TABLE `t` RENAME COLUMN `user_id` TO `{name}`"]
+        plan = here.settle(plan.original["shop"])
+        assert ddl(plan) == [f"ALTER TABLE `t` RENAME COLUMN `{name}` TO `user_id`"]
+
+
+def test_an_index_is_not_built_anew_for_other_capitals(server: Server) -> None:
+    with ground(server, "CREATE TABLE t (a INT, KEY k (a))") as here:
+        assert ddl(here.settle("CREATE TABLE t (a INT, KEY K (a))")) == [
+            "ALTER TABLE `t` RENAME INDEX `k` TO `K`"
+        ]
+
+
+def test_capitals_that_cannot_be_renamed_by_themselves_come_with_what_uses_them(server: Server) -> None:
+    text = "CREATE TABLE t (id INT PRIMARY KEY, {0} INT, n INT AS ({0} + 1) STORED, KEY k ({0}), CHECK ({0} > 0))"
+    with ground(server, text.format("a"), "INSERT INTO t (id, a) VALUES (1, 2)") as here:
+        here.settle(text.format("A"))
+        assert here.link.rows("SELECT A, n FROM t") == [(2, 3)]
 
 
 def test_a_table_makes_way_for_another_of_its_name_in_two_plans(server: Server) -> None:
