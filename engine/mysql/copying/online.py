@@ -79,6 +79,8 @@ class OnlineCopy(Underway):
 
     def look(self) -> None:
         """Right before the locks: DriftFound when one of the tables is not what it has to be."""
+        # Of many partitions, or columns, that takes a while; under the locks only what was given since is left.
+        Staging(self.hold, self.step).carry_counter()
         self._inspection = Inspection(self.hold, self.step, self.checkpoint.source_fingerprint)
         self._inspection.look()
         self.capture.look(self.link)
