@@ -5,6 +5,7 @@ No statement here uses an alias: under LOCK TABLES an alias would need a lock of
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from engine.errors import Refused
 from engine.mysql.names import names_of
@@ -44,9 +45,9 @@ _IMPLICIT = {
 """Of any other type it is 0."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Shape:
-    """What is copied from where to where."""
+    """What is copied from where to where. It has no slots: what all of its statements begin with is put together once."""
 
     schema: str
     copy: Copy
@@ -95,21 +96,17 @@ class Shape:
         return f"{verb} {self._rows(self.key.among(keys))}{locked(len(keys))}"
 
     def _rows(self, where: str) -> str:
-        given = [column for column in self.new.columns if self._needs_value(column)]
+        return f"{self._all_rows} WHERE {where}"
+
+    @cached_property
+    def _all_rows(self) -> str:
+        copied = {new.lower() for new, _ in self.copy.columns}
+        given = [column for column in self.new.columns if _needs_value(column, copied)]
         new = quote_names([*(new for new, _ in self.copy.columns), *(column.name for column in given)])
         old = ", ".join(
             [*(quote_name(old) for _, old in self.copy.columns), *(_implicit(column) for column in given)]
         )
-        return f"INTO {self.shadow} ({new}) SELECT {old} FROM {self.source} {self.key.hint} WHERE {where}"
-
-    def _needs_value(self, column: Column) -> bool:
-        """A new column that must have a value and tells none: ALTER TABLE gives the implicit one, INSERT would refuse."""
-        copied = {new.lower() for new, _ in self.copy.columns}
-        return (
-            column.name.lower() not in copied
-            and not (column.nullable or column.generated or column.auto_increment)
-            and column.default is None
-        )
+        return f"INTO {self.shadow} ({new}) SELECT {old} FROM {self.source} {self.key.hint}"
 
 
 def shape_of(step: Step, old: Table, new: Table) -> Shape:
@@ -131,6 +128,17 @@ def shape_of(step: Step, old: Table, new: Table) -> Shape:
         key=replace(key, exact=exact),
         new_key=replace(new_key, exact=exact),
         fresh_uniques=tuple(index.name for index in new.indexes if _is_fresh(index, copy, old, new)),
+    )
+
+
+def _needs_value(column: Column, copied: set[str]) -> bool:
+    """A new column that must have a value and tells none: ALTER TABLE gives the implicit one, INSERT would refuse. *copied*: the
+    columns that are not new, in lower case.
+    """
+    return (
+        column.name.lower() not in copied
+        and not (column.nullable or column.generated or column.auto_increment)
+        and column.default is None
     )
 
 

@@ -1,0 +1,24 @@
+"""The statements that fill a shadow from its source."""
+
+from dataclasses import replace
+
+from engine.mysql.catalog import read_table
+from engine.mysql.shadow.shape import shape_of
+from engine.mysql.spec import Copy, Step
+from tests.engine.mysql.changing.plans import Shop
+from tests.servers.server import Server
+
+
+def test_a_statement_takes_no_longer_a_column_where_there_are_many(server: Server) -> None:
+    """Each looked through all others, for every statement: of 900 columns the copy never caught up with the application."""
+    shop = Shop(server, "CREATE TABLE t (id INT PRIMARY KEY, n INT NOT NULL)")
+    with shop.link() as link:
+        table = read_table(link, shop.database, "t")
+    assert table is not None
+    key, column = table.columns
+    wide = replace(table, columns=(key, *(replace(column, name=f"c{n}") for n in range(100_000))))
+    copied = tuple((column.name, column.name) for column in wide.columns[:-1])
+    copy = Copy(source="t", table="t", clauses=(), columns=copied, key=("id",), new_key=("id",))
+    shape = shape_of(Step(schema=shop.database, before=(), after=(), copy=copy), wide, wide)
+    assert "`c99998`, `c99999`) SELECT `id`, `c0`," in shape.put_in([("1",)])
+    assert f"`c99998`, 0 FROM {shape.source} FORCE INDEX (`PRIMARY`) WHERE" in shape.put_in([("2",)])
