@@ -118,7 +118,6 @@ class Staging:
             self._link.run(f"ALTER TABLE {self._shadow} {clause}")
 
 
-
 def next_id(text: str) -> int:
     """The number that SHOW CREATE TABLE says will be given next; 0: none was given yet, or there is no such column."""
     found = _NEXT_ID.search(_unquoted(text))
