@@ -124,13 +124,13 @@ class Chunker:
         return self._further(link, self._handed, self.end, self.sizer.rows)
 
     def _further(self, link: Link, low: Literals | None, high: Literals, rows: int) -> Literals | None:
-        """The key *rows* further on than *low*, or the last one of its stretch. None: that is *high*."""
-        *others, last = self.key.stretches(low, high)
-        for where, key in others:
+        """The key *rows* further on than *low*, or the last one of its stretch. None: that is *high*, or *low* lies behind it."""
+        stretches = list(self.key.stretches(low, high))
+        for where, key in stretches[:-1]:
             found = self._nth(link, where, key.order, rows) or self._nth(link, where, key.order_back, 1)
             if found is not None:
                 return found
-        return self._nth(link, last.where, last.key.order, rows)
+        return next((self._nth(link, where, key.order, rows) for where, key in stretches[-1:]), None)
 
     def _nth(self, link: Link, where: str, order: str, n: int) -> Literals | None:
         found = link.row(

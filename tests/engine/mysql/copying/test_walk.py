@@ -80,6 +80,19 @@ class Walk:
             )
             self._check(2 * most)
 
+    def behind_its_end(self) -> int:
+        """The walk goes on behind its last row, when that and the rows that share its first column have gone; how many it reads."""
+        last, (first, *_) = self.chunker.end, self._key.columns
+        assert last is not None
+        self._link.run(f"DELETE FROM {self._table} WHERE {first.name} = {last[0]}")
+        chunker = Chunker(self._table, self._key, self.chunker.sizer, last)
+        chunker.begin(self._link)
+        found = 0
+        while (chunk := chunker.next(self._link)) is not None:
+            where = self._key.between(chunk.low, chunk.high)
+            found += self._link.value(f"SELECT COUNT(*) FROM {self._table} WHERE {where}")
+        return found
+
     def _check(self, most: int) -> None:
         counted = Counter(
             {name.lower(): int(n) for name, n in self._link.rows("SHOW SESSION STATUS LIKE 'Handler_read%%'")}
@@ -112,7 +125,9 @@ def test_a_walk_by_any_kind_of_key_reads_each_row_once(
     with rig.link() as link:
         table = read_table(link, rig.schema, "t")
         assert table is not None
-        assert Walk(rig, link, row_key(table, table.row_key)).read(CHUNK + EDGES) == rows
+        walk = Walk(rig, link, row_key(table, table.row_key))
+        assert walk.read(CHUNK + EDGES) == rows
+        assert walk.behind_its_end() == 0
 
 
 def test_a_table_that_is_emptied_between_the_looks_at_its_two_ends_has_no_chunk(server: Server) -> None:
