@@ -78,6 +78,16 @@ def same_kind(here: Flavour, there: Flavour) -> Flavour:
     return here
 
 
+def started_at(link: Link, flavour: Flavour) -> int:
+    """When this run of the server began, in seconds since 1970: the same as long as it runs, whatever becomes of its clock.
+
+    What it calls its uptime is the clock as it is now less the moment at which it began, so that nothing is rounded.
+    """
+    # MariaDB's performance schema tells nothing while it is off.
+    query = "SELECT UNIX_TIMESTAMP() - VARIABLE_VALUE FROM {}.global_status WHERE VARIABLE_NAME = 'Uptime'"
+    return int(link.value(query.format("information_schema" if flavour.mariadb else "performance_schema")))
+
+
 def identity_of(link: Link, flavour: Flavour) -> str:
     """Which of all servers this is: two that replicate from each other, or from a third one, differ."""
     return str(link.value("SELECT @@GLOBAL.server_id" if flavour.mariadb else "SELECT @@GLOBAL.server_uuid"))

@@ -37,6 +37,14 @@ def row_numbers(shape: Shape) -> tuple[str, str]:
     return _number(old), _number(new)
 
 
+def overlooked(shape: Shape) -> str:
+    """What a comparison would overlook, or could not mend, of changes that no capture told of, for people; empty: nothing."""
+    blind = [before.name for after, before in shape.pairs if not _values(before, after)[0]]
+    if blind:
+        return f"other values of {', '.join(blind)}"
+    return "rows that are gone" if shape.key.exact else ""
+
+
 def _number(values: list[str]) -> str:
     """The separator keeps 'ab','c' and 'a','bc' apart. What begins with bytes is made of bytes: no text is converted."""
     parts = ", '#', ".join(["CAST('' AS BINARY)", *values])

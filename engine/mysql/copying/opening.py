@@ -12,8 +12,10 @@ from engine.mysql.capturing.delta_capture import DeltaCapture
 from engine.mysql.capturing.log_capture import LogCapture
 from engine.mysql.catalog import read_table
 from engine.mysql.copying.beginning_anew import begun_anew, found_again
+from engine.mysql.copying.comparison import overlooked
 from engine.mysql.copying.index_build import missing_indexes
 from engine.mysql.copying.underway import Underway
+from engine.mysql.flavour import started_at
 from engine.mysql.log_format import logs_by_statement
 from engine.mysql.rights import rights_of
 from engine.mysql.shadow import checkpoints
@@ -77,6 +79,7 @@ class Opening:
             rows_total=work.figure("TABLE_ROWS"),
             step=checkpoints.digest(work.step),
             source_fingerprint=source.fingerprint,
+            started_at=started_at(work.hold.link, work.hold.flavour),
             begun_anew=self._begun_anew,
         )
         work.put(state)
@@ -152,7 +155,28 @@ class Opening:
         )
         shape = shape_of(work.step, source, shadow)
         work.connect()
-        work.begin(shape, self._captured_as_before(shape, state), found_again(state))
+        state = self._doubted(shape, found_again(state))
+        work.begin(shape, self._captured_as_before(shape, state), state)
+
+    def _doubted(self, shape: Shape, state: Checkpoint) -> Checkpoint:
+        """Since another run of the server its log need not tell of every change: compare all rows. BeginAnew: that would not do.
+
+        It may have run without a log, or have lost the log's end with its power; each says that all is well from here on.
+        """
+        hold = self._work.hold
+        started = started_at(hold.link, hold.flavour)
+        if state.position is None or state.started_at == started:
+            return state
+        if what := overlooked(shape):
+            fate = "was" if state.started_at else "may have been"
+            raise BeginAnew(
+                f"the server {fate} restarted, so that its log may lack changes, and a comparison would overlook {what}"
+            )
+        state = replace(state, started_at=started)
+        if state.phase is Phase.COPY:
+            return state
+        phase = Phase.INDEX if state.phase is Phase.INDEX else Phase.CHECK
+        return replace(state, phase=phase, low=None, compared=0)
 
     def _captured_as_before(self, shape: Shape, state: Checkpoint) -> Capture:
         """What was begun with goes on. BeginAnew: the server's settings are others now, and its log does not tell."""

@@ -55,6 +55,7 @@ class Checkpoint:
     position: Position | None = (
         None  # everything before it in the binary log is applied; None: triggers capture
     )
+    started_at: int = 0  # of the run of the server whose log told of all changes; 0: not known
     deferred: tuple[str, ...] = ()  # lines of the indexes that the shadow gets at the end
     step: str  # digest of the step it was begun for
     source_fingerprint: str = ""  # when the copy began
@@ -161,6 +162,7 @@ def _state(checkpoint: Checkpoint) -> dict[str, Any]:
         "low": checkpoint.low,
         "compared": checkpoint.compared,
         "position": None if position is None else position.to_json(),
+        "started_at": checkpoint.started_at,
         "deferred": checkpoint.deferred,
         "step": checkpoint.step,
         "source_print": checkpoint.source_fingerprint,
@@ -186,6 +188,7 @@ def _from_row(
         low=None if low is None else tuple(low),
         compared=known.get("compared", 0),
         position=None if position is None else Position.from_json(position),
+        started_at=known.get("started_at", 0),
         deferred=tuple(known["deferred"]),
         step=known["step"],
         source_fingerprint=known["source_print"],

@@ -81,7 +81,7 @@ class Walk:
             self._check(2 * most)
 
     def behind_its_end(self) -> int:
-        """The walk goes on behind its last row, when that and the rows that share its first column have gone; how many it reads."""
+        """How many rows a walk reads that goes on behind its last row, once all that share its first column have gone."""
         last, (first, *_) = self.chunker.end, self._key.columns
         assert last is not None
         self._link.run(f"DELETE FROM {self._table} WHERE {first.name} = {last[0]}")
