@@ -9,8 +9,10 @@ from engine.mysql.address import Address
 from engine.mysql.flavour import Flavour, flavour_of, same_kind
 from engine.mysql.lag import LagMonitor, LagStatus
 from engine.mysql.link import Link
+from engine.mysql.log_settings import unlogged_rows
 from engine.mysql.quoting import quote_name
-from engine.mysql.rights import ON_TABLES, SEEN, Rights, rights_of
+from engine.mysql.receiving import receives
+from engine.mysql.rights import ON_TABLES, SEEN, TO_READ_LOGS, Rights, rights_of
 from engine.mysql.sizes import shown_bytes
 from engine.mysql.spec import OWN_PREFIX, SYSTEM_SCHEMAS
 from engine.mysql.trouble import ServerRefused
@@ -36,7 +38,7 @@ def examine_server(
     yield _writing(link, flavour, rights)
     yield _tables(address, link, rights)
     yield _scratch(rights) if workspace is None else _workspace(workspace, flavour)
-    yield from _log(link, rights)
+    yield from _log(link, flavour, rights)
     yield _locks(link, flavour, rights.user)
     yield _others(rights)
     yield _replicas(address, flavour, rights.user)
@@ -112,7 +114,7 @@ def _scratch(rights: Rights) -> Observation:
     )
 
 
-def _log(link: Link, rights: Rights) -> Iterator[Observation]:
+def _log(link: Link, flavour: Flavour, rights: Rights) -> Iterator[Observation]:
     """The binary log tells which rows change while a table is copied."""
     problems, remedies = [], []
     logs = bool(int(link.value("SELECT @@log_bin")))
@@ -122,7 +124,11 @@ def _log(link: Link, rights: Rights) -> Iterator[Observation]:
     if (found := str(link.value("SELECT @@GLOBAL.binlog_format"))) != "ROW":
         problems.append(f"binlog_format is {found}")
         remedies.append("SET GLOBAL binlog_format = ROW, and in its configuration")
-    if missing := rights.missing(("REPLICATION SLAVE", "REPLICATION CLIENT")):
+    if unlogged := unlogged_rows(link, flavour):
+        what, _, remedy = unlogged.partition(": ")
+        problems.append(what)
+        remedies.append(remedy)
+    if missing := rights.missing(TO_READ_LOGS):
         problems.append(f"this user lacks {', '.join(missing)}")
         remedies.append(f"GRANT {', '.join(missing)} ON *.* TO {rights.user}")
     if not problems:
@@ -131,6 +137,11 @@ def _log(link: Link, rights: Rights) -> Iterator[Observation]:
     if logs and found == "STATEMENT":
         # What triggers note would not be the same on replicas.
         verdict, outcome = Verdict.BAD, "changes cannot be captured, by triggers neither"
+    elif who := receives(link, flavour):
+        verdict, outcome = (
+            Verdict.BAD,
+            f"changes cannot be captured: {who}, and replication fires no triggers",
+        )
     elif _takes_triggers(link, rights):
         verdict, outcome = Verdict.DOUBTFUL, "changes are captured by triggers, which is slower for writers"
     else:

@@ -27,11 +27,8 @@ def followers(link: Link, flavour: Flavour, *, but: str = "") -> str:
 
     What may not be asked is taken for a yes. *but*: a user whose reading of the binary log does not count, ourselves.
     """
-    if _asked(link, "SELECT @@wsrep_on"):
-        return "the server is a node of a Galera cluster"
-    members = _asked(link, "SELECT COUNT(*) FROM performance_schema.replication_group_members")
-    if members and members > 1:
-        return "the server is a member of a replication group"
+    if cluster := cluster_of(link):
+        return cluster
     if not _asked(link, "SELECT @@log_bin"):
         return ""
     try:
@@ -69,6 +66,14 @@ def log_readers(link: Link, *, but: str = "") -> list[str]:
         for one in process_list(link)
         if one.command.startswith("Binlog Dump") and one.user != but
     )
+
+
+def cluster_of(link: Link) -> str:
+    """Of which kind of cluster the server is one, as a phrase ("the server is a node of a Galera cluster"); empty: of none."""
+    if _asked(link, "SELECT @@wsrep_on"):
+        return "the server is a node of a Galera cluster"
+    members = _asked(link, "SELECT COUNT(*) FROM performance_schema.replication_group_members")
+    return "the server is a member of a replication group" if members > 1 else ""
 
 
 def _asked(link: Link, query: str) -> int:

@@ -20,6 +20,8 @@ OWN = ("SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "DROP")
 """What it takes to have tables of our own there, and to be rid of them."""
 COPY = (*OWN, "ALTER", "LOCK TABLES")
 """What an online copy needs to its end."""
+TO_READ_LOGS = ("REPLICATION SLAVE", "REPLICATION CLIENT")
+"""What it takes to read the binary log."""
 SCRATCH = ("SELECT", "INSERT", "CREATE", "DROP", "ALTER", "INDEX", "REFERENCES")
 """What plans need on scratch schemas."""
 SCRATCH_SCHEMAS = f"{OWN_PREFIX}%".replace("_", r"\_")

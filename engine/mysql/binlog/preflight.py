@@ -9,9 +9,8 @@ from engine.mysql.binlog.dump import Dump, refusal, wanted_bytes
 from engine.mysql.binlog.position import Position, end_of_log
 from engine.mysql.flavour import Flavour, flavour_of
 from engine.mysql.link import Link
+from engine.mysql.log_settings import log_obstacles
 from engine.mysql.trouble import ACCESS_DENIED, NO_PRIVILEGE, ServerRefused
-
-_VARIABLES = ("log_bin", "binlog_format", "encrypt_binlog", "log_slave_updates", "log_replica_updates")
 
 
 def obstacles(address: Address, schemas: Iterable[str]) -> list[str]:
@@ -22,36 +21,10 @@ def obstacles(address: Address, schemas: Iterable[str]) -> list[str]:
     """
     with Link(address) as link:
         flavour = flavour_of(link)
-        names = ", ".join(f"'{name}'" for name in _VARIABLES)
-        found = link.rows(f"SHOW GLOBAL VARIABLES WHERE Variable_name IN ({names})")
-        settings = {str(name): str(value).upper() for name, value in found}
-        if settings.get("log_bin") != "ON":
-            return ["log_bin is OFF: the server keeps no binary log; start it with log_bin"]
-        return _of_settings(link, flavour, settings) + _of_access(link, address, flavour, schemas)
-
-
-def _of_settings(link: Link, flavour: Flavour, settings: dict[str, str]) -> list[str]:
-    found = []
-    if (wanted := settings.get("binlog_format", "ROW")) != "ROW":
-        found.append(
-            f"binlog_format is {wanted}: set it to ROW, and have the application connect anew: sessions keep what they began with"
+        found = log_obstacles(link, flavour)
+        return (
+            found + _of_access(link, address, flavour, schemas) if link.value("SELECT @@log_bin") else found
         )
-    if settings.get("encrypt_binlog") == "ON":
-        found.append("encrypt_binlog is ON: encrypted binary logs are not read")
-    passes_on = settings.get("log_replica_updates", settings.get("log_slave_updates", "ON"))
-    if passes_on != "ON" and _is_replica(link, flavour):
-        found.append(
-            "the server is a replica that does not log what it receives: switch log_replica_updates (log_slave_updates) on, "
-            "or name the primary as the target"
-        )
-    return found
-
-
-def _is_replica(link: Link, flavour: Flavour) -> bool:
-    try:
-        return bool(link.raw_rows(flavour.replica_status))
-    except ServerRefused:
-        return False  # whoever may not see it is told of the missing privilege
 
 
 def _of_access(link: Link, address: Address, flavour: Flavour, schemas: Iterable[str]) -> list[str]:

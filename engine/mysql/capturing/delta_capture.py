@@ -18,6 +18,7 @@ from engine.mysql.link import Link
 from engine.mysql.names import MOMENTS, Names
 from engine.mysql.ownership.hold import Hold
 from engine.mysql.quoting import quote_name, quote_table
+from engine.mysql.receiving import receives
 from engine.mysql.shadow.keys import Literals, lots
 from engine.mysql.shadow.shape import Shape
 from engine.mysql.shadow.table_identity import TableIdentity, identity_of, numbers_of
@@ -181,6 +182,8 @@ class DeltaCapture(Capture):
         self._check(link)
         if has_children(link, self._hold.flavour, self._shape.schema, self._names.source):
             raise self._drifted("got a foreign key to it")
+        if who := receives(link, self._hold.flavour):
+            raise self._drifted(f"may have got rows by replication, which fires no triggers ({who}),")
 
     def reach_end(self, link: Link, seconds: float) -> None:  # noqa: ARG002
         """It is all in the table."""

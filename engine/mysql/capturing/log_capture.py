@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 
+from engine.errors import DriftFound
 from engine.mysql.binlog.position import Position
 from engine.mysql.binlog.watched import watch
 from engine.mysql.capturing.capture import Capture
 from engine.mysql.capturing.stream import Stream
+from engine.mysql.flavour import flavour_of
 from engine.mysql.link import Link
+from engine.mysql.log_settings import unlogged_rows
 from engine.mysql.shadow.keys import Literals
 from engine.mysql.shadow.shape import Shape
 
@@ -76,7 +79,11 @@ class LogCapture(Capture):
         return self._changes.wait_for(self._stream.end(link), SYNC_SECONDS)
 
     def look(self, link: Link) -> None:
-        """The log tells of everything."""
+        """The log tells of everything, unless the server has become one that gets rows of which it does not."""
+        if why := unlogged_rows(link, flavour_of(link)):
+            raise DriftFound(
+                f"{self._watched.name[1]} may have got rows of which the binary log does not tell: {why}, then plan again"
+            )
 
     def reach_end(self, link: Link, seconds: float) -> None:
         self._stream.reach_end(link, seconds)

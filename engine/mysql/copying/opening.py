@@ -17,6 +17,7 @@ from engine.mysql.copying.index_build import missing_indexes
 from engine.mysql.copying.underway import Underway
 from engine.mysql.flavour import started_at
 from engine.mysql.log_format import logs_by_statement
+from engine.mysql.receiving import receives
 from engine.mysql.rights import rights_of
 from engine.mysql.shadow import checkpoints
 from engine.mysql.shadow.checkpoints import CAPTURING, Checkpoint, Phase
@@ -137,6 +138,11 @@ class Opening:
             raise Refused(
                 f"{work.copy.source}: the server logs by statement, so that what changes while the table is copied cannot be "
                 "captured, by triggers neither: SET GLOBAL binlog_format = ROW, then plan again"
+            )
+        if who := receives(work.hold.link, work.hold.flavour):
+            raise Refused(
+                f"{work.copy.source}: {who}, and what replication writes fires no triggers, by which changes would be captured "
+                f"while the table is copied, as its binary log cannot be read: {'; '.join(why_not)}; then plan again"
             )
         work.notice = f"changes are captured by triggers: {'; '.join(why_not)}"
         return DeltaCapture(work.hold, shape, work.names)

@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from engine.mysql.flavour import flavour_of
+from engine.mysql.link import Link
 from tests.servers.flavours import ACCOUNT, FLAVOURS
 from tests.servers.private import PrivateServer
 from tests.servers.server import Server, server_of
@@ -85,6 +87,23 @@ class Pair:
             row = cursor.fetchone()
             assert row is not None, sql
             return dict(zip([column[0] for column in cursor.description], row, strict=True))
+
+
+@contextmanager
+def receiving(link: Link) -> Iterator[None]:
+    """Inside, the server of *link* is a replica of somebody who is not there."""
+    if flavour_of(link).mariadb:
+        made, gone = "CHANGE MASTER TO MASTER_HOST = '127.0.0.1', MASTER_PORT = 9", "RESET SLAVE ALL"
+    else:
+        made, gone = (
+            "CHANGE REPLICATION SOURCE TO SOURCE_HOST = '127.0.0.1', SOURCE_PORT = 9",
+            "RESET REPLICA ALL",
+        )
+    link.run(made)
+    try:
+        yield
+    finally:
+        link.run(gone)
 
 
 @contextmanager

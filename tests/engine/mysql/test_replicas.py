@@ -9,14 +9,16 @@ from dataclasses import replace
 import pytest
 
 from engine.base import Progress, Signal, Verdict
+from engine.errors import DriftFound, Refused
 from engine.mysql.examination import examine_server
 from engine.mysql.flavour import flavour_of
 from engine.mysql.lag import LagMonitor, LagStatus
 from engine.mysql.link import Link
+from tests.engine.mysql.capturing.test_triggers import unread
 from tests.engine.mysql.changing.plans import address_of
 from tests.engine.mysql.copying.application import TABLE, Application, fill
 from tests.engine.mysql.copying.rig import Rig, Watcher, make_rig, prepare
-from tests.engine.mysql.replication import LIMIT_SECONDS, Pair, replicating
+from tests.engine.mysql.replication import LIMIT_SECONDS, Pair, receiving, replicating
 from tests.servers.server import Server
 
 ROWS = 6_000
@@ -250,3 +252,52 @@ def test_a_server_without_replicas_holds_nothing_up(server: Server) -> None:
     for grants in ("ALL", "PROCESS"):
         with user_on(server, grants=grants) as user, looking(server, user) as first:
             assert first(anything) == LagStatus()
+
+
+def test_a_copy_on_a_replica_is_refused_where_only_triggers_could_capture(pair: Pair, rig: Rig) -> None:
+    """Replication fires none, so that what comes from the primary would be lost, or stale."""
+    pair.catch_up()
+    there = replace(rig, server=pair.replica)
+    unread(there)
+    with there.copying(there.step()) as copy:
+        with pytest.raises(
+            Refused, match="the server is a replica, and what replication writes fires no triggers"
+        ):
+            copy.open(Watcher())
+        copy.discard(Watcher())
+    assert there.leftovers() == []
+
+
+@pytest.mark.parametrize("by_log", [True, False])
+def test_a_server_that_becomes_a_replica_under_a_copy_is_drift_where_changes_go_past_the_capture(
+    server: Server, by_log: bool
+) -> None:
+    rig = make_rig(server, f"{TABLE};;{fill(99)}", CHANGE)
+    if not by_log:
+        unread(rig, *(["SLAVE MONITOR"] if server.flavour == "mariadb" else []))
+    with rig.link() as link, rig.copying(rig.step()) as copy:
+        prepare(copy, Watcher())
+        copy.look()
+        with receiving(link):
+            if by_log and server.flavour == "mysql":  # it logs what it receives
+                copy.look()
+            else:
+                with pytest.raises(DriftFound, match=r"by replication|does not log what it receives"):
+                    copy.look()
+        copy.discard(Watcher())
+
+
+def test_whoever_may_not_see_whether_the_server_is_a_replica_has_no_triggers_for_a_capture(
+    mysql: Server,
+) -> None:
+    """MariaDB tells everybody."""
+    rig = make_rig(mysql, f"{TABLE};;{fill(99)}", CHANGE)
+    unread(rig)
+    rig.run(
+        "REVOKE SELECT ON performance_schema.replication_connection_configuration "
+        f"FROM '{rig.account[0] if rig.account else ''}'@'127.0.0.1'"
+    )
+    with rig.copying(rig.step()) as copy:
+        with pytest.raises(Refused, match=r"may not see whether .* GRANT REPLICATION CLIENT"):
+            copy.open(Watcher())
+        copy.discard(Watcher())

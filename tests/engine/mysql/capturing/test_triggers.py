@@ -40,6 +40,7 @@ def unread(found: Rig, *more: str) -> None:
         f"CREATE USER '{name}'@'127.0.0.1' IDENTIFIED BY 'Secret-1'",
         "GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX, TRIGGER, LOCK TABLES "
         f"ON `{found.schema}`.* TO '{name}'@'127.0.0.1'",
+        f"GRANT SELECT ON performance_schema.replication_connection_configuration TO '{name}'@'127.0.0.1'",
         *(f"GRANT {privilege} ON *.* TO '{name}'@'127.0.0.1'" for privilege in more),
         "SET GLOBAL log_bin_trust_function_creators = 1",
     )

@@ -78,6 +78,9 @@ def limited(server: Server, place: Place, *privileges: str) -> Iterator[Link]:
     try:
         for schema in (place.schema, place.scratch):
             place.link.run(f"GRANT ALL ON `{schema}`.* TO narrow@'127.0.0.1'")
+        place.link.run(
+            "GRANT SELECT ON performance_schema.replication_connection_configuration TO narrow@'127.0.0.1'"
+        )
         for privilege in privileges:
             place.link.run(f"GRANT {privilege} ON *.* TO narrow@'127.0.0.1'")
         with Link(replace(address_of(server), user="narrow", password="")) as link:
