@@ -1,5 +1,6 @@
 """A second connection beside the one that changes tables: shows life, ends a statement, tells how it goes."""
 
+import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,6 +19,8 @@ _DEFINITION = (
     r"(TRUNCATE|ALTER|DROP|RENAME|CREATE|OPTIMIZE)\b"
 )
 """How one begins; a row that is written may contain the words, too. In the PCRE of MariaDB."""
+_OF_NAMES = r"[0-9A-Za-z_$\x{80}-\x{10FFFF}]"
+"""What a name that is not quoted may be made of."""
 
 BEAT_SECONDS = 5.0
 
@@ -65,15 +68,15 @@ class Watch:
             lambda link: link.row(
                 """
                 SELECT info FROM information_schema.processlist
-                 WHERE state = %s AND id <> %s AND INSTR(LOWER(info), LOWER(%s))
-                   AND (LOWER(db) = LOWER(%s) OR INSTR(LOWER(info), LOWER(%s)))
+                 WHERE state = %s AND id <> %s AND info REGEXP %s
+                   AND (LOWER(db) = LOWER(%s) OR info REGEXP %s)
                    AND info REGEXP %s LIMIT 1
                 """,
                 WAITS_FOR_TABLE,
                 ours,
-                table,
+                _as_a_word(table),
                 schema,
-                schema,
+                _as_a_word(schema),
                 _DEFINITION,
             )
         )
@@ -89,6 +92,11 @@ class Watch:
         if self._link is None:
             self._link = self.hold.open_link()
         return self._link
+
+
+def _as_a_word(name: str) -> str:
+    """Finds *name*, quoted or not, but not within a longer one; in the PCRE of MariaDB."""
+    return rf"(?i)(?<!{_OF_NAMES}){re.escape(name).replace('`', '``?')}(?!{_OF_NAMES})"
 
 
 class BeatingControl:

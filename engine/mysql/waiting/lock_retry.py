@@ -41,7 +41,7 @@ class LockRetry:
         Commands and the lease are looked at before each (CO-1, OW-3). While the server names somebody who has long had a
         lock, most tries are saved: each makes the application queue behind it, and would be in vain.
         """
-        rest, why = FIRST_REST_SECONDS, ""
+        rest, why = FIRST_REST_SECONDS, None
         seen = self._look()
         hopeless = seen.sure and bool(seen.found)
         while True:
@@ -52,14 +52,14 @@ class LockRetry:
                 try:
                     return attempt()
                 except Waited as error:
-                    why = str(error)
+                    why = error
             hopeless = False
             signal = self._rest(rest, why)
             if signal is not Signal.GO:
                 return signal
             rest = min(rest * 2, LONGEST_REST_SECONDS)
 
-    def _rest(self, seconds: float, why: str) -> Signal:
+    def _rest(self, seconds: float, why: Waited | None) -> Signal:
         """Say who is in the way; over at once when nobody is any more. Nobody known all the while: something else is, and what
         the last try said (*why*) is all there is to tell.
         """
@@ -67,7 +67,11 @@ class LockRetry:
         while time.monotonic() < until:
             seen = self._look()
             names = ", ".join(table for _, table in self._tables)
-            said = str(seen) if seen.found else "; ".join(filter(None, (why, str(seen))))
+            said = (
+                str(seen)
+                if _better_known(seen, why)
+                else "; ".join(filter(None, (str(why or ""), str(seen))))
+            )
             signal = self._say(f"waiting for a lock on {names}" + (f": {said}" if said else ""))
             if signal is not Signal.GO:
                 return signal
@@ -83,3 +87,8 @@ class LockRetry:
             return self._watch.ask(lambda link: blockers(link, self._looked_at, hold.connections))
         except Waited:  # somebody holds the whole server; a connection cannot be put on record now
             return blockers(hold.link, self._looked_at, hold.connections)
+
+
+def _better_known(seen: Blockers, why: Waited | None) -> bool:
+    """Whether who was *seen* says it all. What we found out by ourselves, not the server's error, is told beside a guess."""
+    return bool(seen.found) and (seen.sure or why is None or bool(why.code))

@@ -256,13 +256,15 @@ def without_process(shop: Shop, request: pytest.FixtureRequest) -> Shop:
 
 def test_only_a_definition_that_waits_is_taken_for_one(mariadb: Server) -> None:
     """Rows may be about anything."""
-    shop = filled(Shop(mariadb), "orders")
+    shop = filled(Shop(mariadb), "orders", "orders_1")
     for statement, found in (
         ("INSERT INTO orders VALUES (0, 1, 'create what you truncate ')", ""),
         ("/* nightly */ TRUNCATE TABLE orders", "/* nightly */ TRUNCATE TABLE orders"),
+        ("OPTIMIZE TABLE orders_1, `orders€`, `€orders`, a, orders$, vorders", ""),
+        ("OPTIMIZE TABLE orders_1,ORDERS", "OPTIMIZE TABLE orders_1,ORDERS"),
     ):
         with shop.session() as session, shop.link() as holder:
-            holder.run("LOCK TABLES orders WRITE")
+            holder.run("LOCK TABLES orders WRITE, orders_1 WRITE")
             waiting = threading.Thread(target=shop.run, args=(statement,))
             waiting.start()
             while not session._watch.ask(
@@ -275,6 +277,35 @@ def test_only_a_definition_that_waits_is_taken_for_one(mariadb: Server) -> None:
             assert session._watch.definition_waiting_for("another", "orders", 0) == ""
             holder.run("UNLOCK TABLES")
             waiting.join()
+
+
+def test_a_definition_that_waits_and_names_the_table_is_told_beside_a_guess(
+    mariadb: Server, request: pytest.FixtureRequest
+) -> None:
+    """Whoever has had a transaction open for long is only a guess, where the performance schema may not be read."""
+    shop = filled(Shop(mariadb), "orders", "orders_1", rows=99)
+    ours, control = without_process(shop, request), caller()
+    shop.run(f"GRANT PROCESS ON *.* TO {ours.address.user}@'127.0.0.1'")
+
+    def both(progress: Progress) -> Signal | None:
+        told = "somebody else waits to change orders (OPTIMIZE TABLE orders_1, orders); perhaps held by connection"
+        return Signal.HALT if told in progress.detail else None
+
+    def optimize() -> None:
+        with shop.link(settings={"lock_wait_timeout": 30}) as link:
+            link.run("OPTIMIZE TABLE orders_1, orders")
+
+    waiting = threading.Thread(target=optimize)
+    with ours.session() as session, shop.link() as holder:
+        assert session.prepare([widened(shop)], caller()) is Signal.GO
+        holder.run("START TRANSACTION")
+        holder.value("SELECT COUNT(*) FROM orders_1")
+        waiting.start()
+        control.on_report = both
+        assert session.cut_over([widened(shop)], control) is Signal.HALT
+        holder.run("COMMIT")
+        waiting.join()
+        session.discard(caller())
 
 
 def test_tables_of_a_group_become_live_together(server: Server) -> None:
