@@ -37,12 +37,9 @@ def row_numbers(shape: Shape) -> tuple[str, str]:
     return _number(old), _number(new)
 
 
-def overlooked(shape: Shape) -> str:
-    """What a comparison would overlook, or could not mend, of changes that no capture told of, for people; empty: nothing."""
-    blind = [before.name for after, before in shape.pairs if not _values(before, after)[0]]
-    if blind:
-        return f"other values of {', '.join(blind)}"
-    return "rows that are gone" if shape.key.exact else ""
+def uncompared(shape: Shape) -> list[str]:
+    """The columns of the source of which only NULL is compared."""
+    return [before.name for after, before in shape.pairs if not _values(before, after)[0]]
 
 
 def _number(values: list[str]) -> str:

@@ -12,7 +12,7 @@ from engine.mysql.capturing.delta_capture import DeltaCapture
 from engine.mysql.capturing.log_capture import LogCapture
 from engine.mysql.catalog import read_table
 from engine.mysql.copying.beginning_anew import begun_anew, found_again
-from engine.mysql.copying.comparison import overlooked
+from engine.mysql.copying.comparison import uncompared
 from engine.mysql.copying.index_build import missing_indexes
 from engine.mysql.copying.underway import Underway
 from engine.mysql.flavour import started_at
@@ -173,10 +173,11 @@ class Opening:
         started = started_at(hold.link, hold.flavour)
         if state.position is None or state.started_at == started:
             return state
-        if what := overlooked(shape):
+        if names := uncompared(shape):
             fate = "was" if state.started_at else "may have been"
             raise BeginAnew(
-                f"the server {fate} restarted, so that its log may lack changes, and a comparison would overlook {what}"
+                f"the server {fate} restarted, so that its log may lack changes, and a comparison would overlook "
+                f"other values of {', '.join(names)}"
             )
         state = replace(state, started_at=started)
         if state.phase is Phase.COPY:
