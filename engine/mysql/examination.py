@@ -1,6 +1,6 @@
 """What an operator should know about a target server before it is changed: version, privileges, log, locks, sizes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from engine.base import Observation, Verdict
@@ -80,22 +80,28 @@ def _tables(address: Address, link: Link, rights: Rights) -> Observation:
     """Of a target without a database of its own, in every schema that can be seen: any may be one of its namespaces."""
     seen = [address.database] if address.database else [str(name) for (name,) in link.rows(_SCHEMAS)]
     wanted = (*ON_TABLES, *SEEN)
-    schemas = {f"{quote_name(name)}.*": rights.missing(wanted, name) for name in seen if _foreign(name)}
-    if not schemas:
-        schemas["*.*"] = rights.missing(wanted)
-    lacking = {where: missing for where, missing in schemas.items() if missing}
+    schemas = {name: rights.missing(wanted, name) for name in filter(_foreign, seen)} or {
+        "": rights.missing(wanted)
+    }
+    lacking = {_where(name): missing for name, missing in schemas.items() if missing}
     if not lacking:
-        return _good("privileges", f"all that changes of tables need on {', '.join(schemas)}")
+        return _good("privileges", f"all that changes of tables need on {', '.join(map(_where, schemas))}")
     return Observation(
         verdict=Verdict.BAD
         if all(set(missing) - set(SEEN) for missing in schemas.values())
         else Verdict.DOUBTFUL,
         subject="privileges",
         text="; ".join(f"missing on {where}: {', '.join(missing)}" for where, missing in lacking.items()),
-        remedy="; ".join(
-            f"GRANT {', '.join(missing)} ON {where} TO {rights.user}" for where, missing in lacking.items()
-        ),
+        remedy="; ".join(_granting(rights, wanted, name) for name, missing in schemas.items() if missing),
     )
+
+
+def _where(schema: str) -> str:
+    return f"{quote_name(schema)}.*" if schema else "*.*"
+
+
+def _granting(rights: Rights, wanted: Iterable[str], schema: str) -> str:
+    return rights.grant(wanted, schema) if schema else f"GRANT {', '.join(wanted)} ON *.* TO {rights.user}"
 
 
 def _foreign(schema: str) -> bool:

@@ -1,14 +1,13 @@
 """What the account may do on a server: read from its grants, active roles included."""
 
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from engine.mysql.flavour import Flavour
+from engine.mysql.grants import Grant, Grantee, Precedence, in_force, matches, read_grants
 from engine.mysql.link import Link
 from engine.mysql.quoting import quote_name
 from engine.mysql.spec import OWN_PREFIX
-from engine.mysql.trouble import ServerRefused
 
 ON_TABLES = (
     "SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "ALTER", "INDEX", "REFERENCES", "TRIGGER", "LOCK TABLES",
@@ -27,19 +26,7 @@ SCRATCH = ("SELECT", "INSERT", "CREATE", "DROP", "ALTER", "INDEX", "REFERENCES")
 SCRATCH_SCHEMAS = f"{OWN_PREFIX}%".replace("_", r"\_")
 """As a GRANT names them."""
 EVERYTHING = "ALL PRIVILEGES"
-
-_WHERE = r"""(\*|`(?:[^`]|``)+`|"(?:[^"]|"")+")"""  # a server with ANSI_QUOTES tells names in "
-_GRANT = re.compile(rf"(GRANT|REVOKE) (.+?) ON (?:TABLE )?{_WHERE}\.{_WHERE} (?:TO|FROM) ", re.DOTALL)
-_SAME = {"BINLOG MONITOR": "REPLICATION CLIENT", "REPLICATION REPLICA": "REPLICATION SLAVE"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grant:
-    """Privileges, and the pattern of schemas that they are for; `*` is the whole server."""
-
-    pattern: str
-    privileges: frozenset[str]
-    revoked: bool = False  # a part taken out of what is granted on the whole server
+_SCRATCH = f"{OWN_PREFIX}scratch_0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,23 +35,29 @@ class Rights:
 
     user: str  # 'name'@'host', as a GRANT wants it
     grants: tuple[Grant, ...]
+    precedence: Precedence
     literal: bool = False
     """Names of schemas are no patterns (`partial_revokes`)."""
+    any_case: bool = False
+    """Names that differ in upper and lower case only are the same."""
 
     def missing(self, wanted: Iterable[str], schema: str = "") -> tuple[str, ...]:
         """Which of *wanted* the account does not have on the schema, or, without one, on the whole server."""
         held: set[str] = set().union(*(one.privileges for one in self.grants if one.pattern == "*"))
-        here = [one for one in self.grants if schema and one.pattern != "*" and self._is_for(one, schema)]
-        held = held.difference(*(one.privileges for one in here if one.revoked))
-        held = held.union(*(one.privileges for one in here if not one.revoked))
+        if schema:
+            held = held.difference(*(one.privileges for one in self._here(schema) if one.revoked))
+            held = held.union(*(self._held_by(grantee, schema) for grantee in Grantee))
         if EVERYTHING in held:
             return ()
         return tuple(one for one in wanted if one not in held)
 
     def grant(self, wanted: Iterable[str], schema: str) -> str:
-        """The statement that gives what is missing of *wanted* on the schema; empty: nothing is."""
+        """The statement that gives what is missing of *wanted* on the schema; empty: nothing is.
+
+        Where a pattern is in force it is added there: a grant on the name alone would take that pattern's place.
+        """
         missing = self.missing(wanted, schema)
-        return f"GRANT {', '.join(missing)} ON {quote_name(schema)}.* TO {self.user}" if missing else ""
+        return self._granting(missing, schema, schema) if missing else ""
 
     def too_few_to_copy(self, schema: str, table: str) -> str:
         """Why an online copy of a table of the schema could not be brought to its end; empty: it could."""
@@ -77,66 +70,56 @@ class Rights:
 
     def missing_for_plans(self) -> tuple[str, ...]:
         """Which privileges it does not have on scratch schemas."""
-        return self.missing(SCRATCH, f"{OWN_PREFIX}scratch_0")
+        return self.missing(SCRATCH, _SCRATCH)
 
     def remedy_for_plans(self) -> str:
         """How it gets them."""
-        missing = ", ".join(self.missing_for_plans() or SCRATCH)
+        missing = self.missing_for_plans() or SCRATCH
         if self.literal:
             return (
                 "partial_revokes is ON, so that no GRANT is for all schemas of a pattern: name a workspace server for the "
-                f"target, or GRANT {missing} ON *.* TO {self.user} and REVOKE what it is not to have on the other schemas"
+                f"target, or GRANT {', '.join(missing)} ON *.* TO {self.user} and REVOKE what it is not to have on the other schemas"
             )
-        return f"GRANT {missing} ON `{SCRATCH_SCHEMAS}`.* TO {self.user}"
+        return self._granting(missing, _SCRATCH, SCRATCH_SCHEMAS)
+
+    def _granting(self, privileges: Iterable[str], schema: str, place: str) -> str:
+        """*place*: what to name where no grant is for the schema yet."""
+        places = [one.pattern for one in self._in_force(Grantee.USER, schema)] or [place]
+        return "; ".join(
+            f"GRANT {', '.join(privileges)} ON {quote_name(one)}.* TO {self.user}" for one in places
+        )
+
+    def _held_by(self, grantee: Grantee, schema: str) -> frozenset[str]:
+        """By the schema's grants: what is surely held where the server may go by one of several."""
+        found = [one.privileges for one in self._in_force(grantee, schema)]
+        some = [privileges for privileges in found if EVERYTHING not in privileges]
+        return frozenset.intersection(*(some or found)) if found else frozenset()
+
+    def _in_force(self, grantee: Grantee, schema: str) -> list[Grant]:
+        here = (one for one in self._here(schema) if one.grantee is grantee and not one.revoked)
+        return in_force(here, self.precedence)
+
+    def _here(self, schema: str) -> list[Grant]:
+        return [one for one in self.grants if one.pattern != "*" and self._is_for(one, schema)]
 
     def _is_for(self, grant: Grant, schema: str) -> bool:
         if self.literal or grant.revoked:
             return grant.pattern.lower() == schema.lower()
-        return _matches(grant.pattern, schema)
+        return (
+            matches(grant.pattern.lower(), schema.lower())
+            if self.any_case
+            else matches(grant.pattern, schema)
+        )
 
 
 def rights_of(link: Link, flavour: Flavour) -> Rights:
     """Ask the server."""
     user, _, host = str(link.value("SELECT CURRENT_USER()")).rpartition("@")
+    grants, precedence = read_grants(link, flavour)
     return Rights(
         user=f"'{user}'@'{host}'",
-        grants=tuple(grant for row in _grants(link, flavour) for grant in _granted(str(row[0]))),
+        grants=tuple(grants),
+        precedence=precedence,
         literal=not flavour.mariadb and bool(link.value("SELECT @@GLOBAL.partial_revokes")),
+        any_case=bool(link.value("SELECT @@lower_case_table_names")),
     )
-
-
-def _grants(link: Link, flavour: Flavour) -> list[tuple[object, ...]]:
-    if not flavour.mariadb:
-        roles = str(link.value("SELECT CURRENT_ROLE()"))
-        if roles.upper() != "NONE":
-            try:
-                return link.rows(f"SHOW GRANTS FOR CURRENT_USER() USING {roles}")
-            except ServerRefused:
-                pass  # a role was revoked in between
-    return link.rows("SHOW GRANTS")
-
-
-def _granted(text: str) -> Iterator[Grant]:
-    found = _GRANT.match(text)
-    if found is None or found[4] != "*":
-        return  # a role, a proxy, a single table
-    names = (name.strip().upper() for name in re.sub(r"\([^)]*\)", "", found[2]).split(","))
-    yield Grant(
-        pattern=_unquoted(found[3]),
-        privileges=frozenset(_SAME.get(name, name) for name in names),
-        revoked=found[1] == "REVOKE",
-    )
-
-
-def _unquoted(where: str) -> str:
-    mark = where[0]
-    return where if mark == "*" else where[1:-1].replace(mark * 2, mark)
-
-
-def _matches(pattern: str, schema: str) -> bool:
-    """The pattern of a GRANT: % and _ as in LIKE, unless a backslash stands before them."""
-    parts = re.findall(r"\\.|.", pattern, re.DOTALL)
-    like = "".join(
-        ".*" if part == "%" else "." if part == "_" else re.escape(part.removeprefix("\\")) for part in parts
-    )
-    return re.fullmatch(like, schema, re.DOTALL | re.IGNORECASE) is not None
