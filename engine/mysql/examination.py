@@ -9,10 +9,9 @@ from engine.mysql.address import Address
 from engine.mysql.flavour import Flavour, flavour_of, same_kind
 from engine.mysql.lag import LagMonitor, LagStatus
 from engine.mysql.link import Link
-from engine.mysql.log_settings import unlogged_rows
+from engine.mysql.noting import noting_on
 from engine.mysql.quoting import quote_name
-from engine.mysql.receiving import receives
-from engine.mysql.rights import ON_TABLES, SEEN, TO_READ_LOGS, Rights, rights_of
+from engine.mysql.rights import ON_TABLES, REFERENCES, SEEN, Rights, rights_of
 from engine.mysql.sizes import shown_bytes
 from engine.mysql.spec import OWN_PREFIX, SYSTEM_SCHEMAS
 from engine.mysql.trouble import ServerRefused
@@ -36,7 +35,7 @@ def examine_server(
     yield _good("server", str(flavour))
     rights = rights_of(link, flavour)
     yield _writing(link, flavour, rights)
-    yield _tables(address, link, rights)
+    yield _tables(address, link, flavour, rights)
     yield _scratch(rights) if workspace is None else _workspace(workspace, flavour)
     yield from _log(link, flavour, rights)
     yield _locks(link, flavour, rights.user)
@@ -76,10 +75,10 @@ def _workspace(workspace: Address, target: Flavour) -> Observation:
     return replace(found, subject=subject)
 
 
-def _tables(address: Address, link: Link, rights: Rights) -> Observation:
+def _tables(address: Address, link: Link, flavour: Flavour, rights: Rights) -> Observation:
     """Of a target without a database of its own, in every schema that can be seen: any may be one of its namespaces."""
     seen = [address.database] if address.database else [str(name) for (name,) in link.rows(_SCHEMAS)]
-    wanted = (*ON_TABLES, *SEEN)
+    wanted = (*ON_TABLES, *(() if flavour.mariadb else REFERENCES), *SEEN)
     schemas = {name: rights.missing(wanted, name) for name in filter(_foreign, seen)} or {
         "": rights.missing(wanted)
     }
@@ -122,52 +121,25 @@ def _scratch(rights: Rights) -> Observation:
 
 def _log(link: Link, flavour: Flavour, rights: Rights) -> Iterator[Observation]:
     """The binary log tells which rows change while a table is copied."""
-    problems, remedies = [], []
-    logs = bool(int(link.value("SELECT @@log_bin")))
-    if not logs:
-        problems.append("it is off")
-        remedies.append("start the server with log_bin")
-    if (found := str(link.value("SELECT @@GLOBAL.binlog_format"))) != "ROW":
-        problems.append(f"binlog_format is {found}")
-        remedies.append("SET GLOBAL binlog_format = ROW, and in its configuration")
-    if unlogged := unlogged_rows(link, flavour):
-        what, _, remedy = unlogged.partition(": ")
-        problems.append(what)
-        remedies.append(remedy)
-    if missing := rights.missing(TO_READ_LOGS):
-        problems.append(f"this user lacks {', '.join(missing)}")
-        remedies.append(f"GRANT {', '.join(missing)} ON *.* TO {rights.user}")
-    if not problems:
+    noting = noting_on(link, flavour, rights)
+    if noting.by_log:
         yield _good("binary log", "it tells which rows change while a table is copied")
         return
-    if logs and found == "STATEMENT":
-        # What triggers note would not be the same on replicas.
-        verdict, outcome = Verdict.BAD, "changes cannot be captured, by triggers neither"
-    elif who := receives(link, flavour):
-        verdict, outcome = (
-            Verdict.BAD,
-            f"changes cannot be captured: {who}, and replication fires no triggers",
-        )
-    elif _takes_triggers(link, rights):
+    remedies = list(noting.remedies)
+    if not noting.no_triggers:
         verdict, outcome = Verdict.DOUBTFUL, "changes are captured by triggers, which is slower for writers"
     else:
-        verdict, outcome = Verdict.BAD, "changes cannot be captured by triggers either"
-        remedies.append("or SET GLOBAL log_bin_trust_function_creators = 1")
+        verdict, outcome = (
+            Verdict.BAD,
+            f"changes cannot be captured by triggers either ({noting.no_triggers})",
+        )
+        remedies.append(noting.remedy)
     yield Observation(
         verdict=verdict,
         subject="binary log",
-        text=f"{'; '.join(problems)}: while a table is copied its {outcome}",
-        remedy="; ".join(remedies),
+        text=f"{'; '.join(noting.problems)}: while a table is copied its {outcome}",
+        remedy="; ".join(filter(None, remedies)),
     )
-
-
-def _takes_triggers(link: Link, rights: Rights) -> bool:
-    """A server with a binary log lets only trusted accounts make triggers."""
-    if not int(link.value("SELECT @@log_bin")) or int(
-        link.value("SELECT @@GLOBAL.log_bin_trust_function_creators")
-    ):
-        return True
-    return not rights.missing(("SUPER",))
 
 
 def _locks(link: Link, flavour: Flavour, user: str) -> Observation:

@@ -34,6 +34,7 @@ class Grant:
 
     pattern: str
     privileges: frozenset[str]
+    table: str = ""  # one table of a schema, which then is named as it is; empty: all of them
     grantee: Grantee = Grantee.USER
     revoked: bool = False  # a part taken out of what is granted on the whole server
 
@@ -100,13 +101,14 @@ def _told(rows: Iterable[tuple[object, ...]]) -> list[Grant]:
 
 def _granted(text: str) -> Iterator[Grant]:
     found = _GRANT.match(text)
-    if found is None or found[4] != "*":
-        return  # a role, a proxy, a single table
+    if found is None:
+        return  # a role, a proxy, a routine
     names = (name.strip().upper() for name in re.sub(r"\([^)]*\)", "", found[2]).split(","))
     role = Grantee.EVERYBODY if found[5] == "PUBLIC" else Grantee.ROLES
     yield Grant(
         pattern=_unquoted(found[3]),
         privileges=frozenset(_SAME.get(name, name) for name in names),
+        table=_unquoted(found[4]) if found[4] != "*" else "",
         grantee=role if found[5] else Grantee.USER,
         revoked=found[1] == "REVOKE",
     )

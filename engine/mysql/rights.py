@@ -9,10 +9,10 @@ from engine.mysql.link import Link
 from engine.mysql.quoting import quote_name
 from engine.mysql.spec import OWN_PREFIX
 
-ON_TABLES = (
-    "SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "ALTER", "INDEX", "REFERENCES", "TRIGGER", "LOCK TABLES",
-)  # fmt: skip
-"""What a change may need on the schema it is made in."""
+ON_TABLES = ("SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "ALTER", "TRIGGER", "LOCK TABLES")
+"""What a change may need on the schema it is made in: indexes are made by ALTER TABLE, which needs no INDEX."""
+REFERENCES = ("REFERENCES",)
+"""What MySQL asks for, on the table that a new foreign key refers to."""
 SEEN = ("SHOW VIEW",)
 """What it takes to see what a change would break."""
 OWN = ("SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "DROP")
@@ -41,12 +41,16 @@ class Rights:
     any_case: bool = False
     """Names that differ in upper and lower case only are the same."""
 
-    def missing(self, wanted: Iterable[str], schema: str = "") -> tuple[str, ...]:
-        """Which of *wanted* the account does not have on the schema, or, without one, on the whole server."""
+    def missing(self, wanted: Iterable[str], schema: str = "", table: str = "") -> tuple[str, ...]:
+        """Which of *wanted* the account does not have on the schema (or on that table of it), or, without one, on the server."""
         held: set[str] = set().union(*(one.privileges for one in self.grants if one.pattern == "*"))
         if schema:
             held = held.difference(*(one.privileges for one in self._here(schema) if one.revoked))
             held = held.union(*(self._held_by(grantee, schema) for grantee in Grantee))
+        if table:
+            held = held.union(
+                *(one.privileges for one in self.grants if (one.pattern, one.table) == (schema, table))
+            )
         if EVERYTHING in held:
             return ()
         return tuple(one for one in wanted if one not in held)
@@ -63,7 +67,7 @@ class Rights:
         """Why an online copy of a table of the schema could not be brought to its end; empty: it could."""
         grant = self.grant(COPY, schema)
         return (
-            f"{table} is copied, for which this user has too few rights: {grant}, then plan again"
+            f"this user has too few rights for the change of {table}: {grant}, then plan again"
             if grant
             else ""
         )
@@ -78,7 +82,8 @@ class Rights:
         if self.literal:
             return (
                 "partial_revokes is ON, so that no GRANT is for all schemas of a pattern: name a workspace server for the "
-                f"target, or GRANT {', '.join(missing)} ON *.* TO {self.user} and REVOKE what it is not to have on the other schemas"
+                f"target, or GRANT {', '.join(missing)} ON *.* TO {self.user} and REVOKE what it is not to have on the "
+                "other schemas"
             )
         return self._granting(missing, _SCRATCH, SCRATCH_SCHEMAS)
 
@@ -100,7 +105,9 @@ class Rights:
         return in_force(here, self.precedence)
 
     def _here(self, schema: str) -> list[Grant]:
-        return [one for one in self.grants if one.pattern != "*" and self._is_for(one, schema)]
+        return [
+            one for one in self.grants if one.pattern != "*" and not one.table and self._is_for(one, schema)
+        ]
 
     def _is_for(self, grant: Grant, schema: str) -> bool:
         if self.literal or grant.revoked:

@@ -29,6 +29,12 @@ class Draft:
         return self.units[0].key[1]
 
     @property
+    def live_name(self) -> str:
+        """The name that its table has now; of a new one, the one it gets."""
+        now = self.units[0].now
+        return now.name if now else self.name
+
+    @property
     def copies(self) -> bool:
         """Whether all rows go through the server's hands one by one, into a new table."""
         return self.strategy in (Strategy.DIRECT, Strategy.ONLINE)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache
+from itertools import chain
 
 from engine.base import Finding, PlanResult, SchemaFiles, Severity
 from engine.errors import BadFiles, Refused
@@ -14,6 +15,7 @@ from engine.mysql.address import Address
 from engine.mysql.catalog import read_table
 from engine.mysql.flavour import Flavour, flavour_of
 from engine.mysql.link import Link
+from engine.mysql.noting import noting_on
 from engine.mysql.planning.altering import Altering, TiedDown
 from engine.mysql.planning.dependents import Anywhere, dependents, look_anywhere
 from engine.mysql.planning.desired import Desired, TableCache, load_desired
@@ -71,7 +73,8 @@ def plan_mysql(
             tables = {schema: one.tables for schema, one in live.items()}
             cached = cached or TableCache()
             desired = load_desired(scratch, places, groups, tables, cached)
-            return _Planning(link, scratch, live, desired, SettledTables(scratch, cached)).result()
+            settled = SettledTables(scratch, cached)
+            return _Planning(link, scratch, live, desired, settled, home=address.database).result()
 
 
 def _groups(
@@ -121,8 +124,11 @@ class _Planning:
         live: Mapping[str, Live],
         desired: Mapping[str, Desired],
         settled: SettledTables,
+        *,
+        home: str,
     ) -> None:
         self._link = link
+        self._home = home
         self._scratch = scratch
         self._live = live
         self._desired = desired
@@ -139,13 +145,15 @@ class _Planning:
     def result(self) -> PlanResult:
         """The plan."""
         drafts = self._drafts()
+        hindering: list[Finding] = []
         if drafts:
             self._check_log()
             self._check_told(drafts)
+            hindering = self._hindering(drafts)
         findings = self._findings(drafts) if drafts else {}
         return PlanResult(
             changes=tuple(draft.change(_unsafe(draft, findings[draft.step.schema])) for draft in drafts),
-            findings=tuple(sorted((one for some in findings.values() for one in some), key=_order)),
+            findings=tuple(sorted((*chain.from_iterable(findings.values()), *hindering), key=_order)),
             fingerprints=self._fingerprints(),
             original={
                 one.place.namespace: files_back(
@@ -155,6 +163,12 @@ class _Planning:
             },
             unmanaged=self._unmanaged(),
         )
+
+    def _hindering(self, drafts: Sequence[Draft]) -> list[Finding]:
+        """What would stop them."""
+        rights = rights_of(self._link, self._scratch.flavour)
+        noting = noting_on(self._link, self._scratch.flavour, rights)
+        return list(hindrances(self._link, self._scratch.flavour, rights, noting, drafts, self._home))
 
     def _check_log(self) -> None:
         """Refused: what a change writes the server would not take. Of our own session, which logs by row where it may say so."""
@@ -252,13 +266,9 @@ class _Planning:
     def _findings(self, drafts: Sequence[Draft]) -> dict[str, list[Finding]]:
         """By schema: two may have tables of one name."""
         asking = Asking(link=self._link, flavour=self._scratch.flavour)
-        rights = rights_of(self._link, self._scratch.flavour)
         anywhere = look_anywhere(asking, [unit for draft in drafts for unit in draft.units])
         return {
-            schema: [
-                *self._findings_in(schema, mine, asking, anywhere),
-                *hindrances(self._link, rights, mine),
-            ]
+            schema: list(self._findings_in(schema, mine, asking, anywhere))
             for schema in self._live
             for mine in ([draft for draft in drafts if draft.step.schema == schema],)
         }

@@ -224,7 +224,9 @@ def test_the_examination_names_the_grant_that_tells_of_prepared_transactions(acc
         assert bool(left_out) == (f"GRANT {missing} ON *.* TO" in seen.remedy)
 
 
-def test_an_account_that_can_capture_changes_in_no_way_is_told_both(account: Account) -> None:
+def test_an_account_that_can_capture_changes_in_no_way_is_told_both(
+    account: Account, request: pytest.FixtureRequest
+) -> None:
     many = ", ".join(f"({n}, 1)" for n in range(21_000))
     account.shop.run(f"INSERT INTO orders VALUES {many}", "ANALYZE TABLE orders")
     # Tests that need it on say so themselves.
@@ -233,13 +235,24 @@ def test_an_account_that_can_capture_changes_in_no_way_is_told_both(account: Acc
     engine = account.engine()
     (bad,) = [seen for seen in engine.examine() if seen.verdict is Verdict.BAD]
     assert bad.subject == "binary log"
-    plan = engine.plan({"shop": {"orders.sql": f"{WIDE};\n"}})
+    files = {"shop": {"orders.sql": f"{WIDE};\n"}}
+    plan = engine.plan(files)
+    (blocked,) = plan.blocked
+    assert bad.remedy in blocked
+    assert "log_bin_trust_function_creators = 1" in bad.remedy
     with (
         engine.open(Job(apply_uid="apply_a", fence=1, owner="test", namespaces=("shop",))) as session,
         pytest.raises(Refused, match=r"log_bin_trust_function_creators = 1, or let this user read the log"),
     ):
         drive(session, plan.changes[0], Caller())
     assert account.shop.left_behind() == []
+    request.addfinalizer(lambda: account.shop.run("SET GLOBAL log_bin_trust_function_creators = 0"))
+    account.shop.run(
+        "SET GLOBAL log_bin_trust_function_creators = 1",
+        f"REVOKE TRIGGER ON `{account.shop.database}`.* FROM {account.name}@'127.0.0.1'",
+    )
+    (blocked,) = engine.plan(files).blocked
+    assert f"GRANT TRIGGER ON `{account.shop.database}`.* TO" in blocked
 
 
 @pytest.mark.parametrize("left_out", [(), ("SHOW VIEW",)])
@@ -274,6 +287,59 @@ def test_a_copy_that_could_not_be_brought_to_its_end_is_refused_before_its_first
         with engine.open(Job(apply_uid="apply_a", fence=1, owner="test", namespaces=("shop",))) as session:
             drive(session, plan.changes[0], Caller())
     assert account.shop.left_behind() == []
+
+
+@pytest.mark.parametrize("missing", ["ALTER", "DROP", "INSERT"])
+def test_a_right_that_a_later_change_lacks_blocks_the_plan_before_an_earlier_one_is_live(
+    account: Account, missing: str
+) -> None:
+    account.grant()
+    engine = account.engine()
+    new = "CREATE TABLE fresh (id INT NOT NULL PRIMARY KEY, KEY k (id));\n"
+    beside = {"shop": {"orders.sql": f"{ORDERS};\n", "fresh.sql": new}}
+    files = {"shop": {"orders.sql": f"{WIDE.replace('KEY,', 'KEY, KEY q (quantity),')};\n", "fresh.sql": new}}
+    account.shop.run(f"REVOKE {missing} ON `{account.shop.database}`.* FROM {account.name}@'127.0.0.1'")
+    plan = engine.plan(files)
+    assert [change.table for change in plan.changes] == ["fresh", "orders"]
+    grant = f"GRANT {missing} ON `{account.shop.database}`.* TO '{account.name}'@'127.0.0.1'"
+    (blocked,) = plan.blocked
+    assert grant in blocked
+    assert bool(engine.plan(beside).blocked) == (missing != "ALTER")
+    account.shop.run(grant)
+    plan = engine.plan(files)
+    assert plan.blocked == ()
+    with engine.open(Job(apply_uid="apply_a", fence=1, owner="test")) as session:
+        for change in plan.changes:
+            assert drive(session, change, Caller()) is Signal.GO
+    assert engine.plan(files).changes == ()
+
+
+@pytest.mark.parametrize("new_table", [False, True])
+def test_a_foreign_key_takes_the_right_to_refer_to_the_other_table_on_mysql(
+    account: Account, new_table: bool
+) -> None:
+    account.shop.run("CREATE TABLE customer (id INT NOT NULL PRIMARY KEY) DEFAULT CHARSET utf8mb4")
+    account.grant()
+    database, user = account.shop.database, f"'{account.name}'@'127.0.0.1'"
+    account.shop.run(f"REVOKE REFERENCES ON `{database}`.* FROM {user}")
+    engine = account.engine()
+    key = ", CONSTRAINT whose FOREIGN KEY (quantity) REFERENCES customer (id))"
+    files = {
+        "customer.sql": "CREATE TABLE customer (id INT NOT NULL PRIMARY KEY) DEFAULT CHARSET utf8mb4;\n",
+        "orders.sql": f"{ORDERS if new_table else ORDERS.replace(')', key, 1)};\n",
+    }
+    if new_table:
+        files["bill.sql"] = f"{ORDERS.replace('orders', 'bill').replace(')', key, 1)};\n"
+    blocked = engine.plan({"shop": files}).blocked
+    if account.shop.server.flavour == "mysql":
+        assert f"GRANT REFERENCES ON `{database}`.* TO {user}" in blocked[0]
+        account.shop.run(f"GRANT REFERENCES ON `{database}`.customer TO {user}")
+    else:
+        assert [seen for seen in engine.examine() if seen.verdict is Verdict.BAD] == []
+    plan = engine.plan({"shop": files})
+    assert plan.blocked == ()
+    with engine.open(Job(apply_uid="apply_a", fence=1, owner="test")) as session:
+        assert drive(session, plan.changes[0], Caller()) is Signal.GO
 
 
 @pytest.mark.parametrize("missing", ["CREATE", "INSERT"])
