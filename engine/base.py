@@ -184,6 +184,7 @@ class Progress:
     detail: str = ""  # one short phrase: "copying rows", "verifying", "removing the old table"
     durable: bool = False  # a checkpoint moved on the target since the last report
     live: bool = False  # of a whole plan: this change is live already, others may not be
+    notable: bool = False  # `detail` belongs in the apply's log, however often one is written there
 
 
 class Control(Protocol):

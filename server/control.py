@@ -79,7 +79,7 @@ class DriveControl:
         self._note(progress)
         if progress.live:
             self._on_live(self.seqs[progress.change.key])
-        if now - self._wrote_at >= WRITE_SECONDS and self._write():
+        if (progress.notable or now - self._wrote_at >= WRITE_SECONDS) and self._write():
             self._log_progress(progress)
         if now - self._looked_at >= LOOK_SECONDS:
             self._looked_at = now
@@ -217,7 +217,7 @@ class DriveControl:
 
     def _log_progress(self, progress: Progress) -> None:
         now = time.monotonic()
-        if now - self._logged_at < PROGRESS_EVENT_SECONDS:
+        if not progress.notable and now - self._logged_at < PROGRESS_EVENT_SECONDS:
             return
         self._logged_at = now
         text = (

@@ -1,14 +1,16 @@
 """The drive of one apply, on a real store with the fake engine."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
-from engine.base import Control
+from engine.base import Control, Progress
 from engine.errors import Refused, TargetUnavailable
 from server.drive import Outcome
 from storage.errors import LeaseLost
 from storage.states import State
+from tests.fakes import fake_change
 from tests.server.rig import Rig
 
 
@@ -350,6 +352,20 @@ def test_av_3_a_bug_costs_the_apply_and_nothing_else(rig: Rig) -> None:
     assert now.state is State.FAILED
     assert "ZeroDivisionError" in now.error
     assert any(event.level == "error" for event in rig.store.events(apply.id))
+
+
+def test_progress_that_is_notable_is_in_the_log_at_once(rig: Rig) -> None:
+    apply = rig.enqueue("orders")
+
+    def report(control: Control) -> None:
+        said = Progress(change=fake_change("orders"), rows_copied=0, rows_total=9, detail="by triggers")
+        for progress in (said, replace(said, notable=True), said):
+            control.report(progress)
+
+    rig.target.on["prepare orders"] = report
+    assert rig.drive() is Outcome.COMPLETED
+    logged = [event.message for event in rig.store.events(apply.id) if event.event_type == "progress"]
+    assert logged == ["orders: by triggers, 0 of 9 rows"]
 
 
 def test_rc_5_a_target_without_a_client_is_retried(rig: Rig) -> None:

@@ -61,6 +61,7 @@ class Underway:
         self._obstruction = Obstruction(watch)
         self.shadow_lock = SharedExclusiveLock()
         self.notice = ""
+        self._noted = ""
         """Something unusual that is told with every report."""
         self._shape: Shape | None = None
         self._capture: Capture | None = None
@@ -306,6 +307,7 @@ class Underway:
         """Say how far the copy is."""
         state = self.checkpoint
         durable, self._durable = self._durable, False
+        notable, self._noted = self.notice != self._noted, self.notice
         return control.report(
             Progress(
                 change=self.change,
@@ -313,5 +315,6 @@ class Underway:
                 rows_total=max(state.rows_total, state.rows_copied),
                 detail=f"{detail} ({self.notice})" if self.notice else detail,
                 durable=durable,
+                notable=notable,
             )
         )

@@ -1,16 +1,17 @@
 """What would stop an apply at its target though the change itself is right: people mend that before its first statement runs."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from engine.base import Finding, Severity
 from engine.mysql.flavour import Flavour
 from engine.mysql.link import Link
 from engine.mysql.names import names_of
-from engine.mysql.noting import Noting
+from engine.mysql.noting import Noting, noting_on
 from engine.mysql.planning.drafts import Draft
 from engine.mysql.planning.order import parent_of
 from engine.mysql.quoting import quote_name
-from engine.mysql.rights import COPY, OWN, Rights
+from engine.mysql.rights import COPY, OWN, Rights, rights_of
 from engine.mysql.spec import OWN_PREFIX
 
 _TABLES = """
@@ -20,11 +21,24 @@ _TABLES = """
 _ALTERING = ("ALTER TABLE ", "RENAME TABLE ")
 
 
-def hindrances(
-    link: Link, flavour: Flavour, rights: Rights, noting: Noting, drafts: Sequence[Draft], home: str
-) -> Iterator[Finding]:
-    """Blocked: a change could not begin, or would fail half-way. *home*: the schema of our own tables; empty: that of a draft."""
-    yield from _too_few_rights(flavour, rights, noting, drafts, home)
+def hindered(
+    link: Link, flavour: Flavour, drafts: Sequence[Draft], home: str
+) -> tuple[list[Draft], list[Finding]]:
+    """The drafts with how changed rows will be noted, and what blocks them: it could not begin, or would fail half-way.
+
+    *home*: the schema of our own tables; empty: that of a draft.
+    """
+    rights = rights_of(link, flavour)
+    noting = noting_on(link, flavour, rights)
+    found = [
+        *_too_few_rights(flavour, rights, noting, drafts, home),
+        *_obstructions(link, noting, drafts),
+    ]
+    return [_told_how_noted(draft, noting) for draft in drafts], found
+
+
+def _obstructions(link: Link, noting: Noting, drafts: Sequence[Draft]) -> Iterator[Finding]:
+    """Of copies."""
     for draft in drafts:
         if draft.step.copy is None:
             continue
@@ -33,6 +47,17 @@ def hindrances(
         if taken := _taken(link, draft.step.schema, draft.step.copy.source):
             why = f"{draft.name} is copied, and {', '.join(taken)} is in the way of that: drop or rename it, then plan again"
             yield _blocked(draft, why)
+
+
+def _told_how_noted(draft: Draft, noting: Noting) -> Draft:
+    """With what it says of triggers on the live table where the log does not tell which rows change."""
+    if draft.step.copy is None or noting.by_log or noting.no_triggers:
+        return draft
+    said = (
+        "Rows that change meanwhile are noted by three triggers on the table, in the application's own transactions, as the "
+        f"binary log cannot be read ({'; '.join(noting.problems)}): {'; '.join(noting.remedies)}."
+    )
+    return replace(draft, lock=f"{draft.lock} {said}")
 
 
 def _too_few_rights(

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache
-from itertools import chain
 
 from engine.base import Finding, PlanResult, SchemaFiles, Severity
 from engine.errors import BadFiles, Refused
@@ -15,14 +14,13 @@ from engine.mysql.address import Address
 from engine.mysql.catalog import read_table
 from engine.mysql.flavour import Flavour, flavour_of
 from engine.mysql.link import Link
-from engine.mysql.noting import noting_on
 from engine.mysql.planning.altering import Altering, TiedDown
 from engine.mysql.planning.dependents import Anywhere, dependents, look_anywhere
 from engine.mysql.planning.desired import Desired, TableCache, load_desired
 from engine.mysql.planning.drafting import Drafting
 from engine.mysql.planning.drafts import Draft
 from engine.mysql.planning.files import Group, parse_groups
-from engine.mysql.planning.hindrances import hindrances
+from engine.mysql.planning.hindrances import hindered
 from engine.mysql.planning.lint import gone_and_new, judge
 from engine.mysql.planning.linters.case import Case
 from engine.mysql.planning.naming import Naming
@@ -41,7 +39,6 @@ from engine.mysql.planning.targets import Live, children_elsewhere, read_live, s
 from engine.mysql.planning.unnamed import with_live_names
 from engine.mysql.planning.untold import refuse_untold
 from engine.mysql.planning.way_back import files_back
-from engine.mysql.rights import rights_of
 from engine.mysql.sizes import size_of
 from engine.mysql.tables import Table
 from engine.mysql.trouble import LOG_BY_ROW, ServerRefused
@@ -74,7 +71,7 @@ def plan_mysql(
             cached = cached or TableCache()
             desired = load_desired(scratch, places, groups, tables, cached)
             settled = SettledTables(scratch, cached)
-            return _Planning(link, scratch, live, desired, settled, home=address.database).result()
+            return _Planning(link, scratch, live, desired, settled, address.database).result()
 
 
 def _groups(
@@ -124,7 +121,6 @@ class _Planning:
         live: Mapping[str, Live],
         desired: Mapping[str, Desired],
         settled: SettledTables,
-        *,
         home: str,
     ) -> None:
         self._link = link
@@ -149,11 +145,13 @@ class _Planning:
         if drafts:
             self._check_log()
             self._check_told(drafts)
-            hindering = self._hindering(drafts)
+            drafts, hindering = hindered(self._link, self._scratch.flavour, drafts, self._home)
         findings = self._findings(drafts) if drafts else {}
         return PlanResult(
             changes=tuple(draft.change(_unsafe(draft, findings[draft.step.schema])) for draft in drafts),
-            findings=tuple(sorted((*chain.from_iterable(findings.values()), *hindering), key=_order)),
+            findings=tuple(
+                sorted((*hindering, *(one for some in findings.values() for one in some)), key=_order)
+            ),
             fingerprints=self._fingerprints(),
             original={
                 one.place.namespace: files_back(
@@ -163,12 +161,6 @@ class _Planning:
             },
             unmanaged=self._unmanaged(),
         )
-
-    def _hindering(self, drafts: Sequence[Draft]) -> list[Finding]:
-        """What would stop them."""
-        rights = rights_of(self._link, self._scratch.flavour)
-        noting = noting_on(self._link, self._scratch.flavour, rights)
-        return list(hindrances(self._link, self._scratch.flavour, rights, noting, drafts, self._home))
 
     def _check_log(self) -> None:
         """Refused: what a change writes the server would not take. Of our own session, which logs by row where it may say so."""
