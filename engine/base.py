@@ -181,7 +181,7 @@ class Progress:
     change: Change
     rows_copied: int
     rows_total: int
-    detail: str = ""  # one short phrase: "copying rows", "verifying", "removing the old table"
+    detail: str = ""  # one short phrase: "copying rows", "verifying"; while it waits "waiting: …", "copying rows, waiting for …"
     durable: bool = False  # a checkpoint moved on the target since the last report
     live: bool = False  # of a whole plan: this change is live already, others may not be
     notable: bool = False  # `detail` belongs in the apply's log, however often one is written there

@@ -2,6 +2,7 @@
 
 import logging
 import random
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -28,6 +29,8 @@ LONG_PAUSE_SECONDS = 0.25
 """An engine that rests for so long follows work elsewhere: it reports all its tables at once, then nothing for a while."""
 PROGRESS_EVENT_SECONDS = 10.0
 """How often progress goes into the log people read."""
+WAIT = re.compile(r"(?:^|[,;] )waiting\b")
+"""What a detail says when the copy waits, for somebody's lock or for a replica: `engine.base.Progress` promises it."""
 
 T = TypeVar("T")
 
@@ -186,7 +189,10 @@ class DriveControl:
         """Keep the newest of each task for the next write, and count the rows."""
         seq = self.seqs[progress.change.key]
         meter = self._meters.setdefault(seq, RowMeter())
-        meter.note(time.monotonic(), progress.rows_copied)
+        if WAIT.search(progress.detail):
+            meter.begin_anew()
+        else:
+            meter.note(time.monotonic(), progress.rows_copied)
         before = self._counted.setdefault(seq, progress.rows_copied)
         if progress.rows_copied > before:
             self._metrics.rows_copied.inc(progress.rows_copied - before)

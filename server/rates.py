@@ -11,10 +11,14 @@ class RowMeter:
     def __init__(self) -> None:
         self._samples: deque[tuple[float, int]] = deque()
 
+    def begin_anew(self) -> None:
+        """What was noted says nothing about what comes: the copy waited, and a wait is no slow copying."""
+        self._samples.clear()
+
     def note(self, now: float, rows: int) -> None:
         """At *now* (seconds, any steady clock) *rows* had been copied."""
         if self._samples and rows < self._samples[-1][1]:
-            self._samples.clear()
+            self.begin_anew()
         self._samples.append((now, rows))
         while len(self._samples) > 2 and now - self._samples[0][0] > WINDOW_SECONDS:
             self._samples.popleft()

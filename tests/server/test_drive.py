@@ -1,7 +1,9 @@
 """The drive of one apply, on a real store with the fake engine."""
 
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -458,3 +460,32 @@ def test_the_volume_is_what_it_was_while_the_store_is_away(rig: Rig, monkeypatch
     rig.target.on["prepare orders"] = listen
     rig.drive()
     assert heard == [7, 7]
+
+
+@pytest.mark.parametrize(
+    "waiting", ["waiting: the replica db2 is 12 s behind", "copying rows, waiting for rows of orders"]
+)
+def test_the_time_left_does_not_count_a_wait(rig: Rig, monkeypatch: pytest.MonkeyPatch, waiting: str) -> None:
+    """Neither while the copy waits nor when it goes on: 100 rows/s before and after a wait of nine seconds."""
+    apply = rig.enqueue("orders")
+    clock = itertools.count(1_000.0)
+    second = next(clock)
+    monkeypatch.setattr("server.control.time", SimpleNamespace(monotonic=lambda: second))
+    told: list[tuple[int | None, int | None]] = []
+    details = ["copying rows"] * 3 + [waiting] * 9 + ["copying rows"] * 3
+
+    def copy(control: Control) -> None:
+        nonlocal second
+        rows = 0
+        for detail in details:
+            second = next(clock)
+            rows += 0 if detail == waiting else 100
+            change = fake_change("orders")
+            control.report(Progress(change=change, rows_copied=rows, rows_total=1_000, detail=detail))
+            (task,) = rig.store.tasks(apply.id)
+            told.append((task.rows_per_second, task.eta_seconds))
+
+    rig.target.on["prepare orders"] = copy
+    rig.drive()
+    nothing = (None, None)
+    assert told == [nothing, (100, 8), (100, 7), *[nothing] * 10, (100, 5), (100, 4)]

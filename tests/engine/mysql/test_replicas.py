@@ -14,6 +14,7 @@ from engine.mysql.examination import examine_server
 from engine.mysql.flavour import flavour_of
 from engine.mysql.lag import LagMonitor, LagStatus
 from engine.mysql.link import Link
+from server.control import WAIT
 from tests.engine.mysql.capturing.test_triggers import unread
 from tests.engine.mysql.changing.plans import address_of
 from tests.engine.mysql.copying.application import TABLE, Application, fill
@@ -67,7 +68,9 @@ def test_a_copy_waits_for_a_replica_that_stands_still_and_goes_on_with_it(pair: 
             rig.assert_same(link)
     assert len(noted.rows) >= 20
     assert set(noted.rows) == {0}
-    assert any(f"the replica 127.0.0.1:{pair.replica.port}" in detail for detail in watcher.details())
+    waits = [detail for detail in watcher.details() if f"the replica 127.0.0.1:{pair.replica.port}" in detail]
+    assert waits
+    assert all(WAIT.search(detail) for detail in waits), "then no pace is told"
 
 
 def test_a_copy_waits_for_a_replica_that_is_behind_and_goes_on_when_it_has_caught_up(
