@@ -32,6 +32,10 @@ class TargetUnavailable(EngineError):
     retryable = True
 
 
+class Unreachable(TargetUnavailable):
+    """Retryable: nobody answers where the target should be, so no work on it was begun."""
+
+
 class TargetHeld(TargetUnavailable):
     """Retryable: another apply (of another store) is changing this target; the message says who."""
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 
 from engine.base import Change, Engine, Handover, Job, Session, Signal, Standing
-from engine.errors import EngineError, Fenced, HeldUp, StoppedElsewhere
+from engine.errors import EngineError, Fenced, HeldUp, StoppedElsewhere, Unreachable
 from server.app import App
 from server.backoff import retry_delay
 from server.changes import to_engine
@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 CATCH_UP_SECONDS = 30.0
 """How often a parked change is picked up to apply what the application wrote since (CO-5)."""
+UNREACHABLE_SECONDS = 10.0
+"""How often a target that nobody answers at is tried while what was made there waits; so late its return is noticed."""
 
 
 class Outcome(StrEnum):
@@ -60,6 +62,7 @@ class Drive:
             store=app.store, lease=lease, metrics=app.metrics, stopping=stopping, on_live=self._live
         )
         self._current: int | None = None
+        self._outlasts = False  # there is something on the target that is worth any wait for it
         self._whole = False  # the engine takes the plan as one piece of work, elsewhere
 
     def run(self) -> Outcome:
@@ -103,6 +106,8 @@ class Drive:
             # Not our attempt: it goes on when others let it, or when whoever does the work elsewhere tries again.
             self._write(lambda: self._store.record(self._claim, [], durable=True))
             return self._retry(str(error), error.delay)
+        if isinstance(error, Unreachable) and self._outlasts:
+            return self._retry(str(error), UNREACHABLE_SECONDS, spent=False)  # AV-2
         return self._retry(str(error)) if error.retryable else self._fail(str(error))
 
     # -- deciding -----------------------------------------------------------------------------------------------
@@ -127,6 +132,8 @@ class Drive:
             return self._obey(Signal.CANCEL)
         if not self._tasks:
             return self._complete("nothing to change")
+        deferred = ApplyOptions.read(apply.options).defer_cutover
+        self._outlasts = begun and (deferred or any(task.rows_copied for task in self._tasks))
         engine = self._app.targets.engine(apply.deployment, apply.environment, apply.database)
         self._whole = engine.capabilities.whole_plan
         unchecked = not any(task.started_at for task in self._tasks)
@@ -147,7 +154,7 @@ class Drive:
             try:
                 if unchecked:
                     session.check_fits(list(self._changes.values()), plan.fingerprints)
-                outcome, signal = self._walk(session, deferred=ApplyOptions.read(apply.options).defer_cutover)
+                outcome, signal = self._walk(session, deferred=deferred)
             except EngineError as error:
                 if error.retryable or self._whole or isinstance(error, Fenced):
                     raise
@@ -422,12 +429,12 @@ class Drive:
         self._write(lambda: self._store.settle_stop(self._claim, request.id))
         return Outcome.STOPPED
 
-    def _retry(self, error: str, delay: float | None = None) -> Outcome:
+    def _retry(self, error: str, delay: float | None = None, *, spent: bool = True) -> Outcome:
         error = clean(error)
         if delay is None:
             delay = retry_delay(self._claim.attempt, random.random)
         log.warning("%s: will be tried again in %.0f s: %s", self._claim.apply_uid, delay, error)
-        self._write(lambda: self._store.retry_later(self._claim, self._current, error, delay))
+        self._write(lambda: self._store.retry_later(self._claim, self._current, error, delay, spent=spent))
         self._app.metrics.retries.inc()
         return Outcome.RETRY
 

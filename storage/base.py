@@ -144,9 +144,12 @@ class Store(ABC):
         """Task *seq* → failed (None: the first that is not finished), other unfinished ones → cancelled, apply → failed."""
 
     @abstractmethod
-    def retry_later(self, claim: Claim, seq: int | None, error: str, delay: float) -> None:
+    def retry_later(
+        self, claim: Claim, seq: int | None, error: str, delay: float, *, spent: bool = True
+    ) -> None:
         """Begun, unfinished tasks (and *seq*, else the first unfinished) → failed_retryable, apply likewise, due in *delay* s.
 
+        Not *spent*: the attempt that this claim cost is given back, not those before it.
         With a stop pending the apply comes to rest as stopped instead: nobody is left to obey it (CO-1).
         """
 

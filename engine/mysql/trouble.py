@@ -48,6 +48,8 @@ WAITED = frozenset({TOO_MUCH, 1205, 1206, 1213, 1412, 3058, 3572})
 OF_LOCKS = frozenset({1205, 1213, 3572})
 """Of those what comes of locks that others have, and goes when they give them back."""
 ACCESS_DENIED = 1045
+NO_ANSWER = frozenset({2002, 2003})
+"""The driver's numbers for a connection that did not come about: refused, no route, no answer in time."""
 NO_SUCH_TABLE = 1146
 NO_SUCH_DATABASE = 1049
 NO_PRIVILEGE = frozenset({1044, 1142, 1143, 1227, 1370})

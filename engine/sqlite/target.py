@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import apsw
 
-from engine.errors import EngineError, Refused, TargetUnavailable
+from engine.errors import EngineError, Refused, TargetUnavailable, Unreachable
 
 BUSY_SECONDS = 5.0
 
@@ -23,7 +23,7 @@ def connect(dsn: str, *, read_only: bool = False, busy_seconds: float = BUSY_SEC
     """
     path = file_of(dsn)
     if not path.parent.is_dir():
-        raise TargetUnavailable(
+        raise Unreachable(
             f"{path}: the folder {path.parent} does not exist; create it, mount it or correct the dsn"
         )
     if path.is_dir():

@@ -110,7 +110,9 @@ class Driving(Leases):
 
         self._ended(claim, "failed", fail)
 
-    def retry_later(self, claim: Claim, seq: int | None, error: str, delay: float) -> None:
+    def retry_later(
+        self, claim: Claim, seq: int | None, error: str, delay: float, *, spent: bool = True
+    ) -> None:
         """Let go after a failure that may pass. A pending stop is settled here: nobody is left to obey it (CO-1) …"""
 
         def retry_later(transaction: Statements, apply: Row) -> None:
@@ -130,6 +132,7 @@ class Driving(Leases):
                 State.FAILED_RETRYABLE,
                 fence=claim.fence,
                 delay=delay,
+                attempt=None if spent else max(0, apply["attempt"] - claim.recovered),
                 error=error,
                 message=f"Will be tried again in {delay:.0f} s: {error}",
                 level="warn",

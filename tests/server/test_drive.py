@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from engine.base import Control, Progress
-from engine.errors import Refused, TargetUnavailable
+from engine.errors import Refused, TargetUnavailable, Unreachable
 from server.drive import Outcome
 from storage.errors import LeaseLost
 from storage.states import State
@@ -162,9 +162,12 @@ def test_helpers_that_cannot_be_removed_do_not_hide_why_the_change_failed(rig: R
     assert "a row does not fit" in rig.now(apply).error
 
 
-def test_the_budget_is_ten_retries_without_progress_then_failed(rig: Rig) -> None:
+@pytest.mark.parametrize("error", [TargetUnavailable, Unreachable])
+def test_the_budget_is_ten_retries_without_progress_then_failed(
+    rig: Rig, error: type[TargetUnavailable]
+) -> None:
     apply = rig.enqueue("orders")
-    rig.target.on["open"] = fails(TargetUnavailable("still down"))
+    rig.target.on["open"] = fails(error("still down"))
 
     tries = 0
     while rig.now(apply).state is not State.FAILED:
@@ -178,6 +181,45 @@ def test_the_budget_is_ten_retries_without_progress_then_failed(rig: Rig) -> Non
     assert tries == 11  # the first run and ten retries
     assert rig.now(apply).state is State.FAILED
     assert "still down" in rig.now(apply).error
+
+
+@pytest.mark.parametrize("waits", ["for its cutover", "in mid copy"])
+def test_av_2_what_is_on_a_target_that_is_away_is_waited_for_however_long(rig: Rig, waits: str) -> None:
+    """Longer than the budget lasts; then it goes on with what is there."""
+    deferred = waits == "for its cutover"
+    apply = rig.enqueue("orders", defer_cutover=str(deferred).lower())
+    if not deferred:
+        fails_once(rig, "cut_over orders", TargetUnavailable("killed"))
+    assert rig.drive() is (Outcome.PARKED if deferred else Outcome.RETRY)
+    rig.target.on["open"] = fails(Unreachable("nobody answers"))
+    for _ in range(15):
+        rig.make_due()
+        assert rig.store.expire_retryable() == []
+        assert rig.drive() is Outcome.RETRY
+        found = rig.now(apply)
+        assert (found.state, found.attempt, found.error) == (State.FAILED_RETRYABLE, 0, "nobody answers")
+    del rig.target.on["open"]
+    rig.make_due()
+    assert rig.drive() is (Outcome.PARKED if deferred else Outcome.COMPLETED)
+
+
+def test_a_change_that_its_server_dies_of_each_time_is_given_up_all_the_same(rig: Rig) -> None:
+    """That the server is away for a while after each death gives nothing back."""
+    apply = rig.enqueue("orders", defer_cutover="true")
+    rig.target.on["prepare orders"] = fails(TargetUnavailable("the connection is gone"))
+    deaths = 0
+    while True:
+        rig.make_due()
+        if rig.store.expire_retryable():
+            break
+        assert rig.drive() is Outcome.RETRY
+        deaths += 1
+        assert deaths <= 11, "the budget was overrun"
+        if rig.now(apply).attempt < 10:
+            fails_once(rig, "open", Unreachable("nobody answers"))
+            rig.make_due()
+            assert rig.drive() is Outcome.RETRY
+    assert deaths == 11
 
 
 def test_progress_on_the_target_gives_the_budget_back(rig: Rig) -> None:

@@ -145,7 +145,7 @@ class History:
             lambda: store.attach(claim, text[:8]),
             lambda: store.complete(claim, text),
             lambda: store.fail(claim, seq, text),
-            lambda: store.retry_later(claim, seq, text, delay),
+            lambda: store.retry_later(claim, seq, text, delay, spent=bool(seq)),
             lambda: store.hand_back(claim),
             lambda: store.park(claim, delay),
             lambda: (store.settle_stop if seq else store.settle_cancel)(claim, which),

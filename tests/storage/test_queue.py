@@ -233,6 +233,15 @@ def test_i4_progress_after_the_bump_is_not_given_back_twice(store: Store) -> Non
     assert now(store, apply).attempt == 0
 
 
+def test_i4_an_attempt_that_is_not_spent_gives_back_what_its_claim_cost_and_no_more(store: Store) -> None:
+    apply = queued(store)
+    attempts = []
+    for spent in (False, True, True, False, False, True):
+        store.retry_later(claimed(store), None, "flaky", 0.0, spent=spent)
+        attempts.append(now(store, apply).attempt)
+    assert attempts == [0, 1, 2, 2, 2, 3]
+
+
 @pytest.mark.parametrize("progress", ["task", "checkpoint"])
 def test_durable_progress_resets_the_budget(store: Store, progress: str) -> None:
     apply = queued(store)

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from engine import faults
 from engine.base import Change, Control, Job, Session, Signal, Standing
-from engine.errors import DriftFound, EngineError, HeldUp, Refused, TargetUnavailable
+from engine.errors import DriftFound, EngineError, HeldUp, Refused, TargetUnavailable, Unreachable
 from engine.mysql.address import Address
 from engine.mysql.binlog.errors import BeginAnew
 from engine.mysql.blockers import blockers
@@ -22,14 +22,14 @@ from engine.mysql.ownership.hold import HELD_UP_SECONDS, Hold
 from engine.mysql.ownership.watch import BeatingControl, Watch
 from engine.mysql.shadow.checkpoints import Checkpoint, Phase
 from engine.mysql.spec import Step
-from engine.mysql.trouble import NO_SUCH_TABLE, OF_LOCKS, READ_ONLY, ServerRefused, Trouble, Waited
+from engine.mysql.trouble import NO_ANSWER, NO_SUCH_TABLE, OF_LOCKS, READ_ONLY, ServerRefused, Trouble, Waited
 
 
 class MysqlSession(Session):
     """Opening takes the target; see `ownership` for what that means. A lost connection ends it: open a new one and look."""
 
     def __init__(self, address: Address, job: Job) -> None:
-        self._hold = Hold(address, job, settings=DDL_SETTINGS)
+        self._hold = _reached(address, job)
         self._room = Room(address)
         try:
             self._hold.take()
@@ -253,6 +253,16 @@ class MysqlSession(Session):
         self._watch.close()
         self._hold.close()
         faults.reached("closed")
+
+
+def _reached(address: Address, job: Job) -> Hold:
+    """A hold that is connected. Unreachable when nobody answers, or hangs up: a server that is down, or a proxy before it."""
+    try:
+        return Hold(address, job, settings=DDL_SETTINGS)
+    except Trouble as error:
+        if error.lost or error.code in NO_ANSWER:
+            raise Unreachable(str(error)) from error
+        raise
 
 
 def _check_read_only(error: Trouble) -> None:

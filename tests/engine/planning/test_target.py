@@ -9,7 +9,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from engine.errors import EngineError, Refused, TargetUnavailable
+from engine.errors import EngineError, Refused, TargetUnavailable, Unreachable
 from engine.sqlite.catalog import read_catalog
 from engine.sqlite.planning.planner import plan_sqlite
 from engine.sqlite.pull import pull_files
@@ -50,7 +50,7 @@ def make_corrupt(path: Path) -> None:
     [
         (make_corrupt, Refused, "not a database"),
         (lambda path: path.mkdir(), Refused, "is a folder"),
-        (None, TargetUnavailable, "does not exist; create it, mount it or correct the dsn"),
+        (None, Unreachable, "does not exist; create it, mount it or correct the dsn"),
     ],
 )
 def test_what_cannot_be_opened_says_why_and_what_to_do(

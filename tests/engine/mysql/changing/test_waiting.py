@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 
 from engine.base import Progress, Signal
-from engine.errors import HeldUp
+from engine.errors import HeldUp, Unreachable
 from tests.engine.driving import drive
 from tests.engine.mysql.changing.orders import SUM, caller, filled, widened
 from tests.engine.mysql.changing.plans import Shop
+from tests.proxy import Proxy
 from tests.servers.server import Server
 
 
@@ -164,4 +165,23 @@ def test_a_server_that_takes_no_writes_is_waited_for_without_spending_attempts(
         control.on_report = None
         with shop.session() as session:
             assert drive(session, change, control) is Signal.GO
+    assert shop.left_behind() == []
+
+
+def test_a_finished_copy_outlasts_a_server_that_nobody_reaches(shop: Shop) -> None:
+    """Its proxy resets new connections, then nobody listens at the port any more."""
+    change, address = widened(shop), shop.address
+    with Proxy(address.host, address.port) as proxy:
+        shop.address = replace(address, port=proxy.port)
+        with shop.session() as session:
+            assert session.prepare([change], caller()) is Signal.GO
+        proxy.refuse()
+        with pytest.raises(Unreachable, match=r"gone|reached"):
+            shop.session(2)
+    with pytest.raises(Unreachable, match="2003: it cannot be reached"):
+        shop.session(3)
+    shop.address = address
+    with shop.session(4) as session:
+        assert drive(session, change, caller()) is Signal.GO
+    assert shop.rows("SELECT COUNT(*), SUM(quantity) FROM orders") == [SUM]
     assert shop.left_behind() == []
