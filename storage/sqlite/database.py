@@ -4,11 +4,14 @@ One writer, one connection for heartbeats (so that they never queue behind the p
 few query_only readers. Connections are opened at first use, so a daemon can start before its file can be reached.
 """
 
+import errno
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import apsw
 
@@ -25,6 +28,8 @@ OnConnect = Callable[[apsw.Connection], None]
 
 IDLE_READERS = 16
 """How many readers are kept open: as many as threads of a daemon read at once. More are opened under load and closed again."""
+ROOM_BYTES = 256 * 1024
+"""With less room than this on its disk the store counts as full: what one command writes, generously; not measured."""
 WAL_BYTES = 64 * 1024 * 1024
 """The write-ahead log is cut back to this size after a checkpoint."""
 
@@ -80,6 +85,15 @@ class Database(Transactions):
                 return work(SqliteStatements(connection, self._guard))
             finally:
                 self._return_reader(connection, busy_handler)
+
+    def check_room(self) -> None:
+        """Unavailable when its disk is full: a transaction that changes nothing does not notice."""
+        try:
+            with TemporaryFile(dir=self.path.resolve().parent) as probe:
+                os.posix_fallocate(probe.fileno(), 0, ROOM_BYTES)
+        except OSError as error:  # others say nothing about room: the transactions tell
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise Unavailable(f"no space left for the store {self.path}") from error
 
     def close(self) -> None:
         """Close everything; later calls raise Unavailable."""

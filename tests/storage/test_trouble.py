@@ -267,7 +267,10 @@ def test_19_a_full_disk_surfaces_and_recovers(small_disk: Path) -> None:
         assert fitted > 0
         with pytest.raises(Unavailable):
             store.log(claim, "info", "info", "x" * 1_000_000)
+        with pytest.raises(Unavailable, match="no space left"):
+            store.ping()
         ballast.unlink()
+        store.ping()
         check_whole(store, fitted)
         queued(store, f"db{fitted}", 20)
         store.complete(claim)
