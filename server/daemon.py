@@ -115,6 +115,11 @@ class Daemon:
 
     @staticmethod
     def _own(stack: ExitStack, path: Path) -> StoreOwnership:
+        if not path.parent.is_dir():
+            raise CannotStart(
+                f"[storage] url (or --store): the folder {path.parent} does not exist; "
+                f"run mkdir -p {path.parent}, or name another file"
+            )
         ownership = StoreOwnership(path)
         stack.callback(ownership.release)
         return ownership

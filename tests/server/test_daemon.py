@@ -150,7 +150,9 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
 
 def test_a_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
     with (
-        pytest.raises(CannotStart, match="nowhere"),
+        pytest.raises(
+            CannotStart, match=r"^\[storage\] url.*nowhere does not exist; run mkdir -p \S+nowhere, or"
+        ),
         Daemon(config_at(tmp_path / "nowhere/store.db")),
     ):
         pass
