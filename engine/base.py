@@ -307,4 +307,4 @@ class Engine(ABC):
 
     @abstractmethod
     def open(self, job: Job) -> Session:
-        """Take the target for *job*. TargetHeld, TargetUnavailable; Fenced when a newer owner was here already."""
+        """Take the target for *job*. TargetHeld, TargetUnavailable (Unreachable: nobody answers); Fenced: a newer owner came."""
