@@ -7,6 +7,7 @@ from engine.base import Observation, Verdict
 from engine.errors import EngineError
 from engine.mysql.address import Address
 from engine.mysql.flavour import Flavour, flavour_of, same_kind
+from engine.mysql.followers import NO_COPY_IN_GALERA, in_galera_cluster
 from engine.mysql.lag import LagMonitor, LagStatus
 from engine.mysql.link import Link
 from engine.mysql.noting import noting_on
@@ -40,6 +41,7 @@ def examine_server(
     yield from _log(link, flavour, rights)
     yield _locks(link, flavour, rights.user)
     yield _others(rights)
+    yield from _cluster(link)
     yield _replicas(address, flavour, rights.user)
     yield _prepared(link, flavour)
     yield _largest(address, link)
@@ -169,6 +171,16 @@ def _others(rights: Rights) -> Observation:
         text="this user cannot see other connections: a waiting change cannot say for whom, replicas are taken to be there",
         remedy=f"GRANT PROCESS ON *.* TO {rights.user}",
     )
+
+
+def _cluster(link: Link) -> Iterator[Observation]:
+    if in_galera_cluster(link):
+        yield Observation(
+            verdict=Verdict.BAD,
+            subject="cluster",
+            text=f"no table is copied online: {NO_COPY_IN_GALERA}",
+            remedy="a plan says how the server itself would change a table: that, too, keeps all nodes from writing meanwhile",
+        )
 
 
 def _replicas(address: Address, flavour: Flavour, user: str) -> Observation:

@@ -8,6 +8,8 @@ from engine.mysql.process_list import process_list
 from engine.mysql.rights import rights_of
 from engine.mysql.trouble import NO_PRIVILEGE, ServerRefused
 
+NO_COPY_IN_GALERA = "it is on a node of a Galera cluster, and the cutover would keep all nodes from writing"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connected:
@@ -40,6 +42,15 @@ def followers(link: Link, flavour: Flavour, *, but: str = "") -> str:
     return f"{count} replica{' is' if count == 1 else 's are'} connected" if count else ""
 
 
+def in_galera_cluster(link: Link) -> bool:
+    """Whether the server is a node of one: definitions run there one after the other, on all nodes, and writes queue behind them.
+
+    A RENAME that waits for a lock, as at the gate of MariaDB's cutover, keeps the whole cluster from writing, and what would give
+    that lock back too. Percona XtraDB Cluster was not tried.
+    """
+    return bool(_asked(link, "SELECT @@wsrep_on"))
+
+
 def connected(link: Link, flavour: Flavour, *, but: str = "") -> list[Connected]:
     """Who replicates from the server just now, *but* those of a user, ourselves. Unseen: the account may not see that.
 
@@ -70,7 +81,7 @@ def log_readers(link: Link, *, but: str = "") -> list[str]:
 
 def cluster_of(link: Link) -> str:
     """Of which kind of cluster the server is one, as a phrase ("the server is a node of a Galera cluster"); empty: of none."""
-    if _asked(link, "SELECT @@wsrep_on"):
+    if in_galera_cluster(link):
         return "the server is a node of a Galera cluster"
     members = _asked(link, "SELECT COUNT(*) FROM performance_schema.replication_group_members")
     return "the server is a member of a replication group" if members > 1 else ""

@@ -16,6 +16,7 @@ from engine.mysql.copying.comparison import uncompared
 from engine.mysql.copying.index_build import missing_indexes
 from engine.mysql.copying.underway import Underway
 from engine.mysql.flavour import started_at
+from engine.mysql.followers import NO_COPY_IN_GALERA, in_galera_cluster
 from engine.mysql.log_format import logs_by_statement
 from engine.mysql.receiving import receives
 from engine.mysql.rights import rights_of
@@ -65,7 +66,7 @@ class Opening:
 
     def _stage(self, control: Control) -> Signal:
         work = self._work
-        self._check_rights()
+        self._check_target()
         # So that by the first chunk it is known whether an application writes.
         work.throttle.look(work.hold.link, "staging", control.volume())
         checkpoints.make_table(work.hold)
@@ -102,11 +103,15 @@ class Opening:
         work.put(replace(state, phase=Phase.COPY, position=capture.position, identity=capture.identity))
         return self._hear(control)
 
-    def _check_rights(self) -> None:
+    def _check_target(self) -> None:
         """Refused, before the first row, when the copy could not be brought to its end."""
         hold, schema = self._work.hold, self._work.step.schema
         if why := rights_of(hold.link, hold.flavour).too_few_to_copy(schema, self._work.copy.source):
             raise Refused(why)
+        if in_galera_cluster(hold.link):
+            raise Refused(
+                f"{self._work.copy.source} can not be copied online: {NO_COPY_IN_GALERA}: plan again"
+            )
 
     def _hear(self, control: Control) -> Signal:
         """Wait for the marker. What other copies have not applied yet may hold the reader back: it is applied meanwhile."""

@@ -10,7 +10,7 @@ from engine.errors import Refused
 from engine.mysql.children import has_hidden_children
 from engine.mysql.elements import foreign_key_of
 from engine.mysql.flavour import Flavour
-from engine.mysql.followers import followers
+from engine.mysql.followers import NO_COPY_IN_GALERA, followers, in_galera_cluster
 from engine.mysql.link import Link
 from engine.mysql.log_format import logs_by_statement
 from engine.mysql.log_settings import log_obstacles
@@ -279,6 +279,8 @@ class _Choice:
             return "it keeps its own history (system versioning)"
         if logs_by_statement(self._target):
             return "the server logs by statement (SET GLOBAL binlog_format = ROW)"
+        if in_galera_cluster(self._target):
+            return NO_COPY_IN_GALERA
         return self._uncaptured()
 
     def _uncaptured(self) -> str:
