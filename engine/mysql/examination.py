@@ -4,14 +4,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from engine.base import Observation, Verdict
-from engine.errors import EngineError
+from engine.errors import EngineError, Refused
 from engine.mysql.address import Address
 from engine.mysql.flavour import Flavour, flavour_of, same_kind
 from engine.mysql.followers import NO_COPY_IN_GALERA, in_galera_cluster
 from engine.mysql.lag import LagMonitor, LagStatus
 from engine.mysql.link import Link
+from engine.mysql.names import names_of
 from engine.mysql.noting import noting_on
 from engine.mysql.quoting import quote_name
+from engine.mysql.replica_filters import ReplicaFilters
+from engine.mysql.replicas import filters_of_replicas
 from engine.mysql.rights import ON_TABLES, REFERENCES, SEEN, Rights, rights_of
 from engine.mysql.sizes import shown_bytes
 from engine.mysql.spec import OWN_PREFIX, SYSTEM_SCHEMAS
@@ -23,6 +26,11 @@ _LARGEST = f"""
     SELECT table_schema, table_name, data_length + index_length FROM information_schema.tables
      WHERE table_type = 'BASE TABLE' AND (table_schema = %s OR %s = '') AND table_schema NOT IN ({_OF_THE_SERVER})
      ORDER BY 3 DESC LIMIT 1
+"""  # noqa: S608
+_TABLES = f"""
+    SELECT table_schema, table_name FROM information_schema.tables
+     WHERE table_type = 'BASE TABLE' AND (table_schema = %s OR %s = '') AND table_schema NOT IN ({_OF_THE_SERVER})
+     ORDER BY 1, 2
 """  # noqa: S608
 _SCHEMAS = f"""
     SELECT schema_name FROM information_schema.schemata WHERE schema_name NOT IN ({_OF_THE_SERVER}) ORDER BY 1
@@ -43,6 +51,7 @@ def examine_server(
     yield _others(rights)
     yield from _cluster(link)
     yield _replicas(address, flavour, rights.user)
+    yield from _filters(address, link, flavour)
     yield _prepared(link, flavour)
     yield _largest(address, link)
 
@@ -205,6 +214,36 @@ def _replicas(address: Address, flavour: Flavour, user: str) -> Observation:
         if found.doubt
         else "",
     )
+
+
+def _filters(address: Address, link: Link, flavour: Flavour) -> Iterator[Observation]:
+    """Of replicas that leave something out, or call it otherwise."""
+    for replica, filters in filters_of_replicas(link, address, flavour):
+        if filters == ReplicaFilters():
+            continue
+        tables = [(str(schema), str(table)) for schema, table in link.rows(_TABLES, *[address.database] * 2)]
+        if what := filters.renamed({schema for schema, _ in tables} | {address.database}):
+            yield Observation(
+                verdict=Verdict.BAD,
+                subject="replicas' rules",
+                text=f"the replica {replica} {what}: it would stop at our first statement, so no change is made",
+                remedy="have the replica keep the schema under its own name",
+            )
+        elif what := next(filter(None, (_parted(filters, address, *one) for one in tables)), ""):
+            yield Observation(
+                verdict=Verdict.BAD,
+                subject="replicas' rules",
+                text=f"the replica {replica} {what}: it would stop, so such a table is not copied online",
+                remedy="have the replica keep what a copy makes beside a table (<table>__osc_n, <table>__osc_o), too",
+            )
+
+
+def _parted(filters: ReplicaFilters, address: Address, schema: str, table: str) -> str:
+    try:
+        names = names_of(table)
+    except Refused:
+        return ""  # it is not copied online
+    return filters.parted(address.database or schema, schema, (table, names.shadow, names.old))
 
 
 def _prepared(link: Link, flavour: Flavour) -> Observation:

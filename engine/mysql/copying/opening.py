@@ -19,6 +19,7 @@ from engine.mysql.flavour import started_at
 from engine.mysql.followers import NO_COPY_IN_GALERA, in_galera_cluster
 from engine.mysql.log_format import logs_by_statement
 from engine.mysql.receiving import receives
+from engine.mysql.replicas import filters_of_replicas
 from engine.mysql.rights import rights_of
 from engine.mysql.shadow import checkpoints
 from engine.mysql.shadow.checkpoints import CAPTURING, Checkpoint, Phase
@@ -67,6 +68,7 @@ class Opening:
     def _stage(self, control: Control) -> Signal:
         work = self._work
         self._check_target()
+        self._check_replicas()
         # So that by the first chunk it is known whether an application writes.
         work.throttle.look(work.hold.link, "staging", control.volume())
         checkpoints.make_table(work.hold)
@@ -112,6 +114,17 @@ class Opening:
             raise Refused(
                 f"{self._work.copy.source} can not be copied online: {NO_COPY_IN_GALERA}: plan again"
             )
+
+    def _check_replicas(self) -> None:
+        """Refused when a replica keeps the table and not its copy, or the other way round: it would stop at the cutover."""
+        hold, schema, names = self._work.hold, self._work.step.schema, self._work.names
+        tables = (names.source, names.shadow, names.old)
+        for replica, filters in filters_of_replicas(hold.link, hold.address, hold.flavour):
+            if what := filters.parted(hold.home, schema, tables):
+                raise Refused(
+                    f"{names.source} can not be copied online, as the replica {replica} {what} and would stop: have it keep "
+                    "both or none, then apply again"
+                )
 
     def _hear(self, control: Control) -> Signal:
         """Wait for the marker. What other copies have not applied yet may hold the reader back: it is applied meanwhile."""

@@ -18,6 +18,7 @@ from engine.mysql.link import ANSWER_SECONDS, SETTINGS, Link
 from engine.mysql.ownership.guests import Guests
 from engine.mysql.ownership.locks import NamedLocks, mark
 from engine.mysql.ownership.records import Gone, Recorded, Records
+from engine.mysql.replicas import filters_of_replicas
 from engine.mysql.rights import OWN, rights_of
 from engine.mysql.silence import IN_TRANSACTION, ROW_SECONDS, ended_when_silent
 from engine.mysql.trouble import NO_SUCH_TABLE, ServerRefused, Trouble, Waited
@@ -73,6 +74,7 @@ class Hold:
             self.job.still_ours()
             self._guests.look(self.link)
             self._check_rights()
+            self._check_replicas()
             self._take()
         except EngineError:
             self._strike_off()
@@ -87,6 +89,12 @@ class Hold:
         rights = rights_of(self.link, self.flavour)
         if grants := [grant for schema in self._schemas if (grant := rights.grant(OWN, schema))]:
             raise Refused(f"{self.address}: this user has too few rights for a change: {'; '.join(grants)}")
+
+    def _check_replicas(self) -> None:
+        """Refused when a replica has a schema of ours under another name: our statements name it, and the replica stops there."""
+        for replica, filters in filters_of_replicas(self.link, self.address, self.flavour):
+            if what := filters.renamed({self.home, *self._schemas}):
+                raise Refused(f"the replica {replica} {what}: it would stop at our first statement")
 
     def _take(self) -> None:
         token = self._tokens[self.link.id]
