@@ -1,4 +1,6 @@
-"""Real replicas: the copy waits for one that is behind, says when it cannot know, and leaves the same rows there."""
+"""Real replicas: the copy waits for one that is behind, says when it cannot know, and leaves the same rows there; what would
+stop one is refused beforehand.
+"""
 
 import secrets
 import time
@@ -15,8 +17,10 @@ from engine.mysql.flavour import flavour_of
 from engine.mysql.lag import LagMonitor, LagStatus
 from engine.mysql.link import Link
 from server.control import WAIT
+from engine.mysql.spec import Algorithm
 from tests.engine.mysql.capturing.test_triggers import unread
-from tests.engine.mysql.changing.plans import address_of
+from tests.engine.mysql.changing.plans import Shop, address_of, drive
+from tests.engine.mysql.changing.test_session import caller, filled, widened
 from tests.engine.mysql.copying.application import TABLE, Application, fill
 from tests.engine.mysql.copying.rig import Rig, Watcher, make_rig, prepare
 from tests.engine.mysql.replication import LIMIT_SECONDS, Pair, receiving, replicating
@@ -197,6 +201,20 @@ def test_a_replica_that_is_in_step_holds_nothing_up(pair: Pair) -> None:
         assert first(lambda found: not found.wait) == LagStatus()
 
 
+def test_a_replica_that_failed_says_at_what(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.mysql.lag.LOOK_SECONDS", 0.1)
+    pair.catch_up()
+    with user_on(pair.replica, grants="USAGE") as user, looking(pair.primary) as first:
+        run(pair.primary, f"CREATE USER {user}@'127.0.0.1'")
+        found = first(lambda found: "does not apply what it gets just now: " in found.wait)
+    mariadb = pair.replica.flavour == "mariadb"
+    assert f"the replica 127.0.0.1:{pair.replica.port} " in found.wait
+    assert (user if mariadb else "performance_schema.replication_applier_status_by_worker") in found.wait
+    pair.go_on_applying()
+    pair.catch_up()
+    run(pair.primary, f"DROP USER {user}@'127.0.0.1'")
+
+
 def test_a_replica_that_tells_no_address_is_found_by_its_connection(server: Server) -> None:
     with replicating(server.flavour) as pair:
         pair.catch_up()
@@ -304,3 +322,68 @@ def test_whoever_may_not_see_whether_the_server_is_a_replica_has_no_triggers_for
         with pytest.raises(Refused, match=r"may not see whether .* GRANT REPLICATION CLIENT"):
             copy.open(Watcher())
         copy.discard(Watcher())
+
+
+# -- what a replica leaves out ------------------------------------------------------------------------------------
+
+
+@contextmanager
+def ruled(pair: Pair, rule: str, text: str) -> Iterator[None]:
+    """For a while the replica goes by that rule; *text* is as MariaDB takes it."""
+    pair.catch_up()
+    mariadb = pair.replica.flavour == "mariadb"
+    listed = "({})" if "->" in text else "{}" if rule == "rewrite_db" else "'{}'"
+    pairs = [listed.format(one.replace("->", ", ")) for one in text.split(",")]
+    for told, given in ((text, ", ".join(pairs)), ("", "")):
+        pair.tell(
+            "STOP {}" if mariadb else "STOP {} SQL_THREAD",
+            f"SET GLOBAL replicate_{rule} = '{told}'"
+            if mariadb
+            else f"CHANGE REPLICATION FILTER REPLICATE_{rule.upper()} = ({given})",
+            "START {}",
+        )
+        if told:
+            yield
+            pair.catch_up()
+
+
+@pytest.fixture
+def shop(pair: Pair) -> Shop:
+    return filled(Shop(pair.primary, prefix="kept_"), "orders", rows=10)
+
+
+def told(shop: Shop) -> tuple[Verdict, str]:
+    """What an examination says of the replicas' rules."""
+    with shop.link() as link:
+        seen = {one.subject: one for one in examine_server(shop.address, link, flavour_of(link))}
+    found = seen.get("replicas' rules")
+    return (found.verdict, found.text) if found else (Verdict.GOOD, "")
+
+
+def test_a_table_whose_copy_does_not_get_to_a_replica_is_not_copied(pair: Pair, shop: Shop) -> None:
+    change = widened(shop)
+    what = f"127.0.0.1:{pair.replica.port} keeps orders and leaves orders__osc_n out"
+    with ruled(pair, "wild_do_table", r"kept\_%.orders"):
+        with shop.session() as session, pytest.raises(Refused, match=what):
+            drive(session, change, caller())
+        assert shop.left_behind() == []
+        verdict, text = told(shop)
+    assert verdict is Verdict.BAD
+    assert what in text
+    with ruled(pair, "wild_do_table", r"kept\_%.orders,kept\_%.orders\_\_osc\__"):
+        assert told(shop) == (Verdict.GOOD, "")
+        with shop.session() as session:
+            assert drive(session, change, caller()) is Signal.GO
+
+
+def test_nothing_is_written_where_a_replica_calls_the_schema_otherwise(pair: Pair, shop: Shop) -> None:
+    change = shop.statements("orders", ("ALTER TABLE {t} COMMENT 'x'", Algorithm.PLAIN))
+    with ruled(pair, "rewrite_db", f"{shop.database}->other"):
+        with pytest.raises(Refused, match=f"has {shop.database} under another name"):
+            shop.session()
+        verdict, text = told(shop)
+        assert shop.left_behind() == []
+    assert verdict is Verdict.BAD
+    assert "no change is made" in text
+    with shop.session() as session:
+        assert drive(session, change, caller()) is Signal.GO
