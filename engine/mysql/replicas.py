@@ -5,20 +5,23 @@ which the server's log is read. What answers there has to be a replica of this s
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from engine.errors import EngineError
 from engine.mysql.address import Address
 from engine.mysql.flavour import Flavour
 from engine.mysql.followers import Unseen, connected, log_readers
 from engine.mysql.link import Link
+from engine.mysql.open_transactions import Untold
 from engine.mysql.replica_filters import ReplicaFilters
 
 ANSWER_SECONDS = 3.0
 _ERROR_LENGTH = 400
 """MySQL's says where more is told at its end."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +41,8 @@ class Listed:
 class Channel:
     """What a replica tells of its replication from one source."""
 
-    lag: float | None  # seconds, less what it is meant to stay behind; None: it stands still
+    lag: float | None  # seconds, less the delay; None: it stands still
+    delay: float  # seconds that it is meant to stay behind
     error: str  # what it stopped at, in a line; empty: nothing
     filters: ReplicaFilters
 
@@ -47,8 +51,10 @@ class Channel:
         """A row of the status, its columns in lower case."""
         error = str(row["last_sql_error"] or row["last_io_error"] or "").strip()
         behind = row.get("seconds_behind_source", row.get("seconds_behind_master"))
+        delay = float(row["sql_delay"] or 0)
         return cls(
-            lag=None if behind is None else max(0.0, float(behind) - float(row["sql_delay"] or 0)),
+            lag=None if behind is None else max(0.0, float(behind) - delay),
+            delay=delay,
             error=error.split("\n", 1)[0][:_ERROR_LENGTH],
             filters=ReplicaFilters.of(row),
         )
@@ -76,20 +82,26 @@ class Replicas:
     def channels(self, source: Link, listed: Listed) -> list[Channel]:
         """What it tells of its replication from the server, at least of one channel. Unasked."""
         ours = int(source.value("SELECT @@GLOBAL.server_id"))
-        try:
-            link = self._links.get(listed) or self._connected(listed)
-            found = [
-                Channel.of(row)
-                for row in link.named(self._flavour.replica_status)
-                if int(row.get("source_server_id", row.get("master_server_id", 0))) == ours
-            ]
-        except EngineError as error:
-            self._drop(listed)
-            raise Unasked(str(error)) from error
+        rows = self.ask(listed, lambda link: link.named(self._flavour.replica_status))
+        found = [
+            Channel.of(row)
+            for row in rows
+            if int(row.get("source_server_id", row.get("master_server_id", 0))) == ours
+        ]
         if not found:
             self._drop(listed)
             raise Unasked("what answers there does not replicate from this server")
         return found
+
+    def ask(self, listed: Listed, question: Callable[[Link], T]) -> T:
+        """What *question* makes of a connection to it. Unasked; Untold, when it does not tell just now."""
+        try:
+            return question(self._links.get(listed) or self._connected(listed))
+        except Untold:
+            raise
+        except EngineError as error:
+            self._drop(listed)
+            raise Unasked(str(error)) from error
 
     def hang_up(self) -> None:
         """Whoever waits for an answer waits no more; for any thread."""

@@ -24,6 +24,7 @@ from engine.mysql.shadow.staging import Staging
 from engine.mysql.spec import Step
 from engine.mysql.trouble import Lost, Waited
 from engine.mysql.waiting.lock_retry import LOOK_SECONDS, LockRetry, Say
+from engine.mysql.waiting.replica_snapshots import ReplicaSnapshots
 from engine.mysql.waiting.snapshots import Snapshots, snapshots, still
 
 
@@ -118,9 +119,10 @@ class Copies:
             last = self._of(works[0]).report(control, detail)
             return next((signal for signal in signals if signal is not Signal.GO), last)
 
-        signal = self._outlast_snapshots(control, say)
-        if signal is not Signal.GO:
-            return signal
+        for outlast in (self._outlast_snapshots, ReplicaSnapshots(self._hold).outlast):
+            signal = outlast(control, say)
+            if signal is not Signal.GO:
+                return signal
         retry = LockRetry(self._watch, control, tables, say, beside=beside)
         return retry.until(lambda: self._attempt(works, control))
 

@@ -7,6 +7,7 @@ that it opens afterwards does nothing, as every transaction of ours begins with 
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from datetime import datetime
 
 from engine import faults
 from engine.base import Job
@@ -266,6 +267,10 @@ class Hold:
     def beat(self, link: Link) -> None:
         """Show life through any connection of ours; waits for nobody. Fenced when a successor has struck us off."""
         self._records.beat(link, self._tokens[self.link.id])
+
+    def beat_of(self, link: Link) -> datetime | None:
+        """When that was, as the server of *link* has it, which may be a replica; None: it has not got it."""
+        return self._records.beat_of(link, self._tokens[self.link.id])
 
     def _mortal(self, link: Link) -> AbstractContextManager[None]:
         """What locks rows of a live table does not outlive our silence; `link` locks rows of our own tables only."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 
 from engine.base import Job
 from engine.errors import EngineError, Fenced, TargetHeld
@@ -10,7 +11,7 @@ from engine.mysql.address import Address
 from engine.mysql.link import Link
 from engine.mysql.quoting import quote_table
 from engine.mysql.spec import OWN_PREFIX
-from engine.mysql.trouble import NO_SUCH_TABLE, ServerRefused, Waited
+from engine.mysql.trouble import NO_SUCH_DATABASE, NO_SUCH_TABLE, ServerRefused, Waited
 
 OWNER_TABLE = f"{OWN_PREFIX}owner"
 CONNECTION_TABLE = f"{OWN_PREFIX}connection"
@@ -214,6 +215,18 @@ class Records:
             found = 0
         if not found:
             raise Fenced(f"{self._address}: a newer owner took this database")
+
+    def beat_of(self, link: Link, token: str) -> datetime | None:
+        """When the connection of *token* showed life, by the target's clock; None: that is not there."""
+        try:
+            found: datetime | None = link.value(
+                f"SELECT beat_at FROM {self._connection} WHERE token = %s", token
+            )
+        except ServerRefused as error:
+            if error.code not in (NO_SUCH_TABLE, NO_SUCH_DATABASE):
+                raise
+            return None
+        return found
 
     def superseded(self, link: Link) -> list[Recorded]:
         """Connections, in whatever transaction they stopped, of earlier owners of our apply, and of applies without life."""

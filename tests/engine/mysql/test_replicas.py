@@ -23,6 +23,7 @@ from tests.engine.mysql.changing.plans import Shop, address_of, drive
 from tests.engine.mysql.changing.test_session import caller, filled, widened
 from tests.engine.mysql.copying.application import TABLE, Application, fill
 from tests.engine.mysql.copying.rig import Rig, Watcher, make_rig, prepare
+from tests.engine.mysql.cutover.test_snapshots import SNAPSHOT, Told, amid_the_copy
 from tests.engine.mysql.replication import LIMIT_SECONDS, Pair, receiving, replicating
 from tests.servers.server import Server
 
@@ -322,6 +323,42 @@ def test_whoever_may_not_see_whether_the_server_is_a_replica_has_no_triggers_for
         with pytest.raises(Refused, match=r"may not see whether .* GRANT REPLICATION CLIENT"):
             copy.open(Watcher())
         copy.discard(Watcher())
+
+
+# -- who reads there ----------------------------------------------------------------------------------------------
+
+
+def test_a_backup_on_a_replica_from_amid_the_copy_reads_all_rows(pair: Pair, shop: Shop) -> None:
+    filled(shop, "other", rows=2_000)
+    change = widened(shop, "other")
+    pair.catch_up()
+    with Link(address_of(pair.replica, shop.database)) as reader:
+        amid_the_copy(reader, *SNAPSHOT, "SELECT * FROM orders LIMIT 1")
+        told = Told(reader)
+        with shop.session() as session:
+            assert session.prepare([change], told) is Signal.GO
+            assert session.cut_over([change], told) is Signal.GO
+            session.tidy(told)
+        assert len(told.heard) >= 3
+        assert (
+            f"on the replica 127.0.0.1:{pair.replica.port}: waiting for the transaction of " in told.heard[0]
+        )
+        assert f"connection {reader.id} of " in told.heard[0]
+        pair.catch_up()
+        assert reader.value("SELECT COUNT(*) FROM other") == 2_000
+
+
+def test_a_cutover_does_not_wait_for_a_replica_that_stands_still(pair: Pair, shop: Shop) -> None:
+    change, control = widened(shop), caller()
+    pair.catch_up()
+    with shop.session() as session:
+        assert session.prepare([change], control) is Signal.GO
+        pair.stop_applying()
+        assert session.cut_over([change], control) is Signal.GO
+        session.tidy(control)
+    pair.go_on_applying()
+    assert any("nobody knows whether a backup reads" in one.detail for one in control.reports)
+    pair.catch_up()
 
 
 # -- what a replica leaves out ------------------------------------------------------------------------------------

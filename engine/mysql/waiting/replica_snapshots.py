@@ -1,0 +1,86 @@
+"""Who reads on a replica as of a moment at which it had not all of a copy: `waiting.snapshots` tells of the target itself.
+
+Such a reader, a backup mostly, would find rows missing there once the exchange of the tables has come to the replica. A replica
+has all of the copy when it has what was written after it: a sign of life of our own connection.
+"""
+
+import time
+from contextlib import suppress
+from datetime import datetime
+
+from engine.base import Control, Signal
+from engine.mysql.followers import Unseen
+from engine.mysql.link import Link
+from engine.mysql.open_transactions import Untold
+from engine.mysql.ownership.hold import Hold
+from engine.mysql.replicas import Listed, Replicas, Unasked
+from engine.mysql.trouble import Waited
+from engine.mysql.waiting.lock_retry import LOOK_SECONDS, Say
+from engine.mysql.waiting.snapshots import Snapshots, snapshots, still
+
+PASS_SECONDS = 15.0
+"""A replica that says that it is less behind, and has not got our sign of life for so long, does not get it at all."""
+
+
+class ReplicaSnapshots:
+    """Outlasts them once, after the copies were complete; for the session's thread."""
+
+    def __init__(self, hold: Hold) -> None:
+        self._hold = hold
+        self._replicas = Replicas(hold.address, hold.flavour)
+        self._place: datetime | None = None
+        self._placed_at = 0.0
+
+    def outlast(self, control: Control, say: Say) -> Signal:
+        """Wait until none of them is left. A replica that does not tell, or stands still, is told of and not waited for."""
+        signal = Signal.GO
+        try:
+            with suppress(Unseen):
+                for replica in self._replicas.listed(self._hold.link):
+                    signal = self._outlast(replica, control, say)
+                    if signal is not Signal.GO:
+                        break
+        finally:
+            self._replicas.close()
+        return signal
+
+    def _outlast(self, replica: Listed, control: Control, say: Say) -> Signal:
+        older: Snapshots | None = None
+        while True:
+            try:
+                if older is None and self._has_all(replica):
+                    older = self._replicas.ask(replica, _snapshots)
+                held = f"waiting for the replica {replica} to get all of the copy"
+                if older is not None:
+                    held = still(older, self._replicas.ask(replica, _snapshots))
+                    held = held and f"on the replica {replica}: {held}"
+            except Unasked as error:
+                return say(f"nobody knows whether a backup reads on the replica {replica}: {error}")
+            except (Untold, Waited) as error:
+                held = f"waiting: {error}"
+            if not held:
+                return Signal.GO
+            signal = say(held)
+            if signal is not Signal.GO:
+                return signal
+            control.pause(LOOK_SECONDS)
+
+    def _has_all(self, replica: Listed) -> bool:
+        """Whether it has what was written after the copies were complete. Unasked: it does not tell, or will not have it soon."""
+        hold = self._hold
+        if self._place is None:
+            hold.beat(hold.link)
+            self._place, self._placed_at = hold.beat_of(hold.link), time.monotonic()
+        found = self._replicas.ask(replica, hold.beat_of)
+        if found is not None and self._place is not None and found >= self._place:
+            return True
+        for channel in self._replicas.channels(hold.link, replica):
+            if channel.lag is None or channel.delay:
+                raise Unasked("it does not apply just now what it gets, or is meant to be behind")
+            if channel.lag < PASS_SECONDS < time.monotonic() - self._placed_at:
+                raise Unasked("our own tables do not get there")
+        return False
+
+
+def _snapshots(link: Link) -> Snapshots:
+    return snapshots(link, ())
