@@ -229,7 +229,7 @@ def _filters(address: Address, link: Link, flavour: Flavour) -> Iterator[Observa
                 text=f"the replica {replica} {what}: it would stop at our first statement, so no change is made",
                 remedy="have the replica keep the schema under its own name",
             )
-        elif what := next(filter(None, (_parted(filters, address, *one) for one in tables)), ""):
+        elif what := next(filter(None, (_parted(filters, *one) for one in tables)), ""):
             yield Observation(
                 verdict=Verdict.BAD,
                 subject="replicas' rules",
@@ -238,12 +238,12 @@ def _filters(address: Address, link: Link, flavour: Flavour) -> Iterator[Observa
             )
 
 
-def _parted(filters: ReplicaFilters, address: Address, schema: str, table: str) -> str:
+def _parted(filters: ReplicaFilters, schema: str, table: str) -> str:
     try:
         names = names_of(table)
     except Refused:
         return ""  # it is not copied online
-    return filters.parted(address.database or schema, schema, (table, names.shadow, names.old))
+    return filters.parted(schema, (table, names.shadow, names.old))
 
 
 def _prepared(link: Link, flavour: Flavour) -> Observation:

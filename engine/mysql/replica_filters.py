@@ -65,12 +65,15 @@ class ReplicaFilters:
         found = sorted(schema for schema in schemas if schema.lower() in self.rewritten)
         return f"has {found[0]} under another name (replicate_rewrite_db)" if found else ""
 
-    def parted(self, home: str, schema: str, tables: Sequence[str]) -> str:
-        """Why *tables* of *schema* do not all get there, or all not, as a phrase; empty: they do. *home* is the schema that is
-        selected when they are defined.
-        """
-        if self.keeps_schema(home) != self.keeps_schema(schema):
-            return f"keeps only one of {home} and {schema} (replicate_do_db, replicate_ignore_db)"
+    def split(self, home: str, schemas: Collection[str]) -> str:
+        """Which of *schemas* does not get there as *home* does, the schema that our sessions select, as a phrase; empty: none."""
+        for schema in sorted(schemas):
+            if self.keeps_schema(schema) != self.keeps_schema(home):
+                return f"keeps only one of {home} and {schema} (replicate_do_db, replicate_ignore_db)"
+        return ""
+
+    def parted(self, schema: str, tables: Sequence[str]) -> str:
+        """Why *tables* of *schema* do not all get there, or all not, as a phrase; empty: they do."""
         kept = {table: self.keeps_table(schema, table) for table in tables}
         if len(set(kept.values())) < 2:
             return ""

@@ -120,7 +120,7 @@ class Opening:
         hold, schema, names = self._work.hold, self._work.step.schema, self._work.names
         tables = (names.source, names.shadow, names.old)
         for replica, filters in filters_of_replicas(hold.link, hold.address, hold.flavour):
-            if what := filters.parted(hold.home, schema, tables):
+            if what := filters.parted(schema, tables):
                 raise Refused(
                     f"{names.source} can not be copied online, as the replica {replica} {what} and would stop: have it keep "
                     "both or none, then apply again"

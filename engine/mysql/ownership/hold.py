@@ -92,10 +92,15 @@ class Hold:
             raise Refused(f"{self.address}: this user has too few rights for a change: {'; '.join(grants)}")
 
     def _check_replicas(self) -> None:
-        """Refused when a replica has a schema of ours under another name: our statements name it, and the replica stops there."""
+        """Refused when a replica would stop at our first statement, or take only some of ours: a schema has another name there,
+        which they do not mind, or goes by the schema that our sessions select.
+        """
+        schemas = {self.home, *self._schemas}
         for replica, filters in filters_of_replicas(self.link, self.address, self.flavour):
-            if what := filters.renamed({self.home, *self._schemas}):
+            if what := filters.renamed(schemas):
                 raise Refused(f"the replica {replica} {what}: it would stop at our first statement")
+            if what := filters.split(self.home, schemas):
+                raise Refused(f"the replica {replica} {what}: change them by applies of their own")
 
     def _take(self) -> None:
         token = self._tokens[self.link.id]

@@ -28,7 +28,15 @@ def test_schemas_with_other_names_are_known(text: str) -> None:
     assert [name for name in "abcd" if filters.renamed([name])] == ["a", "c"]
 
 
-def test_a_schema_that_is_left_out_while_ours_is_not_parts_a_copy() -> None:
-    filters = ReplicaFilters.of({"replicate_do_db": "shop", "replicate_ignore_db": "home"})
-    assert "keeps only one of home and shop" in filters.parted("home", "shop", ["t"])
-    assert filters.parted("shop", "shop", ["t"]) == filters.parted("home", "other", ["t"]) == ""
+def test_a_schema_that_is_left_out_while_ours_is_not_is_known() -> None:
+    filters = ReplicaFilters.of({"replicate_do_db": "shop,stock"})
+    assert "keeps only one of home and shop" in filters.split("home", ["home", "shop"])
+    assert filters.split("shop", ["shop", "stock"]) == filters.split("home", ["home", "other"]) == ""
+    filters = ReplicaFilters.of({"replicate_ignore_db": "home"})
+    assert "keeps only one of home and shop" in filters.split("home", ["shop"])
+
+
+def test_tables_that_do_not_all_get_there_are_named() -> None:
+    filters = ReplicaFilters.of({"replicate_wild_ignore_table": r"%.%\_\_osc\_%"})
+    assert "keeps t and leaves t__osc_n out" in filters.parted("p", ["t", "t__osc_n"])
+    assert filters.parted("p", ["t", "u"]) == filters.parted("p", ["t__osc_n", "u__osc_n"]) == ""
