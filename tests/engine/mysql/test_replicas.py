@@ -19,8 +19,8 @@ from engine.mysql.link import Link
 from server.control import WAIT
 from engine.mysql.spec import Algorithm
 from tests.engine.mysql.capturing.test_triggers import unread
+from tests.engine.mysql.changing.orders import caller, filled, widened
 from tests.engine.mysql.changing.plans import Shop, address_of, drive
-from tests.engine.mysql.changing.test_session import caller, filled, widened
 from tests.engine.mysql.copying.application import TABLE, Application, fill
 from tests.engine.mysql.copying.rig import Rig, Watcher, make_rig, prepare
 from tests.engine.mysql.cutover.test_snapshots import SNAPSHOT, Told, amid_the_copy
