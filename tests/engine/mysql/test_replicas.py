@@ -16,8 +16,8 @@ from engine.mysql.examination import examine_server
 from engine.mysql.flavour import flavour_of
 from engine.mysql.lag import LagMonitor, LagStatus
 from engine.mysql.link import Link
-from server.control import WAIT
 from engine.mysql.spec import Algorithm
+from server.control import WAIT
 from tests.engine.mysql.capturing.test_triggers import unread
 from tests.engine.mysql.changing.orders import caller, filled, widened
 from tests.engine.mysql.changing.plans import Shop, address_of, drive
