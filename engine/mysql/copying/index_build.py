@@ -23,6 +23,8 @@ END_SECONDS = 0.5
 """So long a build may take to end before it is told again."""
 OUTRUN = 1799
 """More was written meanwhile than innodb_online_alter_log_max_size holds."""
+FALSE_DUPLICATE = 1859
+"""Seen on MySQL 9.7 of an index that is not unique, while rows were changed and changed again: none that are put off are."""
 
 
 def build_and_compare(work: Underway, control: Control) -> Signal:
@@ -117,11 +119,10 @@ class IndexBuild:
         statement = f"ALTER TABLE {self._shape.shadow} {self._adds}"
         try:
             self._link.run(f"{statement}, ALGORITHM=INPLACE, LOCK=NONE")
-        except ServerRefused as error:
-            if error.code not in NOT_ONLINE:
+        except (ServerRefused, Trouble) as error:
+            if error.code in NOT_ONLINE:
+                self._link.run(statement)
+            elif error.code in (OUTRUN, FALSE_DUPLICATE):
+                self._link.run(f"{statement}, ALGORITHM=INPLACE, LOCK=SHARED")
+            else:
                 raise
-            self._link.run(statement)
-        except Trouble as error:
-            if error.code != OUTRUN:
-                raise
-            self._link.run(f"{statement}, ALGORITHM=INPLACE, LOCK=SHARED")

@@ -37,7 +37,7 @@ def test_a_copy_that_was_planned_elsewhere_is_refused_and_leaves_nothing(node: S
     assert shop.left_behind() == []
 
 
-def test_whoever_asks_beforehand_is_told(node: Server) -> None:
+def test_whoever_asks_beforehand_is_told_of_the_cluster(node: Server) -> None:
     shop = Shop(node)
     with shop.link() as link:
         (seen,) = [

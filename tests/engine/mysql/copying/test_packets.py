@@ -58,6 +58,7 @@ def without_the_log(rig: Rig) -> None:
         f"CREATE USER '{name}'@'127.0.0.1' IDENTIFIED BY 'Secret-1'",
         "GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX, TRIGGER, LOCK TABLES "
         f"ON `{rig.schema}`.* TO '{name}'@'127.0.0.1'",
+        f"GRANT REPLICATION CLIENT ON *.* TO '{name}'@'127.0.0.1'",  # whether the server is a replica
         "SET GLOBAL log_bin_trust_function_creators = 1",
     )
     rig.account = (name, "Secret-1")
