@@ -11,7 +11,7 @@ from engine.mysql.link import Link
 from engine.mysql.names import names_of
 from engine.mysql.ownership.ending import end
 from engine.mysql.shadow.checkpoints import Checkpoint, Phase
-from engine.mysql.trouble import Trouble
+from engine.mysql.trouble import ServerRefused, Trouble
 from tests.engine.mysql.copying.rig import Rig, Watcher, make_rig, prepare
 from tests.engine.mysql.copying.test_copy import TABLE
 from tests.servers.server import Server
@@ -123,8 +123,15 @@ def kill_builds(rig: Rig) -> None:
             link.run(f"KILL QUERY {thread}")
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        Trouble("more was written than innodb_online_alter_log_max_size holds", 1799),
+        ServerRefused("Duplicate entry for key 'k'", 1859),
+    ],
+)
 def test_indexes_that_the_server_cannot_keep_up_with_are_built_while_changes_wait(
-    server: Server, monkeypatch: pytest.MonkeyPatch
+    server: Server, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     run = Link.run
     statements: list[str] = []
@@ -133,7 +140,7 @@ def test_indexes_that_the_server_cannot_keep_up_with_are_built_while_changes_wai
         if "ADD KEY" in sql:
             statements.append(sql)
             if "LOCK=NONE" in sql:
-                raise Trouble("more was written than innodb_online_alter_log_max_size holds", 1799)
+                raise error
         return run(self, sql, *args)
 
     def hook(progress: Progress) -> None:
