@@ -14,9 +14,9 @@ _OF_INNODB = f"""
            trx_rows_locked > 0
       FROM information_schema.innodb_trx
 """
-# From BEGIN on, and without those that were prepared before the server started.
+# From BEGIN on, never later than it was, and without those that were prepared before the server started.
 _OF_EVENTS = f"""
-    SELECT t.processlist_id, TIMESTAMPADD(SECOND, -FLOOR(e.timer_wait / 1e12), {_NOW}), {_NOW},
+    SELECT t.processlist_id, TIMESTAMPADD(SECOND, -CEIL(e.timer_wait / 1e12), {_NOW}), {_NOW},
            e.isolation_level IN ('REPEATABLE READ', 'SERIALIZABLE') AND e.autocommit = 'NO',
            TRUE
       FROM performance_schema.events_transactions_current AS e

@@ -25,7 +25,7 @@ def test_daemons_on_one_store_share_the_work_and_an_idle_one_sees_new_work_withi
     server_ground: ServerGround, tmp_path: Path
 ) -> None:
     """All is submitted to the daemon that is busy; the others learn of it from the store alone (OW-1)."""
-    with fleet(server_ground, tmp_path, daemons=3, targets=5, rows=100_000) as running:
+    with fleet(server_ground, tmp_path, daemons=3, targets=5, rows=250_000) as running:
         first = running.daemons[0].apply("db0")
         until("somebody drives it", lambda: running.driver(first))
         busy = running.driver(first)
