@@ -10,6 +10,7 @@ the copy works. Options: `--rounds`, `--volume`, `--without-pt`.
 import argparse
 import multiprocessing
 import random
+import re
 import shutil
 import subprocess
 import threading
@@ -94,7 +95,7 @@ class Timed(Watcher):
         self.timeline = [(time.time(), "staging")]
 
     def report(self, progress: Any) -> Signal:
-        self.enter(progress.detail)
+        self.enter(re.sub(r",? *[\d,]+ of [\d,]+", "", progress.detail))  # not how far it is
         return Signal.GO
 
     def enter(self, part: str) -> None:
