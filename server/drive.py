@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 CATCH_UP_SECONDS = 30.0
 """How often a parked change is picked up to apply what the application wrote since (CO-5)."""
 UNREACHABLE_SECONDS = 10.0
-"""How often a target that nobody answers at is tried while what was made there waits; so late its return is noticed."""
+"""How often a target that nobody answers at is tried for an apply that waits for its cutover; so late its return is noticed."""
 
 
 class Outcome(StrEnum):
@@ -62,7 +62,7 @@ class Drive:
             store=app.store, lease=lease, metrics=app.metrics, stopping=stopping, on_live=self._live
         )
         self._current: int | None = None
-        self._outlasts = False  # there is something on the target that is worth any wait for it
+        self._outlasts = False  # it waits for somebody's word anyway, so for its target as well
         self._whole = False  # the engine takes the plan as one piece of work, elsewhere
 
     def run(self) -> Outcome:
@@ -133,7 +133,8 @@ class Drive:
         if not self._tasks:
             return self._complete("nothing to change")
         deferred = ApplyOptions.read(apply.options).defer_cutover
-        self._outlasts = begun and (deferred or any(task.rows_copied for task in self._tasks))
+        asked = any(self._control.pending(kind) for kind in ("cutover", "cancel"))
+        self._outlasts = begun and deferred and not asked
         engine = self._app.targets.engine(apply.deployment, apply.environment, apply.database)
         self._whole = engine.capabilities.whole_plan
         unchecked = not any(task.started_at for task in self._tasks)

@@ -183,14 +183,10 @@ def test_the_budget_is_ten_retries_without_progress_then_failed(
     assert "still down" in rig.now(apply).error
 
 
-@pytest.mark.parametrize("waits", ["for its cutover", "in mid copy"])
-def test_av_2_what_is_on_a_target_that_is_away_is_waited_for_however_long(rig: Rig, waits: str) -> None:
+def test_av_2_what_waits_for_its_cutover_waits_for_its_target_however_long(rig: Rig) -> None:
     """Longer than the budget lasts; then it goes on with what is there."""
-    deferred = waits == "for its cutover"
-    apply = rig.enqueue("orders", defer_cutover=str(deferred).lower())
-    if not deferred:
-        fails_once(rig, "cut_over orders", TargetUnavailable("killed"))
-    assert rig.drive() is (Outcome.PARKED if deferred else Outcome.RETRY)
+    apply = rig.enqueue("orders", defer_cutover="true")
+    assert rig.drive() is Outcome.PARKED
     rig.target.on["open"] = fails(Unreachable("nobody answers"))
     for _ in range(15):
         rig.make_due()
@@ -200,7 +196,25 @@ def test_av_2_what_is_on_a_target_that_is_away_is_waited_for_however_long(rig: R
         assert (found.state, found.attempt, found.error) == (State.FAILED_RETRYABLE, 0, "nobody answers")
     del rig.target.on["open"]
     rig.make_due()
-    assert rig.drive() is (Outcome.PARKED if deferred else Outcome.COMPLETED)
+    assert rig.drive() is Outcome.PARKED
+
+
+@pytest.mark.parametrize("asked", ["cutover", "cancel", "nothing, as it is not deferred"])
+def test_what_somebody_waits_for_is_given_up_when_its_target_stays_away(rig: Rig, asked: str) -> None:
+    """A change must not spring to life days later, and a cancel has to come to an end."""
+    deferred = asked in ("cutover", "cancel")
+    apply = rig.enqueue("orders", defer_cutover=str(deferred).lower())
+    if deferred:
+        assert rig.drive() is Outcome.PARKED
+        rig.store.request(apply.apply_uid, asked, "somebody")
+    rig.target.on["open"] = fails(Unreachable("nobody answers"))
+    tries = 0
+    while not rig.store.expire_retryable():
+        tries += 1
+        assert tries <= 12, "the budget was overrun"
+        assert rig.drive() is Outcome.RETRY
+        rig.make_due()
+    assert rig.now(apply).state in (State.FAILED, State.CANCELLED)
 
 
 def test_a_change_that_its_server_dies_of_each_time_is_given_up_all_the_same(rig: Rig) -> None:
