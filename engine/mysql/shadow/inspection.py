@@ -72,9 +72,14 @@ def read_shadow(link: Link, step: Step) -> Table:
 
 
 def fingerprint_as(table: Table, name: str) -> str:
-    """The fingerprint that *table* will have when it is called *name*. Names that MySQL gave to its checks follow the table."""
-    checks = tuple(_renamed(check, table.name, name) for check in table.checks)
-    becomes = replace(table, name=name, checks=checks)
+    """The fingerprint that *table* will have when it is called *name*. Names that MySQL gave to its checks follow the table,
+    which may bring them behind others.
+    """
+    checks = sorted(
+        (_renamed(check, table.name, name) for check in table.checks),
+        key=lambda check: (check.name.lower(), check.name),
+    )
+    becomes = replace(table, name=name, checks=tuple(checks))
     return replace(
         becomes, text=create_text(name, becomes.lines, table.options, table.partitions)
     ).fingerprint
