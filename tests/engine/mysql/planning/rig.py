@@ -52,7 +52,11 @@ class Ground:
     def _carry_out(self, change: Change) -> None:
         step = Step.from_json(change.spec)
         self._holds(step.schema, dict(step.before))
+        known = dict(step.before)
         for statement in step.statements:
+            after = known | dict(statement.after)
+            assert after != known, f"nothing shows whether it has run: {statement.sql}"
+            known = after
             self.link.run(statement.sql + statement.algorithm.clause)
             self._holds(step.schema, dict(statement.after))
         if step.copy is not None:

@@ -258,6 +258,10 @@ def test_capitals_that_cannot_be_renamed_by_themselves_come_with_what_uses_them(
     with ground(server, text.format("a"), "INSERT INTO t (id, a) VALUES (1, 2)") as here:
         here.settle(text.format("A"))
         assert here.link.rows("SELECT A, n FROM t") == [(2, 3)]
+    text = "CREATE TABLE t ({0} INT PRIMARY KEY, a INT) PARTITION BY HASH ({0}) PARTITIONS 2"
+    with ground(server, text.format("id"), "INSERT INTO t VALUES (1, 2)") as here:
+        here.settle(text.format("Id"))
+        assert here.link.rows("SELECT Id, a FROM t") == [(1, 2)]
 
 
 def test_a_table_makes_way_for_another_of_its_name_in_two_plans(server: Server) -> None:
