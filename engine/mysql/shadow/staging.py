@@ -1,6 +1,7 @@
 """Makes the shadow of a table, empty and in its new form."""
 
 import re
+from collections.abc import Collection, Sequence
 
 from engine.errors import DriftFound, Refused
 from engine.mysql.catalog import exists, read_table, show_create
@@ -18,6 +19,8 @@ from engine.mysql.trouble import ServerRefused
 _NEXT_ID = re.compile(r"^\) .*?\bAUTO_INCREMENT=(\d+)", re.MULTILINE)
 """On one line: it is looked for while writers wait, in what may be long."""
 _COUNTING = re.compile(r"\bAUTO_INCREMENT\b(?!=)")
+_NEW_CHECK = re.compile(r"'(?:[^'\\]|\\.|'')*'|\bADD CONSTRAINT `((?:[^`]|``)+)` CHECK ", re.DOTALL)
+"""Strings are passed over."""
 _QUOTED = re.compile(r"`(?:[^`]|``)*`|'(?:[^'\\]|\\.|'')*'", re.DOTALL)
 
 
@@ -50,10 +53,13 @@ class Staging:
         return table
 
     def check_untied(self) -> None:
-        """Refused when a foreign key has the live table, if there is one."""
+        """Refused when a foreign key has the live table, if there is one, or another table the name of a CHECK of the copy."""
         table = read_table(self._link, self._step.schema, self._copy.source)
         if table is not None:
             self._check_untied(table)
+        names = _new_checks(self._copy.clauses)
+        if names and not self._hold.flavour.mariadb:
+            self._check_free(names)
 
     def _check_untied(self, table: Table) -> None:
         if table.foreign_keys or has_children(self._link, self._hold.flavour, self._step.schema, table.name):
@@ -61,6 +67,19 @@ class Staging:
                 f"{table.name} is part of a foreign key and cannot be copied online: plan again, or, where the plan itself drops "
                 "that key in another change, apply it without --defer-cutover"
             )
+
+    def _check_free(self, wanted: Collection[str]) -> None:
+        """Refused when a table has a CHECK of one of these names (lower case); on MySQL a schema has each once."""
+        for name, other in self._link.rows(
+            "SELECT constraint_name, table_name FROM information_schema.table_constraints "
+            "WHERE constraint_schema = %s AND constraint_type = 'CHECK'",
+            self._step.schema,
+        ):
+            if name.lower() in wanted and other != self._names.shadow:
+                raise Refused(
+                    f"{self._copy.source}: the name {name} of its CHECK is taken by one of {other}: plan again, or, where the "
+                    "plan itself takes it from there in another change, apply it without --defer-cutover"
+                )
 
     def check_names(self) -> None:
         """Refused when something of somebody else's has a name that we need."""
@@ -122,6 +141,12 @@ def next_id(text: str) -> int:
     """The number that SHOW CREATE TABLE says will be given next; 0: none was given yet, or there is no such column."""
     found = _NEXT_ID.search(_unquoted(text))
     return int(found[1]) if found else 0
+
+
+def _new_checks(clauses: Sequence[str]) -> set[str]:
+    """The names of the CHECKs that *clauses* add, in lower case."""
+    found = {name for clause in clauses for name in _NEW_CHECK.findall(clause)}
+    return {name.replace("``", "`").lower() for name in found if name}
 
 
 def _unquoted(text: str) -> str:

@@ -112,6 +112,39 @@ def test_statements_that_build_on_a_copy_run_once_it_is_live(
     assert control.reports == []  # nothing was copied in vain
 
 
+def test_a_copy_that_gets_the_name_of_a_check_of_another_is_not_deferred(
+    mysql: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(how, "DIRECT_ROWS", -1)
+    foo = "CONSTRAINT Foo CHECK (n > 0)"
+    shop = Shop(
+        mysql,
+        f"CREATE TABLE a (id INT PRIMARY KEY, n INT, {foo})",
+        "CREATE TABLE b (id INT PRIMARY KEY, n INT)",
+        "INSERT INTO a VALUES (1, 1)",
+        "INSERT INTO b VALUES (1, 1)",
+    )
+    address = address_of(mysql, shop.database)
+    b = f"CREATE TABLE b (id BIGINT PRIMARY KEY, n INT COMMENT 'ADD CONSTRAINT `x', {foo.lower()});"
+    files = {shop.database: {"shop.sql": f"CREATE TABLE a (id BIGINT PRIMARY KEY, n INT); {b}"}}
+    plan = plan_mysql(address, files)
+    assert [(change.table, change.strategy) for change in plan.changes] == [
+        ("a", Strategy.ONLINE), ("b", Strategy.ONLINE),
+    ]  # fmt: skip
+    job = Job(apply_uid="apply_a", fence=1, owner="host:1:test:1", namespaces=tuple(files))
+    control = caller()
+    with MysqlSession(address, job) as session:
+        with pytest.raises(
+            Refused, match=r"Foo of its CHECK is taken by one of a: .* without --defer-cutover"
+        ):
+            session.prepare(plan.changes, control)
+        assert control.reports == []  # nothing was copied in vain
+        for change in plan.changes:
+            assert drive(session, change, caller()) is Signal.GO
+    assert plan_mysql(address, files).changes == ()
+    assert shop.left_behind() == []
+
+
 def test_that_a_copy_is_live_is_written_down_although_its_row_was_held(shop: Shop) -> None:
     """By somebody who reads our table; until then it is let go of once, and tried again."""
     change = widened(shop)
