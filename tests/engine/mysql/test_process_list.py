@@ -1,6 +1,7 @@
 """What others run may have any bytes in it: who looks at the server's lists is not disturbed by that."""
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -77,6 +78,20 @@ def test_the_process_list_is_read_whatever_others_run(
         assert log_readers(link) == []
         reasons = [one.why for one in visibility_gaps(link, flavour_of(link))]
         assert not any("PROCESS" in reason for reason in reasons)
+        end(link, "QUERY", number)
+
+
+@pytest.mark.parametrize("text", ["/* by hand */ xa /* of x */\nPrepare", "PREPARE XA " * 50_000, "XA" * 200_000])
+def test_what_may_be_preparing_is_found_at_once_in_a_statement_of_any_length(
+    server: Server, other: "Connection[Any]", text: str
+) -> None:
+    sql = f"SELECT SLEEP(60), LENGTH('{text}')".encode()
+    with Link(address_of(server)) as link, busy(server, other, sql) as number:
+        began = time.thread_time()
+        found = visibility_gaps(link, flavour_of(link))
+        assert time.thread_time() - began < 1.0
+        preparing = "there are prepared transactions (XA RECOVER)" in [one.why for one in found]
+        assert preparing == ("prepare" in text.lower())
         end(link, "QUERY", number)
 
 
