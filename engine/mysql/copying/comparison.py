@@ -94,6 +94,8 @@ def _bare(column: Column) -> str:
 def _plain(column: Column, name: str) -> str:
     if column.data_type in _CODED:
         return f"CAST({name} AS BINARY)"
+    if column.data_type == "float":
+        return f"{name} + 0e0"  # its text has six digits only
     if column.data_type in ("bit", "vector", "geometry") or column.data_type.endswith(
         ("point", "string", "polygon", "collection")
     ):

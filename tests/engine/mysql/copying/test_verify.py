@@ -4,6 +4,7 @@ import pytest
 
 from engine import faults
 from engine.base import Progress, Signal
+from engine.mysql.copying.sums import Sums
 from engine.mysql.link import Link, Row
 from engine.mysql.names import names_of
 from tests.engine.mysql.copying.application import TABLE, fill
@@ -123,6 +124,37 @@ def test_rows_that_all_differ_in_the_same_way_are_found(server: Server) -> None:
         assert copy.checkpoint.repairs == 990
         with rig.locked(copy) as link:
             assert rig.assert_same(link) == 1_000
+
+
+def test_numbers_with_a_point_are_compared_to_their_last_digit(server: Server) -> None:
+    """As a text a FLOAT has six digits."""
+    columns = {
+        "f": ("FLOAT NOT NULL", "FLOAT NULL", "1234567", "1234568"),
+        "u": ("FLOAT UNSIGNED", "FLOAT UNSIGNED NOT NULL", "16777215", "16777214"),
+        "m": ("FLOAT(7,2) NOT NULL", "FLOAT(7,2) NULL", "12345.67", "12345.68"),
+        "d": ("FLOAT", "DOUBLE", "1234567", "1234568"),
+        "w": ("FLOAT(7,2)", "DOUBLE", "12345.67", "12345.68"),
+        "x": ("DOUBLE NOT NULL", "DOUBLE NULL", "0.3", "0.1e0 + 0.2e0"),
+    }
+    made = ", ".join(f"{name} {old}" for name, (old, *_) in columns.items())
+    filled = [", ".join(value for _, _, value, _ in columns.values())] * len(columns)
+    filled += [", ".join([value] * len(columns)) for value in ("0.1", "1e0/3", "99999.99", "1e-30", "0")]
+    rows = ", ".join(f"({number}, {values})" for number, values in enumerate(filled))
+    rig = make_rig(
+        server,
+        f"CREATE TABLE t (id INT PRIMARY KEY, {made});; INSERT INTO t VALUES {rows}",
+        [f"MODIFY {name} {new}" for name, (_, new, *_) in columns.items()],
+    )
+    with rig.copying(rig.step()) as copy:
+        prepare(copy, Watcher())
+        assert copy.checkpoint.repairs == 0
+        rig.assert_as_altered()
+        for number, (name, (*_, stale)) in enumerate(columns.items()):
+            rig.run(f"UPDATE {rig.shadow} SET {name} = {stale} WHERE id = {number}")
+        with rig.link() as link:
+            found = Sums(copy.shape).differing(link, [(str(number),) for number in range(len(filled))])
+        assert found == [(str(number),) for number in range(len(columns))]
+        copy.discard(Watcher())
 
 
 def test_values_that_the_new_type_shows_otherwise_are_no_difference(server: Server) -> None:
