@@ -20,11 +20,21 @@ def receives(link: Link, flavour: Flavour) -> str:
     if cluster := cluster_of(link):
         return cluster
     try:
-        return _REPLICA if link.raw_rows(flavour.replica_status) else ""
+        return _replicates(link, flavour)
     except ServerRefused as error:
         if error.code not in NO_PRIVILEGE:
             raise
         return _receives_openly(link, flavour)
+
+
+def _replicates(link: Link, flavour: Flavour) -> str:
+    """From others; who was promoted without being told to forget its source is told how. ServerRefused: it does not say."""
+    sources = link.named(flavour.replica_status)
+    word = "slave" if flavour.mariadb else "replica"
+    threads = (f"{word}_io_running", f"{word}_sql_running")
+    if not sources or any(source[thread] != "No" for source in sources for thread in threads):
+        return _REPLICA if sources else ""
+    return f"{_REPLICA} that stands still (RESET {word.upper()} ALL if it is none any more)"
 
 
 def _receives_openly(link: Link, flavour: Flavour) -> str:
