@@ -191,6 +191,8 @@ class Opening:
         started = started_at(hold.link, hold.flavour)
         if state.position is None or state.started_at == started:
             return state
+        if not state.started_at and started < checkpoints.created_at(hold, state):
+            return replace(state, started_at=started)  # earlier releases did not note it
         if names := uncompared(shape):
             fate = "was" if state.started_at else "may have been"
             raise BeginAnew(

@@ -119,6 +119,18 @@ def find(hold: Hold, step: Step) -> Checkpoint | None:
     return next((c for c in checkpoints(hold) if (c.apply_uid, c.schema, c.source) == wanted), None)
 
 
+def created_at(hold: Hold, checkpoint: Checkpoint) -> int:
+    """When its row was first written, in seconds since 1970 by the server's clock; it goes on through restarts."""
+    moment = hold.link.value(
+        f"SELECT TIMESTAMPDIFF(SECOND, '1970-01-01', created_at) FROM {_table(hold)} "
+        "WHERE apply_uid = %s AND schema_name = %s AND source = %s",
+        checkpoint.apply_uid,
+        checkpoint.schema,
+        checkpoint.source,
+    )
+    return int(moment)
+
+
 def put(hold: Hold, link: Link, checkpoint: Checkpoint) -> None:
     """Write the row as a whole, in a guarded transaction of its own."""
     with hold.transaction(link, "checkpoint"):

@@ -81,7 +81,9 @@ def test_the_process_list_is_read_whatever_others_run(
         end(link, "QUERY", number)
 
 
-@pytest.mark.parametrize("text", ["/* by hand */ xa /* of x */\nPrepare", "PREPARE XA " * 50_000, "XA" * 200_000])
+@pytest.mark.parametrize(
+    "text", ["/* by hand */ xa /* of x */\nPrepare", "PREPARE XA " * 50_000, "XA" * 200_000]
+)
 def test_what_may_be_preparing_is_found_at_once_in_a_statement_of_any_length(
     server: Server, other: "Connection[Any]", text: str
 ) -> None:

@@ -159,6 +159,26 @@ def test_what_a_log_does_not_tell_of_another_run_of_the_server_is_found(own_serv
         assert copy.checkpoint.phase is Phase.READY  # once for each run
 
 
+@pytest.mark.parametrize(("seconds", "anew"), [(1, False), (0, True)])
+def test_a_copy_of_an_earlier_release_goes_on_if_it_began_in_this_run_of_the_server(
+    server: Server, seconds: int, anew: bool
+) -> None:
+    """Its checkpoint does not tell of the run, and a comparison would overlook some values."""
+    rig = make_rig(server, f"{TABLE};;{fill(99)}", ["MODIFY pad VARBINARY(99)"])
+    step, watcher = rig.step(), Watcher()
+    with rig.copying(step) as copy:
+        prepare(copy, Watcher())
+        started = copy.checkpoint.started_at
+    began = f"TIMESTAMPADD(SECOND, {started + seconds}, '1970-01-01')"
+    rig.run(f"UPDATE _schemabot_copy SET state = JSON_REMOVE(state, '$.started_at'), created_at = {began}")
+    with rig.copying(step) as copy:
+        assert copy.open(watcher) is Signal.GO
+        assert copy.checkpoint.phase is (Phase.COPY if anew else Phase.READY)
+        assert copy.checkpoint.started_at == started
+        copy.discard(Watcher())
+    assert anew == any("may have been restarted" in detail for detail in watcher.details())
+
+
 def killing(server: Server, detail: str) -> Callable[[Progress], Signal | None]:
     """Kills the server the second time that *detail* is told."""
     seen = [0]
