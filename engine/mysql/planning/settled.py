@@ -4,11 +4,13 @@ Constants become of the type that they are compared with: of a BIGINT, `b` > -(5
 Strings get another character set in front. Some rest only after a second ALTER.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from engine.mysql.planning.desired import TableCache
+from engine.mysql.planning.mentions import mentions
 from engine.mysql.planning.rewriting import content_of, with_columns, with_constraints, with_name
 from engine.mysql.planning.scratch import Scratch, Stage
+from engine.mysql.spec import OWN_PREFIX
 from engine.mysql.tables import Check, Column, Table
 from engine.mysql.trouble import ServerRefused
 
@@ -22,8 +24,8 @@ class SettledTables:
         self._stages: dict[str, Stage] = {}
 
     def as_live(self, table: Table, now: Table) -> Table:
-        """*table*; what settles to the same as it does in *now* in the words of that: generated columns, and CHECKs, which keep
-        their names.
+        """*table* in the words of *now*, where those settle to the same among the columns of *table*: generated columns,
+        and CHECKs, which keep their names.
         """
         if table.text == now.text or self._scratch.flavour.mariadb:
             return table
@@ -39,33 +41,29 @@ class SettledTables:
         other = now.column(column.name)
         if not column.generated or other is None or not other.generated or other.line == column.line:
             return None
-        forms = self._column_forms(table, column)
-        same = other.line in forms or self._column_forms(now, other)[-1] == forms[-1]
-        return other if same else None
-
-    def _column_forms(self, table: Table, column: Column) -> list[str]:
-        return [found.line for form in self._forms_of(table) if (found := form.column(column.name))]
+        instead = with_columns(table, [other if one == column else one for one in table.columns])
+        wanted, live = (self._forms_of(one)[-1].column(column.name) for one in (table, instead))
+        return other if wanted and live and wanted.line == live.line else None
 
     def _with_live_checks(self, table: Table, now: Table) -> Table:
-        said, live = ({content_of(check) for check in one.checks} for one in (table, now))
-        left = [check for check in now.checks if content_of(check) not in said]
-        found: dict[str, Check] = {}
-        for check in table.checks if left else ():
-            same = [] if content_of(check) in live else [o for o in left if self._same(table, check, now, o)]
-            if same:
-                other = next((one for one in same if one.name.lower() == check.name.lower()), same[0])
-                left.remove(other)
-                found[check.name] = with_name(other, check.name)
+        gone = {column.name.lower() for column in now.columns if table.column(column.name) is None}
+        live = [one for one in now.checks if one not in table.checks and not mentions(content_of(one), gone)]
+        left = [check for check in table.checks if check not in now.checks]
+        if not live or not left or _contents(live) == _contents(left):
+            return table
+        found = {
+            check.name: with_name(other, check.name)
+            for check, other in _paired(left, live, self._rests(table, live))
+        }
         checks = [found.get(check.name, check) for check in table.checks]
         return with_constraints(table, table.foreign_keys, checks) if found else table
 
-    def _same(self, table: Table, check: Check, now: Table, other: Check) -> bool:
-        forms = self._check_forms(table, check)
-        return content_of(other) in forms or self._check_forms(now, other)[-1] == forms[-1]
-
-    def _check_forms(self, table: Table, check: Check) -> list[str]:
-        at = table.checks.index(check)
-        return [content_of(form.checks[at]) for form in self._forms_of(table)]
+    def _rests(self, table: Table, others: Sequence[Check]) -> Mapping[str, str]:
+        """What the CHECKs of *table*, and *others* put beside them, say for good among its columns; by what they say now."""
+        beside = [with_name(other, f"{OWN_PREFIX}check_{at}") for at, other in enumerate(others)]
+        whole = with_constraints(table, (), [*table.checks, *beside])
+        rests = {check.name: content_of(check) for check in self._forms_of(whole)[-1].checks}
+        return {content_of(check): rests[check.name] for check in whole.checks}
 
     def _forms_of(self, table: Table) -> Sequence[Table]:
         """How it reads by and by: as given, as made, after each ALTER; only as given where the server does not take it."""
@@ -73,10 +71,13 @@ class SettledTables:
         forms = self._cached.get(key)
         if forms is not None:
             return forms
+        stage = self._stage(table.schema)
         try:
-            forms = (table, *self._stage(table.schema).settled(with_constraints(table, (), table.checks)))
+            forms = (table, *stage.settled(with_constraints(table, (), table.checks)))
         except ServerRefused:  # so will the change be, which is told with a remedy
             return (table,)
+        finally:  # a schema has each name of a CHECK once
+            stage.drop(table.schema, table.name)
         self._cached.put(key, forms)
         return forms
 
@@ -90,3 +91,26 @@ class SettledTables:
 def settles(table: Table) -> bool:
     """Whether it has what MySQL may write otherwise after an ALTER."""
     return bool(table.checks) or any(column.generated for column in table.columns)
+
+
+def _contents(checks: Sequence[Check]) -> list[str]:
+    return sorted(content_of(check) for check in checks)
+
+
+def _paired(
+    checks: Sequence[Check], others: Sequence[Check], rests: Mapping[str, str]
+) -> list[tuple[Check, Check]]:
+    """Each with one that says the same for good, and each of those once: its namesake, else one in the same words, else any."""
+    ways: list[Callable[[Check], object]] = [
+        lambda check: (check.name.lower(), rests[content_of(check)]),
+        content_of,
+        lambda check: rests[content_of(check)],
+    ]
+    found: dict[Check, Check] = {}
+    left = list(others)
+    for way in ways:
+        for check in (one for one in checks if one not in found):
+            if other := next((one for one in left if way(one) == way(check)), None):
+                left.remove(other)
+                found[check] = other
+    return list(found.items())

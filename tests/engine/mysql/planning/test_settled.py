@@ -75,3 +75,34 @@ def test_a_check_with_a_name_hinders_an_online_copy_until_the_files_leave_it_out
         for files in (wider.replace(" ck ", " kc "), named.replace("CONSTRAINT ck ", "")):
             plan = here.settle(files)
             assert [change.strategy for change in plan.changes] == [Strategy.ONLINE]
+
+
+@pytest.mark.parametrize(
+    ("live", "files"),
+    [
+        ("c YEAR, CONSTRAINT ck CHECK (c > 70)", "c INT, CONSTRAINT ck CHECK (c > 1970)"),
+        ("c DATETIME, CHECK (c > 20200101)", "c VARCHAR(20), CHECK (c > '2020-01-01 00:00:00')"),
+        ("c TIME, CHECK (c < '25:00')", "c VARCHAR(20), CHECK (c < TIME'25:00:00')"),
+        ("c YEAR, g BOOL AS (c > 70) STORED", "c INT, g BOOL AS (c > 1970) STORED"),
+        (
+            "c YEAR, n INT, CONSTRAINT ck CHECK (c > 70)",
+            "c INT, n YEAR, CHECK (n > 70), CONSTRAINT ck CHECK (c > 1970)",
+        ),
+    ],
+)
+def test_words_that_mean_the_same_only_among_the_old_columns_are_a_difference(
+    mysql: Server, live: str, files: str
+) -> None:
+    with ground(mysql, f"CREATE TABLE t (id INT PRIMARY KEY, {live})") as here:
+        plan = here.settle(f"CREATE TABLE t (id INT PRIMARY KEY, {files});")
+        assert len(plan.changes) == 1
+
+
+@pytest.mark.parametrize("altered", [0, 1])
+def test_a_second_check_in_the_same_words_is_added(mysql: Server, altered: int) -> None:
+    once = "CREATE TABLE t (id INT PRIMARY KEY, b BIGINT, KEY k (b), CHECK (b > -5)"
+    with ground(
+        mysql, f"{once})", *["ALTER TABLE t ADD KEY l (b, id)", "ALTER TABLE t DROP KEY l"][: 2 * altered]
+    ) as here:
+        plan = here.settle(f"{once}, CONSTRAINT c CHECK (b > -5));")
+        assert ddl(plan) == ["ALTER TABLE `t` ADD CONSTRAINT `c` CHECK ((`b` > -(5)))"]
