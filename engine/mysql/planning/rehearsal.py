@@ -10,7 +10,7 @@ from engine.mysql.planning.naming import Name, Naming
 from engine.mysql.planning.order import Key, parent_of
 from engine.mysql.planning.present import Present
 from engine.mysql.planning.scratch import Stage
-from engine.mysql.planning.settled import settles
+from engine.mysql.planning.settled import in_words_of, settles
 from engine.mysql.quoting import LONGEST, quote_table
 from engine.mysql.spec import Algorithm, Fingerprints, Statement
 from engine.mysql.tables import Table
@@ -122,11 +122,17 @@ class Rehearsal:
                 sql
             )  # the stage is made from the text alone, while the live table may have an old row format
         after = []
+        source = self.table(named[0])
         for key in sorted(around):
-            table = _as_live(self._stage.read(*key), self.table(key))
-            if key in named or _text(table) != self._staged.get(key):
+            made, before = self._stage.read(*key), self.table(key)
+            if key in named or _text(made) != self._staged.get(key):
+                table = _as_live(made, before)
+                if (
+                    len(named) > 1 or key not in named
+                ):  # a RENAME, or a key that follows one, leaves words as they are
+                    table = in_words_of(table, before or source)
                 after.append((key, table))
-                self._note(key, table)
+                self._note(key, table, made)
         schema, name = named[0]
         if elsewhere := [f"{key[0]}.{key[1]}" for key, _ in after if key[0] != schema]:
             raise Refused(
@@ -141,7 +147,7 @@ class Rehearsal:
     def settle(self, key: Key) -> Table:
         """A table as it reads for good, from now on."""
         *_, table = self._stage.settling(*key)
-        self._note(key, table)
+        self._note(key, table, table)
         return table
 
     def alter(self, key: Key, parts: Sequence[str]) -> None:
@@ -163,7 +169,7 @@ class Rehearsal:
                 self._present.put(key, table)
             elif table is not None:
                 self._stage.make(table)
-                self._note(key, table)
+                self._note(key, table, table)
 
     def snapshot(self, keys: Iterable[Key]) -> dict[Key, Table | None]:
         """These tables and their relatives as they are by now."""
@@ -175,35 +181,43 @@ class Rehearsal:
 
     def _make(self, table: Table) -> None:
         """Made again it must read the same: else every comparison would be worth nothing."""
-        made: Table | None = None
         try:
-            for made in self._stage.settled(table):
-                if _reads_alike(made, table):
-                    break
+            made = self._made(table)
         except ServerRefused as refused:
             raise Refused(
                 f"{table.name}: the live definition, made again in a scratch schema, is refused: {self.said(refused)}"
                 f"{remedy(refused)}"
             ) from refused
-        if made is None or not _reads_alike(made, table):
+        alike = made if self._naming.flavour.mariadb else in_words_of(made, table)
+        if made is None or alike is None or not _reads_alike(alike, table):
             raise Refused(
                 f"{table.name}: the live definition, made again in a scratch schema, does not read the same.\n"
                 f"Live:\n{table.text}\nMade again:\n{_text(made)}"
             )
         self._staged[table.schema, table.name] = made.text
 
+    def _made(self, table: Table) -> Table | None:
+        """Made again as it reads; as at first where it never does. The words that an ALTER gave it, of which MySQL has others in
+        a CREATE, are after the next ALTER those that these are after theirs.
+        """
+        for made in self._stage.settled(table):
+            if _reads_alike(made, table):
+                return made
+        self._stage.make(table)
+        return self._stage.read(table.schema, table.name)
+
     def _around(self, key: Key) -> list[Key]:
         return [
             other for table in self.relatives(key) if (other := (table.schema, table.name)) in self._staged
         ]
 
-    def _note(self, key: Key, table: Table | None) -> None:
-        if table is None:
+    def _note(self, key: Key, table: Table | None, made: Table | None) -> None:
+        if table is None or made is None:
             self._present.remove(key)
             self._staged.pop(key, None)
         else:
             self._present.put(key, table)
-            self._staged[key] = table.text
+            self._staged[key] = made.text
 
 
 def alter(key: Key, clauses: str) -> str:

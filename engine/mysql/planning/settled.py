@@ -93,6 +93,23 @@ def settles(table: Table) -> bool:
     return bool(table.checks) or any(column.generated for column in table.columns)
 
 
+def in_words_of(table: Table | None, live: Table | None) -> Table | None:
+    """*table* with the CHECKs and generated columns of *live* in the words of that, whatever the name of each table."""
+    if table is None or live is None:
+        return table
+    words = {column.name: column for column in live.columns if column.generated}
+    columns = [words.get(column.name, column) if column.generated else column for column in table.columns]
+    given = f"{live.name}_chk_"
+    named = {
+        f"{table.name}_chk_{check.name.removeprefix(given)}"
+        if check.name.startswith(given)
+        else check.name: check
+        for check in live.checks
+    }
+    checks = [with_name(named.get(check.name, check), check.name) for check in table.checks]
+    return with_constraints(with_columns(table, columns), table.foreign_keys, checks)
+
+
 def _contents(checks: Sequence[Check]) -> list[str]:
     return sorted(content_of(check) for check in checks)
 

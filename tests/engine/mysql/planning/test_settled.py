@@ -106,3 +106,24 @@ def test_a_second_check_in_the_same_words_is_added(mysql: Server, altered: int) 
     ) as here:
         plan = here.settle(f"{once}, CONSTRAINT c CHECK (b > -5));")
         assert ddl(plan) == ["ALTER TABLE `t` ADD CONSTRAINT `c` CHECK ((`b` > -(5)))"]
+
+
+ELSEWHERE = "CREATE TABLE p (id INT PRIMARY KEY)"
+REACHED = "CREATE TABLE t (id INT PRIMARY KEY, b BIGINT, CHECK (b <> -5), CONSTRAINT f FOREIGN KEY (id) REFERENCES p (id))"
+WANTED = REACHED.replace("BIGINT", "INT")
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        f"{ELSEWHERE}; {WANTED.replace('INT,', 'INT, n INT,')};",
+        f"{ELSEWHERE}; -- renamed from: t\n{WANTED.replace('TABLE t', 'TABLE u')};",
+        f"-- renamed from: p\n{ELSEWHERE.replace('TABLE p', 'TABLE q')}; {WANTED.replace('REFERENCES p', 'REFERENCES q')};",
+    ],
+    ids=["altered", "renamed", "parent_renamed"],
+)
+def test_words_that_only_an_alter_gives_hinder_no_plan(mysql: Server, files: str) -> None:
+    """Of a BIGINT that became an INT: b <> -5, where a CREATE TABLE gives b <> -(5)."""
+    with ground(mysql, ELSEWHERE, REACHED, "ALTER TABLE t MODIFY b INT") as here:
+        assert "(`b` <> -5)" in str(here.link.rows("SHOW CREATE TABLE t"))
+        assert here.settle(files).changes
