@@ -8,7 +8,7 @@ from typing import TypeVar
 from engine.mysql.planning.partitions import with_columns_renamed
 from engine.mysql.quoting import quote_name, quote_names
 from engine.mysql.shown import create_text
-from engine.mysql.tables import Check, Column, ForeignKey, Table
+from engine.mysql.tables import Check, Column, ForeignKey, Index, Table
 
 Constraint = TypeVar("Constraint", ForeignKey, Check)
 
@@ -33,6 +33,11 @@ def with_constraints(table: Table, foreign_keys: Sequence[ForeignKey], checks: S
 def with_columns(table: Table, columns: Sequence[Column]) -> Table:
     """*table* with these instead of its own, of the same names."""
     return _rewritten(replace(table, columns=tuple(columns)))
+
+
+def with_indexes(table: Table, indexes: Sequence[Index]) -> Table:
+    """*table* with these instead of its own, of the same names."""
+    return _rewritten(replace(table, indexes=tuple(indexes)))
 
 
 def content_of(one: ForeignKey | Check) -> str:

@@ -1,4 +1,5 @@
-"""CHECKs and generated columns as MySQL writes them from the first ALTER of their table on, and not yet when it is made.
+"""What MySQL writes otherwise from the first ALTER of a table on than when it is made: CHECKs, generated columns, and expressions
+of indexes.
 
 Constants become of the type that they are compared with: of a BIGINT, `b` > -(5) becomes `b` > -5; of a YEAR, 70 becomes 1970.
 Strings get another character set in front. Some rest only after a second ALTER.
@@ -8,10 +9,16 @@ from collections.abc import Callable, Mapping, Sequence
 
 from engine.mysql.planning.desired import TableCache
 from engine.mysql.planning.mentions import mentions
-from engine.mysql.planning.rewriting import content_of, with_columns, with_constraints, with_name
+from engine.mysql.planning.rewriting import (
+    content_of,
+    with_columns,
+    with_constraints,
+    with_indexes,
+    with_name,
+)
 from engine.mysql.planning.scratch import Scratch, Stage
 from engine.mysql.spec import OWN_PREFIX
-from engine.mysql.tables import Check, Column, Table
+from engine.mysql.tables import Check, Column, Index, Table
 from engine.mysql.trouble import ServerRefused
 
 
@@ -25,13 +32,15 @@ class SettledTables:
 
     def as_live(self, table: Table, now: Table) -> Table:
         """*table* in the words of *now*, where those settle to the same among the columns of *table*: generated columns,
-        and CHECKs, which keep their names.
+        expressions of indexes, and CHECKs, which keep their names.
         """
         if table.text == now.text or self._scratch.flavour.mariadb:
             return table
         table = self._with_live_checks(table, now)
         live = [self._live_column(table, column, now) or column for column in table.columns]
-        return table if tuple(live) == table.columns else with_columns(table, live)
+        table = table if tuple(live) == table.columns else with_columns(table, live)
+        indexes = [self._live_index(table, index, now) or index for index in table.indexes]
+        return table if tuple(indexes) == table.indexes else with_indexes(table, indexes)
 
     def rests_after(self, table: Table) -> int:
         """How many ALTERs after it was made *table* reads as it will for good."""
@@ -43,6 +52,14 @@ class SettledTables:
             return None
         instead = with_columns(table, [other if one == column else one for one in table.columns])
         wanted, live = (self._forms_of(one)[-1].column(column.name) for one in (table, instead))
+        return other if wanted and live and wanted.line == live.line else None
+
+    def _live_index(self, table: Table, index: Index, now: Table) -> Index | None:
+        other = now.index(index.name)
+        if not _computed(index) or other is None or not _computed(other) or other.line == index.line:
+            return None
+        instead = with_indexes(table, [other if one == index else one for one in table.indexes])
+        wanted, live = (self._forms_of(one)[-1].index(index.name) for one in (table, instead))
         return other if wanted and live and wanted.line == live.line else None
 
     def _with_live_checks(self, table: Table, now: Table) -> Table:
@@ -90,15 +107,24 @@ class SettledTables:
 
 def settles(table: Table) -> bool:
     """Whether it has what MySQL may write otherwise after an ALTER."""
-    return bool(table.checks) or any(column.generated for column in table.columns)
+    return bool(
+        table.checks
+        or any(column.generated for column in table.columns)
+        or any(_computed(index) for index in table.indexes)
+    )
+
+
+def _computed(index: Index) -> bool:
+    return any(part.expression for part in index.parts)
 
 
 def in_words_of(table: Table | None, live: Table | None) -> Table | None:
-    """*table* with the CHECKs and generated columns of *live* in the words of that, whatever the name of each table."""
+    """*table* with what settles in the words of *live*, where that has it, whatever the name of each table."""
     if table is None or live is None:
         return table
     words = {column.name: column for column in live.columns if column.generated}
     columns = [words.get(column.name, column) if column.generated else column for column in table.columns]
+    indexes = [found if _computed(one) and (found := live.index(one.name)) else one for one in table.indexes]
     given = f"{live.name}_chk_"
     named = {
         f"{table.name}_chk_{check.name.removeprefix(given)}"
@@ -107,7 +133,7 @@ def in_words_of(table: Table | None, live: Table | None) -> Table | None:
         for check in live.checks
     }
     checks = [with_name(named.get(check.name, check), check.name) for check in table.checks]
-    return with_constraints(with_columns(table, columns), table.foreign_keys, checks)
+    return with_constraints(with_indexes(with_columns(table, columns), indexes), table.foreign_keys, checks)
 
 
 def _contents(checks: Sequence[Check]) -> list[str]:

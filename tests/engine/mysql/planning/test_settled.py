@@ -83,6 +83,7 @@ def test_a_check_with_a_name_hinders_an_online_copy_until_the_files_leave_it_out
         ("c YEAR, CONSTRAINT ck CHECK (c > 70)", "c INT, CONSTRAINT ck CHECK (c > 1970)"),
         ("c DATETIME, CHECK (c > 20200101)", "c VARCHAR(20), CHECK (c > '2020-01-01 00:00:00')"),
         ("c TIME, CHECK (c < '25:00')", "c VARCHAR(20), CHECK (c < TIME'25:00:00')"),
+        ("c YEAR, KEY k ((c > 70))", "c INT, KEY k ((c > 1970))"),
         ("c YEAR, g BOOL AS (c > 70) STORED", "c INT, g BOOL AS (c > 1970) STORED"),
         (
             "c YEAR, n INT, CONSTRAINT ck CHECK (c > 70)",
@@ -106,6 +107,17 @@ def test_a_second_check_in_the_same_words_is_added(mysql: Server, altered: int) 
     ) as here:
         plan = here.settle(f"{once}, CONSTRAINT c CHECK (b > -5));")
         assert ddl(plan) == ["ALTER TABLE `t` ADD CONSTRAINT `c` CHECK ((`b` > -(5)))"]
+
+
+@pytest.mark.parametrize("altered", [0, 1, 2])
+def test_an_index_of_an_expression_is_no_difference(mysql: Server, altered: int) -> None:
+    indexed = "CREATE TABLE t (id INT PRIMARY KEY, b BIGINT, ts DATETIME, KEY e ((ts > 20000101), b)"
+    with ground(mysql, f"{indexed})", *ALTERS[:altered]) as here:
+        keys = [", KEY k (b)", ", KEY l (b, id)"][:altered]
+        files = f"{''.join([indexed, *keys])});"
+        assert here.plan(files).changes == ()
+        plan = here.settle(files.replace("ts DATETIME", "ts DATETIME, n INT"))
+        assert ddl(plan) == ["ALTER TABLE `t` ADD COLUMN `n` int DEFAULT NULL"]
 
 
 ELSEWHERE = "CREATE TABLE p (id INT PRIMARY KEY)"
