@@ -89,6 +89,7 @@ class MysqlSession(Session):
         if signal is Signal.GO:
             self._room.note(self._hold.link, [(work.step.schema, work.source) for work in online])
             online = [work for work in online if self.standing(work.change) is Standing.FITS]
+            self._check_replicas(online)
             signal = self._copies.fill(online, BeatingControl(control, self._watch))
         return signal
 
@@ -100,6 +101,7 @@ class MysqlSession(Session):
         signal = self._ready(control)
         works = [work for work in self._works(changes) if self.standing(work.change) is Standing.FITS]
         if signal is Signal.GO:
+            self._check_replicas(works)
             signal = self._make_live(works, BeatingControl(control, self._watch))
         if signal is Signal.GO:
             self._ahead.difference_update(work.change.key for work in works)
@@ -238,6 +240,11 @@ class MysqlSession(Session):
                 return signal
             self._hold.take()
         return self._remove(control, lambda _: False)
+
+    def _check_replicas(self, works: Sequence[Work]) -> None:
+        """Refused when a replica would stop, by a rule that it has got since the apply began; only what is ahead counts."""
+        if works:
+            self._hold.check_replicas()
 
     def _works(self, changes: Sequence[Change]) -> list[Work]:
         works = [Work(change, Step.from_json(change.spec)) for change in changes]

@@ -46,6 +46,7 @@ class Hold:
         self.home = home_of(address, job)
         """The schema that our own tables are in."""
         self.taken = False
+        self._replicas_checked = False
         self._tokens: dict[int, str] = {}  # by the connection's id
         self._settings = dict(settings or {})
         self._records = Records(address, job, self.home)
@@ -75,7 +76,9 @@ class Hold:
             self.job.still_ours()
             self._guests.look(self.link)
             self._check_rights()
-            self._check_replicas()
+            self._replicas_checked = False
+            if not self._records.begun(self.link):  # else who cannot go on could not clean up either
+                self.check_replicas()
             self._take()
         except EngineError:
             self._strike_off()
@@ -91,16 +94,19 @@ class Hold:
         if grants := [grant for schema in self._schemas if (grant := rights.grant(OWN, schema))]:
             raise Refused(f"{self.address}: this user has too few rights for a change: {'; '.join(grants)}")
 
-    def _check_replicas(self) -> None:
-        """Refused when a replica would stop at our first statement, or take only some of ours: a schema has another name there,
+    def check_replicas(self) -> None:
+        """Once for each take. Refused when a replica would stop at our first statement, or take only some of ours: a schema has another name there,
         which they do not mind, or goes by the schema that our sessions select.
         """
+        if self._replicas_checked:
+            return
         schemas = {self.home, *self._schemas}
         for replica, filters in filters_of_replicas(self.link, self.address, self.flavour):
             if what := filters.renamed(schemas):
                 raise Refused(f"the replica {replica} {what}: it would stop at our first statement")
             if what := filters.split(self.home, schemas):
                 raise Refused(f"the replica {replica} {what}: change them by applies of their own")
+        self._replicas_checked = True
 
     def _take(self) -> None:
         token = self._tokens[self.link.id]

@@ -97,6 +97,18 @@ class Records:
                 raise
             return 0
 
+    def begun(self, link: Link) -> bool:
+        """Whether our apply has the target, or has something left there."""
+        try:
+            uid = self._job.apply_uid
+            if link.value(f"SELECT COUNT(*) FROM {self._owner} WHERE apply_uid = %s", uid):
+                return True
+            return bool(link.value(f"SELECT COUNT(*) FROM {self._copy} WHERE apply_uid = %s", uid))
+        except ServerRefused as error:
+            if error.code != NO_SUCH_TABLE:
+                raise
+            return False
+
     def unowned(self, link: Link) -> bool:
         """Whether no apply has the target and none has anything left there."""
         return bool(link.value(f"SELECT apply_uid = '' FROM {self._owner}")) and not self.left(link)

@@ -365,8 +365,8 @@ def test_a_cutover_does_not_wait_for_a_replica_that_stands_still(pair: Pair, sho
 
 
 @contextmanager
-def ruled(pair: Pair, rule: str, text: str) -> Iterator[None]:
-    """For a while the replica goes by that rule; *text* is as MariaDB takes it."""
+def ruled(pair: Pair, rule: str, text: str, *, applying: bool = True) -> Iterator[None]:
+    """For a while the replica goes by that rule, *applying* or only receiving; *text* is as MariaDB takes it."""
     pair.catch_up()
     mariadb = pair.replica.flavour == "mariadb"
     listed = "({})" if "->" in text else "{}" if rule == "rewrite_db" else "'{}'"
@@ -377,11 +377,12 @@ def ruled(pair: Pair, rule: str, text: str) -> Iterator[None]:
             f"SET GLOBAL replicate_{rule} = '{told}'"
             if mariadb
             else f"CHANGE REPLICATION FILTER REPLICATE_{rule.upper()} = ({given})",
-            "START {}",
+            "START {}" if applying or not told else "START {} IO_THREAD",
         )
         if told:
             yield
-            pair.catch_up()
+            if applying:
+                pair.catch_up()
 
 
 @pytest.fixture
@@ -411,6 +412,23 @@ def test_a_table_whose_copy_does_not_get_to_a_replica_is_not_copied(pair: Pair, 
         assert told(shop) == (Verdict.GOOD, "")
         with shop.session() as session:
             assert drive(session, change, caller()) is Signal.GO
+
+
+def test_a_rule_that_shows_up_amid_an_apply_ends_it_and_keeps_nobody_from_cleaning_up(
+    pair: Pair, shop: Shop
+) -> None:
+    change = widened(shop)
+    for fence, uid in ((1, "apply_a"), (3, "apply_c")):
+        with shop.session(fence=fence, apply_uid=uid) as session:
+            assert session.prepare([change], caller()) is Signal.GO
+        with ruled(pair, "rewrite_db", f"{shop.database}->other", applying=False):
+            with shop.session(fence=fence + 1, apply_uid=uid) as session:
+                if uid == "apply_a":
+                    with pytest.raises(Refused, match=f"has {shop.database} under another name"):
+                        session.cut_over([change], caller())
+                else:  # a cancel
+                    assert session.discard(caller()) is Signal.GO
+            assert shop.left_behind() == []
 
 
 def test_nothing_is_written_where_a_replica_calls_the_schema_otherwise(pair: Pair, shop: Shop) -> None:
