@@ -14,7 +14,7 @@ from engine.mysql.names import names_of
 from engine.mysql.noting import noting_on
 from engine.mysql.quoting import quote_name
 from engine.mysql.replica_filters import ReplicaFilters
-from engine.mysql.replicas import filters_of_replicas
+from engine.mysql.replicas import Replicas, filters_of_replicas
 from engine.mysql.rights import ON_TABLES, REFERENCES, SEEN, Rights, rights_of
 from engine.mysql.sizes import shown_bytes
 from engine.mysql.spec import OWN_PREFIX, SYSTEM_SCHEMAS
@@ -218,7 +218,7 @@ def _replicas(address: Address, flavour: Flavour, user: str) -> Observation:
 
 def _filters(address: Address, link: Link, flavour: Flavour) -> Iterator[Observation]:
     """Of replicas that leave something out, or call it otherwise."""
-    for replica, filters in filters_of_replicas(link, address, flavour):
+    for replica, filters in filters_of_replicas(link, Replicas(address, flavour)).filters:
         if filters == ReplicaFilters():
             continue
         tables = [(str(schema), str(table)) for schema, table in link.rows(_TABLES, *[address.database] * 2)]

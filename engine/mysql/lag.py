@@ -12,7 +12,7 @@ from engine.mysql.address import Address
 from engine.mysql.flavour import Flavour
 from engine.mysql.followers import Unseen
 from engine.mysql.link import Link
-from engine.mysql.replicas import ANSWER_SECONDS, Channel, Listed, Replicas, Unasked
+from engine.mysql.replicas import ANSWER_SECONDS, Channel, Listed, Replicas, Silent, Unasked
 
 LOOK_SECONDS = 2.0
 LAG_SECONDS = 5.0
@@ -32,9 +32,11 @@ class LagStatus:
 class LagMonitor:
     """Looks every few seconds until it is closed; `status` may be read by any thread."""
 
-    def __init__(self, address: Address, flavour: Flavour) -> None:
+    def __init__(self, address: Address, flavour: Flavour, silent: Silent | None = None) -> None:
+        """The first look spares those that are *silent*."""
         self._address = replace(address, database="")
-        self._replicas = Replicas(address, flavour)
+        self._silent = dict(silent or {})
+        self._replicas = Replicas(address, flavour, self._silent)
         self._status = LagStatus(wait="waiting: looking for replicas")
         self.looked = threading.Event()
         """Whether there was a first look, well or not."""
@@ -70,6 +72,7 @@ class LagMonitor:
                 except EngineError as error:  # of the source: if it lasts, the copy meets it, too
                     self._status = replace(self._status, wait=f"waiting: looking for replicas: {error}")
                     self._drop_source()
+                self._silent.clear()
                 self.looked.set()
                 self._stopping.wait(LOOK_SECONDS)
         except BaseException as error:  # noqa: BLE001  # it comes out where the owner looks
@@ -91,7 +94,7 @@ class LagMonitor:
         doubt = ""
         for one in listed:
             try:
-                wait = self._judged(one, self._replicas.channels(source, one))
+                wait = self._judged(one, self._replicas.channels(one))
             except Unasked as error:
                 wait = f"the replica {one} cannot be asked any more: {error}" if one in self._asked else ""
                 doubt = f"gently, as nobody knows how far the replica {one} is behind: {error}"

@@ -4,9 +4,11 @@ A replica is asked with the target's account at the address that it told the ser
 which the server's log is read. What answers there has to be a replica of this server, whatever its address says.
 """
 
+import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
 from typing import Any, Self, TypeVar
 
 from engine.errors import EngineError
@@ -18,6 +20,8 @@ from engine.mysql.open_transactions import Untold
 from engine.mysql.replica_filters import ReplicaFilters
 
 ANSWER_SECONDS = 3.0
+SILENT_SECONDS = 60.0
+"""So long one that could not be asked is not asked again, where each time would hold a change up."""
 _ERROR_LENGTH = 400
 """MySQL's says where more is told at its end."""
 
@@ -64,52 +68,80 @@ class Unasked(Exception):
     """A replica does not tell; the text says why."""
 
 
-class Replicas:
-    """For one thread, but for `hang_up`."""
+Silent = dict[Listed, tuple[float, str]]
+"""Until when (monotonic) who is not asked again, and why."""
 
-    def __init__(self, address: Address, flavour: Flavour) -> None:
+
+class Replicas:
+    """For one thread, but for `hang_up`; each replica has a connection of its own."""
+
+    def __init__(self, address: Address, flavour: Flavour, silent: Silent | None = None) -> None:
+        """*silent*, kept by the caller from one object of these to the next, spares asking in vain; None: each is asked anew."""
         self._address = replace(address, database="")
         self._flavour = flavour
         self._links: dict[Listed, Link] = {}
+        self._silent = silent
+        self._source_id = 0
+        self._closed = threading.Event()
 
     def listed(self, source: Link) -> list[Listed]:
         """Who replicates from the server just now, and where it may be asked; connections to others are closed. Unseen."""
-        found = self._found(source) if source.value("SELECT @@GLOBAL.log_bin") else []
+        logs, self._source_id = map(int, source.row("SELECT @@GLOBAL.log_bin, @@GLOBAL.server_id") or (0, 0))
+        found = self._found(source) if logs else []
         for gone in set(self._links) - set(found):
             self._drop(gone)
         return found
 
-    def channels(self, source: Link, listed: Listed) -> list[Channel]:
-        """What it tells of its replication from the server, at least of one channel. Unasked."""
-        ours = int(source.value("SELECT @@GLOBAL.server_id"))
+    def channels(self, listed: Listed) -> list[Channel]:
+        """What it, one that is `listed`, tells of its replication from the server, at least of one channel. Unasked."""
         rows = self.ask(listed, lambda link: link.named(self._flavour.replica_status))
         found = [
             Channel.of(row)
             for row in rows
-            if int(row.get("source_server_id", row.get("master_server_id", 0))) == ours
+            if int(row.get("source_server_id", row.get("master_server_id", 0))) == self._source_id
         ]
         if not found:
             self._drop(listed)
             raise Unasked("what answers there does not replicate from this server")
         return found
 
+    def channels_of_all(self, listed: Sequence[Listed]) -> dict[Listed, list[Channel] | Unasked]:
+        """What `channels` gives or raises of each, all asked at once, within ANSWER_SECONDS."""
+        if not listed:
+            return {}
+        pool = ThreadPoolExecutor(len(listed), thread_name_prefix="replica")
+        try:
+            answers = {one: pool.submit(self._told, one) for one in listed}
+            done, _ = wait(answers.values(), timeout=ANSWER_SECONDS)
+        finally:
+            pool.shutdown(wait=False)
+        return {
+            one: answer.result() if answer in done else self._fell_silent(one)
+            for one, answer in answers.items()
+        }
+
     def ask(self, listed: Listed, question: Callable[[Link], T]) -> T:
         """What *question* makes of a connection to it. Unasked; Untold, when it does not tell just now."""
+        until, why = (self._silent or {}).get(listed, (0.0, ""))
+        if time.monotonic() < until:
+            raise Unasked(why)
         try:
             return question(self._links.get(listed) or self._connected(listed))
         except Untold:
             raise
         except EngineError as error:
             self._drop(listed)
-            raise Unasked(str(error)) from error
+            raise self._noted(listed, str(error)) from error
 
     def hang_up(self) -> None:
-        """Whoever waits for an answer waits no more; for any thread."""
+        """Whoever waits for an answer waits no more, and nobody is asked any more; for any thread."""
+        self._closed.set()
         for link in list(self._links.values()):
             link.hang_up()
 
     def close(self) -> None:
-        """Close the connections; raises nothing."""
+        """Close the connections, and those that are being made; raises nothing."""
+        self._closed.set()
         for listed in list(self._links):
             self._drop(listed)
 
@@ -127,6 +159,8 @@ class Replicas:
         """A connection to it, kept open. EngineError, Unasked."""
         why = "it told no address (report_host), and none is seen"
         for host, port in listed.places:
+            if self._closed.is_set():
+                break
             try:
                 link = Link(
                     replace(self._address, host=host, port=port, socket=""), answer_seconds=ANSWER_SECONDS
@@ -135,11 +169,33 @@ class Replicas:
                 why = str(error)
                 continue
             self._links[listed] = link
-            if listed.server_id in (None, int(link.value("SELECT @@GLOBAL.server_id"))):
+            server_id = int(link.value("SELECT @@GLOBAL.server_id"))
+            if self._closed.is_set():
+                self._drop(listed)
+                break
+            if listed.server_id in (None, server_id) and server_id != self._source_id:
                 return link
             self._drop(listed)
-            why = f"another server answers at {host}:{port}"
-        raise Unasked(why)
+            who = "the server itself" if server_id == self._source_id else "another server"
+            why = f"{who} answers at {host}:{port}"
+        raise self._noted(listed, why)
+
+    def _told(self, listed: Listed) -> list[Channel] | Unasked:
+        try:
+            return self.channels(listed)
+        except Unasked as error:
+            return error
+
+    def _fell_silent(self, listed: Listed) -> Unasked:
+        link = self._links.get(listed)
+        if link is not None:
+            link.hang_up()
+        return self._noted(listed, f"no answer in {ANSWER_SECONDS:.0f} s")
+
+    def _noted(self, listed: Listed, why: str) -> Unasked:
+        if self._silent is not None and not self._closed.is_set():
+            self._silent[listed] = (time.monotonic() + SILENT_SECONDS, why)
+        return Unasked(why)
 
     def _drop(self, listed: Listed) -> None:
         link = self._links.pop(listed, None)
@@ -147,21 +203,27 @@ class Replicas:
             link.close()
 
 
-def filters_of_replicas(source: Link, address: Address, flavour: Flavour) -> list[tuple[str, ReplicaFilters]]:
-    """What each replica that tells leaves out, with who it is. After ANSWER_SECONDS no further one is asked."""
-    replicas = Replicas(address, flavour)
-    deadline = time.monotonic() + ANSWER_SECONDS
-    found: list[tuple[str, ReplicaFilters]] = []
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What all replicas of a server tell of what they leave out."""
+
+    filters: list[tuple[str, ReplicaFilters]] = field(default_factory=list)
+    """With who it is; of each channel."""
+    unknown: list[str] = field(default_factory=list)
+    """Who does not tell, and why."""
+
+
+def filters_of_replicas(source: Link, replicas: Replicas) -> Told:
+    """It takes ANSWER_SECONDS at most, and closes *replicas*."""
+    told = Told()
     try:
-        for one in replicas.listed(source):
-            if time.monotonic() > deadline:
-                break
-            try:
-                found += [(str(one), channel.filters) for channel in replicas.channels(source, one)]
-            except Unasked:
-                continue
+        for one, answer in replicas.channels_of_all(replicas.listed(source)).items():
+            if isinstance(answer, Unasked):
+                told.unknown.append(f"{one}: {answer}")
+            else:
+                told.filters.extend((str(one), channel.filters) for channel in answer)
     except Unseen:
         pass
     finally:
         replicas.close()
-    return found
+    return told

@@ -119,12 +119,18 @@ class Opening:
         """Refused when a replica keeps the table and not its copy, or the other way round: it would stop at the cutover."""
         hold, schema, names = self._work.hold, self._work.step.schema, self._work.names
         tables = (names.source, names.shadow, names.old)
-        for replica, filters in filters_of_replicas(hold.link, hold.address, hold.flavour):
+        told = filters_of_replicas(hold.link, hold.replicas())
+        if told.unknown:
+            self._note(f"nobody knows what replicas leave out: {'; '.join(told.unknown)}")
+        for replica, filters in told.filters:
             if what := filters.parted(schema, tables):
                 raise Refused(
                     f"{names.source} can not be copied online, as the replica {replica} {what} and would stop: have it keep "
                     "both or none, then apply again"
                 )
+
+    def _note(self, text: str) -> None:
+        self._work.notice = "; ".join(filter(None, (self._work.notice, text)))
 
     def _hear(self, control: Control) -> Signal:
         """Wait for the marker. What other copies have not applied yet may hold the reader back: it is applied meanwhile."""
@@ -162,7 +168,7 @@ class Opening:
                 f"{work.copy.source}: {who}, and what replication writes fires no triggers, by which changes would be captured "
                 f"while the table is copied, as its binary log cannot be read: {'; '.join(why_not)}; then plan again"
             )
-        work.notice = f"changes are captured by triggers: {'; '.join(why_not)}"
+        self._note(f"changes are captured by triggers: {'; '.join(why_not)}")
         return DeltaCapture(work.hold, shape, work.names)
 
     def _obstacles(self) -> list[str]:

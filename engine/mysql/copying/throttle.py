@@ -41,7 +41,7 @@ class Throttle:
             self._looked_at = now
             self._full = self._look_at_server(link)
         if self._replicas is None:
-            self._replicas = LagMonitor(self._hold.address, self._hold.flavour)
+            self._replicas = LagMonitor(self._hold.address, self._hold.flavour, self._hold.silent_replicas)
             self._replicas.looked.wait(FIRST_SECONDS)
         found = self._replicas.status
         self.gentle = self.busy or bool(found.doubt)

@@ -19,7 +19,7 @@ from engine.mysql.link import ANSWER_SECONDS, SETTINGS, Link
 from engine.mysql.ownership.guests import Guests
 from engine.mysql.ownership.locks import NamedLocks, mark
 from engine.mysql.ownership.records import Gone, Recorded, Records
-from engine.mysql.replicas import filters_of_replicas
+from engine.mysql.replicas import Replicas, Silent, filters_of_replicas
 from engine.mysql.rights import OWN, rights_of
 from engine.mysql.silence import IN_TRANSACTION, ROW_SECONDS, ended_when_silent
 from engine.mysql.trouble import NO_SUCH_TABLE, ServerRefused, Trouble, Waited
@@ -47,6 +47,7 @@ class Hold:
         """The schema that our own tables are in."""
         self.taken = False
         self._replicas_checked = False
+        self.silent_replicas: Silent = {}
         self._tokens: dict[int, str] = {}  # by the connection's id
         self._settings = dict(settings or {})
         self._records = Records(address, job, self.home)
@@ -95,18 +96,22 @@ class Hold:
             raise Refused(f"{self.address}: this user has too few rights for a change: {'; '.join(grants)}")
 
     def check_replicas(self) -> None:
-        """Once for each take. Refused when a replica would stop at our first statement, or take only some of ours: a schema has another name there,
-        which they do not mind, or goes by the schema that our sessions select.
+        """Refused when a replica would stop at our first statement, or take only some of ours: a schema has another name there,
+        which they do not mind, or goes by the schema that our sessions select. Once for each `take`.
         """
         if self._replicas_checked:
             return
         schemas = {self.home, *self._schemas}
-        for replica, filters in filters_of_replicas(self.link, self.address, self.flavour):
+        for replica, filters in filters_of_replicas(self.link, self.replicas()).filters:
             if what := filters.renamed(schemas):
                 raise Refused(f"the replica {replica} {what}: it would stop at our first statement")
             if what := filters.split(self.home, schemas):
                 raise Refused(f"the replica {replica} {what}: change them by applies of their own")
         self._replicas_checked = True
+
+    def replicas(self) -> Replicas:
+        """To ask the target's replicas; whoever could not be asked is spared for a while by all of these."""
+        return Replicas(self.address, self.flavour, self.silent_replicas)
 
     def _take(self) -> None:
         token = self._tokens[self.link.id]

@@ -13,7 +13,7 @@ from engine.mysql.followers import Unseen
 from engine.mysql.link import Link
 from engine.mysql.open_transactions import Untold
 from engine.mysql.ownership.hold import Hold
-from engine.mysql.replicas import Listed, Replicas, Unasked
+from engine.mysql.replicas import Listed, Unasked
 from engine.mysql.trouble import Waited
 from engine.mysql.waiting.lock_retry import LOOK_SECONDS, Say
 from engine.mysql.waiting.snapshots import Snapshots, snapshots, still
@@ -27,7 +27,7 @@ class ReplicaSnapshots:
 
     def __init__(self, hold: Hold) -> None:
         self._hold = hold
-        self._replicas = Replicas(hold.address, hold.flavour)
+        self._replicas = hold.replicas()
         self._place: datetime | None = None
         self._placed_at = 0.0
 
@@ -36,8 +36,12 @@ class ReplicaSnapshots:
         signal = Signal.GO
         try:
             with suppress(Unseen):
-                for replica in self._replicas.listed(self._hold.link):
-                    signal = self._outlast(replica, control, say)
+                told = self._replicas.channels_of_all(self._replicas.listed(self._hold.link))
+                for replica, answer in told.items():
+                    if isinstance(answer, Unasked):
+                        signal = say(_unknown(replica, answer))
+                    else:
+                        signal = self._outlast(replica, control, say)
                     if signal is not Signal.GO:
                         break
         finally:
@@ -55,7 +59,7 @@ class ReplicaSnapshots:
                     held = still(older, self._replicas.ask(replica, _snapshots))
                     held = held and f"on the replica {replica}: {held}"
             except Unasked as error:
-                return say(f"nobody knows whether a backup reads on the replica {replica}: {error}")
+                return say(_unknown(replica, error))
             except (Untold, Waited) as error:
                 held = f"waiting: {error}"
             if not held:
@@ -74,12 +78,16 @@ class ReplicaSnapshots:
         found = self._replicas.ask(replica, hold.beat_of)
         if found is not None and self._place is not None and found >= self._place:
             return True
-        for channel in self._replicas.channels(hold.link, replica):
+        for channel in self._replicas.channels(replica):
             if channel.lag is None or channel.delay:
                 raise Unasked("it does not apply just now what it gets, or is meant to be behind")
             if channel.lag < PASS_SECONDS < time.monotonic() - self._placed_at:
                 raise Unasked("our own tables do not get there")
         return False
+
+
+def _unknown(replica: Listed, why: Unasked) -> str:
+    return f"nobody knows whether a backup reads on the replica {replica}: {why}"
 
 
 def _snapshots(link: Link) -> Snapshots:

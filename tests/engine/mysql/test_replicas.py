@@ -3,15 +3,22 @@ stop one is refused beforehand.
 """
 
 import secrets
+import socket
+import struct
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from pymysql.constants import COMMAND
 
-from engine.base import Progress, Signal, Verdict
+from engine.base import Job, Progress, Signal, Verdict
 from engine.errors import DriftFound, Refused
+from engine.mysql.binlog.dump import Dump
+from engine.mysql.binlog.position import end_of_log
+from engine.mysql.changing.session import MysqlSession
 from engine.mysql.examination import examine_server
 from engine.mysql.flavour import flavour_of
 from engine.mysql.lag import LagMonitor, LagStatus
@@ -412,6 +419,71 @@ def test_a_table_whose_copy_does_not_get_to_a_replica_is_not_copied(pair: Pair, 
         assert told(shop) == (Verdict.GOOD, "")
         with shop.session() as session:
             assert drive(session, change, caller()) is Signal.GO
+
+
+@contextmanager
+def silent(server: Server, *numbers: int) -> Iterator[socket.socket]:
+    """Replicas of these server_ids that are listed, and do not answer where they say that they are."""
+    with ExitStack() as stack:
+        hole = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        hole.setblocking(False)
+        host, port = b"127.0.0.1", hole.getsockname()[1]
+        for number in numbers:
+            connection: Any = stack.enter_context(closing(server.connect()))
+            told = struct.pack("<IB", number, len(host)) + host + struct.pack("<BBHII", 0, 0, port, 0, 0)
+            connection._execute_command(COMMAND.COM_REGISTER_SLAVE, told)
+            connection._read_ok_packet()
+        yield hole
+
+
+def test_replicas_that_do_not_answer_hide_no_others_and_are_not_asked_at_each_table(
+    pair: Pair, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.mysql.replicas.ANSWER_SECONDS", 1.0)
+    monkeypatch.setattr("engine.mysql.lag.LOOK_SECONDS", LIMIT_SECONDS)
+    change, control = widened(shop), caller()
+    with silent(pair.primary, 1001, 1002) as hole:
+        where = f"127.0.0.1:{hole.getsockname()[1]}"
+        with (
+            ruled(pair, "wild_do_table", r"kept\_%.orders"),
+            shop.session() as session,
+            pytest.raises(Refused, match="keeps orders and leaves orders__osc_n out"),
+        ):
+            drive(session, change, caller())
+        with shop.session() as session:
+            assert drive(session, change, control) is Signal.GO
+        asked = 0
+        with suppress(BlockingIOError):
+            while True:
+                hole.accept()[0].close()
+                asked += 1
+    assert asked == 2 * 2, "by each session once"
+    details = {one.detail for one in control.reports}
+    for what in ("what replicas leave out: ", "whether a backup reads on the replica "):
+        assert any(f"nobody knows {what}{where}: " in detail for detail in details)
+
+
+def test_a_server_whose_log_is_read_on_its_own_host_is_no_replica_of_itself(mariadb: Server) -> None:
+    """This account does not see who is a replica: whoever reads the log may be one."""
+    shop = filled(Shop(mariadb), "orders", rows=10)
+    change, control = widened(shop), caller()
+    grants = (
+        "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, REFERENCES, TRIGGER, LOCK TABLES, SHOW VIEW, "
+        "REPLICATION SLAVE, REPLICATION CLIENT, PROCESS, SLAVE MONITOR"
+    )
+    with user_on(mariadb, grants=grants) as user, shop.link() as link:
+        dump = Dump(shop.address, end_of_log(link, flavour_of(link)))
+        address = replace(shop.address, user=user)
+        try:
+            with MysqlSession(address, Job(apply_uid="apply_a", fence=1, owner="test")) as session:
+                assert session.prepare([change], control) is Signal.GO
+                assert session.cut_over([change], control) is Signal.GO
+                session.tidy(control)
+        finally:
+            dump.stop()
+            dump.close()
+    what = f"whether a backup reads on the replica 127.0.0.1:{mariadb.port}: the server itself answers at"
+    assert any(what in one.detail for one in control.reports)
 
 
 def test_a_rule_that_shows_up_amid_an_apply_ends_it_and_keeps_nobody_from_cleaning_up(
