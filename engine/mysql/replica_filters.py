@@ -60,6 +60,10 @@ class ReplicaFilters:
             return True
         return not (_matches(self.wild_ignore, name) or self.do_table or self.wild_do)
 
+    def keeps(self, schema: str, table: str) -> bool:
+        """Whether rows of that table get there."""
+        return self.keeps_schema(schema) and self.keeps_table(schema, table)
+
     def renamed(self, schemas: Collection[str]) -> str:
         """Which of *schemas* has another name there, as a phrase; empty: none."""
         found = sorted(schema for schema in schemas if schema.lower() in self.rewritten)

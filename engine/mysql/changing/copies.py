@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Self
 
 from engine import faults
@@ -119,7 +120,10 @@ class Copies:
             last = self._of(works[0]).report(control, detail)
             return next((signal for signal in signals if signal is not Signal.GO), last)
 
-        for outlast in (self._outlast_snapshots, ReplicaSnapshots(self._hold).outlast):
+        for outlast in (
+            self._outlast_snapshots,
+            partial(ReplicaSnapshots(self._hold).outlast, tables),
+        ):
             signal = outlast(control, say)
             if signal is not Signal.GO:
                 return signal

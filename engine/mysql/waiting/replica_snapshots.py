@@ -5,6 +5,7 @@ has all of the copy when it has what was written after it: a sign of life of our
 """
 
 import time
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from datetime import datetime
 
@@ -13,13 +14,15 @@ from engine.mysql.followers import Unseen
 from engine.mysql.link import Link
 from engine.mysql.open_transactions import Untold
 from engine.mysql.ownership.hold import Hold
-from engine.mysql.replicas import Listed, Unasked
+from engine.mysql.ownership.records import CONNECTION_TABLE
+from engine.mysql.replicas import Channel, Listed, Unasked
 from engine.mysql.trouble import Waited
 from engine.mysql.waiting.lock_retry import LOOK_SECONDS, Say
 from engine.mysql.waiting.snapshots import Snapshots, snapshots, still
 
 PASS_SECONDS = 15.0
 """A replica that says that it is less behind, and has not got our sign of life for so long, does not get it at all."""
+NO_SIGN = "our own tables do not get there"
 
 
 class ReplicaSnapshots:
@@ -31,8 +34,11 @@ class ReplicaSnapshots:
         self._place: datetime | None = None
         self._placed_at = 0.0
 
-    def outlast(self, control: Control, say: Say) -> Signal:
-        """Wait until none of them is left. A replica that does not tell, or stands still, is told of and not waited for."""
+    def outlast(self, tables: Collection[tuple[str, str]], control: Control, say: Say) -> Signal:
+        """Wait until none of them is left where one of *tables*, schema and live table, gets to.
+
+        A replica that does not tell, or stands still, is told of and not waited for.
+        """
         signal = Signal.GO
         try:
             with suppress(Unseen):
@@ -40,6 +46,10 @@ class ReplicaSnapshots:
                 for replica, answer in told.items():
                     if isinstance(answer, Unasked):
                         signal = say(_unknown(replica, answer))
+                    elif not any(_gets(answer, *table) for table in tables):
+                        continue
+                    elif not _gets(answer, self._hold.home, CONNECTION_TABLE):
+                        signal = say(_unknown(replica, Unasked(NO_SIGN)))
                     else:
                         signal = self._outlast(replica, control, say)
                     if signal is not Signal.GO:
@@ -82,8 +92,12 @@ class ReplicaSnapshots:
             if channel.lag is None or channel.delay:
                 raise Unasked("it does not apply just now what it gets, or is meant to be behind")
             if channel.lag < PASS_SECONDS < time.monotonic() - self._placed_at:
-                raise Unasked("our own tables do not get there")
+                raise Unasked(NO_SIGN)
         return False
+
+
+def _gets(channels: Iterable[Channel], schema: str, table: str) -> bool:
+    return any(channel.filters.keeps(schema, table) for channel in channels)
 
 
 def _unknown(replica: Listed, why: Unasked) -> str:

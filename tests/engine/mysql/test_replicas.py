@@ -25,6 +25,7 @@ from engine.mysql.lag import LagMonitor, LagStatus
 from engine.mysql.link import Link
 from engine.mysql.spec import Algorithm
 from server.control import WAIT
+from tests.engine.driving import Caller
 from tests.engine.mysql.capturing.test_triggers import unread
 from tests.engine.mysql.changing.orders import caller, filled, widened
 from tests.engine.mysql.changing.plans import Shop, address_of, drive
@@ -405,8 +406,13 @@ def told(shop: Shop) -> tuple[Verdict, str]:
     return (found.verdict, found.text) if found else (Verdict.GOOD, "")
 
 
+def of_replicas(control: Caller) -> list[str]:
+    """What was told of them before a cutover."""
+    return [one.detail for one in control.reports if "the replica " in one.detail]
+
+
 def test_a_table_whose_copy_does_not_get_to_a_replica_is_not_copied(pair: Pair, shop: Shop) -> None:
-    change = widened(shop)
+    change, control = widened(shop), caller()
     what = f"127.0.0.1:{pair.replica.port} keeps orders and leaves orders__osc_n out"
     with ruled(pair, "wild_do_table", r"kept\_%.orders"):
         with shop.session() as session, pytest.raises(Refused, match=what):
@@ -418,7 +424,15 @@ def test_a_table_whose_copy_does_not_get_to_a_replica_is_not_copied(pair: Pair, 
     with ruled(pair, "wild_do_table", r"kept\_%.orders,kept\_%.orders\_\_osc\__"):
         assert told(shop) == (Verdict.GOOD, "")
         with shop.session() as session:
-            assert drive(session, change, caller()) is Signal.GO
+            assert drive(session, change, control) is Signal.GO
+    assert of_replicas(control) == [
+        f"nobody knows whether a backup reads on the replica 127.0.0.1:{pair.replica.port}: our own tables do not get there"
+    ]
+    filled(shop, "other", rows=10)
+    change, control = widened(shop, "other"), caller()
+    with ruled(pair, "wild_do_table", "elsewhere.%"), shop.session() as session:
+        assert drive(session, change, control) is Signal.GO
+    assert of_replicas(control) == []
 
 
 @contextmanager
