@@ -1,17 +1,17 @@
 """What an operator should know about a target server before it is changed: version, privileges, log, locks, sizes."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from engine.base import Observation, Verdict
 from engine.errors import EngineError, Refused
 from engine.mysql.address import Address
+from engine.mysql.capture_sources import capture_sources_of, remedies, whats
 from engine.mysql.flavour import Flavour, flavour_of, same_kind
 from engine.mysql.followers import NO_COPY_IN_GALERA, in_galera_cluster
 from engine.mysql.lag import LagMonitor, LagStatus
 from engine.mysql.link import Link
 from engine.mysql.names import names_of
-from engine.mysql.noting import noting_on
 from engine.mysql.quoting import quote_name
 from engine.mysql.replica_filters import ReplicaFilters
 from engine.mysql.replicas import Replicas, filters_of_replicas
@@ -43,10 +43,11 @@ def examine_server(
     """One observation for each thing looked at. *workspace*: the server where plans are tried out, if it is another one."""
     yield _good("server", str(flavour))
     rights = rights_of(link, flavour)
+    schemas = _schemas(address, link)
     yield _writing(link, flavour, rights)
-    yield _tables(address, link, flavour, rights)
+    yield _tables(flavour, rights, schemas)
     yield _scratch(rights) if workspace is None else _workspace(workspace, flavour)
-    yield from _log(link, flavour, rights)
+    yield _log(address, link, flavour, rights, schemas)
     yield _locks(link, flavour, rights.user)
     yield _others(rights)
     yield from _cluster(link)
@@ -86,23 +87,25 @@ def _workspace(workspace: Address, target: Flavour) -> Observation:
     return replace(found, subject=subject)
 
 
-def _tables(address: Address, link: Link, flavour: Flavour, rights: Rights) -> Observation:
-    """Of a target without a database of its own, in every schema that can be seen: any may be one of its namespaces."""
+def _schemas(address: Address, link: Link) -> list[str]:
+    """Of a target without a database of its own, every one that can be seen: any may be one of its namespaces."""
     seen = [address.database] if address.database else [str(name) for (name,) in link.rows(_SCHEMAS)]
+    return [name for name in seen if not name.startswith(OWN_PREFIX)]
+
+
+def _tables(flavour: Flavour, rights: Rights, schemas: Sequence[str]) -> Observation:
     wanted = (*ON_TABLES, *(() if flavour.mariadb else REFERENCES), *SEEN)
-    schemas = {name: rights.missing(wanted, name) for name in filter(_foreign, seen)} or {
-        "": rights.missing(wanted)
-    }
-    lacking = {_where(name): missing for name, missing in schemas.items() if missing}
+    found = {name: rights.missing(wanted, name) for name in schemas} or {"": rights.missing(wanted)}
+    lacking = {_where(name): missing for name, missing in found.items() if missing}
     if not lacking:
-        return _good("privileges", f"all that changes of tables need on {', '.join(map(_where, schemas))}")
+        return _good("privileges", f"all that changes of tables need on {', '.join(map(_where, found))}")
     return Observation(
         verdict=Verdict.BAD
-        if all(set(missing) - set(SEEN) for missing in schemas.values())
+        if all(set(missing) - set(SEEN) for missing in found.values())
         else Verdict.DOUBTFUL,
         subject="privileges",
         text="; ".join(f"missing on {where}: {', '.join(missing)}" for where, missing in lacking.items()),
-        remedy="; ".join(_granting(rights, wanted, name) for name, missing in schemas.items() if missing),
+        remedy="; ".join(_granting(rights, wanted, name) for name, missing in found.items() if missing),
     )
 
 
@@ -112,10 +115,6 @@ def _where(schema: str) -> str:
 
 def _granting(rights: Rights, wanted: Iterable[str], schema: str) -> str:
     return rights.grant(wanted, schema) if schema else f"GRANT {', '.join(wanted)} ON *.* TO {rights.user}"
-
-
-def _foreign(schema: str) -> bool:
-    return not schema.startswith(OWN_PREFIX)
 
 
 def _scratch(rights: Rights) -> Observation:
@@ -130,26 +129,24 @@ def _scratch(rights: Rights) -> Observation:
     )
 
 
-def _log(link: Link, flavour: Flavour, rights: Rights) -> Iterator[Observation]:
+def _log(
+    address: Address, link: Link, flavour: Flavour, rights: Rights, schemas: Sequence[str]
+) -> Observation:
     """The binary log tells which rows change while a table is copied."""
-    noting = noting_on(link, flavour, rights)
-    if noting.by_log:
-        yield _good("binary log", "it tells which rows change while a table is copied")
-        return
-    remedies = list(noting.remedies)
-    if not noting.no_triggers:
-        verdict, outcome = Verdict.DOUBTFUL, "changes are captured by triggers, which is slower for writers"
+    sources = capture_sources_of(link, flavour, rights, address.database)
+    problems = sources.log_problems(schemas)
+    if not problems:
+        return _good("binary log", "it tells which rows change while a table is copied")
+    if (obstacle := sources.no_triggers) is None:
+        outcome = "changes are captured by triggers, which is slower for writers"
     else:
-        verdict, outcome = (
-            Verdict.BAD,
-            f"changes cannot be captured by triggers either ({noting.no_triggers})",
-        )
-        remedies.append(noting.remedy)
-    yield Observation(
-        verdict=verdict,
+        outcome = f"changes cannot be captured by triggers either ({obstacle.what})"
+    everywhere = sources.of_log or all(sources.log_problems([name]) for name in schemas)
+    return Observation(
+        verdict=Verdict.BAD if obstacle and everywhere else Verdict.DOUBTFUL,
         subject="binary log",
-        text=f"{'; '.join(noting.problems)}: while a table is copied its {outcome}",
-        remedy="; ".join(filter(None, remedies)),
+        text=f"{whats(problems)}: while a table is copied its {outcome}",
+        remedy=remedies((*problems, obstacle) if obstacle else problems),
     )
 
 

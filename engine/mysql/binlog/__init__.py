@@ -8,8 +8,8 @@
         reader.check()                                      # raises what ended the reading; wait_until and passed do, too
 
 KeyReader raises `PositionGone` or `PositionRewound` at once when the start cannot be; later `Lost` when the connection broke
-(begin another one at `reader.position`), or a `StreamUnusable` (errors.py). `obstacles(address, schemas)`
-(preflight.py) says beforehand, in sentences, why a server's log cannot be read.
+(begin another one at `reader.position`), or a `StreamUnusable` (errors.py). `obstacles(address)` (preflight.py) says
+beforehand why a server does not give its log.
 
 The literals compare as the column does in a session with time_zone '+00:00' and an sql_mode without NO_ZERO_DATE, NO_ZERO_IN_DATE
 and with ALLOW_INVALID_DATES; they also fit the same key under another type or character set, as a shadow table may have it.

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from engine.errors import DriftFound
 from engine.mysql.binlog.position import Position
 from engine.mysql.binlog.watched import watch
+from engine.mysql.capture_sources import unlogged_rows
 from engine.mysql.capturing.capture import Capture
 from engine.mysql.capturing.stream import Stream
 from engine.mysql.flavour import flavour_of
 from engine.mysql.link import Link
-from engine.mysql.log_settings import unlogged_rows
 from engine.mysql.shadow.keys import Literals
 from engine.mysql.shadow.shape import Shape
 

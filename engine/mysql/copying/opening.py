@@ -7,6 +7,7 @@ from engine.base import DEFAULT_VOLUME, Control, Signal
 from engine.errors import DriftFound, Refused
 from engine.mysql.binlog.errors import BeginAnew
 from engine.mysql.binlog.preflight import obstacles
+from engine.mysql.capture_sources import CaptureSources, Problem, capture_sources_of
 from engine.mysql.capturing.capture import Capture
 from engine.mysql.capturing.delta_capture import DeltaCapture
 from engine.mysql.capturing.log_capture import LogCapture
@@ -17,8 +18,6 @@ from engine.mysql.copying.index_build import missing_indexes
 from engine.mysql.copying.underway import Underway
 from engine.mysql.flavour import started_at
 from engine.mysql.followers import NO_COPY_IN_GALERA, in_galera_cluster
-from engine.mysql.log_format import logs_by_statement
-from engine.mysql.receiving import receives
 from engine.mysql.replicas import filters_of_replicas
 from engine.mysql.rights import rights_of
 from engine.mysql.shadow import checkpoints
@@ -154,26 +153,21 @@ class Opening:
 
     def _captured(self, shape: Shape) -> Capture:
         """The log, or, where it cannot be read, triggers that are still to be made."""
-        work = self._work
-        why_not = self._obstacles()
-        if not why_not:
+        work, sources = self._work, self._sources()
+        problems = self._log_problems(sources)
+        if not problems:
             return LogCapture(work.stream, shape, None)
-        if logs_by_statement(work.hold.link):
-            raise Refused(
-                f"{work.copy.source}: the server logs by statement, so that what changes while the table is copied cannot be "
-                "captured, by triggers neither: SET GLOBAL binlog_format = ROW, then plan again"
-            )
-        if who := receives(work.hold.link, work.hold.flavour):
-            raise Refused(
-                f"{work.copy.source}: {who}, and what replication writes fires no triggers, by which changes would be captured "
-                f"while the table is copied, as its binary log cannot be read: {'; '.join(why_not)}; then plan again"
-            )
-        self._note(f"changes are captured by triggers: {'; '.join(why_not)}")
+        if why := sources.nothing_tells(problems):
+            raise Refused(f"{work.copy.source} can not be copied online: {why}; then plan again")
+        self._note(f"changes are captured by triggers: {'; '.join(map(str, problems))}")
         return DeltaCapture(work.hold, shape, work.names)
 
-    def _obstacles(self) -> list[str]:
-        """Why the log does not tell. The marker of the beginning is written in our own tables' schema."""
-        return obstacles(self._work.hold.address, [self._work.step.schema, self._work.hold.home])
+    def _sources(self) -> CaptureSources:
+        hold = self._work.hold
+        return capture_sources_of(hold.link, hold.flavour, rights_of(hold.link, hold.flavour), hold.home)
+
+    def _log_problems(self, sources: CaptureSources) -> tuple[Problem, ...]:
+        return sources.log_problems([self._work.step.schema]) or obstacles(self._work.hold.address)
 
     # -- from the checkpoint ------------------------------------------------------------------------------------
 
@@ -214,8 +208,8 @@ class Opening:
     def _captured_as_before(self, shape: Shape, state: Checkpoint) -> Capture:
         """What was begun with goes on. BeginAnew: the server's settings are others now, and its log does not tell."""
         if state.position is not None:
-            if why_not := self._obstacles():
-                raise BeginAnew("; ".join(why_not))
+            if problems := self._log_problems(self._sources()):
+                raise BeginAnew("; ".join(map(str, problems)))
             return LogCapture(self._work.stream, shape, state.position)
         return DeltaCapture(self._work.hold, shape, self._work.names, state.identity)
 

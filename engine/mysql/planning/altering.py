@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from engine.base import Strategy
 from engine.errors import Refused
+from engine.mysql.capture_sources import CaptureSources
 from engine.mysql.link import Link
 from engine.mysql.planning.alters import Alters, parts_between
 from engine.mysql.planning.copied_checks import with_checks_of_its_own
@@ -83,6 +84,7 @@ class Altering:
         rehearsal: Rehearsal,
         clones: str,
         sizes: Sizes,
+        capture: CaptureSources,
         settled: SettledTables,
     ) -> None:
         """*clones*: a scratch schema in which to ask how an ALTER would run. *sizes*: of the tables as they are live."""
@@ -93,6 +95,7 @@ class Altering:
         self._tables = rehearsal
         self._clones = clones
         self.sizes = sizes
+        self._capture = capture
         self.settled = settled
 
     def draft_part(
@@ -270,7 +273,9 @@ class Altering:
             target=self._target,
             sizes=lambda partitions: self.sizes(key, partitions),
             relatives=[self._placed(others[other]) for other in sorted(others) if other != key],
-            no_copy=no_copy or against_copying(start, wanted, columns, self._flavour),
+            no_copy=no_copy
+            or against_copying(start, wanted, columns, self._flavour)
+            or self._capture.rules_out_copies(wanted.schema),
             live_name=live_name,
         )
         return replace(how, alters=tuple((self._stage.meant(clauses), way) for clauses, way in how.alters))

@@ -4,15 +4,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from engine.base import Finding, Severity
+from engine.errors import Refused
+from engine.mysql.capture_sources import CaptureSources, remedies, whats
 from engine.mysql.flavour import Flavour
 from engine.mysql.link import Link
 from engine.mysql.names import names_of
-from engine.mysql.noting import Noting, noting_on
 from engine.mysql.planning.drafts import Draft
 from engine.mysql.planning.order import parent_of
 from engine.mysql.quoting import quote_name
-from engine.mysql.rights import COPY, OWN, Rights, rights_of
+from engine.mysql.rights import COPY, OWN, Rights
 from engine.mysql.spec import OWN_PREFIX
+from engine.mysql.trouble import LOG_BY_ROW
 
 _TABLES = """
     SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s
@@ -21,54 +23,64 @@ _TABLES = """
 _ALTERING = ("ALTER TABLE ", "RENAME TABLE ")
 
 
+def check_log(link: Link) -> None:
+    """Refused: what a change writes the server would not take. Of our own session, which logs by row where it may say so."""
+    if link.value("SELECT @@log_bin AND @@SESSION.binlog_format = 'STATEMENT'"):
+        raise Refused(LOG_BY_ROW)
+
+
 def hindered(
-    link: Link, flavour: Flavour, drafts: Sequence[Draft], home: str
+    link: Link,
+    flavour: Flavour,
+    rights: Rights,
+    capture: CaptureSources,
+    drafts: Sequence[Draft],
+    home: str,
 ) -> tuple[list[Draft], list[Finding]]:
-    """The drafts with how changed rows will be noted, and what blocks them: it could not begin, or would fail half-way.
+    """The drafts with how changed rows will be captured, and what blocks them: it could not begin, or would fail half-way.
 
     *home*: the schema of our own tables; empty: that of a draft.
     """
-    rights = rights_of(link, flavour)
-    noting = noting_on(link, flavour, rights)
     found = [
-        *_too_few_rights(flavour, rights, noting, drafts, home),
-        *_obstructions(link, noting, drafts),
+        *_too_few_rights(flavour, rights, capture, drafts, home),
+        *_obstructions(link, capture, drafts),
     ]
-    return [_told_how_noted(draft, noting) for draft in drafts], found
+    return [_told_how_captured(draft, capture) for draft in drafts], found
 
 
-def _obstructions(link: Link, noting: Noting, drafts: Sequence[Draft]) -> Iterator[Finding]:
+def _obstructions(link: Link, capture: CaptureSources, drafts: Sequence[Draft]) -> Iterator[Finding]:
     """Of copies."""
     for draft in drafts:
         if draft.step.copy is None:
             continue
-        if noting.problems and noting.no_triggers:
-            yield _blocked(draft, _unnoted(draft, noting))
+        if why := capture.nothing_tells(capture.log_problems([draft.step.schema])):
+            yield _blocked(draft, f"{draft.name} is copied, and {why}; then plan again")
         if taken := _taken(link, draft.step.schema, draft.step.copy.source):
             why = f"{draft.name} is copied, and {', '.join(taken)} is in the way of that: drop or rename it, then plan again"
             yield _blocked(draft, why)
 
 
-def _told_how_noted(draft: Draft, noting: Noting) -> Draft:
+def _told_how_captured(draft: Draft, capture: CaptureSources) -> Draft:
     """With what it says of triggers on the live table where the log does not tell which rows change."""
-    if draft.step.copy is None or noting.by_log or noting.no_triggers:
+    problems = capture.log_problems([draft.step.schema])
+    if draft.step.copy is None or not problems or capture.no_triggers:
         return draft
     said = (
-        "Rows that change meanwhile are noted by three triggers on the table, in the application's own transactions, as the "
-        f"binary log cannot be read ({'; '.join(noting.problems)}): {'; '.join(noting.remedies)}."
+        "Rows that change meanwhile are captured by three triggers on the table, in the application's own transactions, as the "
+        f"binary log does not tell of them ({whats(problems)}): {remedies(problems)}."
     )
     return replace(draft, lock=f"{draft.lock} {said}")
 
 
 def _too_few_rights(
-    flavour: Flavour, rights: Rights, noting: Noting, drafts: Sequence[Draft], home: str
+    flavour: Flavour, rights: Rights, capture: CaptureSources, drafts: Sequence[Draft], home: str
 ) -> Iterator[Finding]:
     """One for each schema, by the first draft that cannot do without."""
     missing: dict[str, dict[str, Draft]] = {}
     for draft in drafts:
         needs = [
             (home or draft.step.schema, "", OWN),
-            (draft.step.schema, _alone(draft), _needs(draft, noting)),
+            (draft.step.schema, _alone(draft), _needs(draft, capture)),
         ]
         if not flavour.mariadb:
             needs += [(schema, table, ("REFERENCES",)) for schema, table in _newly_referred(draft)]
@@ -81,10 +93,10 @@ def _too_few_rights(
         yield _blocked(first, f"{why}: {rights.grant(found, schema)}, then plan again")
 
 
-def _needs(draft: Draft, noting: Noting) -> tuple[str, ...]:
+def _needs(draft: Draft, capture: CaptureSources) -> tuple[str, ...]:
     """Measured: an index, a partition, a key that goes takes no other privilege than ALTER TABLE does."""
     if draft.step.copy is not None:
-        return COPY if noting.by_log else (*COPY, "TRIGGER")
+        return (*COPY, "TRIGGER") if capture.log_problems([draft.step.schema]) else COPY
     altering = any(statement.sql.startswith(_ALTERING) for statement in draft.step.statements)
     return (*OWN, "ALTER") if altering else OWN
 
@@ -100,14 +112,6 @@ def _newly_referred(draft: Draft) -> Iterator[tuple[str, str]]:
         made = f"CONSTRAINT {quote_name(foreign.name)} FOREIGN KEY"
         if any(made in statement.sql for statement in draft.step.statements):
             yield parent_of(foreign)
-
-
-def _unnoted(draft: Draft, noting: Noting) -> str:
-    return (
-        f"{draft.name} is copied, and nothing would tell which of its rows change meanwhile: not the binary log "
-        f"({'; '.join(noting.problems)}), and not triggers, as {noting.no_triggers}: "
-        f"{'; '.join(filter(None, (*noting.remedies, noting.remedy)))}; then plan again"
-    )
 
 
 def _taken(link: Link, schema: str, source: str) -> list[str]:

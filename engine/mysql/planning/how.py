@@ -12,8 +12,6 @@ from engine.mysql.elements import foreign_key_of
 from engine.mysql.flavour import Flavour
 from engine.mysql.followers import NO_COPY_IN_GALERA, followers, in_galera_cluster
 from engine.mysql.link import Link
-from engine.mysql.log_format import logs_by_statement
-from engine.mysql.log_settings import log_obstacles
 from engine.mysql.planning.alter_splitter import AlterSplitter
 from engine.mysql.planning.dictionary import entry_of, old_temporals, row_format, text_column
 from engine.mysql.planning.insistence import insists_on_a_key
@@ -21,8 +19,6 @@ from engine.mysql.planning.lock_sentences import Size, Tied, lock_sentence
 from engine.mysql.planning.partitions import drops_rows, named_partitions, read_partitioning, reorganises
 from engine.mysql.planning.trial import Clone, Trial, Unshown
 from engine.mysql.quoting import quote_name
-from engine.mysql.receiving import receives
-from engine.mysql.rights import TO_READ_LOGS, rights_of
 from engine.mysql.sizes import DIRECT_BYTES, DIRECT_ROWS, partitions_of
 from engine.mysql.spec import Algorithm
 from engine.mysql.tables import MOST_CODES, Table
@@ -277,23 +273,7 @@ class _Choice:
             return f"{foreign[0]} does not lock rows"
         if "WITH SYSTEM VERSIONING" in self._table.text.upper():
             return "it keeps its own history (system versioning)"
-        if logs_by_statement(self._target):
-            return "the server logs by statement (SET GLOBAL binlog_format = ROW)"
-        if in_galera_cluster(self._target):
-            return NO_COPY_IN_GALERA
-        return self._uncaptured()
-
-    def _uncaptured(self) -> str:
-        """Why neither triggers nor the log tell of rows that come by replication; empty: the log does, or none come."""
-        who = receives(self._target, self._flavour)
-        why = log_obstacles(self._target, self._flavour) if who else []
-        if who and not why and (missing := rights_of(self._target, self._flavour).missing(TO_READ_LOGS)):
-            why = [f"this user lacks {', '.join(missing)}"]
-        return (
-            f"{who}, where triggers do not tell of all changes, nor does the log ({'; '.join(why)})"
-            if why
-            else ""
-        )
+        return NO_COPY_IN_GALERA if in_galera_cluster(self._target) else ""
 
     def _how(self, strategy: Strategy, trials: Sequence[Trial], obstacle: str = "") -> How:
         held_up = self._held_up() if any(t.builds_index or t.moves_rows for t in trials) else ""

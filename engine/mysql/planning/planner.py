@@ -11,6 +11,7 @@ from functools import cache
 from engine.base import Finding, PlanResult, SchemaFiles, Severity
 from engine.errors import BadFiles, Refused
 from engine.mysql.address import Address
+from engine.mysql.capture_sources import CaptureSources, capture_sources_of
 from engine.mysql.catalog import read_table
 from engine.mysql.flavour import Flavour, flavour_of
 from engine.mysql.link import Link
@@ -20,7 +21,7 @@ from engine.mysql.planning.desired import Desired, TableCache, load_desired
 from engine.mysql.planning.drafting import Drafting
 from engine.mysql.planning.drafts import Draft
 from engine.mysql.planning.files import Group, parse_groups
-from engine.mysql.planning.hindrances import hindered
+from engine.mysql.planning.hindrances import check_log, hindered
 from engine.mysql.planning.lint import gone_and_new, judge
 from engine.mysql.planning.linters.case import Case
 from engine.mysql.planning.naming import Naming
@@ -39,9 +40,10 @@ from engine.mysql.planning.targets import Live, children_elsewhere, read_live, s
 from engine.mysql.planning.unnamed import with_live_names
 from engine.mysql.planning.untold import refuse_untold
 from engine.mysql.planning.way_back import files_back
+from engine.mysql.rights import rights_of
 from engine.mysql.sizes import size_of
 from engine.mysql.tables import Table
-from engine.mysql.trouble import LOG_BY_ROW, ServerRefused
+from engine.mysql.trouble import ServerRefused
 
 _SEVERITIES = list(Severity)
 
@@ -140,12 +142,8 @@ class _Planning:
 
     def result(self) -> PlanResult:
         """The plan."""
-        drafts = self._drafts()
-        hindering: list[Finding] = []
-        if drafts:
-            self._check_log()
-            self._check_told(drafts)
-            drafts, hindering = hindered(self._link, self._scratch.flavour, drafts, self._home)
+        units = self._schemas.units()
+        drafts, hindering = self._hindered(units) if units else ([], [])
         findings = self._findings(drafts) if drafts else {}
         return PlanResult(
             changes=tuple(draft.change(_unsafe(draft, findings[draft.step.schema])) for draft in drafts),
@@ -162,10 +160,16 @@ class _Planning:
             unmanaged=self._unmanaged(),
         )
 
-    def _check_log(self) -> None:
-        """Refused: what a change writes the server would not take. Of our own session, which logs by row where it may say so."""
-        if self._link.value("SELECT @@log_bin AND @@SESSION.binlog_format = 'STATEMENT'"):
-            raise Refused(LOG_BY_ROW)
+    def _hindered(self, units: dict[Key, Unit]) -> tuple[list[Draft], list[Finding]]:
+        """The drafts, and what would stop their apply; its own tables are in the first schema of it, if the dsn names none."""
+        flavour = self._scratch.flavour
+        rights = rights_of(self._link, flavour)
+        home = self._home or min(schema for schema, _ in units)
+        capture = capture_sources_of(self._link, flavour, rights, home)
+        drafts = self._drafts(units, capture)
+        check_log(self._link)
+        self._check_told(drafts)
+        return hindered(self._link, flavour, rights, capture, drafts, self._home)
 
     def _check_told(self, drafts: Sequence[Draft]) -> None:
         """Refused: what the server does not tell of a live table would be lost."""
@@ -198,10 +202,7 @@ class _Planning:
             stage.make(table)
         return stage.read(table.schema, table.name) or table
 
-    def _drafts(self) -> list[Draft]:
-        units = self._schemas.units()
-        if not units:
-            return []
+    def _drafts(self, units: dict[Key, Unit], capture: CaptureSources) -> list[Draft]:
         defaults = {schema: (one.place.charset, one.place.collation) for schema, one in self._live.items()}
         live = self._with_relatives_elsewhere(units.values())
         defaults = {schema: defaults.get(schema, next(iter(defaults.values()))) for schema in live}
@@ -212,7 +213,9 @@ class _Planning:
         while True:
             stage = Stage(self._scratch, defaults)
             rehearsal = Rehearsal(stage, live, naming)
-            altering = Altering(self._link, self._scratch, stage, rehearsal, clones, sizes, self._settled)
+            altering = Altering(
+                self._link, self._scratch, stage, rehearsal, clones, sizes, capture, self._settled
+            )
             ties = Ties(self._schemas, units, forced, naming)
             namespaces = {schema: one.place.namespace for schema, one in self._live.items()}
             try:

@@ -91,7 +91,7 @@ def test_the_privileges_of_the_page_are_enough_for_a_copy(
     notable = [report.detail for report in control.reports if report.notable]
     assert notable == captured[:1]
     by_triggers = (
-        "noted by three triggers on the table, in the application's own transactions, as the binary log"
+        "captured by three triggers on the table, in the application's own transactions, as the binary log"
     )
     assert (by_triggers in change.lock) == bool(left_out)
     assert (f"GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO '{account.name}'" in change.lock) == bool(
@@ -249,10 +249,10 @@ def test_an_account_that_can_capture_changes_in_no_way_is_told_both(
     (blocked,) = plan.blocked
     assert bad.remedy in blocked
     assert "log_bin_trust_function_creators = 1" in bad.remedy
-    assert "noted by three triggers" not in plan.changes[0].lock
+    assert "captured by three triggers" not in plan.changes[0].lock
     with (
         engine.open(Job(apply_uid="apply_a", fence=1, owner="test", namespaces=("shop",))) as session,
-        pytest.raises(Refused, match=r"log_bin_trust_function_creators = 1, or let this user read the log"),
+        pytest.raises(Refused, match=f"{re.escape(bad.remedy)}; then plan again"),
     ):
         drive(session, plan.changes[0], Caller())
     assert account.shop.left_behind() == []

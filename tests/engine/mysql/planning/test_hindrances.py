@@ -1,17 +1,66 @@
 """What would stop a copy though its change is right, told by the plan."""
 
-from tests.engine.mysql.planning.rig import ground
+from collections.abc import Iterator
+
+import pytest
+
+from engine.base import Change, Strategy
+from tests.engine.mysql.planning.rig import Ground, ground
+from tests.engine.mysql.replication import receiving
 from tests.servers.server import Server
 
+TABLE = "CREATE TABLE t (id INT PRIMARY KEY)"
+WANTED = TABLE.replace("INT", "BIGINT")
+UNTOLD = "can not be copied online: nothing would tell which of its rows change meanwhile: not the binary log"
 
-def test_a_table_with_the_name_of_a_helper_blocks_a_copy_unless_it_may_be_ours(server: Server) -> None:
+
+@pytest.fixture
+def here(server: Server) -> Iterator[Ground]:
+    """With a table that is copied online."""
     many = ", ".join(f"({n})" for n in range(21_000))
-    table = "CREATE TABLE t (id INT PRIMARY KEY)"
-    with ground(server, table, f"INSERT INTO t VALUES {many}", "ANALYZE TABLE t") as here:
-        wanted = table.replace("INT", "BIGINT")
-        assert here.plan(wanted).blocked == ()
-        here.run("CREATE TABLE t__osc_o (a INT)")
-        (blocked,) = here.plan(wanted).blocked
-        assert "t is copied, and t__osc_o is in the way of that: drop or rename it" in blocked
-        here.run("CREATE TABLE _schemabot_copy (a INT)")
-        assert here.plan(wanted).blocked == ()
+    with ground(server, TABLE, f"INSERT INTO t VALUES {many}", "ANALYZE TABLE t") as found:
+        yield found
+
+
+def test_a_table_with_the_name_of_a_helper_blocks_a_copy_unless_it_may_be_ours(here: Ground) -> None:
+    assert here.plan(WANTED).blocked == ()
+    here.run("CREATE TABLE t__osc_o (a INT)")
+    (blocked,) = here.plan(WANTED).blocked
+    assert "t is copied, and t__osc_o is in the way of that: drop or rename it" in blocked
+    here.run("CREATE TABLE _schemabot_copy (a INT)")
+    assert here.plan(WANTED).blocked == ()
+
+
+def logging(here: Ground, format_: str) -> Change:
+    """The planned change where new sessions log so."""
+    here.run(f"SET GLOBAL binlog_format = {format_}")
+    try:
+        plan = here.plan(WANTED)
+    finally:
+        here.run("SET GLOBAL binlog_format = ROW")
+    assert plan.blocked == ()
+    return plan.changes[0]
+
+
+def test_where_the_server_logs_by_statement_no_table_is_copied_online(here: Ground) -> None:
+    change = logging(here, "STATEMENT")
+    assert change.strategy is Strategy.DIRECT
+    (said,) = change.unsafe
+    assert f"{UNTOLD} (binlog_format is STATEMENT)" in said
+    assert "SET GLOBAL binlog_format = ROW" in said
+
+
+def test_on_a_replica_a_table_is_copied_online_only_if_the_log_tells_of_what_it_receives(
+    here: Ground,
+) -> None:
+    """Triggers do not: replication fires none."""
+    with receiving(here.link):
+        plan = here.plan(WANTED)
+        mixed = logging(here, "MIXED")
+    assert plan.changes[0].strategy is (Strategy.DIRECT if here.mariadb else Strategy.ONLINE)
+    assert ("does not log what it receives" in plan.changes[0].lock) == here.mariadb
+    assert mixed.strategy is Strategy.DIRECT
+    assert f"{UNTOLD} (binlog_format is MIXED" in mixed.lock
+    word = "SLAVE" if here.mariadb else "REPLICA"
+    still = f"the server is a replica that stands still (RESET {word} ALL if it is none any more)"
+    assert f"and not triggers, as {still}, and replication fires none" in mixed.lock

@@ -1,0 +1,182 @@
+"""What would tell which rows change while a table is copied: the server's binary log, or else triggers."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from engine.mysql.flavour import Flavour
+from engine.mysql.link import Link
+from engine.mysql.receiving import receives
+from engine.mysql.rights import TO_READ_LOGS, Rights
+from engine.mysql.trouble import NO_PRIVILEGE, ServerRefused
+
+_SETTINGS = """
+    SHOW GLOBAL VARIABLES WHERE Variable_name IN (
+      'log_bin', 'binlog_format', 'encrypt_binlog', 'log_slave_updates', 'log_replica_updates', 'log_bin_trust_function_creators'
+    )
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """Why one of the two does not tell of every change."""
+
+    what: str  # as a phrase
+    remedy: str = ""  # a statement, or what to do; may be empty
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.remedy}" if self.remedy else self.what
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptureSources:
+    """What one account has of both on one server; TRIGGER, which is for a schema, aside."""
+
+    of_log: tuple[Problem, ...]  # whichever schema the table is in
+    do_db: frozenset[str]  # if there are any, only changes in these schemas are logged
+    ignore_db: frozenset[str]  # else those in these are not
+    home: str  # the schema of our own tables, of whose rows the log has to tell, too; may be empty
+    no_triggers: Problem | None
+    """Why triggers cannot capture changes either."""
+
+    def log_problems(self, schemas: Iterable[str]) -> tuple[Problem, ...]:
+        """Why the log does not tell of changes in *schemas*; none: it does, and nobody is slowed down."""
+        names = sorted(filter(self._left_out, {self.home, *schemas} - {""}))
+        if not names:
+            return self.of_log
+        listed = ", ".join(names)
+        problem = (
+            Problem(
+                what=f"binlog_do_db leaves out {listed}",
+                remedy=f"start the server with binlog_do_db for {listed}, too",
+            )
+            if self.do_db
+            else Problem(
+                what=f"binlog_ignore_db leaves out {listed}",
+                remedy=f"start the server without binlog_ignore_db for {listed}",
+            )
+        )
+        return (*self.of_log, problem)
+
+    def _left_out(self, schema: str) -> bool:
+        return schema not in self.do_db if self.do_db else schema in self.ignore_db
+
+    def nothing_tells(self, problems: Sequence[Problem]) -> str:
+        """Why nothing would tell, the log having these *problems*, with what would help; empty: the log does, or triggers."""
+        if not problems or self.no_triggers is None:
+            return ""
+        return (
+            f"nothing would tell which of its rows change meanwhile: not the binary log ({whats(problems)}), and not triggers, "
+            f"as {self.no_triggers.what}: {remedies((*problems, self.no_triggers))}"
+        )
+
+    def rules_out_copies(self, schema: str) -> str:
+        """Why the server itself has to change the tables of *schema*; empty: something tells, or would if triggers were let in.
+
+        That is for people to do before an apply, rather than to have writers of big tables wait.
+        """
+        if self.no_triggers is not None and self.no_triggers.remedy:
+            return ""
+        return self.nothing_tells(self.log_problems([schema]))
+
+
+def whats(problems: Iterable[Problem]) -> str:
+    """All of them in a phrase."""
+    return "; ".join(problem.what for problem in problems)
+
+
+def remedies(problems: Iterable[Problem]) -> str:
+    """What would help against all of them; may be empty."""
+    return "; ".join(problem.remedy for problem in problems if problem.remedy)
+
+
+def capture_sources_of(link: Link, flavour: Flavour, rights: Rights, home: str) -> CaptureSources:
+    """Look at the server's settings and the account's privileges. *home*: the schema of our own tables, if it is known."""
+    settings = _settings(link)
+    sender = receives(link, flavour)
+    do_db, ignore_db = _filters(link, flavour)
+    return CaptureSources(
+        of_log=tuple(_of_log(settings, rights, sender)),
+        do_db=do_db,
+        ignore_db=ignore_db,
+        home=home,
+        no_triggers=_no_triggers(settings, rights, sender),
+    )
+
+
+def unlogged_rows(link: Link, flavour: Flavour) -> Problem | None:
+    """Why rows may come by replication and not be in the binary log; None: none do."""
+    return None if _logs_received(_settings(link)) else _unlogged(receives(link, flavour))
+
+
+def _settings(link: Link) -> dict[str, str]:
+    return {str(name): str(value).upper() for name, value in link.rows(_SETTINGS)}
+
+
+def _filters(link: Link, flavour: Flavour) -> tuple[frozenset[str], frozenset[str]]:
+    """binlog_do_db and binlog_ignore_db, which are no variables; whoever may not see them may not read the log either."""
+    try:
+        status = link.named(flavour.binlog_status)
+    except ServerRefused as error:
+        if error.code not in NO_PRIVILEGE:
+            raise
+        status = []
+    do_db, ignore_db = (
+        frozenset(
+            name.strip() for row in status for name in str(row[column] or "").split(",") if name.strip()
+        )
+        for column in ("binlog_do_db", "binlog_ignore_db")
+    )
+    return do_db, ignore_db
+
+
+def _of_log(settings: Mapping[str, str], rights: Rights, sender: str) -> list[Problem]:
+    if settings.get("log_bin") != "ON":
+        return [Problem(what="log_bin is OFF", remedy="start the server with log_bin")]
+    found = []
+    if (wanted := settings.get("binlog_format", "ROW")) != "ROW":
+        # Sessions keep what they began with.
+        remedy = (
+            "SET GLOBAL binlog_format = ROW, and in its configuration, and have the application connect anew"
+        )
+        found.append(Problem(what=f"binlog_format is {wanted}", remedy=remedy))
+    if settings.get("encrypt_binlog") == "ON":
+        found.append(
+            Problem(what="encrypt_binlog is ON", remedy="start the server with encrypt_binlog = OFF")
+        )
+    if not _logs_received(settings) and (unlogged := _unlogged(sender)):
+        found.append(unlogged)
+    if missing := ", ".join(rights.missing(TO_READ_LOGS)):
+        found.append(
+            Problem(what=f"this user lacks {missing}", remedy=f"GRANT {missing} ON *.* TO {rights.user}")
+        )
+    return found
+
+
+def _logs_received(settings: Mapping[str, str]) -> bool:
+    return settings.get("log_replica_updates", settings.get("log_slave_updates", "ON")) == "ON"
+
+
+def _unlogged(sender: str) -> Problem | None:
+    return (
+        Problem(
+            what=f"{sender}, and does not log what it receives",
+            remedy="switch log_replica_updates (log_slave_updates) on, or name the primary as the target",
+        )
+        if sender
+        else None
+    )
+
+
+def _no_triggers(settings: Mapping[str, str], rights: Rights, sender: str) -> Problem | None:
+    """A server with a binary log lets only trusted accounts make triggers."""
+    logs = settings.get("log_bin") == "ON"
+    if logs and settings.get("binlog_format") == "STATEMENT":
+        return Problem(what="what they capture would not be the same on replicas")
+    if sender:
+        return Problem(what=f"{sender}, and replication fires none")
+    if not logs or settings.get("log_bin_trust_function_creators") == "ON" or not rights.missing(("SUPER",)):
+        return None
+    return Problem(
+        what="the server takes them of trusted users only",
+        remedy="or SET GLOBAL log_bin_trust_function_creators = 1",
+    )

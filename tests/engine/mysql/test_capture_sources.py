@@ -1,0 +1,125 @@
+"""A binary log that does not tell which rows change: doctor and plan say it as the copy does, and what would help."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from engine.base import Job, Signal, Target, Verdict
+from engine.mysql.address import parse_address
+from engine.mysql.capture_sources import CaptureSources, capture_sources_of, whats
+from engine.mysql.engine import MysqlEngine
+from engine.mysql.flavour import flavour_of
+from engine.mysql.link import Link
+from engine.mysql.rights import rights_of
+from tests.engine.driving import Caller, drive
+from tests.servers.flavours import FLAVOURS
+from tests.servers.private import PrivateServer
+from tests.servers.server import Server, server_of
+
+GRANTED = (
+    "ALL ON secret.*",
+    r"ALL ON `\_schemabot\_%`.*",
+    "REPLICATION SLAVE, REPLICATION CLIENT, PROCESS ON *.*",
+)
+TABLE = "CREATE TABLE orders (id INT NOT NULL PRIMARY KEY, quantity INT NOT NULL)"
+WIDE = TABLE.replace("quantity INT", "quantity BIGINT")
+MANY = ", ".join(f"({n}, 1)" for n in range(21_000))
+LEFT_OUT = "binlog_ignore_db leaves out secret"
+
+
+def sources_on(server: Server) -> CaptureSources:
+    with Link(parse_address(server.url("", query="ssl_mode=disabled"))) as link:
+        flavour = flavour_of(link)
+        return capture_sources_of(link, flavour, rights_of(link, flavour), "")
+
+
+def test_nothing_is_said_of_a_server_that_logs_by_row(server: Server) -> None:
+    assert sources_on(server).log_problems(["shop"]) == ()
+
+
+def test_a_format_other_than_row_is_told(server: Server) -> None:
+    with server.connect(autocommit=True) as connection, connection.cursor() as cursor:
+        cursor.execute("SET GLOBAL binlog_format = MIXED")
+        try:
+            (said,) = sources_on(server).log_problems(["shop"])
+        finally:
+            cursor.execute("SET GLOBAL binlog_format = ROW")
+    assert said.what == "binlog_format is MIXED"
+
+
+def test_a_server_that_keeps_no_log_is_told(server: Server) -> None:
+    with PrivateServer(FLAVOURS[server.flavour], options=["--skip-log-bin"]) as silent:
+        sources = sources_on(server_of(silent))
+    assert [said.what for said in sources.log_problems(["shop"])] == ["log_bin is OFF"]
+    assert sources.no_triggers is None
+
+
+@pytest.mark.parametrize(
+    ("do_db", "ignore_db", "home", "said"),
+    [
+        ("", "", "shop", ""),
+        ("shop", "", "shop", ""),
+        ("shop", "", "audit", "binlog_do_db leaves out audit"),
+        ("crm", "crm", "audit", "binlog_do_db leaves out audit, shop"),
+        ("", "crm", "shop", ""),
+        ("", "crm,shop", "", "binlog_ignore_db leaves out shop"),
+    ],
+)
+def test_the_log_has_to_tell_of_the_schema_and_of_our_own_tables(
+    do_db: str, ignore_db: str, home: str, said: str
+) -> None:
+    sources = CaptureSources(
+        of_log=(),
+        do_db=frozenset(filter(None, do_db.split(","))),
+        ignore_db=frozenset(filter(None, ignore_db.split(","))),
+        home=home,
+        no_triggers=None,
+    )
+    assert whats(sources.log_problems(["shop"])) == said
+
+
+@pytest.fixture
+def choosy(server: Server) -> Iterator[Server]:
+    """A server whose log leaves out a schema, and a user who may read the log and is not trusted with triggers."""
+    with PrivateServer(FLAVOURS[server.flavour], options=["--binlog-ignore-db=secret"]) as own:
+        found = server_of(own)
+        with found.connect(autocommit=True) as connection, connection.cursor() as cursor:
+            cursor.execute("CREATE DATABASE secret")
+            cursor.execute("CREATE USER plain@'127.0.0.1' IDENTIFIED BY 'Secret-1'")
+            for grant in GRANTED:
+                cursor.execute(f"GRANT {grant} TO plain@'127.0.0.1'")
+            if found.flavour == "mariadb":
+                cursor.execute("GRANT SLAVE MONITOR ON *.* TO plain@'127.0.0.1'")
+            cursor.execute("USE secret")
+            for statement in (TABLE, f"INSERT INTO orders VALUES {MANY}", "ANALYZE TABLE orders"):
+                cursor.execute(statement)
+        yield found
+
+
+def test_a_schema_that_the_log_leaves_out_is_told_by_doctor_and_plan_as_the_copy_meets_it(
+    choosy: Server,
+) -> None:
+    dsn = f"mysql://plain:Secret-1@127.0.0.1:{choosy.port}/secret"
+    engine = MysqlEngine(Target(kind="mysql", database="secret", environment="test", dsn=dsn))
+    files = {"secret": {"orders.sql": f"{WIDE};\n"}}
+
+    (seen,) = [seen for seen in engine.examine() if seen.subject == "binary log"]
+    (blocked,) = engine.plan(files).blocked
+    assert (seen.verdict, LEFT_OUT in seen.text) == (Verdict.BAD, True)
+    assert LEFT_OUT in blocked
+    assert seen.remedy in blocked
+
+    with choosy.connect(autocommit=True) as connection, connection.cursor() as cursor:
+        cursor.execute("SET GLOBAL log_bin_trust_function_creators = 1")
+    (seen,) = [seen for seen in engine.examine() if seen.subject == "binary log"]
+    plan = engine.plan(files)
+    (change,) = plan.changes
+    assert (seen.verdict, LEFT_OUT in seen.text) == (Verdict.DOUBTFUL, True)
+    assert plan.blocked == ()
+    assert "captured by three triggers" in change.lock
+    assert LEFT_OUT in change.lock
+
+    control = Caller()
+    with engine.open(Job(apply_uid="apply_a", fence=1, owner="test", namespaces=("secret",))) as session:
+        assert drive(session, change, control) is Signal.GO
+    assert any(f"captured by triggers: {LEFT_OUT}" in report.detail for report in control.reports)
