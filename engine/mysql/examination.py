@@ -8,11 +8,11 @@ from engine.errors import EngineError, Refused
 from engine.mysql.address import Address
 from engine.mysql.capture_sources import capture_sources_of, remedies, whats
 from engine.mysql.flavour import Flavour, flavour_of, same_kind
-from engine.mysql.followers import NO_COPY_IN_GALERA, in_galera_cluster
 from engine.mysql.lag import LagMonitor, LagStatus
 from engine.mysql.link import Link
 from engine.mysql.names import names_of
 from engine.mysql.quoting import quote_name
+from engine.mysql.receiving import NO_COPY_IN_GALERA, in_galera_cluster
 from engine.mysql.replica_filters import ReplicaFilters
 from engine.mysql.replicas import Replicas, filters_of_replicas
 from engine.mysql.rights import ON_TABLES, REFERENCES, SEEN, Rights, rights_of

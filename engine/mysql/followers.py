@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from engine.mysql.flavour import Flavour
 from engine.mysql.link import Link
 from engine.mysql.process_list import process_list
+from engine.mysql.receiving import cluster_of
 from engine.mysql.rights import rights_of
 from engine.mysql.trouble import NO_PRIVILEGE, ServerRefused
-
-NO_COPY_IN_GALERA = "it is on a node of a Galera cluster, and the cutover would keep all nodes from writing"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +30,7 @@ def followers(link: Link, flavour: Flavour, *, but: str = "") -> str:
     """
     if cluster := cluster_of(link):
         return cluster
-    if not _asked(link, "SELECT @@log_bin"):
+    if not link.value("SELECT @@log_bin"):
         return ""
     try:
         found = connected(link, flavour, but=but)
@@ -40,15 +39,6 @@ def followers(link: Link, flavour: Flavour, *, but: str = "") -> str:
     # Not every reader of the binary log registers as a replica; without PROCESS none of these is seen.
     count = max(len(found), len(log_readers(link, but=but)))
     return f"{count} replica{' is' if count == 1 else 's are'} connected" if count else ""
-
-
-def in_galera_cluster(link: Link) -> bool:
-    """Whether the server is a node of one: definitions run there one after the other, on all nodes, and writes queue behind them.
-
-    A RENAME that waits for a lock, as at the gate of MariaDB's cutover, keeps the whole cluster from writing, and what would give
-    that lock back too. Percona XtraDB Cluster was not tried.
-    """
-    return bool(_asked(link, "SELECT @@wsrep_on"))
 
 
 def connected(link: Link, flavour: Flavour, *, but: str = "") -> list[Connected]:
@@ -77,19 +67,3 @@ def log_readers(link: Link, *, but: str = "") -> list[str]:
         for one in process_list(link)
         if one.command.startswith("Binlog Dump") and one.user != but
     )
-
-
-def cluster_of(link: Link) -> str:
-    """Of which kind of cluster the server is one, as a phrase ("the server is a node of a Galera cluster"); empty: of none."""
-    if in_galera_cluster(link):
-        return "the server is a node of a Galera cluster"
-    members = _asked(link, "SELECT COUNT(*) FROM performance_schema.replication_group_members")
-    return "the server is a member of a replication group" if members > 1 else ""
-
-
-def _asked(link: Link, query: str) -> int:
-    """The number that *query* gives; 0 where this server does not know the thing asked for."""
-    try:
-        return int(link.value(query) or 0)
-    except ServerRefused:
-        return 0

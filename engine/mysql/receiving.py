@@ -1,10 +1,12 @@
-"""Whether rows come to a server by replication: they fire no triggers, and only some servers log them."""
+"""Whether rows come to a server from others, in a cluster or by replication: they fire no triggers, and only some servers log
+them.
+"""
 
 from engine.mysql.flavour import Flavour
-from engine.mysql.followers import cluster_of
 from engine.mysql.link import Link
 from engine.mysql.trouble import NO_PRIVILEGE, ServerRefused
 
+NO_COPY_IN_GALERA = "it is on a node of a Galera cluster, and the cutover would keep all nodes from writing"
 _RUNNING = (
     "SELECT VARIABLE_VALUE FROM information_schema.global_status WHERE VARIABLE_NAME = 'Slaves_running'"
 )
@@ -25,6 +27,31 @@ def receives(link: Link, flavour: Flavour) -> str:
         if error.code not in NO_PRIVILEGE:
             raise
         return _receives_openly(link, flavour)
+
+
+def cluster_of(link: Link) -> str:
+    """Of which kind of cluster the server is one, as a phrase ("the server is a node of a Galera cluster"); empty: of none."""
+    if in_galera_cluster(link):
+        return "the server is a node of a Galera cluster"
+    members = _asked(link, "SELECT COUNT(*) FROM performance_schema.replication_group_members")
+    return "the server is a member of a replication group" if members > 1 else ""
+
+
+def in_galera_cluster(link: Link) -> bool:
+    """Whether the server is a node of one: definitions run there one after the other, on all nodes, and writes queue behind them.
+
+    A RENAME that waits for a lock, as at the gate of MariaDB's cutover, keeps the whole cluster from writing, and what would give
+    that lock back too. Percona XtraDB Cluster was not tried.
+    """
+    return bool(_asked(link, "SELECT @@wsrep_on"))
+
+
+def _asked(link: Link, query: str) -> int:
+    """The number that *query* gives; 0 where this server does not know the thing asked for."""
+    try:
+        return int(link.value(query) or 0)
+    except ServerRefused:
+        return 0
 
 
 def _replicates(link: Link, flavour: Flavour) -> str:

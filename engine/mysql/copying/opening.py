@@ -17,7 +17,7 @@ from engine.mysql.copying.comparison import uncompared
 from engine.mysql.copying.index_build import missing_indexes
 from engine.mysql.copying.underway import Underway
 from engine.mysql.flavour import started_at
-from engine.mysql.followers import NO_COPY_IN_GALERA, in_galera_cluster
+from engine.mysql.receiving import NO_COPY_IN_GALERA, in_galera_cluster
 from engine.mysql.replicas import filters_of_replicas
 from engine.mysql.rights import rights_of
 from engine.mysql.shadow import checkpoints
