@@ -4,17 +4,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from engine.base import Observation, Verdict
-from engine.errors import EngineError, Refused
+from engine.errors import EngineError
 from engine.mysql.address import Address
 from engine.mysql.capture_sources import capture_sources_of, remedies, whats
 from engine.mysql.flavour import Flavour, flavour_of, same_kind
-from engine.mysql.lag import LagMonitor, LagStatus
+from engine.mysql.followers import Unseen
+from engine.mysql.lag import LagStatus, lag_status, unseen_status
 from engine.mysql.link import Link
-from engine.mysql.names import names_of
 from engine.mysql.quoting import quote_name
 from engine.mysql.receiving import NO_COPY_IN_GALERA, in_galera_cluster
-from engine.mysql.replica_filters import ReplicaFilters
-from engine.mysql.replicas import Replicas, filters_of_replicas
+from engine.mysql.replica_rules import ReplicaRules
+from engine.mysql.replicas import Replicas
 from engine.mysql.rights import ON_TABLES, REFERENCES, SEEN, Rights, rights_of
 from engine.mysql.sizes import shown_bytes
 from engine.mysql.spec import OWN_PREFIX, SYSTEM_SCHEMAS
@@ -51,8 +51,7 @@ def examine_server(
     yield _locks(link, flavour, rights.user)
     yield _others(rights)
     yield from _cluster(link)
-    yield _replicas(address, flavour, rights.user)
-    yield from _filters(address, link, flavour)
+    yield from _replicas(address, link, flavour, rights, schemas)
     yield _prepared(link, flavour)
     yield _largest(address, link)
 
@@ -189,58 +188,64 @@ def _cluster(link: Link) -> Iterator[Observation]:
         )
 
 
-def _replicas(address: Address, flavour: Flavour, user: str) -> Observation:
-    replicas = LagMonitor(address, flavour)
-    try:
-        replicas.looked.wait()
-        found = replicas.status
-    finally:
-        replicas.close()
+def _replicas(
+    address: Address, link: Link, flavour: Flavour, rights: Rights, schemas: Sequence[str]
+) -> Iterator[Observation]:
+    """How far they are behind, and what they leave out or call otherwise."""
+    remedy = (
+        "have the replicas set report_host, let us reach them there, and GRANT "
+        f"{'SLAVE MONITOR, REPLICATION MASTER ADMIN' if flavour.mariadb else 'REPLICATION SLAVE, REPLICATION CLIENT'} "
+        f"ON *.* TO {rights.user}"
+    )
+    with Replicas(address, flavour) as replicas:
+        try:
+            answers = replicas.answers(link)
+        except Unseen as error:
+            yield _lag(unseen_status(error), remedy)
+            return
+    yield _lag(lag_status(answers.items()), remedy)
+    yield from _rules(address, link, ReplicaRules.of(answers), schemas, remedy)
+
+
+def _lag(found: LagStatus, remedy: str) -> Observation:
     if found == LagStatus():
         return _good("replicas", "none that is connected is behind")
-    grants = (
-        "SLAVE MONITOR, REPLICATION MASTER ADMIN"
-        if flavour.mariadb
-        else "REPLICATION SLAVE, REPLICATION CLIENT"
-    )
     return Observation(
         verdict=Verdict.DOUBTFUL,
         subject="replicas",
         text=f"if a table were copied now: {found.wait or found.doubt}",
-        remedy=f"have the replicas set report_host, let us reach them there, and GRANT {grants} ON *.* TO {user}"
-        if found.doubt
-        else "",
+        remedy=remedy if found.doubt else "",
     )
 
 
-def _filters(address: Address, link: Link, flavour: Flavour) -> Iterator[Observation]:
-    """Of replicas that leave something out, or call it otherwise."""
-    for replica, filters in filters_of_replicas(link, Replicas(address, flavour)).filters:
-        if filters == ReplicaFilters():
-            continue
-        tables = [(str(schema), str(table)) for schema, table in link.rows(_TABLES, *[address.database] * 2)]
-        if what := filters.renamed({schema for schema, _ in tables} | {address.database}):
+def _rules(
+    address: Address, link: Link, rules: ReplicaRules, schemas: Sequence[str], remedy: str
+) -> Iterator[Observation]:
+    subject = "replicas' rules"
+    if rules.unknown:
+        yield Observation(
+            verdict=Verdict.DOUBTFUL,
+            subject=subject,
+            text=f"nobody knows what replicas leave out: {'; '.join(rules.unknown)}",
+            remedy=remedy,
+        )
+    for schema in schemas:
+        for why in rules.against_change(schema, [schema]):
             yield Observation(
                 verdict=Verdict.BAD,
-                subject="replicas' rules",
-                text=f"the replica {replica} {what}: it would stop at our first statement, so no change is made",
+                subject=subject,
+                text=f"{why}, so no change is made",
                 remedy="have the replica keep the schema under its own name",
             )
-        elif what := next(filter(None, (_parted(filters, *one) for one in tables)), ""):
+    if rules.filters:
+        tables = [(str(schema), str(table)) for schema, table in link.rows(_TABLES, *[address.database] * 2)]
+        for why in rules.against_copy(tables):
             yield Observation(
                 verdict=Verdict.BAD,
-                subject="replicas' rules",
-                text=f"the replica {replica} {what}: it would stop, so such a table is not copied online",
+                subject=subject,
+                text=f"{why}, so such a table is not copied online",
                 remedy="have the replica keep what a copy makes beside a table (<table>__osc_n, <table>__osc_o), too",
             )
-
-
-def _parted(filters: ReplicaFilters, schema: str, table: str) -> str:
-    try:
-        names = names_of(table)
-    except Refused:
-        return ""  # it is not copied online
-    return filters.parted(schema, (table, names.shadow, names.old))
 
 
 def _prepared(link: Link, flavour: Flavour) -> Observation:

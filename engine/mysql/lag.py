@@ -4,7 +4,7 @@ A thread of its own asks, as a replica that does not answer must not hold up the
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from engine.errors import EngineError
@@ -12,7 +12,7 @@ from engine.mysql.address import Address
 from engine.mysql.flavour import Flavour
 from engine.mysql.followers import Unseen
 from engine.mysql.link import Link
-from engine.mysql.replicas import ANSWER_SECONDS, Channel, Listed, Replicas, Silent, Unasked
+from engine.mysql.replicas import ANSWER_SECONDS, Answer, Channel, Replica, Replicas, SilentReplicas, Unasked
 
 LOOK_SECONDS = 2.0
 LAG_SECONDS = 5.0
@@ -29,10 +29,35 @@ class LagStatus:
     """Why it is not known whether a replica is behind: be gentle."""
 
 
+def lag_status(
+    answers: Iterable[tuple[Replica, Answer]], answered_before: Collection[Replica] = ()
+) -> LagStatus:
+    """What these answers come to; those behind the first that is to be waited for do not count."""
+    doubt = ""
+    for replica, answer in answers:
+        if isinstance(answer, Unasked):
+            wait = (
+                f"the replica {replica} cannot be asked any more: {answer}"
+                if replica in answered_before
+                else ""
+            )
+            doubt = f"gently, as nobody knows how far the replica {replica} is behind: {answer}"
+        else:
+            wait = _behind(replica, answer)
+        if wait:
+            return LagStatus(wait=f"waiting: {wait}")
+    return LagStatus(doubt=doubt)
+
+
+def unseen_status(error: Unseen) -> LagStatus:
+    """What it comes to that nobody knows who replicates."""
+    return LagStatus(doubt=f"gently, as {error}")
+
+
 class LagMonitor:
     """Looks every few seconds until it is closed; `status` may be read by any thread."""
 
-    def __init__(self, address: Address, flavour: Flavour, silent: Silent | None = None) -> None:
+    def __init__(self, address: Address, flavour: Flavour, silent: SilentReplicas | None = None) -> None:
         """The first look spares those that are *silent*."""
         self._address = replace(address, database="")
         self._silent = dict(silent or {})
@@ -42,7 +67,7 @@ class LagMonitor:
         """Whether there was a first look, well or not."""
         self._error: BaseException | None = None
         self._source: Link | None = None
-        self._asked: set[Listed] = set()  # those that have answered
+        self._answered: set[Replica] = set()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="replicas")
         self._thread.start()
@@ -89,32 +114,29 @@ class LagMonitor:
         try:
             listed = self._replicas.listed(source)
         except Unseen as error:
-            return LagStatus(doubt=f"gently, as {error}")
-        self._asked &= set(listed)
-        doubt = ""
-        for one in listed:
-            try:
-                wait = self._judged(one, self._replicas.channels(one))
-            except Unasked as error:
-                wait = f"the replica {one} cannot be asked any more: {error}" if one in self._asked else ""
-                doubt = f"gently, as nobody knows how far the replica {one} is behind: {error}"
-            if wait:
-                return LagStatus(wait=f"waiting: {wait}")
-        return LagStatus(doubt=doubt)
+            return unseen_status(error)
+        self._answered &= set(listed)
+        return lag_status(((one, self._answer(one)) for one in listed), self._answered)
 
-    def _judged(self, listed: Listed, channels: Sequence[Channel]) -> str:
-        """Why to wait for a replica that answered."""
-        self._asked.add(listed)
-        for channel in channels:
-            if channel.lag is None:
-                error = f": {channel.error}" if channel.error else ""
-                return f"the replica {listed} does not apply what it gets just now{error}"
-        lag = max(channel.lag or 0.0 for channel in channels)
-        if lag > LAG_SECONDS:
-            return f"the replica {listed} is {lag:.0f} s behind, more than {LAG_SECONDS:.0f} s"
-        return ""
+    def _answer(self, replica: Replica) -> Answer:
+        answer = self._replicas.answer(replica)
+        if not isinstance(answer, Unasked):
+            self._answered.add(replica)
+        return answer
 
     def _drop_source(self) -> None:
         source, self._source = self._source, None
         if source is not None:
             source.close()
+
+
+def _behind(replica: Replica, channels: Sequence[Channel]) -> str:
+    """Why to wait for a replica that answered; empty: nothing."""
+    for channel in channels:
+        if channel.lag is None:
+            error = f": {channel.error}" if channel.error else ""
+            return f"the replica {replica} does not apply what it gets just now{error}"
+    lag = max(channel.lag or 0.0 for channel in channels)
+    if lag > LAG_SECONDS:
+        return f"the replica {replica} is {lag:.0f} s behind, more than {LAG_SECONDS:.0f} s"
+    return ""

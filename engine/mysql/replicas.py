@@ -6,15 +6,15 @@ which the server's log is read. What answers there has to be a replica of this s
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Self, TypeVar
 
 from engine.errors import EngineError
 from engine.mysql.address import Address
 from engine.mysql.flavour import Flavour
-from engine.mysql.followers import Unseen, connected, log_readers
+from engine.mysql.followers import connected, log_readers
 from engine.mysql.link import Link
 from engine.mysql.open_transactions import Untold
 from engine.mysql.replica_filters import ReplicaFilters
@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
+class Replica:
     """A replica as its source knows it."""
 
     server_id: int | None  # None: the source does not tell
@@ -68,23 +68,33 @@ class Unasked(Exception):
     """A replica does not tell; the text says why."""
 
 
-Silent = dict[Listed, tuple[float, str]]
+SilentReplicas = dict[Replica, tuple[float, str]]
 """Until when (monotonic) who is not asked again, and why."""
 
 
-class Replicas:
-    """For one thread, but for `hang_up`; each replica has a connection of its own."""
+Answer = list[Channel] | Unasked
+"""What a replica tells of its replication from the server, at least of one channel, or that it does not."""
 
-    def __init__(self, address: Address, flavour: Flavour, silent: Silent | None = None) -> None:
+
+class Replicas:
+    """For one thread, but for `hang_up`; each replica has a connection of its own, until the end of a `with` statement."""
+
+    def __init__(self, address: Address, flavour: Flavour, silent: SilentReplicas | None = None) -> None:
         """*silent*, kept by the caller from one object of these to the next, spares asking in vain; None: each is asked anew."""
         self._address = replace(address, database="")
         self._flavour = flavour
-        self._links: dict[Listed, Link] = {}
+        self._links: dict[Replica, Link] = {}
         self._silent = silent
         self._source_id = 0
         self._closed = threading.Event()
 
-    def listed(self, source: Link) -> list[Listed]:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def listed(self, source: Link) -> list[Replica]:
         """Who replicates from the server just now, and where it may be asked; connections to others are closed. Unseen."""
         logs, self._source_id = map(int, source.row("SELECT @@GLOBAL.log_bin, @@GLOBAL.server_id") or (0, 0))
         found = self._found(source) if logs else []
@@ -92,26 +102,34 @@ class Replicas:
             self._drop(gone)
         return found
 
-    def channels(self, listed: Listed) -> list[Channel]:
+    def channels(self, replica: Replica) -> list[Channel]:
         """What it, one that is `listed`, tells of its replication from the server, at least of one channel. Unasked."""
-        rows = self.ask(listed, lambda link: link.named(self._flavour.replica_status))
+        rows = self.ask(replica, lambda link: link.named(self._flavour.replica_status))
         found = [
             Channel.of(row)
             for row in rows
             if int(row.get("source_server_id", row.get("master_server_id", 0))) == self._source_id
         ]
         if not found:
-            self._drop(listed)
+            self._drop(replica)
             raise Unasked("what answers there does not replicate from this server")
         return found
 
-    def channels_of_all(self, listed: Sequence[Listed]) -> dict[Listed, list[Channel] | Unasked]:
-        """What `channels` gives or raises of each, all asked at once, within ANSWER_SECONDS."""
+    def answer(self, replica: Replica) -> Answer:
+        """What `channels` gives or raises."""
+        try:
+            return self.channels(replica)
+        except Unasked as error:
+            return error
+
+    def answers(self, source: Link) -> dict[Replica, Answer]:
+        """Of each that is `listed`, all asked at once, within ANSWER_SECONDS. Unseen."""
+        listed = self.listed(source)
         if not listed:
             return {}
         pool = ThreadPoolExecutor(len(listed), thread_name_prefix="replica")
         try:
-            answers = {one: pool.submit(self._told, one) for one in listed}
+            answers = {one: pool.submit(self.answer, one) for one in listed}
             done, _ = wait(answers.values(), timeout=ANSWER_SECONDS)
         finally:
             pool.shutdown(wait=False)
@@ -120,18 +138,18 @@ class Replicas:
             for one, answer in answers.items()
         }
 
-    def ask(self, listed: Listed, question: Callable[[Link], T]) -> T:
+    def ask(self, replica: Replica, question: Callable[[Link], T]) -> T:
         """What *question* makes of a connection to it. Unasked; Untold, when it does not tell just now."""
-        until, why = (self._silent or {}).get(listed, (0.0, ""))
+        until, why = (self._silent or {}).get(replica, (0.0, ""))
         if time.monotonic() < until:
             raise Unasked(why)
         try:
-            return question(self._links.get(listed) or self._connected(listed))
+            return question(self._links.get(replica) or self._connected(replica))
         except Untold:
             raise
         except EngineError as error:
-            self._drop(listed)
-            raise self._noted(listed, str(error)) from error
+            self._drop(replica)
+            raise self._noted(replica, str(error)) from error
 
     def hang_up(self) -> None:
         """Whoever waits for an answer waits no more, and nobody is asked any more; for any thread."""
@@ -142,23 +160,23 @@ class Replicas:
     def close(self) -> None:
         """Close the connections, and those that are being made; raises nothing."""
         self._closed.set()
-        for listed in list(self._links):
-            self._drop(listed)
+        for replica in list(self._links):
+            self._drop(replica)
 
     # -- inside -------------------------------------------------------------------------------------------------
 
-    def _found(self, source: Link) -> list[Listed]:
-        found: dict[Listed, None] = {}
+    def _found(self, source: Link) -> list[Replica]:
+        found: dict[Replica, None] = {}
         for one in connected(source, self._flavour, but=self._address.user):
             hosts = [one.host] if one.host else sorted(set(log_readers(source)))
             port = one.port or self._address.port
-            found[Listed(server_id=one.server_id, places=tuple((host, port) for host in hosts))] = None
+            found[Replica(server_id=one.server_id, places=tuple((host, port) for host in hosts))] = None
         return list(found)
 
-    def _connected(self, listed: Listed) -> Link:
+    def _connected(self, replica: Replica) -> Link:
         """A connection to it, kept open. EngineError, Unasked."""
         why = "it told no address (report_host), and none is seen"
-        for host, port in listed.places:
+        for host, port in replica.places:
             if self._closed.is_set():
                 break
             try:
@@ -168,62 +186,30 @@ class Replicas:
             except EngineError as error:
                 why = str(error)
                 continue
-            self._links[listed] = link
+            self._links[replica] = link
             server_id = int(link.value("SELECT @@GLOBAL.server_id"))
             if self._closed.is_set():
-                self._drop(listed)
+                self._drop(replica)
                 break
-            if listed.server_id in (None, server_id) and server_id != self._source_id:
+            if replica.server_id in (None, server_id) and server_id != self._source_id:
                 return link
-            self._drop(listed)
+            self._drop(replica)
             who = "the server itself" if server_id == self._source_id else "another server"
             why = f"{who} answers at {host}:{port}"
-        raise self._noted(listed, why)
+        raise self._noted(replica, why)
 
-    def _told(self, listed: Listed) -> list[Channel] | Unasked:
-        try:
-            return self.channels(listed)
-        except Unasked as error:
-            return error
-
-    def _fell_silent(self, listed: Listed) -> Unasked:
-        link = self._links.get(listed)
+    def _fell_silent(self, replica: Replica) -> Unasked:
+        link = self._links.get(replica)
         if link is not None:
             link.hang_up()
-        return self._noted(listed, f"no answer in {ANSWER_SECONDS:.0f} s")
+        return self._noted(replica, f"no answer in {ANSWER_SECONDS:.0f} s")
 
-    def _noted(self, listed: Listed, why: str) -> Unasked:
+    def _noted(self, replica: Replica, why: str) -> Unasked:
         if self._silent is not None and not self._closed.is_set():
-            self._silent[listed] = (time.monotonic() + SILENT_SECONDS, why)
+            self._silent[replica] = (time.monotonic() + SILENT_SECONDS, why)
         return Unasked(why)
 
-    def _drop(self, listed: Listed) -> None:
-        link = self._links.pop(listed, None)
+    def _drop(self, replica: Replica) -> None:
+        link = self._links.pop(replica, None)
         if link is not None:
             link.close()
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What all replicas of a server tell of what they leave out."""
-
-    filters: list[tuple[str, ReplicaFilters]] = field(default_factory=list)
-    """With who it is; of each channel."""
-    unknown: list[str] = field(default_factory=list)
-    """Who does not tell, and why."""
-
-
-def filters_of_replicas(source: Link, replicas: Replicas) -> Told:
-    """It takes ANSWER_SECONDS at most, and closes *replicas*."""
-    told = Told()
-    try:
-        for one, answer in replicas.channels_of_all(replicas.listed(source)).items():
-            if isinstance(answer, Unasked):
-                told.unknown.append(f"{one}: {answer}")
-            else:
-                told.filters.extend((str(one), channel.filters) for channel in answer)
-    except Unseen:
-        pass
-    finally:
-        replicas.close()
-    return told

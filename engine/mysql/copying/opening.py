@@ -18,7 +18,7 @@ from engine.mysql.copying.index_build import missing_indexes
 from engine.mysql.copying.underway import Underway
 from engine.mysql.flavour import started_at
 from engine.mysql.receiving import NO_COPY_IN_GALERA, in_galera_cluster
-from engine.mysql.replicas import filters_of_replicas
+from engine.mysql.replica_rules import read_rules
 from engine.mysql.rights import rights_of
 from engine.mysql.shadow import checkpoints
 from engine.mysql.shadow.checkpoints import CAPTURING, Checkpoint, Phase
@@ -115,18 +115,16 @@ class Opening:
             )
 
     def _check_replicas(self) -> None:
-        """Refused when a replica keeps the table and not its copy, or the other way round: it would stop at the cutover."""
-        hold, schema, names = self._work.hold, self._work.step.schema, self._work.names
-        tables = (names.source, names.shadow, names.old)
-        told = filters_of_replicas(hold.link, hold.replicas())
-        if told.unknown:
-            self._note(f"nobody knows what replicas leave out: {'; '.join(told.unknown)}")
-        for replica, filters in told.filters:
-            if what := filters.parted(schema, tables):
-                raise Refused(
-                    f"{names.source} can not be copied online, as the replica {replica} {what} and would stop: have it keep "
-                    "both or none, then apply again"
-                )
+        """Refused when a replica would stop at the cutover."""
+        hold, schema, source = self._work.hold, self._work.step.schema, self._work.copy.source
+        with hold.replicas() as replicas:
+            rules = read_rules(hold.link, replicas)
+        if rules.unknown:
+            self._note(f"nobody knows what replicas leave out: {'; '.join(rules.unknown)}")
+        for why in rules.against_copy([(schema, source)]):
+            raise Refused(
+                f"{source} can not be copied online, as {why}: have it keep both or none, then apply again"
+            )
 
     def _note(self, text: str) -> None:
         self._work.notice = "; ".join(filter(None, (self._work.notice, text)))

@@ -19,7 +19,8 @@ from engine.mysql.link import ANSWER_SECONDS, SETTINGS, Link
 from engine.mysql.ownership.guests import Guests
 from engine.mysql.ownership.locks import NamedLocks, mark
 from engine.mysql.ownership.records import Gone, Recorded, Records
-from engine.mysql.replicas import Replicas, Silent, filters_of_replicas
+from engine.mysql.replica_rules import read_rules
+from engine.mysql.replicas import Replicas, SilentReplicas
 from engine.mysql.rights import OWN, rights_of
 from engine.mysql.silence import IN_TRANSACTION, ROW_SECONDS, ended_when_silent
 from engine.mysql.trouble import NO_SUCH_TABLE, ServerRefused, Trouble, Waited
@@ -47,7 +48,7 @@ class Hold:
         """The schema that our own tables are in."""
         self.taken = False
         self._replicas_checked = False
-        self.silent_replicas: Silent = {}
+        self.silent_replicas: SilentReplicas = {}
         self._tokens: dict[int, str] = {}  # by the connection's id
         self._settings = dict(settings or {})
         self._records = Records(address, job, self.home)
@@ -96,17 +97,13 @@ class Hold:
             raise Refused(f"{self.address}: this user has too few rights for a change: {'; '.join(grants)}")
 
     def check_replicas(self) -> None:
-        """Refused when a replica would stop at our first statement, or take only some of ours: a schema has another name there,
-        which they do not mind, or goes by the schema that our sessions select. Once for each `take`.
-        """
+        """Refused when the rules of a replica are against any change. Once for each `take`."""
         if self._replicas_checked:
             return
-        schemas = {self.home, *self._schemas}
-        for replica, filters in filters_of_replicas(self.link, self.replicas()).filters:
-            if what := filters.renamed(schemas):
-                raise Refused(f"the replica {replica} {what}: it would stop at our first statement")
-            if what := filters.split(self.home, schemas):
-                raise Refused(f"the replica {replica} {what}: change them by applies of their own")
+        with self.replicas() as replicas:
+            rules = read_rules(self.link, replicas)
+        for why in rules.against_change(self.home, {self.home, *self._schemas}):
+            raise Refused(why)
         self._replicas_checked = True
 
     def replicas(self) -> Replicas:

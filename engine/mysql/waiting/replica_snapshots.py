@@ -15,7 +15,7 @@ from engine.mysql.link import Link
 from engine.mysql.open_transactions import Untold
 from engine.mysql.ownership.hold import Hold
 from engine.mysql.ownership.records import CONNECTION_TABLE
-from engine.mysql.replicas import Channel, Listed, Unasked
+from engine.mysql.replicas import Channel, Replica, Unasked
 from engine.mysql.trouble import Waited
 from engine.mysql.waiting.lock_retry import LOOK_SECONDS, Say
 from engine.mysql.waiting.snapshots import Snapshots, snapshots, still
@@ -40,25 +40,21 @@ class ReplicaSnapshots:
         A replica that does not tell, or stands still, is told of and not waited for.
         """
         signal = Signal.GO
-        try:
-            with suppress(Unseen):
-                told = self._replicas.channels_of_all(self._replicas.listed(self._hold.link))
-                for replica, answer in told.items():
-                    if isinstance(answer, Unasked):
-                        signal = say(_unknown(replica, answer))
-                    elif not any(_gets(answer, *table) for table in tables):
-                        continue
-                    elif not _gets(answer, self._hold.home, CONNECTION_TABLE):
-                        signal = say(_unknown(replica, Unasked(NO_SIGN)))
-                    else:
-                        signal = self._outlast(replica, control, say)
-                    if signal is not Signal.GO:
-                        break
-        finally:
-            self._replicas.close()
+        with suppress(Unseen), self._replicas:
+            for replica, answer in self._replicas.answers(self._hold.link).items():
+                if isinstance(answer, Unasked):
+                    signal = say(_unknown(replica, answer))
+                elif not any(_gets(answer, *table) for table in tables):
+                    continue
+                elif not _gets(answer, self._hold.home, CONNECTION_TABLE):
+                    signal = say(_unknown(replica, Unasked(NO_SIGN)))
+                else:
+                    signal = self._outlast(replica, control, say)
+                if signal is not Signal.GO:
+                    break
         return signal
 
-    def _outlast(self, replica: Listed, control: Control, say: Say) -> Signal:
+    def _outlast(self, replica: Replica, control: Control, say: Say) -> Signal:
         older: Snapshots | None = None
         while True:
             try:
@@ -79,7 +75,7 @@ class ReplicaSnapshots:
                 return signal
             control.pause(LOOK_SECONDS)
 
-    def _has_all(self, replica: Listed) -> bool:
+    def _has_all(self, replica: Replica) -> bool:
         """Whether it has what was written after the copies were complete. Unasked: it does not tell, or will not have it soon."""
         hold = self._hold
         if self._place is None:
@@ -100,7 +96,7 @@ def _gets(channels: Iterable[Channel], schema: str, table: str) -> bool:
     return any(channel.filters.keeps(schema, table) for channel in channels)
 
 
-def _unknown(replica: Listed, why: Unasked) -> str:
+def _unknown(replica: Replica, why: Unasked) -> str:
     return f"nobody knows whether a backup reads on the replica {replica}: {why}"
 
 

@@ -450,6 +450,28 @@ def silent(server: Server, *numbers: int) -> Iterator[socket.socket]:
         yield hole
 
 
+def asked(hole: socket.socket) -> int:
+    """How often somebody has come to connect."""
+    found = 0
+    with suppress(BlockingIOError):
+        while True:
+            hole.accept()[0].close()
+            found += 1
+    return found
+
+
+def test_the_examination_asks_each_replica_once_and_names_those_whose_rules_nobody_knows(
+    pair: Pair, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.mysql.replicas.ANSWER_SECONDS", 1.0)
+    with silent(pair.primary, 1001) as hole:
+        verdict, text = told(shop)
+        assert asked(hole) == 1
+        where = f"127.0.0.1:{hole.getsockname()[1]}"
+    assert verdict is Verdict.DOUBTFUL
+    assert f"nobody knows what replicas leave out: {where}: no answer" in text
+
+
 def test_replicas_that_do_not_answer_hide_no_others_and_are_not_asked_at_each_table(
     pair: Pair, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -466,12 +488,7 @@ def test_replicas_that_do_not_answer_hide_no_others_and_are_not_asked_at_each_ta
             drive(session, change, caller())
         with shop.session() as session:
             assert drive(session, change, control) is Signal.GO
-        asked = 0
-        with suppress(BlockingIOError):
-            while True:
-                hole.accept()[0].close()
-                asked += 1
-    assert asked == 2 * 2, "by each session once"
+        assert asked(hole) == 2 * 2, "by each session once"
     details = {one.detail for one in control.reports}
     for what in ("what replicas leave out: ", "whether a backup reads on the replica "):
         assert any(f"nobody knows {what}{where}: " in detail for detail in details)
