@@ -8,13 +8,13 @@ from engine.errors import EngineError
 from engine.mysql.address import Address
 from engine.mysql.capture_sources import capture_sources_of, remedies, whats
 from engine.mysql.flavour import Flavour, flavour_of, same_kind
-from engine.mysql.followers import Unseen
-from engine.mysql.lag import LagStatus, lag_status, unseen_status
 from engine.mysql.link import Link
 from engine.mysql.quoting import quote_name
 from engine.mysql.receiving import NO_COPY_IN_GALERA, in_galera_cluster
-from engine.mysql.replica_rules import ReplicaRules
-from engine.mysql.replicas import Replicas
+from engine.mysql.replication.followers import Unseen
+from engine.mysql.replication.lag import LagStatus, lag_status, unseen_status
+from engine.mysql.replication.replicas import Replicas
+from engine.mysql.replication.rules import ReplicaRules
 from engine.mysql.rights import ON_TABLES, REFERENCES, SEEN, Rights, rights_of
 from engine.mysql.sizes import shown_bytes
 from engine.mysql.spec import OWN_PREFIX, SYSTEM_SCHEMAS

@@ -12,8 +12,8 @@ from engine.mysql.blockers import blockers
 from engine.mysql.catalog import fingerprints as live_fingerprints
 from engine.mysql.changing.cleanup_control import CleanupControl
 from engine.mysql.changing.copies import Copies, Work
+from engine.mysql.changing.disk_space import DiskSpace
 from engine.mysql.changing.growth import refuse_grown
-from engine.mysql.changing.room import Room
 from engine.mysql.changing.standing import standing_of
 from engine.mysql.changing.statements import StatementRun
 from engine.mysql.changing.unfinished import unfinished
@@ -30,13 +30,13 @@ class MysqlSession(Session):
 
     def __init__(self, address: Address, job: Job) -> None:
         self._hold = _reached(address, job)
-        self._room = Room(address)
+        self._disk_space = DiskSpace(address)
         try:
             self._hold.take()
         except Trouble as error:
             self._hold.close()
             _check_read_only(error)
-            self._room.check(error)
+            self._disk_space.check(error)
             raise
         except BaseException:
             self._hold.close()
@@ -87,7 +87,7 @@ class MysqlSession(Session):
         online = [work for work in self._works(changes) if work.online]
         signal = self._ready(control)
         if signal is Signal.GO:
-            self._room.note(self._hold.link, [(work.step.schema, work.source) for work in online])
+            self._disk_space.note(self._hold.link, [(work.step.schema, work.source) for work in online])
             online = [work for work in online if self.standing(work.change) is Standing.FITS]
             self._check_replicas(online)
             signal = self._copies.fill(online, BeatingControl(control, self._watch))
@@ -196,7 +196,7 @@ class MysqlSession(Session):
             if isinstance(error, Waited):
                 self._check_locks(error)
             _check_read_only(error)
-            self._room.check(error)
+            self._disk_space.check(error)
             raise
 
     def _check_locks(self, error: Waited) -> None:

@@ -18,7 +18,7 @@ from engine.mysql.copying.index_build import missing_indexes
 from engine.mysql.copying.underway import Underway
 from engine.mysql.flavour import started_at
 from engine.mysql.receiving import NO_COPY_IN_GALERA, in_galera_cluster
-from engine.mysql.replica_rules import read_rules
+from engine.mysql.replication.rules import read_rules
 from engine.mysql.rights import rights_of
 from engine.mysql.shadow import checkpoints
 from engine.mysql.shadow.checkpoints import CAPTURING, Checkpoint, Phase

@@ -4,9 +4,9 @@ import time
 from typing import Any
 
 from engine.base import DEFAULT_VOLUME
-from engine.mysql.lag import LagMonitor
 from engine.mysql.link import Link
 from engine.mysql.ownership.hold import Hold
+from engine.mysql.replication.lag import LagMonitor
 
 LOOK_SECONDS = 0.5
 FIRST_SECONDS = 1.0

@@ -19,8 +19,8 @@ from engine.mysql.link import ANSWER_SECONDS, SETTINGS, Link
 from engine.mysql.ownership.guests import Guests
 from engine.mysql.ownership.locks import NamedLocks, mark
 from engine.mysql.ownership.records import Gone, Recorded, Records
-from engine.mysql.replica_rules import read_rules
-from engine.mysql.replicas import Replicas, SilentReplicas
+from engine.mysql.replication.replicas import Replicas, SilentReplicas
+from engine.mysql.replication.rules import read_rules
 from engine.mysql.rights import OWN, rights_of
 from engine.mysql.silence import IN_TRANSACTION, ROW_SECONDS, ended_when_silent
 from engine.mysql.trouble import NO_SUCH_TABLE, ServerRefused, Trouble, Waited

@@ -10,7 +10,6 @@ from engine.errors import Refused
 from engine.mysql.children import has_hidden_children
 from engine.mysql.elements import foreign_key_of
 from engine.mysql.flavour import Flavour
-from engine.mysql.followers import followers
 from engine.mysql.link import Link
 from engine.mysql.planning.alter_splitter import AlterSplitter
 from engine.mysql.planning.dictionary import entry_of, old_temporals, row_format, text_column
@@ -20,6 +19,7 @@ from engine.mysql.planning.partitions import drops_rows, named_partitions, read_
 from engine.mysql.planning.trial import Clone, Trial, Unshown
 from engine.mysql.quoting import quote_name
 from engine.mysql.receiving import NO_COPY_IN_GALERA, in_galera_cluster
+from engine.mysql.replication.followers import followers
 from engine.mysql.sizes import DIRECT_BYTES, DIRECT_ROWS, partitions_of
 from engine.mysql.spec import Algorithm
 from engine.mysql.tables import MOST_CODES, Table

@@ -6,11 +6,11 @@ from collections.abc import Collection, Sequence
 from engine.errors import DriftFound, Refused
 from engine.mysql.catalog import exists, read_table, show_create
 from engine.mysql.children import has_children
-from engine.mysql.followers import followers
 from engine.mysql.link import Link
 from engine.mysql.names import MOMENTS, names_of
 from engine.mysql.ownership.hold import Hold
 from engine.mysql.quoting import quote_name, quote_table
+from engine.mysql.replication.followers import followers
 from engine.mysql.shadow.inspection import read_shadow
 from engine.mysql.spec import Copy, Step
 from engine.mysql.tables import Table

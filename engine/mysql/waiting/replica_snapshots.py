@@ -10,12 +10,12 @@ from contextlib import suppress
 from datetime import datetime
 
 from engine.base import Control, Signal
-from engine.mysql.followers import Unseen
 from engine.mysql.link import Link
 from engine.mysql.open_transactions import Untold
 from engine.mysql.ownership.hold import Hold
 from engine.mysql.ownership.records import CONNECTION_TABLE
-from engine.mysql.replicas import Channel, Replica, Unasked
+from engine.mysql.replication.followers import Unseen
+from engine.mysql.replication.replicas import Channel, Replica, Unasked
 from engine.mysql.trouble import Waited
 from engine.mysql.waiting.lock_retry import LOOK_SECONDS, Say
 from engine.mysql.waiting.snapshots import Snapshots, snapshots, still

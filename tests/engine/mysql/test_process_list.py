@@ -13,13 +13,13 @@ from pymysql.connections import Connection
 from engine.base import Job
 from engine.mysql.blockers import blockers, row_blockers
 from engine.mysql.flavour import flavour_of
-from engine.mysql.followers import log_readers
 from engine.mysql.link import Link
 from engine.mysql.open_transactions import Untold
 from engine.mysql.ownership.ending import end, stuck
 from engine.mysql.ownership.hold import Hold
 from engine.mysql.ownership.watch import Watch
 from engine.mysql.process_list import process_list
+from engine.mysql.replication.followers import log_readers
 from engine.mysql.trouble import Lost
 from engine.mysql.visibility import visibility_gaps
 from engine.mysql.waiting.snapshots import Snapshots, snapshots, still

@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.mysql.replica_filters import ReplicaFilters
+from engine.mysql.replication.filters import ReplicaFilters
 
 
 @pytest.mark.parametrize(

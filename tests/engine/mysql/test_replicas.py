@@ -21,8 +21,8 @@ from engine.mysql.binlog.position import end_of_log
 from engine.mysql.changing.session import MysqlSession
 from engine.mysql.examination import examine_server
 from engine.mysql.flavour import flavour_of
-from engine.mysql.lag import LagMonitor, LagStatus
 from engine.mysql.link import Link
+from engine.mysql.replication.lag import LagMonitor, LagStatus
 from engine.mysql.spec import Algorithm
 from server.control import WAIT
 from tests.engine.driving import Caller
@@ -90,7 +90,7 @@ def test_a_copy_waits_for_a_replica_that_is_behind_and_goes_on_when_it_has_caugh
     pair: Pair, rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What it is at waits for a lock, so it is the longer behind the longer that lasts."""
-    monkeypatch.setattr("engine.mysql.lag.LAG_SECONDS", 1.0)
+    monkeypatch.setattr("engine.mysql.replication.lag.LAG_SECONDS", 1.0)
     rig.run("CREATE TABLE held (id INT PRIMARY KEY)")
     pair.catch_up()
     with Link(address_of(pair.replica, rig.schema)) as holder:
@@ -211,7 +211,7 @@ def test_a_replica_that_is_in_step_holds_nothing_up(pair: Pair) -> None:
 
 
 def test_a_replica_that_failed_says_at_what(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.mysql.lag.LOOK_SECONDS", 0.1)
+    monkeypatch.setattr("engine.mysql.replication.lag.LOOK_SECONDS", 0.1)
     pair.catch_up()
     with user_on(pair.replica, grants="USAGE") as user, looking(pair.primary) as first:
         run(pair.primary, f"CREATE USER {user}@'127.0.0.1'")
@@ -247,7 +247,7 @@ def test_a_replica_that_cannot_be_asked_makes_the_copy_gentle(pair: Pair) -> Non
 def test_a_replica_that_cannot_be_asked_any_more_holds_the_copy_up(
     pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.mysql.lag.LOOK_SECONDS", 0.1)
+    monkeypatch.setattr("engine.mysql.replication.lag.LOOK_SECONDS", 0.1)
     pair.catch_up()
     with user_on(pair.primary, pair.replica, grants="ALL") as user, looking(pair.primary, user) as first:
         assert first(lambda found: not found.wait) == LagStatus()
@@ -463,7 +463,7 @@ def asked(hole: socket.socket) -> int:
 def test_the_examination_asks_each_replica_once_and_names_those_whose_rules_nobody_knows(
     pair: Pair, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.mysql.replicas.ANSWER_SECONDS", 1.0)
+    monkeypatch.setattr("engine.mysql.replication.replicas.ANSWER_SECONDS", 1.0)
     with silent(pair.primary, 1001) as hole:
         verdict, text = told(shop)
         assert asked(hole) == 1
@@ -475,8 +475,8 @@ def test_the_examination_asks_each_replica_once_and_names_those_whose_rules_nobo
 def test_replicas_that_do_not_answer_hide_no_others_and_are_not_asked_at_each_table(
     pair: Pair, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.mysql.replicas.ANSWER_SECONDS", 1.0)
-    monkeypatch.setattr("engine.mysql.lag.LOOK_SECONDS", LIMIT_SECONDS)
+    monkeypatch.setattr("engine.mysql.replication.replicas.ANSWER_SECONDS", 1.0)
+    monkeypatch.setattr("engine.mysql.replication.lag.LOOK_SECONDS", LIMIT_SECONDS)
     change, control = widened(shop), caller()
     with silent(pair.primary, 1001, 1002) as hole:
         where = f"127.0.0.1:{hole.getsockname()[1]}"

@@ -16,7 +16,7 @@ from pymysql.connections import Connection
 from engine.base import Signal, Standing
 from engine.errors import TargetUnavailable
 from engine.mysql.address import parse_address
-from engine.mysql.changing.room import Room
+from engine.mysql.changing.disk_space import DiskSpace
 from engine.mysql.link import Link
 from engine.mysql.ownership.ending import COMMITTING, end
 from engine.mysql.process_list import process_list
@@ -154,13 +154,13 @@ def test_a_commit_that_waits_for_room_in_the_log_is_not_ended(server: Server, di
                 end(link, "CONNECTION", writer.thread_id())  # type: ignore[no-untyped-call]
             assert own.pid is not None
             with pytest.raises(Trouble, match="the target's disk is full: make room"):
-                Room(address_of(own, "mysql")).check(Lost("the read operation timed out", 2013))
+                DiskSpace(address_of(own, "mysql")).check(Lost("the read operation timed out", 2013))
             own.kill()
             thread.join()
 
 
 def test_a_table_in_memory_has_another_limit() -> None:
-    room = Room(parse_address("mysql://root@127.0.0.1:1/shop"))
+    room = DiskSpace(parse_address("mysql://root@127.0.0.1:1/shop"))
     with pytest.raises(Trouble, match="raise max_heap_table_size"):
         room.check(Trouble("The table 't' is full (1114)", 1114))
 

@@ -7,9 +7,9 @@ import pytest
 
 from engine.base import Strategy
 from engine.mysql.flavour import flavour_of
-from engine.mysql.followers import followers
 from engine.mysql.link import Link, Row
 from engine.mysql.planning.planner import plan_mysql
+from engine.mysql.replication.followers import followers
 from engine.mysql.spec import Algorithm
 from engine.mysql.trouble import ServerRefused
 from tests.engine.mysql.planning.places import address_of, schema_with

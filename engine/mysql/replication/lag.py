@@ -10,9 +10,17 @@ from dataclasses import dataclass, replace
 from engine.errors import EngineError
 from engine.mysql.address import Address
 from engine.mysql.flavour import Flavour
-from engine.mysql.followers import Unseen
 from engine.mysql.link import Link
-from engine.mysql.replicas import ANSWER_SECONDS, Answer, Channel, Replica, Replicas, SilentReplicas, Unasked
+from engine.mysql.replication.followers import Unseen
+from engine.mysql.replication.replicas import (
+    ANSWER_SECONDS,
+    Answer,
+    Channel,
+    Replica,
+    Replicas,
+    SilentReplicas,
+    Unasked,
+)
 
 LOOK_SECONDS = 2.0
 LAG_SECONDS = 5.0

@@ -14,7 +14,7 @@ _FULL = 1114
 _SAYS_SO = ("No space left", "errno 28", "errno: 28", "Errcode: 28", "error 28")
 
 
-class Room:
+class DiskSpace:
     """Of one session. The server tells how large tables are, but not how much room its disk has."""
 
     def __init__(self, address: Address) -> None:

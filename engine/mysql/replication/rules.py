@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Self
 
 from engine.errors import Refused
-from engine.mysql.followers import Unseen
 from engine.mysql.link import Link
 from engine.mysql.names import names_of
-from engine.mysql.replica_filters import ReplicaFilters
-from engine.mysql.replicas import Answer, Replica, Replicas, Unasked
+from engine.mysql.replication.filters import ReplicaFilters
+from engine.mysql.replication.followers import Unseen
+from engine.mysql.replication.replicas import Answer, Replica, Replicas, Unasked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

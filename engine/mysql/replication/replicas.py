@@ -14,10 +14,10 @@ from typing import Any, Self, TypeVar
 from engine.errors import EngineError
 from engine.mysql.address import Address
 from engine.mysql.flavour import Flavour
-from engine.mysql.followers import connected, log_readers
 from engine.mysql.link import Link
 from engine.mysql.open_transactions import Untold
-from engine.mysql.replica_filters import ReplicaFilters
+from engine.mysql.replication.filters import ReplicaFilters
+from engine.mysql.replication.followers import connected, log_readers
 
 ANSWER_SECONDS = 3.0
 SILENT_SECONDS = 60.0
