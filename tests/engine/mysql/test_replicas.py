@@ -469,7 +469,7 @@ def test_the_examination_asks_each_replica_once_and_names_those_whose_rules_nobo
         assert asked(hole) == 1
         where = f"127.0.0.1:{hole.getsockname()[1]}"
     assert verdict is Verdict.DOUBTFUL
-    assert f"nobody knows what replicas leave out: {where}: no answer" in text
+    assert f"nobody knows what replicas leave out: {where}: " in text
 
 
 def test_replicas_that_do_not_answer_hide_no_others_and_are_not_asked_at_each_table(
