@@ -9,7 +9,7 @@ from functools import cached_property
 
 from engine import faults
 from engine.errors import Refused
-from engine.mysql.blockers import Blockers, blockers
+from engine.mysql.blockers import Blockers
 from engine.mysql.children import children_of
 from engine.mysql.ownership.watch import Watch
 from engine.mysql.quoting import quote_table
@@ -99,7 +99,7 @@ class ServerCopy:
         return seen.sure and not seen.found
 
     def _look(self) -> Blockers:
-        return self._watch.ask(lambda link: blockers(link, self.tables, self._hold.connections))
+        return self._watch.blockers(self.tables)
 
 
 def server_copy(watch: Watch, schema: str, statement: Statement) -> ServerCopy | None:

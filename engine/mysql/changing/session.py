@@ -8,7 +8,6 @@ from engine.base import Change, Control, Job, Session, Signal, Standing
 from engine.errors import DriftFound, EngineError, HeldUp, Refused, TargetUnavailable, Unreachable
 from engine.mysql.address import Address
 from engine.mysql.binlog.errors import BeginAnew
-from engine.mysql.blockers import blockers
 from engine.mysql.catalog import fingerprints as live_fingerprints
 from engine.mysql.changing.cleanup_control import CleanupControl
 from engine.mysql.changing.copies import Copies, Work
@@ -204,7 +203,7 @@ class MysqlSession(Session):
         self._hold.check_server_lock()
         if error.code in OF_LOCKS:
             tables = sorted(self._known)
-            found = self._watch.ask(lambda link: blockers(link, tables, self._hold.connections))
+            found = self._watch.blockers(tables)
             names = ", ".join(table for _, table in tables)
             who = str(found if found.found else error)
             raise HeldUp(f"waiting for a lock on {names}: {who}", HELD_UP_SECONDS) from error

@@ -8,7 +8,6 @@ from functools import partial
 from engine import faults
 from engine.base import Change, Control, Progress, Signal
 from engine.errors import DriftFound, Refused, TargetUnavailable
-from engine.mysql.blockers import blockers
 from engine.mysql.changing.growth import refuse_grown
 from engine.mysql.changing.server_copy import ServerCopy, server_copy
 from engine.mysql.changing.stages import Stage, stage_of
@@ -130,7 +129,7 @@ class StatementRun:
         if budget is not None and budget.spent() and statement.algorithm in BUILDING:
             return None
         if budget is not None and budget.at_the_end:
-            found = self._watch.ask(lambda other: blockers(other, self._tables(), self._hold.connections))
+            found = self._watch.blockers(self._tables())
             return (
                 f"done but for the last moment, waiting for a lock on {self._change.table}: {found}".rstrip(
                     ": "

@@ -9,7 +9,6 @@ from engine.mysql.copying.applier import duplicate
 from engine.mysql.copying.chunk_sizer import ChunkSizer
 from engine.mysql.copying.chunker import Chunk, Chunker
 from engine.mysql.copying.filling import Collision, fill_range
-from engine.mysql.copying.obstruction import Obstruction
 from engine.mysql.copying.underway import GATHER_SECONDS, OF_THE_EDGES, Underway
 from engine.mysql.copying.volume import MOST_THREADS, settings_of
 from engine.mysql.copying.worker_pool import WorkerPool
@@ -17,6 +16,7 @@ from engine.mysql.link import Link
 from engine.mysql.shadow.checkpoints import Phase
 from engine.mysql.trouble import Lost
 from engine.mysql.visibility import visibility_gaps
+from engine.mysql.waiting.obstruction import Obstruction
 
 ROUNDS = 10
 """So often a chunk may meet a row in a new unique index although the shadow was up to date since."""

@@ -15,7 +15,6 @@ from engine.mysql.capturing.stream import Stream
 from engine.mysql.catalog import read_table
 from engine.mysql.copying.applier import Applier
 from engine.mysql.copying.filling import MOST_WARNINGS
-from engine.mysql.copying.obstruction import Obstruction
 from engine.mysql.copying.shared_lock import SharedExclusiveLock
 from engine.mysql.copying.throttle import Throttle
 from engine.mysql.link import Link
@@ -29,6 +28,7 @@ from engine.mysql.shadow.removal import Removal
 from engine.mysql.shadow.shape import FILLING, Shape
 from engine.mysql.spec import Copy, Step
 from engine.mysql.trouble import ServerRefused, Waited
+from engine.mysql.waiting.obstruction import Obstruction
 
 SAVE_SECONDS = 2.0
 """How often the checkpoint is written."""

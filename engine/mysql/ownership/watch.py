@@ -2,11 +2,12 @@
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
 from engine.base import Control, Progress, Signal
+from engine.mysql.blockers import Blockers, blockers, row_blockers
 from engine.mysql.link import Link
 from engine.mysql.ownership.ending import end
 from engine.mysql.ownership.hold import Hold
@@ -58,6 +59,14 @@ class Watch:
         """What the server says a connection of ours is doing, None when it is gone."""
         found = self.ask(process_list)
         return next((one.state for one in found if one.id == connection_id), None)
+
+    def blockers(self, tables: Sequence[tuple[str, str]]) -> Blockers:
+        """Who but us has held locks on these (schema, table), or on the whole server, for a second or more."""
+        return self.ask(lambda link: blockers(link, tables, self.hold.connections))
+
+    def row_blockers(self) -> Blockers:
+        """Who but us has had rows of whatever table locked for a second or more."""
+        return self.ask(lambda link: row_blockers(link, self.hold.connections))
 
     def definition_waiting_for(self, schema: str, table: str, ours: int) -> str:
         """A definition of somebody else's that waits and names *table* of *schema*, empty: none is seen. *ours* waits, too.

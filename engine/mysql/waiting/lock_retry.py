@@ -82,10 +82,10 @@ class LockRetry:
         return Signal.GO
 
     def _look(self) -> Blockers:
-        hold = self._watch.hold
         try:
-            return self._watch.ask(lambda link: blockers(link, self._looked_at, hold.connections))
+            return self._watch.blockers(self._looked_at)
         except Waited:  # somebody holds the whole server; a connection cannot be put on record now
+            hold = self._watch.hold
             return blockers(hold.link, self._looked_at, hold.connections)
 
 

@@ -2,7 +2,6 @@
 
 import time
 
-from engine.mysql.blockers import row_blockers
 from engine.mysql.ownership.watch import Watch
 from engine.mysql.trouble import Waited
 
@@ -32,11 +31,10 @@ class Obstruction:
         return self._told
 
     def _ask(self, what: str) -> str:
-        hold = self._watch.hold
-        if who := hold.server_lock():
+        if who := self._watch.hold.server_lock():
             return f"waiting for {who}"
         try:
-            found = self._watch.ask(lambda link: row_blockers(link, hold.connections))
+            found = self._watch.row_blockers()
         except Waited:
             return f"waiting for {what}"
         return f"waiting for {what}" + (f", {found}" if found.found else "")
