@@ -12,7 +12,6 @@ from engine.errors import Refused
 from engine.mysql.capturing.stream import Stream
 from engine.mysql.catalog import exists
 from engine.mysql.changing.standing import standing_of
-from engine.mysql.copying.beginning_anew import begun_anew
 from engine.mysql.copying.online import OnlineCopy
 from engine.mysql.cutover.gated_swap import remove_sentry, swap_of
 from engine.mysql.cutover.swap import Pair
@@ -220,7 +219,7 @@ class Copies:
                 and checkpoint.phase in CAPTURING
                 and checkpoint.position is not None
             ):
-                checkpoints.put(self._hold, self._hold.link, begun_anew(checkpoint, reason))
+                checkpoints.put(self._hold, self._hold.link, checkpoint.from_the_start(reason))
 
     # -- cleaning -----------------------------------------------------------------------------------------------
 

@@ -12,7 +12,6 @@ from engine.mysql.capturing.capture import Capture
 from engine.mysql.capturing.delta_capture import DeltaCapture
 from engine.mysql.capturing.log_capture import LogCapture
 from engine.mysql.catalog import read_table
-from engine.mysql.copying.beginning_anew import begun_anew, found_again
 from engine.mysql.copying.comparison import uncompared
 from engine.mysql.copying.index_build import missing_indexes
 from engine.mysql.copying.underway import Underway
@@ -33,38 +32,36 @@ class Opening:
 
     def __init__(self, work: Underway) -> None:
         self._work = work
-        self._begun_anew = 0
 
     def run(self, control: Control) -> Signal:
-        """Stage, or go on from the checkpoint. DriftFound, Refused: it cannot go on."""
-        work = self._work
-        self._begun_anew = work.state.begun_anew if work.state else 0
-        if work.state is not None and not self._usable(work.state):
+        """Stage, or go on from the checkpoint. DriftFound, Refused: it cannot go on, or has begun anew too often."""
+        work, begun_anew = self._work, 0
+        if work.state is not None:
+            if self._usable(work.state) and self._resumed(work.state):
+                return Signal.GO
+            begun_anew = work.state.begun_anew
             signal = work.discard(control)
             if signal is not Signal.GO:
                 return signal
-        if work.state is not None:
-            try:
-                self._resume(work.state)
-            except BeginAnew as error:
-                signal = self._start_over(control, work.state, str(error))
-                if signal is not Signal.GO:
-                    return signal
-        return self._stage(control) if work.state is None else Signal.GO
+        return self._stage(control, begun_anew)
 
     def _usable(self, state: Checkpoint) -> bool:
         captured = state.position is not None or state.identity is not None
         return state.phase in CAPTURING and captured and state.step == checkpoints.digest(self._work.step)
 
-    def _start_over(self, control: Control, state: Checkpoint, reason: str) -> Signal:
-        """The log does not reach back to the checkpoint: what changed since is not known. Refused: that was so too often."""
-        self._begun_anew = begun_anew(state, reason).begun_anew
-        self._work.notice = f"copying from the start again: {reason}"
-        return self._work.discard(control)
+    def _resumed(self, state: Checkpoint) -> bool:
+        """Whether it goes on from the checkpoint: not when the log does not tell what changed since."""
+        try:
+            self._resume(state)
+        except BeginAnew as error:
+            self._work.state = state.from_the_start(str(error))
+            self._work.notice = f"copying from the start again: {error}"
+            return False
+        return True
 
     # -- anew ---------------------------------------------------------------------------------------------------
 
-    def _stage(self, control: Control) -> Signal:
+    def _stage(self, control: Control, begun_anew: int) -> Signal:
         work = self._work
         self._check_target()
         self._check_replicas()
@@ -83,7 +80,7 @@ class Opening:
             step=checkpoints.digest(work.step),
             source_fingerprint=source.fingerprint,
             started_at=started_at(work.hold.link, work.hold.flavour),
-            begun_anew=self._begun_anew,
+            begun_anew=begun_anew,
         )
         work.put(state)
         faults.reached("shadow:begin")
@@ -177,7 +174,7 @@ class Opening:
         )
         shape = shape_of(work.step, source, shadow)
         work.connect()
-        state = self._doubted(shape, found_again(state))
+        state = self._doubted(shape, state.found_again())
         work.begin(shape, self._captured_as_before(shape, state), state)
 
     def _doubted(self, shape: Shape, state: Checkpoint) -> Checkpoint:

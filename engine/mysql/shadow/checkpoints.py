@@ -7,10 +7,11 @@ lag behind, as copying and applying a second time does no harm.
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
+from engine.errors import Refused
 from engine.mysql.binlog.position import Position
 from engine.mysql.link import Link
 from engine.mysql.names import Names, names_of
@@ -36,6 +37,9 @@ class Phase(StrEnum):
 
 CAPTURING = (Phase.COPY, Phase.INDEX, Phase.CHECK, Phase.READY)
 """While a table's work stands here, every changed key is applied to its shadow."""
+MOST_BEGINNINGS = 5
+"""So often a copy that lost its place in the log begins from the start in one apply; one that waits, all of it verified, and
+finds its place again counts from none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,12 +66,27 @@ class Checkpoint:
     shadow_fingerprint: str = ""  # as it has to be now
     repairs: int = 0  # rows that the comparison had to mend
     identity: TableIdentity | None = None  # of the source with its triggers, where they capture
-    begun_anew: int = 0  # so often the place in the log was lost in this apply; see copying/beginning_anew.py
+    begun_anew: int = 0  # so often the place in the log was lost in this apply
 
     @property
     def names(self) -> Names:
         """The helper objects that this work makes."""
         return names_of(self.source)
+
+    def from_the_start(self, reason: str) -> Self:
+        """As a copy stands that has to begin anew, *reason* being what became of the log. Refused: it has too often."""
+        if self.begun_anew >= MOST_BEGINNINGS:
+            raise Refused(
+                f"{self.source}: the copy has begun anew {MOST_BEGINNINGS} times, as its place in the binary log was lost each "
+                f"time; the last time: {reason}; nothing was changed: see how long the server keeps its log "
+                "(binlog_expire_logs_seconds, expire_logs_days, a PURGE or RESET that somebody runs), whether its disk is well, "
+                "and whether the dsn always leads to the same server, then plan again"
+            )
+        return replace(self, phase=Phase.STAGE, low=None, position=None, begun_anew=self.begun_anew + 1)
+
+    def found_again(self) -> Self:
+        """As a copy stands that goes on from its place in the log."""
+        return replace(self, begun_anew=0) if self.phase is Phase.READY else self
 
 
 def digest(step: Step) -> str:

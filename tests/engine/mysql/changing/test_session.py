@@ -13,11 +13,11 @@ from engine.errors import DriftFound, EngineError, Fenced, Refused, TargetHeld, 
 from engine.mysql.capturing import stream
 from engine.mysql.changing.session import MysqlSession
 from engine.mysql.copying.applier import Applier
-from engine.mysql.copying.beginning_anew import MOST
 from engine.mysql.copying.online import OnlineCopy
 from engine.mysql.link import Link
 from engine.mysql.planning import how
 from engine.mysql.planning.planner import plan_mysql
+from engine.mysql.shadow.checkpoints import MOST_BEGINNINGS
 from tests.engine.driving import Caller, drive
 from tests.engine.mysql.changing.orders import ROWS, SUM, caller, filled, widened
 from tests.engine.mysql.changing.plans import Shop, address_of
@@ -497,7 +497,7 @@ def test_a_copy_under_which_the_log_was_reset_begins_anew(shop: Shop, more: tupl
 def test_a_copy_under_which_the_log_is_reset_each_time_is_given_up_and_leaves_nothing(shop: Shop) -> None:
     """However far each of them came."""
     change = widened(shop)
-    for fence in range(1, MOST + 2):
+    for fence in range(1, MOST_BEGINNINGS + 2):
         control = caller()
         struck: list[str] = []
 
@@ -507,13 +507,13 @@ def test_a_copy_under_which_the_log_is_reset_each_time_is_given_up_and_leaves_no
                 shop.run(RESET[shop.server.flavour])
 
         control.on_report = reset
-        said = "begins anew" if fence <= MOST else f"begun anew {MOST} times"
+        said = "begins anew" if fence <= MOST_BEGINNINGS else f"begun anew {MOST_BEGINNINGS} times"
         with (
             shop.session(fence) as session,
-            pytest.raises(TargetUnavailable if fence <= MOST else Refused, match=said),
+            pytest.raises(TargetUnavailable if fence <= MOST_BEGINNINGS else Refused, match=said),
         ):
             drive(session, change, control)
         assert struck
     assert shop.left_behind() == []
-    with shop.session(MOST + 2, "apply_b") as session:
+    with shop.session(MOST_BEGINNINGS + 2, "apply_b") as session:
         assert drive(session, change, caller()) is Signal.GO

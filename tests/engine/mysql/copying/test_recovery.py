@@ -10,8 +10,7 @@ from engine import faults
 from engine.base import Progress, Signal
 from engine.errors import DriftFound, Fenced, Refused, TargetUnavailable
 from engine.mysql.binlog.errors import PositionRewound
-from engine.mysql.copying.beginning_anew import MOST
-from engine.mysql.shadow.checkpoints import Phase
+from engine.mysql.shadow.checkpoints import MOST_BEGINNINGS, Phase
 from tests.engine.mysql.binlog.rig import purge
 from tests.engine.mysql.copying.application import TABLE, Application, Killer, fill
 from tests.engine.mysql.copying.rig import Rig, Watcher, make_rig, prepare
@@ -244,7 +243,7 @@ def test_a_copy_whose_place_in_the_log_is_gone_starts_over_and_says_so(server: S
 def test_a_copy_whose_place_in_the_log_is_gone_each_time_is_given_up(server: Server) -> None:
     rig = rig_with_rows(server)
     step = rig.step()
-    for times in range(MOST + 1):
+    for times in range(MOST_BEGINNINGS + 1):
         watcher = Watcher(
             lambda p: Signal.STOP if p.detail.startswith("copying rows") and p.rows_copied else None, volume=1
         )
@@ -256,9 +255,25 @@ def test_a_copy_whose_place_in_the_log_is_gone_each_time_is_given_up(server: Ser
             purge(link)
     with (
         rig.copying(step) as copy,
-        pytest.raises(Refused, match=f"begun anew {MOST} times, .* how long the server keeps its log"),
+        pytest.raises(
+            Refused, match=f"begun anew {MOST_BEGINNINGS} times, .* how long the server keeps its log"
+        ),
     ):
         copy.open(Watcher())
+
+
+def test_a_copy_that_is_stopped_while_it_begins_anew_has_begun_anew(server: Server) -> None:
+    rig = rig_with_rows(server)
+    step = rig.step()
+    with rig.copying(step) as copy:
+        prepare(copy, Watcher())
+    with rig.link() as link:
+        purge(link)
+    with rig.copying(step) as copy:
+        assert copy.open(Watcher(lambda p: Signal.STOP if "removing" in p.detail else None)) is Signal.STOP
+    with rig.copying(step) as copy:
+        assert copy.open(Watcher()) is Signal.GO
+        assert copy.checkpoint.begun_anew == 1
 
 
 @pytest.mark.parametrize("phase", ["copying rows", "catching up"])
