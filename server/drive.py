@@ -104,8 +104,7 @@ class Drive:
             return self._stopped_elsewhere(error)
         if isinstance(error, HeldUp):
             # Not our attempt: it goes on when others let it, or when whoever does the work elsewhere tries again.
-            self._write(lambda: self._store.record(self._claim, [], durable=True))
-            return self._retry(str(error), error.delay)
+            return self._retry(str(error), error.delay, spent=False)
         if isinstance(error, Unreachable) and self._outlasts:
             return self._retry(str(error), UNREACHABLE_SECONDS, spent=False)  # AV-2
         return self._retry(str(error)) if error.retryable else self._fail(str(error))

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from engine.base import Control, Progress
-from engine.errors import Refused, TargetUnavailable, Unreachable
+from engine.errors import EngineError, HeldUp, Refused, TargetUnavailable, Unreachable
 from server.drive import Outcome
 from storage.errors import LeaseLost
 from storage.states import State
@@ -217,8 +217,11 @@ def test_what_somebody_waits_for_is_given_up_when_its_target_stays_away(rig: Rig
     assert rig.now(apply).state in (State.FAILED, State.CANCELLED)
 
 
-def test_a_change_that_its_server_dies_of_each_time_is_given_up_all_the_same(rig: Rig) -> None:
-    """That the server is away for a while after each death gives nothing back."""
+@pytest.mark.parametrize("after", [Unreachable("nobody answers"), HeldUp("read-only", 5.0)])
+def test_a_change_that_its_server_dies_of_each_time_is_given_up_all_the_same(
+    rig: Rig, after: EngineError
+) -> None:
+    """That the server is away, or takes no writes, for a while after each death gives nothing back."""
     apply = rig.enqueue("orders", defer_cutover="true")
     rig.target.on["prepare orders"] = fails(TargetUnavailable("the connection is gone"))
     deaths = 0
@@ -230,7 +233,7 @@ def test_a_change_that_its_server_dies_of_each_time_is_given_up_all_the_same(rig
         deaths += 1
         assert deaths <= 11, "the budget was overrun"
         if rig.now(apply).attempt < 10:
-            fails_once(rig, "open", Unreachable("nobody answers"))
+            fails_once(rig, "open", after)
             rig.make_due()
             assert rig.drive() is Outcome.RETRY
     assert deaths == 11
