@@ -216,7 +216,8 @@ class Standing(Enum):
 class Session(ABC):
     """One owner's hold on one target for one apply; a context manager, used by one thread.
 
-    Opening it fences off every earlier owner. All methods raise `EngineError`s only (besides what `Control` raises).
+    Opening it fences off every earlier owner. All methods raise `EngineError`s only (besides what `Control` raises). What they
+    made on the target stays there, whatever they raise: after an error that is permanent whoever drives calls `discard`.
     """
 
     @abstractmethod
@@ -246,7 +247,9 @@ class Session(ABC):
 
     @abstractmethod
     def discard(self, control: Control) -> Signal:
-        """Cancel: remove everything the apply made on the target and that is not live. GO when nothing is left."""
+        """Cancelled, or failed for good: remove everything the apply made on the target and that is not live. GO when nothing
+        is left.
+        """
 
     def unfinished(self, changes: Sequence[Change]) -> str:  # noqa: ARG002
         """What *changes* that were begun and are not done leave changed on the target, for people. Empty: nothing; so it is

@@ -69,7 +69,7 @@ class DriveControl:
         self._counted: dict[int, int] = {}
         self._requests: dict[str, ControlRequest] = {}
         self.finishing = False
-        """Set once a change is live: what is left is tidying, and only shutdown interrupts that (CO-3)."""
+        """Set while only cleaning is left, of what is live (CO-3), given up or cancelled: only shutdown interrupts that."""
 
     # -- called by the engine -----------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 
-from engine.base import Change, Engine, Handover, Job, Session, Signal, Standing
+from engine.base import Change, Control, Engine, Handover, Job, Session, Signal, Standing
 from engine.errors import EngineError, Fenced, HeldUp, StoppedElsewhere, Unreachable
 from server.app import App
 from server.backoff import retry_delay
@@ -64,6 +64,7 @@ class Drive:
         self._current: int | None = None
         self._outlasts = False  # it waits for somebody's word anyway, so for its target as well
         self._whole = False  # the engine takes the plan as one piece of work, elsewhere
+        self._given_up = ""  # why, once it is
 
     def run(self) -> Outcome:
         """Drive the apply as far as it goes now. Never raises for anything that has to do with the change."""
@@ -179,18 +180,23 @@ class Drive:
         self._write(lambda: self._store.advance(self._claim, []))
 
     def _give_up(self, session: Session, error: EngineError) -> Outcome:
-        """A permanent failure: first take what is not live off the target, then say so."""
-        self._control.finishing = True
+        """A permanent failure: first take what is not live off the target, then say so.
+
+        Where shutdown or passing trouble comes between, the next driver meets the same failure and is here again.
+        """
+        self._given_up = str(error)
         try:
-            if session.discard(self._control) is Signal.HALT:
+            if self._finish(session.discard) is Signal.HALT:
                 return self._obey(Signal.HALT)
         except EngineError as trouble:
+            if trouble.retryable or isinstance(trouble, Fenced):
+                raise
             log.warning(
                 "%s: left helpers on the target, the next apply removes them: %s",
                 self._claim.apply_uid,
                 trouble,
             )
-        return self._fail(str(error))
+        return self._fail(self._given_up)
 
     def _handover(self, apply: Apply, plan: Plan) -> Handover:
         return Handover(
@@ -216,7 +222,7 @@ class Drive:
             signal = self._one(session, task)
             if signal is not Signal.GO:
                 return None, signal
-        signal = self._tidy(session)
+        signal = self._finish(session.tidy)
         if signal is not Signal.GO:
             return None, signal
         return self._complete(), Signal.GO
@@ -235,7 +241,7 @@ class Drive:
             if signal is not Signal.GO:
                 return signal
         self._finished(task)
-        return self._tidy(session)
+        return self._finish(session.tidy)
 
     def _grouped(self, session: Session) -> tuple[Outcome | None, Signal]:
         """All changes copied first, then made live together; parked in between until a person says so (CO-5)."""
@@ -244,7 +250,7 @@ class Drive:
             signal, parked = self._ready_and_swap(session, ahead)
             if parked or signal is not Signal.GO:
                 return (Outcome.PARKED if parked else None), signal
-        signal = self._tidy(session)
+        signal = self._finish(session.tidy)
         if signal is not Signal.GO:
             return None, signal
         self._settle_cutover()
@@ -358,10 +364,11 @@ class Drive:
         if len(remaining) > 1:
             self._advance([task for task in remaining if task.seq == seq], State.COMPLETED)
 
-    def _tidy(self, session: Session) -> Signal:
+    def _finish(self, clean_up: Callable[[Control], Signal]) -> Signal:
+        """Run the session's `tidy` or `discard`: only shutdown interrupts it."""
         self._control.finishing = True
         try:
-            return session.tidy(self._control)
+            return clean_up(self._control)
         finally:
             self._control.finishing = False
 
@@ -384,11 +391,9 @@ class Drive:
 
     def _cancel(self, session: Session) -> Outcome:
         """Take everything of ours off the target, then say so."""
-        self._control.finishing = True
         self._log_unfinished(session)
-        if session.discard(self._control) is Signal.HALT:
+        if self._finish(session.discard) is Signal.HALT:
             return self._obey(Signal.HALT)
-        self._control.finishing = False
         if self._whole and not self._ahead(session):
             return self._complete("it was live before the cancel")  # CO-3
         return self._obey(Signal.CANCEL)
@@ -430,7 +435,7 @@ class Drive:
         return Outcome.STOPPED
 
     def _retry(self, error: str, delay: float | None = None, *, spent: bool = True) -> Outcome:
-        error = clean(error)
+        error = clean("; ".join(filter(None, (self._given_up, error))))
         if delay is None:
             delay = retry_delay(self._claim.attempt, random.random)
         log.warning("%s: will be tried again in %.0f s: %s", self._claim.apply_uid, delay, error)

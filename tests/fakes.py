@@ -149,9 +149,9 @@ class FakeSession(Session):
         return Signal.GO
 
     def discard(self, control: Control) -> Signal:
-        """Nothing to remove."""
+        """Nothing to remove; a shutdown that comes then is obeyed."""
         self._target.tell("discard", control)
-        return Signal.GO
+        return control.clear_to_cut_over()
 
     def unfinished(self, changes: Sequence[Change]) -> str:
         """What the test says."""

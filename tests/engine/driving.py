@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 from engine.base import DEFAULT_VOLUME, Change, Control, Progress, Session, Signal
+from engine.errors import DriftFound, Refused
 
 
 class Caller:
@@ -53,9 +54,13 @@ class Caller:
 
 
 def drive(session: Session, change: Change, control: Control) -> Signal:
-    """What the server does for one change."""
-    for step in (session.prepare, session.cut_over):
-        signal = step([change], control)
-        if signal is not Signal.GO:
-            return signal
-    return session.tidy(control)
+    """What the server does for one change, also when it fails for good."""
+    try:
+        for step in (session.prepare, session.cut_over):
+            signal = step([change], control)
+            if signal is not Signal.GO:
+                return signal
+        return session.tidy(control)
+    except (Refused, DriftFound):
+        session.discard(control)
+        raise

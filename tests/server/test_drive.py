@@ -155,11 +155,38 @@ def test_whether_the_plan_still_fits_is_looked_at_until_something_was_done(rig: 
 def test_helpers_that_cannot_be_removed_do_not_hide_why_the_change_failed(rig: Rig) -> None:
     apply = rig.enqueue("orders")
     rig.target.on["prepare orders"] = fails(Refused("a row does not fit"))
-    rig.target.on["discard"] = fails(TargetUnavailable("and now it is gone, too"))
+    rig.target.on["discard"] = fails(Refused("nobody may drop anything here"))
 
     assert rig.drive() is Outcome.FAILED
 
-    assert "a row does not fit" in rig.now(apply).error
+    assert rig.now(apply).error == "a row does not fit"
+
+
+def test_helpers_that_cannot_be_removed_yet_are_removed_later_and_do_not_hide_why_the_change_failed(
+    rig: Rig,
+) -> None:
+    apply = rig.enqueue("orders")
+    rig.target.on["prepare orders"] = fails(Refused("a row does not fit"))
+    fails_once(rig, "discard", TargetUnavailable("and now it is gone, too"))
+
+    assert rig.drive() is Outcome.RETRY
+    assert rig.now(apply).error == "a row does not fit; and now it is gone, too"
+
+    assert rig.drive() is Outcome.FAILED
+    assert rig.target.told.count("discard") == 2
+    assert rig.now(apply).error == "a row does not fit"
+
+
+def test_shutdown_while_a_failed_change_is_cleaned_up_leaves_the_rest_to_the_next_owner(rig: Rig) -> None:
+    apply = rig.enqueue("orders")
+    rig.target.on["prepare orders"] = fails(Refused("a row does not fit"))
+    rig.target.on["discard"] = lambda _control: rig.stopping.set()
+    assert rig.drive() is Outcome.HANDED_BACK
+
+    rig.stopping.clear()
+    del rig.target.on["discard"]
+    assert rig.drive() is Outcome.FAILED
+    assert rig.now(apply).error == "a row does not fit"
 
 
 @pytest.mark.parametrize("error", [TargetUnavailable, Unreachable])

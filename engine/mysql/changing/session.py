@@ -9,7 +9,6 @@ from engine.errors import DriftFound, EngineError, HeldUp, Refused, TargetUnavai
 from engine.mysql.address import Address
 from engine.mysql.binlog.errors import BeginAnew
 from engine.mysql.catalog import fingerprints as live_fingerprints
-from engine.mysql.changing.cleanup_control import CleanupControl
 from engine.mysql.changing.copies import Copies, Work
 from engine.mysql.changing.disk_space import DiskSpace
 from engine.mysql.changing.growth import refuse_grown
@@ -80,7 +79,7 @@ class MysqlSession(Session):
 
     def prepare(self, changes: Sequence[Change], control: Control) -> Signal:
         """Copy, catch up and verify the online changes."""
-        return self._or_give_up(lambda: self._prepare(changes, control), control)
+        return self._explained(lambda: self._prepare(changes, control))
 
     def _prepare(self, changes: Sequence[Change], control: Control) -> Signal:
         online = [work for work in self._works(changes) if work.online]
@@ -94,7 +93,7 @@ class MysqlSession(Session):
 
     def cut_over(self, changes: Sequence[Change], control: Control) -> Signal:
         """Make the changes live: those by statements one after the other, all copies in one step."""
-        return self._or_give_up(lambda: self._cut_over(changes, control), control)
+        return self._explained(lambda: self._cut_over(changes, control))
 
     def _cut_over(self, changes: Sequence[Change], control: Control) -> Signal:
         signal = self._ready(control)
@@ -161,23 +160,15 @@ class MysqlSession(Session):
 
     # -- inside -------------------------------------------------------------------------------------------------
 
-    def _or_give_up(self, call: Callable[[], Signal], control: Control) -> Signal:
-        """Run *call*; when it fails for good, take everything that is not live off the target before saying so.
-
-        HALT while cleaning wins: the apply is handed back, and its next driver meets the same refusal and goes on.
-        """
+    def _explained(self, call: Callable[[], Signal]) -> Signal:
+        """Run *call*; when it fails for good, say why, as far as the target tells, and what it leaves half done."""
         try:
             return self._told(call)
         except (Refused, DriftFound) as error:
             reason = self._explain(error)
             if isinstance(error, BeginAnew) and not isinstance(reason, DriftFound):
                 reason = self._begin_anew(error)
-            if reason.retryable:
-                raise reason from error
-            reason = self._with_unfinished(reason)
-            if self.discard(CleanupControl(control)) is Signal.HALT:
-                return Signal.HALT
-            raise reason from error
+            raise (reason if reason.retryable else self._with_unfinished(reason)) from error
 
     def _with_unfinished(self, reason: EngineError) -> EngineError:
         """*reason*, and what is left half done; it stays as it is where nothing is."""

@@ -95,7 +95,7 @@ class SqliteSession(Session):
 
     def prepare(self, changes: Sequence[Change], control: Control) -> Signal:
         """Copy, catch up and verify the online changes."""
-        return self._or_give_up(lambda: self._prepare(changes, control), control)
+        return self._explained(lambda: self._prepare(changes, control))
 
     def _prepare(self, changes: Sequence[Change], control: Control) -> Signal:
         works = self._works(changes)
@@ -165,7 +165,7 @@ class SqliteSession(Session):
 
     def cut_over(self, changes: Sequence[Change], control: Control) -> Signal:
         """Make the changes live in one transaction."""
-        return self._or_give_up(lambda: self._cut_over(changes, control), control)
+        return self._explained(lambda: self._cut_over(changes, control))
 
     def _cut_over(self, changes: Sequence[Change], control: Control) -> Signal:
         works = [work for work in self._works(changes) if self.standing(work.change) is Standing.FITS]
@@ -255,25 +255,15 @@ class SqliteSession(Session):
             control.pause(self._hold.still_to_rest((QUICK if self._hold.wal else STEADY).rest_seconds))
         return signal
 
-    def _or_give_up(self, call: Callable[[], Signal], control: Control) -> Signal:
-        """Run *call*; when it fails for good, take everything that is not live off the target before saying so.
-
-        HALT while cleaning wins: the apply is handed back, and its next driver meets the same refusal and goes on.
-        """
+    def _explained(self, call: Callable[[], Signal]) -> Signal:
+        """Run *call*; what it is refused is said as it is."""
         try:
-            with translated(self._where):
-                return call()
-        except (Refused, DriftFound) as error:
-            reason = self._explain(error)
-            while (signal := self.discard(control)) is not Signal.GO:
-                if signal is Signal.HALT:
-                    return signal
-            raise reason from error
+            return self._translated(call)
+        except Refused as error:
+            raise self._explain(error) from error
 
-    def _explain(self, error: EngineError) -> EngineError:
+    def _explain(self, error: Refused) -> EngineError:
         """A table altered underneath us is drift, whatever statement stumbled over it."""
-        if isinstance(error, DriftFound):
-            return error
         for change in self._known.values():
             try:
                 self.standing(change)

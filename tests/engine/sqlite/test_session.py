@@ -256,6 +256,7 @@ def test_a_group_becomes_live_in_one_transaction_or_not_at_all(tmp_path: Path) -
         assert session.prepare([*good, bad], plans.Caller()) is Signal.GO
         with pytest.raises(Refused, match="extra"):
             session.cut_over([*good, bad], plans.Caller())
+        assert session.discard(plans.Caller()) is Signal.GO
     assert plans.rows(path, "SELECT name, sql FROM sqlite_schema") == before
     assert plans.left_behind(path) == []
     fresh = plans.statement_change(path, "extra", "CREATE TABLE extra (x)")

@@ -217,6 +217,7 @@ def test_a_copy_that_somebody_altered_never_becomes_live(shop: Shop) -> None:
         shop.run("ALTER TABLE orders__osc_n ADD COLUMN theirs INT")
         with pytest.raises(DriftFound, match="our copy of it is not what was reviewed; nothing was changed"):
             session.cut_over([change], caller())
+        assert session.discard(caller()) is Signal.GO
     assert quantity_of(shop) == "int"
     assert shop.left_behind() == []
 
@@ -227,7 +228,7 @@ def test_a_copy_that_comes_out_otherwise_than_planned_is_not_even_filled(shop: S
     spec = {**change.spec, "after": [["orders", "of another server"]]}
     control = caller()
     with shop.session() as session, pytest.raises(DriftFound, match="is not what was reviewed"):
-        session.prepare([replace(change, spec=spec)], control)
+        drive(session, replace(change, spec=spec), control)
     assert not any(report.rows_copied for report in control.reports)
     assert quantity_of(shop) == "int"
     assert shop.left_behind() == []
