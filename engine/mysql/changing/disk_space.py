@@ -6,7 +6,7 @@ from engine.errors import EngineError
 from engine.mysql.address import Address
 from engine.mysql.link import Link
 from engine.mysql.ownership.ending import stuck
-from engine.mysql.sizes import shown_bytes
+from engine.mysql.sizes import estimate, shown_bytes
 from engine.mysql.trouble import NO_ROOM, Trouble
 
 PROBE_SECONDS = 5.0
@@ -24,15 +24,7 @@ class DiskSpace:
     def note(self, link: Link, tables: Sequence[tuple[str, str]]) -> None:
         """Remember how large these (schema, table) are: later nobody may be able to ask."""
         for schema, name in tables:
-            self._bytes[(schema, name)] = int(
-                link.value(
-                    "SELECT COALESCE(data_length + index_length, 0) FROM information_schema.tables"
-                    " WHERE table_schema = %s AND table_name = %s",
-                    schema,
-                    name,
-                )
-                or 0
-            )
+            self._bytes[(schema, name)] = estimate(link, schema, name).bytes
 
     def check(self, error: Trouble) -> None:
         """Trouble that tells what to do, if *error* came for want of room."""

@@ -14,6 +14,7 @@ from engine.mysql.changing.stages import Stage, stage_of
 from engine.mysql.changing.standing import differs, statements_run
 from engine.mysql.ownership.watch import Watch
 from engine.mysql.quoting import quote_name
+from engine.mysql.sizes import estimate
 from engine.mysql.spec import Algorithm, Statement, Step
 from engine.mysql.trouble import NOT_THAT_WAY, Lost, ServerRefused, Trouble, Waited
 from engine.mysql.waiting.lock_budget import LockBudget
@@ -51,7 +52,7 @@ class StatementRun:
         """Run what has not run yet. GO when all have; DriftFound, Refused, Trouble; Lost: look again with a new hold."""
         done = statements_run(self._hold.link, self._step)
         if any(statement.algorithm in READING for statement in self._step.statements):
-            self._rows_total = self._estimate()
+            self._rows_total = estimate(self._hold.link, self._step.schema, self._change.table).rows
         for number in range(done, len(self._step.statements)):
             statement = self._step.statements[number]
             self._copy = server_copy(self._watch, self._step.schema, statement)
@@ -174,15 +175,6 @@ class StatementRun:
     def _tables(self) -> list[tuple[str, str]]:
         found = [(self._step.schema, name) for name, _ in self._step.before]
         return list(dict.fromkeys([*found, *(self._copy.tables if self._copy else ())]))
-
-    def _estimate(self) -> int:
-        """About how many rows the change's table has; 0: nothing is known."""
-        found = self._hold.link.value(
-            "SELECT table_rows FROM information_schema.tables WHERE table_schema = %s AND table_name = %s",
-            self._step.schema,
-            self._change.table,
-        )
-        return int(found or 0)
 
     def _report(self, detail: str) -> Signal:
         return self._control.report(
