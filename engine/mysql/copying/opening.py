@@ -76,7 +76,7 @@ class Opening:
             schema=work.step.schema,
             source=work.copy.source,
             phase=Phase.STAGE,
-            rows_total=work.figure("TABLE_ROWS"),
+            rows_total=work.size.rows,
             step=checkpoints.digest(work.step),
             source_fingerprint=source.fingerprint,
             started_at=started_at(work.hold.link, work.hold.flavour),

@@ -36,7 +36,7 @@ class RowCopy:
         work, shape = self._work, self._work.shape
         self._locked = bool(visibility_gaps(work.link, work.hold.flavour))
         settings = settings_of(control.volume())
-        sizer = ChunkSizer(settings.chunk_seconds, work.row_bytes)
+        sizer = ChunkSizer(settings.chunk_seconds, work.size.row_bytes)
         chunker = Chunker(shape.source, shape.key, sizer, work.checkpoint.low)
         signal = work.patiently(control, lambda: chunker.begin(work.link), OF_THE_EDGES)
         if signal is not Signal.GO:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from functools import cached_property
 
 from engine.base import Change, Control, Progress, Signal
 from engine.errors import EngineError
@@ -26,6 +27,7 @@ from engine.mysql.shadow.checkpoints import Checkpoint, Phase
 from engine.mysql.shadow.keys import Literals
 from engine.mysql.shadow.removal import Removal
 from engine.mysql.shadow.shape import FILLING, Shape
+from engine.mysql.sizes import Estimate, estimate
 from engine.mysql.spec import Copy, Step
 from engine.mysql.trouble import ServerRefused, Waited
 from engine.mysql.waiting.obstruction import Obstruction
@@ -119,7 +121,7 @@ class Underway:
         """It is open: from here on it is kept in step with the others of its session."""
         self._shape = shape
         self._capture = capture
-        self._applier = Applier(self.hold, shape, capture, self.row_bytes)
+        self._applier = Applier(self.hold, shape, capture, self.size.row_bytes)
         self.state = state
         self._saved = self._place
         self.stream.copies.append(self)
@@ -164,21 +166,10 @@ class Underway:
 
     # -- looking at the two tables ------------------------------------------------------------------------------
 
-    @property
-    def row_bytes(self) -> int:
-        """What a row of the table weighs, about; 0: it is not known."""
-        return self.figure("AVG_ROW_LENGTH")
-
-    def figure(self, name: str) -> int:
-        """One of the server's estimates about the table: TABLE_ROWS, AVG_ROW_LENGTH."""
-        return int(
-            self.hold.link.value(
-                f"SELECT {name} FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s",
-                self.step.schema,
-                self.copy.source,
-            )
-            or 0
-        )
+    @cached_property
+    def size(self) -> Estimate:
+        """What the server took the live table to have when it was first asked."""
+        return estimate(self.hold.link, self.step.schema, self.copy.source)
 
     def shadow_fingerprint(self) -> str:
         """The fingerprint of the shadow as it is; empty: it is not there."""

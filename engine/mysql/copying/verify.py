@@ -115,7 +115,7 @@ class Verification:
         return signal
 
     def _chunker(self, table: str, key: RowKey, low: Literals | None) -> Chunker:
-        chunker = Chunker(table, key, ChunkSizer(CHUNK_SECONDS, self._work.row_bytes), low)
+        chunker = Chunker(table, key, ChunkSizer(CHUNK_SECONDS, self._work.size.row_bytes), low)
         if not self._ordered:
             chunker.sizer.most = AT_ONCE
         return chunker
