@@ -12,9 +12,8 @@ from engine.mysql.catalog import fingerprints as live_fingerprints
 from engine.mysql.changing.copies import Copies, Work
 from engine.mysql.changing.disk_space import DiskSpace
 from engine.mysql.changing.growth import refuse_grown
-from engine.mysql.changing.standing import standing_of
+from engine.mysql.changing.standing import standing_of, unfinished
 from engine.mysql.changing.statements import StatementRun
-from engine.mysql.changing.unfinished import unfinished
 from engine.mysql.link import DDL_SETTINGS
 from engine.mysql.ownership.hold import HELD_UP_SECONDS, Hold
 from engine.mysql.ownership.watch import BeatingControl, Watch

@@ -1,12 +1,20 @@
 """Where a change stands, found by looking at its tables: which of its statements have run, whether its copy is live (RC-4)."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 
 from engine.base import Standing
 from engine.errors import DriftFound
 from engine.mysql.catalog import fingerprints
 from engine.mysql.link import Link
 from engine.mysql.spec import Fingerprints, Step
+
+SHOWN = 200
+"""Characters of each statement that are shown."""
+_KEYS = """
+    SELECT LOWER(CONSTRAINT_NAME) FROM information_schema.TABLE_CONSTRAINTS
+    WHERE CONSTRAINT_SCHEMA = %s AND CONSTRAINT_TYPE = 'FOREIGN KEY'
+"""
 
 
 def statements_run(link: Link, step: Step) -> int:
@@ -23,6 +31,23 @@ def statements_run(link: Link, step: Step) -> int:
 def standing_of(link: Link, step: Step) -> Standing:
     """FITS also stands for a step that was begun. DriftFound."""
     return Standing.DONE if statements_run(link, step) == len(_states(step)) - 1 else Standing.FITS
+
+
+def unfinished(link: Link, table: str, step: Step) -> str:
+    """Of the change of *table*: the statements that have run while others have not, and the foreign keys that are missing for
+    it; empty: it is as before, or done.
+    """
+    found: list[str] = []
+    with suppress(DriftFound):
+        done, total = statements_run(link, step), len(step.statements)
+        if done in (0, total):
+            return ""
+        texts = "; ".join(statement.sql[:SHOWN] for statement in step.statements[:done])
+        found.append(f"{done} of the {total} statements for {table} have run and stay ({texts})")
+    if keys := _missing(link, step):
+        what = f"foreign key {', '.join(keys)}"
+        found.append(f"{what} is not enforced until this change, or a new plan of it, has run to its end")
+    return "; ".join(found)
 
 
 def differs(link: Link, schema: str, expected: Fingerprints) -> str | None:
@@ -53,3 +78,15 @@ def _difference(states: list[dict[str, str | None]], live: Mapping[str, str | No
     name = names[0] if names else min(live)
     what = "does not exist any more" if live[name] is None else "was changed"
     return f"{name} {what} since the plan was made: plan again"
+
+
+def _missing(link: Link, step: Step) -> list[str]:
+    """Of the foreign keys that the change drops and makes again those that are not there. A schema has each name once."""
+    if not step.suspended:
+        return []
+    there = {name for (name,) in link.rows(_KEYS, step.schema)}
+    return [
+        f"{key.name} of {key.table}"
+        for key in step.suspended
+        if not {key.name.lower(), key.was.lower()} & there
+    ]
