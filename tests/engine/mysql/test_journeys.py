@@ -99,6 +99,17 @@ def test_a_copy_is_stopped_and_started(shop: Shop, daemon: Daemon) -> None:
     assert shop.left_behind() == []
 
 
+def test_a_copy_that_fails_for_good_leaves_nothing(shop: Shop, daemon: Daemon) -> None:
+    daemon.slow(0.1)
+    apply_id = daemon.apply(files(users=USERS, orders=WIDE))
+    daemon.wait_rows(apply_id, 1)
+    shop.run("ALTER TABLE orders ADD COLUMN intruder INT")
+    daemon.slow(0)
+    failed = daemon.wait(apply_id, "failed")
+    assert "orders was changed" in str(failed)
+    assert shop.left_behind() == []
+
+
 def test_a_cancelled_copy_leaves_nothing(shop: Shop, daemon: Daemon) -> None:
     daemon.slow(0.1)
     apply_id = daemon.apply(files(users=USERS, orders=WIDE))
