@@ -11,7 +11,7 @@ from engine.mysql.planning.columns import column_parts
 from engine.mysql.planning.partitions import drops_before_all_go, partition_alters
 from engine.mysql.quoting import quote_name
 from engine.mysql.shown import FILE_PER_TABLE
-from engine.mysql.tables import Index, Table
+from engine.mysql.tables import ForeignKey, Index, Table
 
 _TO_DEFAULT = {
     "COMMENT": "''", "KEY_BLOCK_SIZE": "0", "AVG_ROW_LENGTH": "0", "MAX_ROWS": "0", "MIN_ROWS": "0", "CHECKSUM": "0",
@@ -51,13 +51,14 @@ class Parts:
     foreign_keys: list[str] = field(default_factory=list)
     unpartition: Alters = field(default_factory=list)  # first: it lifts what partitions forbid
     partitions: Alters = field(default_factory=list)
-    again: set[str] = field(default_factory=set)  # names of foreign keys that are dropped and made again
+    foreign_keys_apart: bool = False  # not in one ALTER with what stands before them
 
     def together(self) -> Alters:
         """As few ALTERs as rules that always hold allow: a foreign key is not dropped and made again under its name in one,
         FULLTEXT indexes come and go one by one (of two that go in one, MySQL 9.7 leaves tables behind that nothing removes, and
         that make its INNODB_INDEXES unreadable), partitions alone, and indexes that serve foreign keys before and after: if the
-        server made them by itself, MariaDB builds them anew, and whatever goes with that it can not do instantly.
+        server made them by itself, MariaDB builds them anew, and whatever goes with that it can not do instantly. A foreign key
+        to the table itself waits for the key that it refers to: MySQL 9.7 dies of both in one ALTER of a table with rows.
         """
         first = [
             *self.foreign_key_drops, *self.index_keeps, *self.check_drops, *self.index_drops, *self.key_drops,
@@ -68,7 +69,7 @@ class Parts:
         leaving = [[part] for part in (*self.fulltexts_ahead, *self.fulltext_drops)]
         if len(fulltexts) == 1 and not self.index_drops:  # nothing tells whether one of those is a FULLTEXT
             first += fulltexts.pop()
-        if not self.again:
+        if not self.foreign_keys_apart:
             first += self.foreign_keys
             return _filled(
                 [
@@ -122,7 +123,7 @@ def parts_between(
     found.column_drops, found.columns = columns.drops, columns.rest
     _indexes(now, wanted, flavour, found)
     _checks(now, wanted, flavour, found)
-    _foreign_keys(now, wanted, found)
+    _foreign_keys(now, wanted, flavour, found)
     _keep_implicit(now, wanted, found)
     _options(now, wanted, found)
     found.periods = [
@@ -238,14 +239,25 @@ def _checks(now: Table, wanted: Table, flavour: Flavour, found: Parts) -> None:
     found.checks = [f"ADD {line}" for name, line in after.items() if before.get(name) != line]
 
 
-def _foreign_keys(now: Table, wanted: Table, found: Parts) -> None:
+def _foreign_keys(now: Table, wanted: Table, flavour: Flavour, found: Parts) -> None:
     before, after = {k.name: k.line for k in now.foreign_keys}, {k.name: k.line for k in wanted.foreign_keys}
     changed = {name for name in before if after.get(name) != before[name]}
     found.foreign_key_drops = [f"DROP FOREIGN KEY {quote_name(name)}" for name in before if name in changed]
     found.foreign_keys = [
         f"ADD {line}" for name, line in after.items() if name not in before or name in changed
     ]
-    found.again = {name for name in changed if name in after}
+    found.foreign_keys_apart = any(name in after for name in changed) or (
+        not flavour.mariadb
+        and any(key not in now.foreign_keys and _awaits(key, now) for key in wanted.foreign_keys)
+    )
+
+
+def _awaits(key: ForeignKey, now: Table) -> bool:
+    """Whether it refers to its own table, by columns that have no index yet."""
+    theirs = _lower(key.parent_columns)
+    return (key.parent_schema, key.parent) == (now.schema, now.name) and not any(
+        _lower(index.columns)[: len(theirs)] == theirs for index in now.indexes
+    )
 
 
 def _keep_implicit(now: Table, wanted: Table, found: Parts) -> None:

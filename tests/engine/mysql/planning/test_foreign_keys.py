@@ -178,3 +178,15 @@ def test_a_parent_that_has_children_cannot_become_one_that_can_have_none(
     parent, child = "CREATE TABLE p (id INT PRIMARY KEY)", f"{CHILD})"
     with ground(server, parent, child) as here, pytest.raises((Refused, BadFiles), match=why):
         here.plan(f"{parent} {options}; {child};")
+
+
+@pytest.mark.parametrize("before", ["id INT NOT NULL, up INT", "id INT NOT NULL, up INT, KEY k (up, id)"])
+def test_a_foreign_key_to_its_own_table_comes_after_the_key_that_it_refers_to(
+    mysql: Server, before: str
+) -> None:
+    """MySQL 9.7 dies (signal 11) of both in one ALTER, if the table has a row that refers to another."""
+    foreign = "CONSTRAINT f FOREIGN KEY (up) REFERENCES t (id)"
+    with ground(mysql, f"CREATE TABLE t ({before})") as here:
+        here.run("INSERT INTO t VALUES (1, NULL), (2, 1)")
+        here.settle(f"CREATE TABLE t ({before}, PRIMARY KEY (id), {foreign});")
+        assert here.link.rows("SELECT id, up FROM t") == [(1, None), (2, 1)]
