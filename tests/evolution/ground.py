@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 
 from engine.base import PlanResult
 from engine.errors import Refused
@@ -22,6 +23,19 @@ OURS = ("_schemabot_", "__osc_")
 GONE_SECONDS = 5.0
 _CHECK = re.compile(r" CHECK .*")
 Row = tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """The rows of a table."""
+
+    columns: tuple[str, ...]
+    rows: list[Row]
+
+    def values(self, column: str) -> list[object]:
+        """Of one column."""
+        at = self.columns.index(column)
+        return [row[at] for row in self.rows]
 
 
 class Ground:
@@ -51,24 +65,14 @@ class Ground:
         """How each of them reads, but for the words of CHECKs, which MySQL changes by itself with an ALTER."""
         return {name: _CHECK.sub(_bare, table.text) for name, table in self.tables().items()}
 
-    def rows(self) -> dict[str, list[Row]]:
-        """Of each table, with the columns in order; sorted."""
-        return {name: self._rows(table) for name, table in self.tables().items()}
+    def contents(self) -> dict[str, Contents]:
+        """Of each table."""
+        return {name: self._contents(table) for name, table in self.tables().items()}
 
-    def values(self, table: str, column: str) -> list[object]:
-        """All values of a column."""
-        found = self.tables()[table].column(column)
-        assert found is not None
-        return [
-            value
-            for (value,) in self.link.rows(
-                f"SELECT {_shown(found.name, found.data_type)} FROM {quote_name(table)}"
-            )
-        ]
-
-    def _rows(self, table: Table) -> list[Row]:
+    def _contents(self, table: Table) -> Contents:
+        names = tuple(column.name for column in table.columns)
         listed = ", ".join(_shown(column.name, column.data_type) for column in table.columns)
-        return sorted(self.link.rows(f"SELECT {listed} FROM {quote_name(table.name)}"), key=repr)
+        return Contents(names, self.link.rows(f"SELECT {listed} FROM {quote_name(table.name)}"))
 
     def plan(self, file: str | dict[str, str], cached: TableCache) -> PlanResult:
         """The real planner's."""

@@ -4,7 +4,7 @@ import re
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -18,7 +18,7 @@ from engine.mysql.planning import how
 from engine.mysql.planning.desired import TableCache
 from engine.mysql.trouble import ServerRefused
 from tests.engine.driving import Caller, drive
-from tests.evolution.ground import Ground, ground
+from tests.evolution.ground import Contents, Ground, ground
 from tests.evolution.native import run_natively
 from tests.evolution.pair import Kept, Pair
 from tests.evolution.refusals import kind_of
@@ -85,7 +85,7 @@ class _Journey:
         plan = self._plan(files)
         if plan is None:
             return None
-        values = [self.real.values(*old) for old, _ in kept]
+        before = self.real.contents()
         if not self._applied(plan):
             self._plan(files)
             return None
@@ -93,12 +93,13 @@ class _Journey:
         if again is None or again.changes:
             said = again.changes[0].ddl if again else "it is refused"
             raise Wrong("a second plan is not empty", said)
+        after = self.real.contents()
         if self.comparable:
-            self._compare(plan)
-        for (old, new), before in zip(kept, values, strict=True):
-            if not alike(before, self.real.values(*new)) and not _told(plan, old[0], new[0]):
-                now = self.real.values(*new)
-                raise Wrong("values changed untold", f"{old} → {new}: {before} → {now}")
+            self._compare(plan, after)
+        for (old, column), (new, now) in kept:
+            was, found = before[old].values(column), after[new].values(now)
+            if not alike(was, found) and not _told(plan, old, new):
+                raise Wrong("values changed untold", f"{old}.{column} → {new}.{now}\n{was} → {found}")
         return plan
 
     def _plan(self, files: Files) -> PlanResult | None:
@@ -160,7 +161,7 @@ class _Journey:
                 return error
         return None
 
-    def _compare(self, plan: PlanResult) -> None:
+    def _compare(self, plan: PlanResult, ours: Mapping[str, Contents]) -> None:
         """With what the server makes of its twin, as long as that can go along."""
         for change in plan.changes:
             try:
@@ -170,11 +171,10 @@ class _Journey:
                     self.comparable = False
                     return
                 raise Wrong("natively refused", f"{refused}\n{change.ddl}") from refused
-        real, native = (place.rows() for place in (self.real, self.twin))
-        for table, rows in native.items():
-            ours, theirs = (without_now(found) for found in (real[table], rows))
-            if ours != theirs:
-                raise Wrong("other rows than natively", f"{table}\nnatively: {theirs}\nours: {ours}")
+        for table, native in self.twin.contents().items():
+            here, there = (without_now(found.rows) for found in (ours[table], native))
+            if here != there:
+                raise Wrong("other rows than natively", f"{table}\nnatively: {there}\nours: {here}")
 
 
 def _may_fail(plan: PlanResult, change: Change) -> bool:

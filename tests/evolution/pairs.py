@@ -29,7 +29,7 @@ def pairs(draw: Draw, flavour: str) -> Pair:
         rows=tuple(row for table in _parents_first(before) for row in _rows(choose, table)),
         desired=tuple(after.statements(before)),
         kept=tuple(_kept(before, after)),
-        online=choose.chance(60),
+        online=choose.chance(80),
     )
 
 
