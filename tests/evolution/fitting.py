@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
+from tests.evolution.kinds import Kind
 from tests.evolution.model import (
     AnyCheck,
     AnyColumn,
@@ -161,11 +162,17 @@ def _refers(schema: AnySchema, table: AnyTable, key: AnyForeignKey) -> bool:
                    ((table, key.columns), (parent, key.parent_columns)))  # fmt: skip
     if not all(map(_referrable, (*own, *theirs))):
         return False
-    alike = all(a and b and (a.kind, a.collation) == (b.kind, b.collation)
-                for a, b in zip(own, theirs, strict=True))  # fmt: skip
+    alike = all(
+        a and b and _compared(table, a) == _compared(parent, b) for a, b in zip(own, theirs, strict=True)
+    )
     reached = any(i.unique and i.whole and i.columns == key.parent_columns for i in parent.indexes)
     emptied = "SET NULL" in key.actions and not all(column and column.nullable for column in own)
     return alike and reached and not emptied
+
+
+def _compared(table: AnyTable, column: AnyColumn) -> tuple[Kind, str]:
+    """By what two values of it are the same."""
+    return column.kind, column.collation or dict(table.options).get("COLLATE", "")
 
 
 def _referrable(column: AnyColumn | None) -> bool:

@@ -108,8 +108,8 @@ class Ground:
 
 
 def _bare(check: re.Match[str]) -> str:
-    """Without parentheses, and what tells a string's character set."""
-    return re.sub(r"[()]|\b_[a-z0-9]+(?=')", "", check[0])
+    """Without parentheses, what tells a string's character set, and capitals."""
+    return re.sub(r"[()]|\b_[a-z0-9]+(?=')", "", check[0].lower())
 
 
 def _shown(name: str, data_type: str) -> str:

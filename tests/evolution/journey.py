@@ -113,8 +113,8 @@ class _Journey:
             self._refused(refused, takes=True)
             return None
         self.tally["plans"] += 1
-        for message in plan.blocked:
-            self.tally[f"plans blocked: {signature_of(message)}"] += 1
+        if plan.blocked:
+            self.tally["plans blocked, as the rows do not fit"] += 1
         return None if plan.blocked else plan
 
     def _refused(self, refused: EngineError, *, takes: bool) -> None:

@@ -1,6 +1,7 @@
 """When values count as the same."""
 
 import datetime
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from decimal import Decimal, InvalidOperation
@@ -29,7 +30,7 @@ def _plain(value: object) -> object:
         value = value.decode("latin-1")
     if isinstance(value, datetime.datetime):
         value = value.isoformat(" ")
-    text = str(value).removesuffix(" 00:00:00")
+    text = re.sub(r" 00:00:00(\.0*)?$", "", str(value))
     try:
         return round(Decimal(text), 10) if text.strip() == text else text
     except InvalidOperation:
