@@ -3,6 +3,7 @@
 No statement here uses an alias: under LOCK TABLES an alias would need a lock of its own.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -43,6 +44,7 @@ _IMPLICIT = {
     "inet4": "'0.0.0.0'",
 }
 """Of any other type it is 0."""
+_TEXT = re.compile("char|text|blob|binary")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,8 +105,12 @@ class Shape:
         copied = {new.lower() for new, _ in self.copy.columns}
         given = [column for column in self.new.columns if _needs_value(column, copied)]
         new = quote_names([*(new for new, _ in self.copy.columns), *(column.name for column in given)])
+        olds = {new.name: _as_stored(old, new) for new, old in self.pairs}
         old = ", ".join(
-            [*(quote_name(old) for _, old in self.copy.columns), *(_implicit(column) for column in given)]
+            [
+                *(olds.get(new, quote_name(old)) for new, old in self.copy.columns),
+                *(_implicit(column) for column in given),
+            ]
         )
         return f"INTO {self.shadow} ({new}) SELECT {old} FROM {self.source} {self.key.hint}"
 
@@ -140,6 +146,16 @@ def _needs_value(column: Column, copied: set[str]) -> bool:
         and not (column.nullable or column.generated or column.auto_increment)
         and column.default is None
     )
+
+
+def _as_stored(old: Column, new: Column) -> str:
+    """The value to copy. ALTER TABLE stores a number in a text as it is shown, an INSERT without the zeros in front (ZEROFILL, a
+    YEAR of 0000) and at the end (DOUBLE(10,2)).
+    """
+    figures = old.data_type in ("float", "double") and "(" in old.column_type
+    shown_otherwise = "zerofill" in old.column_type or old.data_type == "year" or figures
+    name = quote_name(old.name)
+    return f"CONCAT({name})" if shown_otherwise and _TEXT.search(new.data_type) else name
 
 
 def _implicit(column: Column) -> str:

@@ -1,5 +1,7 @@
 """The online copy of one table, from an empty shadow to equal rows under the lock."""
 
+from itertools import product
+
 import pytest
 
 from engine.base import Signal
@@ -43,6 +45,26 @@ def test_a_table_is_copied_and_compared_row_by_row(server: Server) -> None:
         assert copy.checkpoint.repairs == 0
     rig.assert_as_altered()
     assert watcher.told[-1].rows_copied == 7200
+
+
+def test_a_number_becomes_the_text_that_it_is_shown_as(server: Server) -> None:
+    """As ALTER TABLE has it: INSERT … SELECT makes 5 of 000005, 0 of the year 0000, and 5.5 of 5.50."""
+    kinds = (
+        "INT(6) ZEROFILL", "DECIMAL(9,3) ZEROFILL", "FLOAT ZEROFILL", "YEAR", "DOUBLE(10,2)", "FLOAT(7,2)", "INT", "DECIMAL(9,3)",
+        "BIT(9)", "DOUBLE",
+    )  # fmt: skip
+    made = list(product(kinds, ("VARCHAR(30)", "CHAR(30)", "TEXT", "VARBINARY(30)", "BLOB")))
+    columns = ", ".join(f"c{number} {kind}" for number, (kind, _) in enumerate(made))
+    values = ", ".join("0" if kind == "YEAR" else "5.5" for kind, _ in made)
+    rig = make_rig(
+        server,
+        f"CREATE TABLE t (id INT PRIMARY KEY, {columns});;"
+        f"INSERT INTO t VALUES (1, {values}), (2{', NULL' * len(made)})",
+        [", ".join(f"MODIFY c{number} {text}" for number, (_, text) in enumerate(made))],
+    )
+    with rig.copying(rig.step()) as copy:
+        prepare(copy, Watcher())
+    rig.assert_as_altered()
 
 
 def test_a_row_that_the_new_definition_does_not_take_is_told_by_its_chunk(server: Server) -> None:
