@@ -9,7 +9,7 @@ from tests.evolution.journey import travel
 from tests.evolution.pair import Pair
 from tests.servers.server import Server
 
-SEEDS = range(1, 7)
+SEEDS = (2, 9, 10, 13, 18, 20)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
