@@ -134,7 +134,8 @@ class _Fitting:
 
     def _partitionable(self, uid: int) -> bool:
         column = self._columns.get(uid)
-        return bool(column and column.kind.family == "integer" and not column.computed)
+        shapes = any(other.kind.family == "shape" for other in self._columns.values())
+        return bool(column and column.kind.family == "integer" and not column.computed and not shapes)
 
     def _takes_partitions(self, index: AnyIndex, uid: int) -> bool:
         if index.kind in ("FULLTEXT KEY", "SPATIAL KEY"):

@@ -27,7 +27,7 @@ def alike(before: Iterable[object], after: Iterable[object]) -> bool:
 
 def _plain(value: object) -> object:
     if isinstance(value, bytes):
-        value = value.decode("latin-1")
+        value = value.lstrip(b"\0").decode("latin-1")  # of a longer BIT
     if isinstance(value, datetime.datetime):
         value = value.isoformat(" ")
     text = re.sub(r" 00:00:00(\.0*)?$", "", str(value))
