@@ -51,6 +51,8 @@ BEFORE_SECONDS = 30.0
 """So long the application is measured alone, before the change begins."""
 SETTLE_SECONDS = 120.0
 COMPUTING_SECONDS = 20.0
+HOW_FAR = re.compile(r",? [\d,]*\d (?:of [\d,]*\d|changed rows to go)(?:, about \d+ (?:s|min|h) left)?")
+"""What a report says of how far a part is, and how long it still takes: of the same part each says something else."""
 OPTIONS = {
     "mariadb": ("--innodb-log-file-size=512M",),
     "mysql": ("--innodb-redo-log-capacity=1G",),
@@ -95,7 +97,7 @@ class Timed(Watcher):
         self.timeline = [(time.time(), "staging")]
 
     def report(self, progress: Any) -> Signal:
-        self.enter(re.sub(r",? *[\d,]+ of [\d,]+", "", progress.detail))  # not how far it is
+        self.enter(HOW_FAR.sub("", progress.detail))
         return Signal.GO
 
     def enter(self, part: str) -> None:
