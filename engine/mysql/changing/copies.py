@@ -1,7 +1,6 @@
 """The online copies of one session: filled one after the other, kept in step together, made live in one step."""
 
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Self
@@ -15,7 +14,6 @@ from engine.mysql.changing.standing import standing_of
 from engine.mysql.copying.online import OnlineCopy
 from engine.mysql.cutover.gated_swap import remove_sentry, swap_of
 from engine.mysql.cutover.swap import Pair
-from engine.mysql.open_transactions import Untold
 from engine.mysql.ownership.watch import Watch
 from engine.mysql.shadow import checkpoints
 from engine.mysql.shadow.checkpoints import CAPTURING, Checkpoint, Phase
@@ -23,9 +21,9 @@ from engine.mysql.shadow.removal import Removal
 from engine.mysql.shadow.staging import Staging
 from engine.mysql.spec import Step
 from engine.mysql.trouble import Lost, Waited
-from engine.mysql.waiting.lock_retry import LOOK_SECONDS, LockRetry, Say
+from engine.mysql.waiting.lock_retry import LockRetry
 from engine.mysql.waiting.replica_snapshots import ReplicaSnapshots
-from engine.mysql.waiting.snapshots import Snapshots, snapshots, still
+from engine.mysql.waiting.snapshots import TargetSnapshots
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +57,7 @@ class Copies:
         self._hold = watch.hold
         self._stream = Stream(watch.hold)
         self._open: dict[tuple[str, str], OnlineCopy] = {}
-        self._older: Snapshots | None = None
-        """The transactions that began before the copies were complete; None: it was not looked yet."""
+        self._snapshots = TargetSnapshots(watch.hold)
 
     # -- filling ------------------------------------------------------------------------------------------------
 
@@ -80,10 +77,8 @@ class Copies:
             copy.throttle.close()  # it may wait for its cutover for days
             found.append(copy)
         signal = self._catch_up(found, control)
-        self._older = None
         if found and signal is Signal.GO:
-            with suppress(Untold):  # then it is looked before the cutover
-                self._older = self._snapshots()
+            self._snapshots.note()
         return signal
 
     def _catch_up(self, copies: Sequence[OnlineCopy], control: Control) -> Signal:
@@ -120,7 +115,7 @@ class Copies:
             return next((signal for signal in signals if signal is not Signal.GO), last)
 
         for outlast in (
-            self._outlast_snapshots,
+            self._snapshots.outlast,
             partial(ReplicaSnapshots(self._hold).outlast, tables),
         ):
             signal = outlast(control, say)
@@ -128,27 +123,6 @@ class Copies:
                 return signal
         retry = LockRetry(self._watch, control, tables, say, beside=beside)
         return retry.until(lambda: self._attempt(works, control))
-
-    def _outlast_snapshots(self, control: Control, say: Say) -> Signal:
-        """Wait until nobody reads as of a moment before the copies were complete. Who begins later sees all rows."""
-        while held := self._held():
-            signal = say(held)
-            if signal is not Signal.GO:
-                return signal
-            control.pause(LOOK_SECONDS)
-        return Signal.GO
-
-    def _held(self) -> str:
-        """Who is waited for, or why that is not known, in words; empty: nobody is."""
-        try:
-            if self._older is None:
-                self._older = self._snapshots()
-            return still(self._older, self._snapshots())
-        except Untold as error:
-            return f"waiting: {error}"
-
-    def _snapshots(self) -> Snapshots:
-        return snapshots(self._hold.link, self._hold.connections)
 
     def _attempt(self, works: Sequence[Work], control: Control) -> Signal:
         """Waited: nothing, or not all of it, has changed."""

@@ -17,8 +17,8 @@ from engine.mysql.ownership.records import CONNECTION_TABLE
 from engine.mysql.replication.followers import Unseen
 from engine.mysql.replication.replicas import Channel, Replica, Unasked
 from engine.mysql.trouble import Waited
-from engine.mysql.waiting.lock_retry import LOOK_SECONDS, Say
-from engine.mysql.waiting.snapshots import Snapshots, snapshots, still
+from engine.mysql.waiting.lock_retry import Say
+from engine.mysql.waiting.snapshots import Snapshots, outlast, snapshots, still
 
 PASS_SECONDS = 15.0
 """A replica that says that it is less behind, and has not got our sign of life for so long, does not get it at all."""
@@ -56,24 +56,23 @@ class ReplicaSnapshots:
 
     def _outlast(self, replica: Replica, control: Control, say: Say) -> Signal:
         older: Snapshots | None = None
-        while True:
+
+        def held() -> str:
+            nonlocal older
             try:
-                if older is None and self._has_all(replica):
+                if older is None:
+                    if not self._has_all(replica):
+                        return f"waiting for the replica {replica} to get all of the copy"
                     older = self._replicas.ask(replica, _snapshots)
-                held = f"waiting for the replica {replica} to get all of the copy"
-                if older is not None:
-                    held = still(older, self._replicas.ask(replica, _snapshots))
-                    held = held and f"on the replica {replica}: {held}"
-            except Unasked as error:
-                return say(_unknown(replica, error))
+                found = still(older, self._replicas.ask(replica, _snapshots))
             except (Untold, Waited) as error:
-                held = f"waiting: {error}"
-            if not held:
-                return Signal.GO
-            signal = say(held)
-            if signal is not Signal.GO:
-                return signal
-            control.pause(LOOK_SECONDS)
+                return f"waiting: {error}"
+            return found and f"waiting on the replica {replica}: {found}"
+
+        try:
+            return outlast(held, control, say)
+        except Unasked as error:
+            return say(_unknown(replica, error))
 
     def _has_all(self, replica: Replica) -> bool:
         """Whether it has what was written after the copies were complete. Unasked: it does not tell, or will not have it soon."""

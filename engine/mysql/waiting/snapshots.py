@@ -4,14 +4,18 @@ The rows of a copy belong to the transactions that copied them, so a snapshot th
 `mysqldump --single-transaction` that began amid the copy and comes to the table after the cutover finds it nearly empty.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
+from engine.base import Control, Signal
 from engine.mysql.blockers import Blocker, Blockers, blocker_of
 from engine.mysql.link import Link
-from engine.mysql.open_transactions import Transaction, open_transactions
+from engine.mysql.open_transactions import Transaction, Untold, open_transactions
+from engine.mysql.ownership.hold import Hold
 from engine.mysql.process_list import process_list
 from engine.mysql.trouble import NO_PRIVILEGE, ServerRefused
+from engine.mysql.waiting.lock_retry import LOOK_SECONDS, Say
 
 _OF_REPLICATION = "system user"
 
@@ -51,7 +55,7 @@ def snapshots(link: Link, ours: Collection[int]) -> Snapshots:
 
 
 def still(older: Snapshots, now: Snapshots) -> str:
-    """Those of *older* that are there *now*, in words; empty: none is.
+    """Those of *older* that are there *now* and waited for, in words; empty: none is.
 
     It is the same transaction when it had begun as *older* was seen: the server may tell of another begin each time.
     """
@@ -63,4 +67,45 @@ def still(older: Snapshots, now: Snapshots) -> str:
     if not left:
         return ""
     names = Blockers(found=tuple(sorted(left, key=lambda one: -one.seconds)), sure=True).names
-    return f"waiting for the transaction of {names}, which began before the copy was complete and would find rows missing in it"
+    return f"the transaction of {names}, which began before the copy was complete and would find rows missing in it"
+
+
+def outlast(held: Callable[[], str], control: Control, say: Say) -> Signal:
+    """Wait, and *say* it, for as long as somebody is *held* to be waited for, in words."""
+    while detail := held():
+        signal = say(detail)
+        if signal is not Signal.GO:
+            return signal
+        control.pause(LOOK_SECONDS)
+    return Signal.GO
+
+
+class TargetSnapshots:
+    """Those on the target itself; for the session's thread. Who begins once the copies are complete sees all rows."""
+
+    def __init__(self, hold: Hold) -> None:
+        self._hold = hold
+        self._older: Snapshots | None = None  # None: it was not looked yet, or the server did not tell
+
+    def note(self) -> None:
+        """The copies are complete: whoever reads as of an earlier moment is there now."""
+        self._older = None
+        with suppress(Untold):  # then it is looked before the cutover
+            self._older = self._now()
+
+    def outlast(self, control: Control, say: Say) -> Signal:
+        """Wait until nobody is left who was there when the copies were complete, or, if that was not noted, is there now."""
+        return outlast(self._held, control, say)
+
+    def _held(self) -> str:
+        """Who is waited for, or why that is not known; empty: nobody is."""
+        try:
+            if self._older is None:
+                self._older = self._now()
+            found = still(self._older, self._now())
+        except Untold as error:
+            return f"waiting: {error}"
+        return found and f"waiting for {found}"
+
+    def _now(self) -> Snapshots:
+        return snapshots(self._hold.link, self._hold.connections)
