@@ -17,12 +17,12 @@ from engine.errors import Refused
 from engine.mysql.copying.chunk_sizer import ChunkSizer
 from engine.mysql.copying.chunker import Chunk, Chunker
 from engine.mysql.copying.share import Share
-from engine.mysql.copying.sums import Sums
+from engine.mysql.copying.sums import Side, Sums
 from engine.mysql.copying.underway import OF_THE_EDGES, Underway
 from engine.mysql.copying.volume import MOST_THREADS, settings_of
 from engine.mysql.copying.worker_pool import WorkerPool
 from engine.mysql.link import Link
-from engine.mysql.shadow.keys import Literals, RowKey
+from engine.mysql.shadow.keys import Literals
 from engine.mysql.shadow.shape import locked
 from engine.mysql.trouble import Waited
 
@@ -90,11 +90,11 @@ class Verification:
         )
 
     def _pass(self, control: Control) -> Signal:
-        work, shape = self._work, self._shape
-        chunker = self._chunker(shape.source, shape.key, work.checkpoint.low)
+        work, source = self._work, self._sums.source
+        chunker = self._chunker(source, work.checkpoint.low)
         signal = work.patiently(control, lambda: chunker.begin(work.link), OF_THE_EDGES)
         if signal is Signal.GO:
-            signal = self._walk(chunker, control, shadow=False)
+            signal = self._walk(source, chunker, control)
         return self._outside(chunker, control) if signal is Signal.GO else signal
 
     def _outside(self, walked: Chunker, control: Control) -> Signal:
@@ -102,29 +102,29 @@ class Verification:
 
         Where the two keys sort differently these may be anywhere.
         """
-        shape, signal = self._shape, Signal.GO
+        shadow, signal = self._sums.shadow, Signal.GO
         spans: list[tuple[Literals | None, Literals | None]] = [(None, None)]
         if self._ordered:
             spans = [(None, walked.first)] if walked.first is not None else []
             spans.append((walked.end, None))
         for low, high in spans:
-            chunker = self._chunker(shape.shadow, shape.new_key, low)
+            chunker = self._chunker(shadow, low)
             chunker.begin_outside(self._work.link, high)
             if signal is Signal.GO:
-                signal = self._walk(chunker, control, shadow=True)
+                signal = self._walk(shadow, chunker, control)
         return signal
 
-    def _chunker(self, table: str, key: RowKey, low: Literals | None) -> Chunker:
-        chunker = Chunker(table, key, ChunkSizer(CHUNK_SECONDS, self._work.size.row_bytes), low)
+    def _chunker(self, side: Side, low: Literals | None) -> Chunker:
+        chunker = Chunker(side.table, side.key, ChunkSizer(CHUNK_SECONDS, self._work.size.row_bytes), low)
         if not self._ordered:
             chunker.sizer.most = AT_ONCE
         return chunker
 
-    def _walk(self, chunker: Chunker, control: Control, *, shadow: bool) -> Signal:
-        """Compare the rows of all chunks of *chunker*, of the shadow or the source; of this one the place is kept."""
-        work, keeps = self._work, not shadow
+    def _walk(self, side: Side, chunker: Chunker, control: Control) -> Signal:
+        """Compare the rows of all chunks of *chunker*, those of one *side*; of the source the place is kept."""
+        work, keeps = self._work, side is self._sums.source
         began_with = work.checkpoint.repairs
-        compare = partial(self._compare, shadow=shadow)
+        compare = partial(self._compare, side)
         workers = WorkerPool("compare", chunker, compare, self._open, work.hold.close_link, MOST_THREADS)
         checkpoint = work.checkpoint
         before = checkpoint.compared if keeps and checkpoint.low is not None else 0
@@ -169,29 +169,25 @@ class Verification:
 
     # -- a chunk, in a thread of its own ------------------------------------------------------------------------
 
-    def _compare(self, link: Link, chunk: Chunk, *, shadow: bool) -> tuple[int, float]:
-        """*shadow*: the chunk is one of its keys. Where the two sort differently, the other table's rows are found key by key."""
-        shape, sums = self._shape, self._sums
-        where = {
-            side: key.between(chunk.low, chunk.high)
-            for side, key in ((False, shape.key), (True, shape.new_key))
+    def _compare(self, walked: Side, link: Link, chunk: Chunk) -> tuple[int, float]:
+        """The chunk is one of the keys of *walked*. Where the two sort differently, the other's rows are found key by key."""
+        sides = (self._sums.source, self._sums.shadow)
+        in_range = {
+            side: side.key.between(chunk.low, chunk.high) for side in sides if self._ordered or side is walked
         }
-        walked = (False, True) if self._ordered else (shadow,)
 
         def keys() -> list[Literals]:
-            return list({key for side in walked for key in sums.keys(link, where[side], shadow=side)})
+            return list({key for side, where in in_range.items() for key in side.keys(link, where)})
 
         link.run("START TRANSACTION WITH CONSISTENT SNAPSHOT")
         try:
             began = time.monotonic()
             ours, theirs = (
-                sums.where(link, where[side], shadow=side)
-                if side in walked
-                else sums.of_keys(link, keys(), shadow=side)
-                for side in (False, True)
+                side.where(link, in_range[side]) if side in in_range else side.of_keys(link, keys())
+                for side in sides
             )
             if ours != theirs:
-                self._doubt(sums.differing(link, keys()))
+                self._doubt(self._sums.differing(link, keys()))
         finally:
             link.run("COMMIT")
         return max(ours[0], theirs[0]), time.monotonic() - began
@@ -237,22 +233,21 @@ class Verification:
 
         Nothing is applied meanwhile: the applier might wait for a row whose owner waits for one that is held here.
         """
-        work, link = self._work, self._link
+        work, sums, link = self._work, self._sums, self._link
         wrong = []
         try:
             with work.hold.transaction(link, "compare"):
                 ours = {
-                    key: self._sums.of_key(link, key, shadow=False, lock=locked(at + 1))
-                    for at, key in enumerate(keys)
+                    key: sums.source.of_key(link, key, lock=locked(at + 1)) for at, key in enumerate(keys)
                 }
                 waiting = work.capture.waiting(work.link, keys)
                 for key, number in ours.items():
                     if (
                         waiting is not None
                         and key not in waiting
-                        and self._sums.of_key(link, key, shadow=True) != number
+                        and sums.shadow.of_key(link, key) != number
                         # A row that is not there cannot be held: it may have come by now.
-                        and self._sums.of_key(link, key, shadow=False) == number
+                        and sums.source.of_key(link, key) == number
                     ):
                         wrong.append(key)
         except Waited:

@@ -15,6 +15,7 @@ from engine.mysql.copying import opening, rows, worker_pool
 from engine.mysql.copying.applier import Applier
 from engine.mysql.copying.chunk_sizer import FEWEST_BYTES
 from engine.mysql.copying.shared_lock import SharedExclusiveLock
+from engine.mysql.copying.sums import Sums
 from engine.mysql.copying.verify import Verification
 from engine.mysql.flavour import flavour_of
 from engine.mysql.link import Link
@@ -93,7 +94,7 @@ def test_of_heavy_rows_few_are_held_or_compared_at_once(server: Server) -> None:
 
         assert [lot_after(f"UPDATE t SET n = n + 1 WHERE id = {n}") for n in range(5)] == [1] * 5
         assert lot_after("UPDATE t SET n = n + 1") * weight <= FEWEST_BYTES
-        chunker = Verification(copy)._chunker(copy.shape.source, copy.shape.key, None)
+        chunker = Verification(copy)._chunker(Sums(copy.shape).source, None)
         assert chunker.sizer.rows < rows
         assert copy.catch_up(Watcher()) is Signal.GO
         with rig.locked(copy) as link:
