@@ -149,7 +149,8 @@ class StatementRun:
     def _ended(self, running: Running) -> bool:
         """End the statement; False when it took effect all the same."""
         try:
-            running.outcome(lambda: self._watch.kill_query(self._hold.link.id))
+            running.end(lambda: self._watch.kill_query(self._hold.link.id))
+            running.outcome()
         except Trouble as error:
             if error.code != INTERRUPTED and not isinstance(error, Waited):
                 raise

@@ -1,7 +1,9 @@
 """Builds the indexes that the shadow was filled without, while its rows are compared and the application's changes applied."""
 
-import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 
 from engine.base import Control, Signal
 from engine.errors import EngineError
@@ -9,18 +11,14 @@ from engine.mysql.catalog import read_table
 from engine.mysql.copying.underway import GATHER_SECONDS, Underway
 from engine.mysql.copying.verify import Verification
 from engine.mysql.link import Link
-from engine.mysql.ownership.ending import end
-from engine.mysql.ownership.hold import Hold
 from engine.mysql.shadow.checkpoints import Phase
 from engine.mysql.shadow.inspection import read_shadow
-from engine.mysql.shadow.shape import FILLING, Shape
+from engine.mysql.shadow.shape import FILLING
 from engine.mysql.trouble import ServerRefused, Trouble
 from engine.mysql.waiting.running import Running
 
 NOT_ONLINE = (1845, 1846)
 LOOK_SECONDS = 0.02
-END_SECONDS = 0.5
-"""So long a build may take to end before it is told again."""
 OUTRUN = 1799
 """More was written meanwhile than innodb_online_alter_log_max_size holds."""
 FALSE_DUPLICATE = 1859
@@ -32,9 +30,9 @@ def build_and_compare(work: Underway, control: Control) -> Signal:
     missing = missing_indexes(work)
     if not missing:
         return _built(work, control, Phase.CHECK)
-    with IndexBuild(work.hold, work.shape, missing) as build:
-        signal = Verification(work, beside=build).run(control)
-        while signal is Signal.GO and not build.finished:
+    with _building(work, missing) as running:
+        signal = Verification(work, beside=running).run(control)
+        while signal is Signal.GO and not running.finished:
             signal = work.turn(control, "building indexes", gather=GATHER_SECONDS)
     return _built(work, control, Phase.READY) if signal is Signal.GO else signal
 
@@ -69,60 +67,31 @@ def missing_indexes(work: Underway) -> tuple[str, ...]:
     return tuple(line for line in work.checkpoint.deferred if line not in has)
 
 
-class IndexBuild:
-    """One ALTER TABLE in a thread of its own; a context manager, at whose end the statement is over or ended."""
-
-    def __init__(self, hold: Hold, shape: Shape, lines: tuple[str, ...]) -> None:
-        self._hold = hold
-        self._shape = shape
-        self._adds = ", ".join(f"ADD {line}" for line in lines)
-        self._link: Link | None = None
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="index-build")
-
-    @property
-    def finished(self) -> bool:
-        """Whether it is done. Raises what it ended with."""
-        if self._thread.is_alive():
-            return False
-        if self._error is not None:
-            raise self._error
-        return True
-
-    def __enter__(self) -> "IndexBuild":
-        self._link = self._hold.open_link(settings={**FILLING, "lock_wait_timeout": 60}, answer_seconds=None)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        assert self._link is not None
-        if self._thread.is_alive():
+@contextmanager
+def _building(work: Underway, lines: Sequence[str]) -> Iterator[Running]:
+    """The build under way, on a connection of its own; at the end it is over or ended."""
+    link = work.hold.open_link(settings={**FILLING, "lock_wait_timeout": 60})
+    try:
+        with Running(link, partial(_build, work.shape.shadow, lines)) as running:
             try:
-                with self._hold.further_link() as other:
-                    while self._thread.is_alive():  # between two statements nothing is ended
-                        end(other, "QUERY", self._link.id)
-                        self._thread.join(END_SECONDS)
-            except EngineError:
-                self._link.hang_up()  # whoever comes next finds it done or ends it
-        self._thread.join()
-        self._hold.close_link(self._link)
+                yield running
+            finally:
+                if not running.over(0):
+                    with suppress(EngineError):  # whoever comes next finds it done or ends it
+                        running.end(lambda: work.watch.kill_query(link.id))
+    finally:
+        work.hold.close_link(link)
 
-    def _run(self) -> None:
-        try:
-            self._build()
-        except BaseException as error:  # noqa: BLE001 - carried over to the session's thread, which raises it
-            self._error = error
 
-    def _build(self) -> None:
-        """Whoever writes to the shadow is us: where the server cannot keep up with that, it waits until the indexes are there."""
-        assert self._link is not None
-        statement = f"ALTER TABLE {self._shape.shadow} {self._adds}"
-        try:
-            self._link.run(f"{statement}, ALGORITHM=INPLACE, LOCK=NONE")
-        except (ServerRefused, Trouble) as error:
-            if error.code in NOT_ONLINE:
-                self._link.run(statement)
-            elif error.code in (OUTRUN, FALSE_DUPLICATE):
-                self._link.run(f"{statement}, ALGORITHM=INPLACE, LOCK=SHARED")
-            else:
-                raise
+def _build(table: str, lines: Sequence[str], link: Link) -> None:
+    """Whoever writes to the shadow is us: where the server cannot keep up with that, it waits until the indexes are there."""
+    statement = f"ALTER TABLE {table} " + ", ".join(f"ADD {line}" for line in lines)
+    try:
+        link.run(f"{statement}, ALGORITHM=INPLACE, LOCK=NONE")
+    except (ServerRefused, Trouble) as error:
+        if error.code in NOT_ONLINE:
+            link.run(statement)
+        elif error.code in (OUTRUN, FALSE_DUPLICATE):
+            link.run(f"{statement}, ALGORITHM=INPLACE, LOCK=SHARED")
+        else:
+            raise

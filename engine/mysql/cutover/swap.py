@@ -135,7 +135,8 @@ class Swap:
         try:
             with Running(link, f"LOCK TABLES {tables}") as running:
                 if not self._over_in_time(running):
-                    running.outcome(lambda: self._watch.kill_query(link.id))
+                    running.end(lambda: self._watch.kill_query(link.id))
+                    running.outcome()
                     link.run("UNLOCK TABLES")
                     raise OutOfTime("the locks were not to be had in time")
                 running.outcome()

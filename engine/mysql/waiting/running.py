@@ -1,4 +1,4 @@
-"""One statement under way on the connection that changes tables, in a thread of its own, so that it can be watched and ended."""
+"""Statements under way on a connection, in a thread of their own, so that they can be watched and ended."""
 
 import threading
 from collections.abc import Callable
@@ -7,14 +7,17 @@ from engine.mysql.link import Link
 from engine.mysql.trouble import Trouble
 
 INTERRUPTED = 1317
+END_SECONDS = 0.5
+"""So long what is killed may take to end before it is killed again."""
 
 
 class Running:
     """Begins at once. The connection is the thread's until `over`; a context manager that leaves no thread behind."""
 
-    def __init__(self, link: Link, sql: str) -> None:
+    def __init__(self, link: Link, work: str | Callable[[Link], object]) -> None:
+        """*work*: one statement, or what runs more than one on the connection."""
         self._link = link
-        self._sql = sql
+        self._work = work
         self._error: BaseException | None = None
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"statement-{link.id}")
@@ -24,13 +27,24 @@ class Running:
         """Whether it is over, waiting for so long at most."""
         return self._over.wait(seconds)
 
-    def outcome(self, kill: Callable[[], None] | None = None) -> None:
-        """Wait for the end and raise what it raised; *kill* is called first."""
-        if kill is not None:
+    @property
+    def finished(self) -> bool:
+        """Whether it is over. Raises what it raised."""
+        if not self._over.is_set():
+            return False
+        self.outcome()
+        return True
+
+    def end(self, kill: Callable[[], None]) -> None:
+        """Have it end by *kill*, again and again: a kill that falls between two statements ends neither."""
+        kill()
+        while not self.over(END_SECONDS):
             kill()
+        self._absorb()
+
+    def outcome(self) -> None:
+        """Wait for the end and raise what it raised."""
         self._over.wait()
-        if kill is not None:
-            self._absorb()
         if self._error is not None:
             raise self._error
 
@@ -54,7 +68,10 @@ class Running:
     def _run(self) -> None:
         try:
             with self._link.without_limit():
-                self._link.run(self._sql)
+                if isinstance(self._work, str):
+                    self._link.run(self._work)
+                else:
+                    self._work(self._link)
         except BaseException as error:  # noqa: BLE001 - carried over to the session's thread, which raises it
             self._error = error
         finally:

@@ -180,7 +180,7 @@ def test_a_build_that_is_stopped_between_two_of_its_statements_is_ended_in_the_s
         ended.set()
 
     monkeypatch.setattr(Link, "run", outrun)
-    monkeypatch.setattr("engine.mysql.copying.index_build.end", counted)
+    monkeypatch.setattr("engine.mysql.ownership.watch.end", counted)
     watcher = Watcher(lambda p: Signal.STOP if "building indexes" in p.detail else None)
     with rig.copying(rig.step()) as copy:
         assert copy.open(Watcher()) is Signal.GO
