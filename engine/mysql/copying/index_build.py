@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from functools import partial
 
 from engine.base import Control, Signal
 from engine.errors import EngineError
 from engine.mysql.catalog import read_table
-from engine.mysql.copying.underway import GATHER_SECONDS, Underway
+from engine.mysql.copying.table_copy import GATHER_SECONDS, TableCopy
 from engine.mysql.copying.verify import Verification
 from engine.mysql.link import Link
 from engine.mysql.shadow.checkpoints import Phase
@@ -25,7 +24,7 @@ FALSE_DUPLICATE = 1859
 """Seen on MySQL 9.7 of an index that is not unique, while rows were changed and changed again: none that are put off are."""
 
 
-def build_and_compare(work: Underway, control: Control) -> Signal:
+def build_and_compare(work: TableCopy, control: Control) -> Signal:
     """Build what is missing while rows are compared; the phase is READY at the end, or CHECK when nothing was missing."""
     missing = missing_indexes(work)
     if not missing:
@@ -37,16 +36,16 @@ def build_and_compare(work: Underway, control: Control) -> Signal:
     return _built(work, control, Phase.READY) if signal is Signal.GO else signal
 
 
-def _built(work: Underway, control: Control, phase: Phase) -> Signal:
+def _built(work: TableCopy, control: Control, phase: Phase) -> Signal:
     """All indexes are there."""
     shadow = read_shadow(work.hold.link, work.step)
     signal = _analyse(work, control)
     if signal is Signal.GO:
-        work.move(replace(work.checkpoint, phase=phase, deferred=(), shadow_fingerprint=shadow.fingerprint))
+        work.place.save(phase=phase, deferred=(), shadow_fingerprint=shadow.fingerprint)
     return signal
 
 
-def _analyse(work: Underway, control: Control) -> Signal:
+def _analyse(work: TableCopy, control: Control) -> Signal:
     """Have the server's estimates made. Of a table that is told to have many pages looked at that takes minutes."""
     signal = Signal.GO
     with (
@@ -60,7 +59,7 @@ def _analyse(work: Underway, control: Control) -> Signal:
     return signal
 
 
-def missing_indexes(work: Underway) -> tuple[str, ...]:
+def missing_indexes(work: TableCopy) -> tuple[str, ...]:
     """Those put off that an interrupted build has not made; one ALTER makes all or none."""
     table = read_table(work.hold.link, work.step.schema, work.names.shadow)
     has = {index.line for index in table.indexes} if table is not None else set()
@@ -68,7 +67,7 @@ def missing_indexes(work: Underway) -> tuple[str, ...]:
 
 
 @contextmanager
-def _building(work: Underway, lines: Sequence[str]) -> Iterator[Running]:
+def _building(work: TableCopy, lines: Sequence[str]) -> Iterator[Running]:
     """The build under way, on a connection of its own; at the end it is over or ended."""
     link = work.hold.open_link(settings={**FILLING, "lock_wait_timeout": 60})
     try:

@@ -16,7 +16,7 @@ from engine.mysql.binlog.errors import TableChanged
 from engine.mysql.copying.index_build import build_and_compare
 from engine.mysql.copying.opening import Opening
 from engine.mysql.copying.rows import RowCopy
-from engine.mysql.copying.underway import Underway
+from engine.mysql.copying.table_copy import TableCopy
 from engine.mysql.copying.verify import Verification
 from engine.mysql.link import Link
 from engine.mysql.shadow.checkpoints import Phase
@@ -28,7 +28,7 @@ FINAL_SECONDS = 5.0
 """So long the last changes may take under the lock of the cutover; else it is given up and tried again."""
 
 
-class OnlineCopy(Underway):
+class OnlineCopy(TableCopy):
     """The work on one table, as far as it is not live yet. Used by the session's thread.
 
     `open` first (it stages, or goes on from the checkpoint), then `fill` (copy, indexes, comparison), then `catch_up` as often as
@@ -66,7 +66,7 @@ class OnlineCopy(Underway):
     def _compare(self, control: Control) -> Signal:
         signal = Verification(self).run(control)
         if signal is Signal.GO:
-            self.move(replace(self.checkpoint, phase=Phase.READY))
+            self.place.save(phase=Phase.READY)
         return signal
 
     def _unless_drifted(self, run: Callable[[Control], Signal], control: Control) -> Signal:
@@ -111,6 +111,6 @@ class OnlineCopy(Underway):
     def live(self) -> None:
         """The swap is done: only the replaced table is left to remove. Waited, Lost: that is not written down yet."""
         try:
-            self.put(replace(self.checkpoint, phase=Phase.OLD, low=None))
+            self.place.put(replace(self.checkpoint, phase=Phase.OLD, low=None))
         finally:
             self.close()

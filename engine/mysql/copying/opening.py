@@ -14,7 +14,7 @@ from engine.mysql.capturing.log_capture import LogCapture
 from engine.mysql.catalog import read_table
 from engine.mysql.copying.comparison import uncompared
 from engine.mysql.copying.index_build import missing_indexes
-from engine.mysql.copying.underway import Underway
+from engine.mysql.copying.table_copy import TableCopy
 from engine.mysql.flavour import started_at
 from engine.mysql.receiving import NO_COPY_IN_GALERA, in_galera_cluster
 from engine.mysql.replication.rules import read_rules
@@ -30,16 +30,16 @@ from engine.mysql.waiting.lock_retry import LockRetry
 class Opening:
     """The opening of one copy."""
 
-    def __init__(self, work: Underway) -> None:
+    def __init__(self, work: TableCopy) -> None:
         self._work = work
 
     def run(self, control: Control) -> Signal:
         """Stage, or go on from the checkpoint. DriftFound, Refused: it cannot go on, or has begun anew too often."""
-        work, begun_anew = self._work, 0
-        if work.state is not None:
-            if self._usable(work.state) and self._resumed(work.state):
+        work, place, begun_anew = self._work, self._work.place, 0
+        if place.state is not None:
+            if self._usable(place.state) and self._resumed(place.state):
                 return Signal.GO
-            begun_anew = work.state.begun_anew
+            begun_anew = place.checkpoint.begun_anew
             signal = work.discard(control)
             if signal is not Signal.GO:
                 return signal
@@ -54,7 +54,7 @@ class Opening:
         try:
             self._resume(state)
         except BeginAnew as error:
-            self._work.state = state.from_the_start(str(error))
+            self._work.place.start_over(str(error))
             self._work.notice = f"copying from the start again: {error}"
             return False
         return True
@@ -82,7 +82,7 @@ class Opening:
             started_at=started_at(work.hold.link, work.hold.flavour),
             begun_anew=begun_anew,
         )
-        work.put(state)
+        work.place.put(state)
         faults.reached("shadow:begin")
         shadow = staging.make()
         shape = shape_of(work.step, source, shadow)
@@ -98,7 +98,7 @@ class Opening:
                 return signal
         work.begin(shape, capture, state)
         # The marker: its commit comes after everything that may be in the log already but is not visible yet.
-        work.put(replace(state, phase=Phase.COPY, position=capture.position, identity=capture.identity))
+        work.place.save(phase=Phase.COPY, identity=capture.identity)
         return self._hear(control)
 
     def _check_target(self) -> None:

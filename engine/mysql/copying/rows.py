@@ -2,14 +2,13 @@
 
 import threading
 import time
-from dataclasses import replace
 
 from engine.base import Control, Signal
 from engine.mysql.copying.applier import duplicate
 from engine.mysql.copying.chunk_sizer import ChunkSizer
 from engine.mysql.copying.chunker import Chunk, Chunker
 from engine.mysql.copying.filling import Collision, fill_range
-from engine.mysql.copying.underway import GATHER_SECONDS, OF_THE_EDGES, Underway
+from engine.mysql.copying.table_copy import GATHER_SECONDS, OF_THE_EDGES, TableCopy
 from engine.mysql.copying.volume import MOST_THREADS, settings_of
 from engine.mysql.copying.worker_pool import WorkerPool
 from engine.mysql.link import Link
@@ -25,7 +24,7 @@ ROUNDS = 10
 class RowCopy:
     """The copying of one table's rows, from the checkpoint's low mark to the end."""
 
-    def __init__(self, work: Underway) -> None:
+    def __init__(self, work: TableCopy) -> None:
         self._work = work
         self._obstruction = Obstruction(work.watch)
         self._closing = threading.Event()
@@ -50,15 +49,16 @@ class RowCopy:
             try:
                 while signal is Signal.GO and not workers.finished:
                     said = self._steer(workers, control)
-                    work.state = replace(work.checkpoint, low=chunker.low, rows_copied=before + workers.rows)
+                    work.place.keep(low=chunker.low, rows_copied=before + workers.rows)
                     signal = work.turn(control, said, gather=GATHER_SECONDS)
             finally:
                 self._closing.set()
                 work.shadow_lock.give_up()
-        state = replace(work.checkpoint, low=chunker.low, rows_copied=before + workers.rows)
+        rows = before + workers.rows
         if signal is Signal.GO:
-            state = replace(state, phase=Phase.INDEX, low=None, rows_total=state.rows_copied)
-        work.move(state)
+            work.place.save(phase=Phase.INDEX, low=None, rows_copied=rows, rows_total=rows)
+        else:
+            work.place.save(low=chunker.low, rows_copied=rows)
         return signal
 
     def _steer(self, workers: WorkerPool, control: Control) -> str:

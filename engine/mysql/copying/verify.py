@@ -18,7 +18,7 @@ from engine.mysql.copying.chunk_sizer import ChunkSizer
 from engine.mysql.copying.chunker import Chunk, Chunker
 from engine.mysql.copying.share import Share
 from engine.mysql.copying.sums import Side, Sums
-from engine.mysql.copying.underway import OF_THE_EDGES, Underway
+from engine.mysql.copying.table_copy import OF_THE_EDGES, TableCopy
 from engine.mysql.copying.volume import MOST_THREADS, settings_of
 from engine.mysql.copying.worker_pool import WorkerPool
 from engine.mysql.link import Link
@@ -52,7 +52,7 @@ class Beside(Protocol):
 class Verification:
     """The comparison of one filled shadow with its source."""
 
-    def __init__(self, work: Underway, *, beside: Beside | None = None) -> None:
+    def __init__(self, work: TableCopy, *, beside: Beside | None = None) -> None:
         self._work = work
         self._beside = beside
         self._shape = work.shape
@@ -78,7 +78,7 @@ class Verification:
                 signal = self._pass(control)
             if signal is not Signal.GO:
                 return signal
-            work.move(replace(work.checkpoint, low=None))
+            work.place.save(low=None)
             if work.checkpoint.repairs == before:
                 return Signal.GO
         shape, why = self._shape, ""
@@ -142,7 +142,7 @@ class Verification:
                 done = finished and not self._doubtful
                 if keeps and work.checkpoint.repairs == began_with and not self._doubtful:
                     # A place from a pass that mended something would let the next one skip what it has not seen.
-                    work.keep(low, compared)
+                    work.place.keep(low=low, compared=compared)
         return Signal.GO
 
     @property
@@ -210,7 +210,7 @@ class Verification:
         wrong, signal = self._filtered(keys, FEW, self._look_closely, control, signal)
         if wrong and signal is Signal.GO:
             work = self._work
-            work.move(replace(work.checkpoint, repairs=work.checkpoint.repairs + len(wrong)))
+            work.place.save(repairs=work.checkpoint.repairs + len(wrong))
             work.capture.requeue(wrong)
         return signal
 

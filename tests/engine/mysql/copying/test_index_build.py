@@ -102,7 +102,7 @@ def test_what_is_compared_beside_a_build_that_fails_is_no_progress(server: Serve
         if saved:
             kill_builds(rig)
         elif copy.checkpoint.low is not None:
-            copy.save()
+            copy.place.save()
             saved.append(copy.checkpoint)
 
     watchers = [Watcher(copied), Watcher(compared)]

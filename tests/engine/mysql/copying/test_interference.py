@@ -1,7 +1,6 @@
 """What others do to a copy and what a copy must not do to them; names, keys and rows that are not what one thinks of first."""
 
 import time
-from dataclasses import replace
 
 import pytest
 
@@ -65,7 +64,7 @@ def test_rows_that_are_there_already_are_none_in_the_way_under_a_key_that_change
         rig.run(f"UPDATE t SET v = 9 WHERE id = {last}")
         assert copy.in_step(Watcher(), "") is Signal.GO  # applied before its chunk is copied
         prepare(copy, Watcher())
-        copy.move(replace(copy.checkpoint, phase=Phase.COPY, low=None))
+        copy.place.save(phase=Phase.COPY, low=None)
     with rig.copying(step) as copy:  # as after a crash before the checkpoint was written
         prepare(copy, Watcher())
         with rig.locked(copy) as link:
@@ -155,11 +154,11 @@ def test_a_copy_that_goes_on_has_made_no_progress_by_that(server: Server) -> Non
     step = rig.step()
     with rig.copying(step) as copy:
         assert copy.open(Watcher()) is Signal.GO
-        copy.save()
+        copy.place.save()
     told: list[Progress] = []
     with rig.copying(step) as copy:
         assert copy.open(Watcher()) is Signal.GO
-        copy.save()
+        copy.place.save()
         assert copy.in_step(Watcher(lambda progress: told.append(progress)), "") is Signal.GO
         copy.report(Watcher(lambda progress: told.append(progress)), "copying")
     assert [progress.durable for progress in told] == [False] * len(told)

@@ -116,7 +116,7 @@ def same_after_stopping_with_keys_waiting(server: Server) -> bool:
         prepare(copy, Watcher())
         rig.run("UPDATE t SET v = 'changed' WHERE id = 20")
         assert copy.stream.wait_for(copy.stream.end(), 20)
-        copy.move(copy.checkpoint)
+        copy.place.save()
     with rig.copying(step) as copy:
         prepare(copy, Watcher())
         return same(rig, copy)

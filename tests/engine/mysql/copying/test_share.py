@@ -37,7 +37,7 @@ def test_a_comparison_tells_how_far_it_is_and_one_that_went_on_counts_on(server:
     with rig.copying(step) as copy:
         assert copy.open(Watcher()) is Signal.GO
         assert copy.fill(Watcher(listen, volume=1)) is Signal.STOP
-        copy.save()
+        copy.place.save()
         kept = copy.checkpoint.compared
     assert told == sorted(told)
     assert 0 < kept < 20_000

@@ -36,7 +36,7 @@ def test_a_copy_of_no_row_before_the_first_key_is_found_by_a_comparison_that_wen
     with rig.copying(step) as copy:
         assert copy.open(Watcher()) is Signal.GO
         assert copy.fill(Watcher(interrupt)) is Signal.STOP
-        copy.save()
+        copy.place.save()
     rig.run(f"REPLACE INTO {rig.shadow} (id, pad) VALUES (-5, 'phantom')")
     with rig.copying(step) as copy:
         prepare(copy, Watcher())

@@ -1,4 +1,4 @@
-"""One table's copy while it is under way: its two tables, its connection, its place; what every phase of the work stands on.
+"""One table's copy: its two tables, its connection, its place; what every phase of the work stands on.
 
 The session's thread does all the applying; it writes the checkpoint, and reports.
 """
@@ -6,7 +6,6 @@ The session's thread does all the applying; it writes the checkpoint, and report
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from functools import cached_property
 
 from engine.base import Change, Control, Progress, Signal
@@ -16,15 +15,14 @@ from engine.mysql.capturing.stream import Stream
 from engine.mysql.catalog import read_table
 from engine.mysql.copying.applier import Applier
 from engine.mysql.copying.filling import MOST_WARNINGS
+from engine.mysql.copying.place import Place
 from engine.mysql.copying.shared_lock import SharedExclusiveLock
 from engine.mysql.copying.throttle import Throttle
 from engine.mysql.link import Link
 from engine.mysql.names import names_of
 from engine.mysql.ownership.hold import Hold
 from engine.mysql.ownership.watch import Watch
-from engine.mysql.shadow import checkpoints
-from engine.mysql.shadow.checkpoints import Checkpoint, Phase
-from engine.mysql.shadow.keys import Literals
+from engine.mysql.shadow.checkpoints import Checkpoint
 from engine.mysql.shadow.removal import Removal
 from engine.mysql.shadow.shape import FILLING, Shape
 from engine.mysql.sizes import Estimate, estimate
@@ -32,8 +30,6 @@ from engine.mysql.spec import Copy, Step
 from engine.mysql.trouble import ServerRefused, Waited
 from engine.mysql.waiting.obstruction import Obstruction
 
-SAVE_SECONDS = 2.0
-"""How often the checkpoint is written."""
 GATHER_SECONDS = 0.25
 """While rows are copied keys gather for so long, so that a row that changes often is brought over once."""
 TURN_SECONDS = 0.1
@@ -46,7 +42,7 @@ TO_GO = 1_000
 OF_THE_EDGES = "the first or the last row"
 
 
-class Underway:
+class TableCopy:
     """What there is of the work on one table, and how it is kept in step. Used by the session's thread."""
 
     def __init__(self, watch: Watch, stream: Stream, change: Change, step: Step) -> None:
@@ -58,29 +54,24 @@ class Underway:
         self.step = step
         self.copy: Copy = step.copy
         self.names = names_of(step.copy.source)
-        self.state: Checkpoint | None = checkpoints.find(self.hold, step)
+        self.place = Place(self.hold, step)
         self.throttle = Throttle(self.hold)
         self._obstruction = Obstruction(watch)
         self.shadow_lock = SharedExclusiveLock()
         self.notice = ""
-        self._noted = ""
         """Something unusual that is told with every report."""
+        self._noted = ""
         self._shape: Shape | None = None
         self._capture: Capture | None = None
         self._applier: Applier | None = None
         self._link: Link | None = None  # applies and writes checkpoints
-        self._saved_at = 0.0
-        self._unsaved_since: float | None = None
         self._turned_at = 0.0
         self._yields_until = 0.0
-        self._durable = False
-        self._saved: tuple[object, ...] = ()
 
     @property
     def checkpoint(self) -> Checkpoint:
         """Where the work stands, once it is open."""
-        assert self.state is not None
-        return self.state
+        return self.place.checkpoint
 
     @property
     def shape(self) -> Shape:
@@ -122,8 +113,7 @@ class Underway:
         self._shape = shape
         self._capture = capture
         self._applier = Applier(self.hold, shape, capture, self.size.row_bytes)
-        self.state = state
-        self._saved = self._place
+        self.place.begin(state, capture, self.link)
         self.stream.copies.append(self)
 
     @property
@@ -144,17 +134,18 @@ class Underway:
     def discard(self, control: Control) -> Signal:
         """Remove everything of this work but the live table."""
         self.close()
-        if self.state is None:
+        if self.place.state is None:
             return Signal.GO
-        signal = Removal(self.watch, self.state, control, lambda what: self.report(control, what)).run()
+        signal = Removal(self.watch, self.checkpoint, control, lambda what: self.report(control, what)).run()
         if signal is Signal.GO:
-            self.state = None
+            self.place.forget()
         return signal
 
     def close(self) -> None:
         """Stop reading and let go of the connections; the checkpoint stays."""
         self.stream.copies = [copy for copy in self.stream.copies if copy is not self]
         self.throttle.close()
+        self.place.end()
         capture, self._capture = self._capture, None
         self._applier = None
         if capture is not None:
@@ -218,15 +209,15 @@ class Underway:
     def _explained(self, detail: str) -> str:
         """With whom it waits for, if for somebody."""
         since, what = (self.applier.held_since, self.applier.held) if self.is_open else (None, "")
-        if self._unsaved_since is not None:
-            since, what = self._unsaved_since, "its checkpoint to be written"
+        if self.place.unsaved_since is not None:
+            since, what = self.place.unsaved_since, "its checkpoint to be written"
         waiting = self._obstruction.told(since, what)
         return f"{detail}, {waiting}" if waiting else detail
 
     def catch_up(self, control: Control) -> Signal:
         """Apply all that was committed before this call, then write the checkpoint."""
         signal = self.in_step(control, "catching up")
-        self.save()
+        self.place.save()
         return signal
 
     def in_step(self, control: Control, detail: str) -> Signal:
@@ -257,47 +248,12 @@ class Underway:
     # -- saying and saving --------------------------------------------------------------------------------------
 
     def save_when_due(self) -> None:
-        """Write the checkpoint every few seconds; where nobody may write, later."""
-        if time.monotonic() - self._saved_at <= SAVE_SECONDS:
-            return
-        try:
-            self.save()
-        except Waited:
-            self._saved_at = time.monotonic()
-            self._unsaved_since = self._unsaved_since or self._saved_at
-
-    def keep(self, low: Literals | None, compared: int) -> None:
-        """The comparison has come so far, over so many rows."""
-        self.state = replace(self.checkpoint, low=low, compared=compared)
-
-    def move(self, state: Checkpoint) -> None:
-        """The work stands there now: write it down."""
-        self.state = state
-        self.save()
-
-    def save(self) -> None:
-        """Write the checkpoint, with the position up to which all is applied."""
-        self.put(replace(self.checkpoint, position=self.capture.position))
-
-    def put(self, state: Checkpoint) -> None:
-        """The work stands there now: write it down as it is given."""
-        checkpoints.put(self.hold, self._link or self.hold.link, state)
-        self.state = state
-        self._saved_at = time.monotonic()
-        self._unsaved_since = None
-        self._durable = self._durable or self._place != self._saved
-        self._saved = self._place
-
-    @property
-    def _place(self) -> tuple[object, ...]:
-        """Whoever comes to another one has made progress; not what is compared beside a build, which may fail each time."""
-        state = self.checkpoint
-        return (state.phase, None if state.phase is Phase.INDEX else state.low, state.rows_copied)
+        """Write the checkpoint every few seconds."""
+        self.place.save_when_due()
 
     def report(self, control: Control, detail: str) -> Signal:
         """Say how far the copy is."""
         state = self.checkpoint
-        durable, self._durable = self._durable, False
         notable, self._noted = self.notice != self._noted, self.notice
         return control.report(
             Progress(
@@ -305,7 +261,7 @@ class Underway:
                 rows_copied=state.rows_copied,
                 rows_total=max(state.rows_total, state.rows_copied),
                 detail=f"{detail} ({self.notice})" if self.notice else detail,
-                durable=durable,
+                durable=self.place.moved(),
                 notable=notable,
             )
         )
