@@ -4,10 +4,21 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from engine.mysql.shown import STRING, string_value
+from engine.mysql.shown import STRING, literal, string_value
 
 MOST_CODES = 1024
 """A range of an ENUM or SET is told to the server as a list of its values; of longer lists it makes heavy weather."""
+WHOLE = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint"})
+"""Types of whole numbers."""
+_NOTHING = {
+    **dict.fromkeys((*WHOLE, "decimal", "float", "double", "bit", "year"), "0"),
+    **dict.fromkeys(("date", "datetime", "timestamp", "time"), "0"),
+    "json": "CAST(_utf8mb4'null' AS JSON)",
+    "uuid": "'00000000-0000-0000-0000-000000000000'",
+    "inet6": "'::'",
+    "inet4": "'0.0.0.0'",
+}
+"""SQL of a type's value that is none; of any other type it is an empty text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +54,11 @@ class Column:
         """Of an ENUM or SET, the numbers that it is stored as and sorted by; of another column none."""
         count = {"enum": len(self.members) + 1, "set": 2 ** len(self.members)}
         return range(count.get(self.data_type, 0))
+
+    @property
+    def implicit_default(self) -> str:
+        """SQL of what ALTER TABLE gives the rows that are there where a new column is NOT NULL and says no value."""
+        return literal(self.members[0]) if self.data_type == "enum" else _NOTHING.get(self.data_type, "''")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

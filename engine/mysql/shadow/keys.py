@@ -12,12 +12,11 @@ from typing import NamedTuple, TypeVar
 
 from engine.errors import Refused
 from engine.mysql.quoting import quote_name
-from engine.mysql.tables import Column, Index, Table
+from engine.mysql.tables import WHOLE, Column, Index, Table
 
 Literals = tuple[str, ...]
 """One key: a literal for each of its columns."""
 
-WHOLE = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint"})
 SHOWN = 120
 """Characters of a key's value that people are shown."""
 _NUMBERS = WHOLE | {"decimal", "year"}

@@ -13,7 +13,7 @@ from engine.mysql.names import names_of
 from engine.mysql.quoting import quote_name, quote_names, quote_table
 from engine.mysql.shadow.keys import Literals, RowKey, compared_alike, lots, matching_key, row_key
 from engine.mysql.spec import Copy, Step
-from engine.mysql.tables import MOST_CODES, Column, Index, Table
+from engine.mysql.tables import MOST_CODES, WHOLE, Column, Index, Table
 
 FILLING = {
     # Strict, so that a lossy value is told of; but historic zero and odd dates must survive.
@@ -33,17 +33,6 @@ def locked(rows: int) -> str:
     return _LOCKED if rows == 1 else _AT_ONCE
 
 
-_IMPLICIT = {
-    **dict.fromkeys(("char", "varchar", "tinytext", "text", "mediumtext", "longtext", "set"), "''"),
-    **dict.fromkeys(("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"), "''"),
-    **dict.fromkeys(("date", "datetime", "timestamp"), "'0000-00-00'"),
-    "enum": "1",
-    "time": "'00:00:00'",
-    "uuid": "'00000000-0000-0000-0000-000000000000'",
-    "inet6": "'::'",
-    "inet4": "'0.0.0.0'",
-}
-"""Of any other type it is 0."""
 _TEXT = re.compile("char|text|blob|binary")
 
 
@@ -103,14 +92,15 @@ class Shape:
     @cached_property
     def _all_rows(self) -> str:
         copied = {new.lower() for new, _ in self.copy.columns}
-        given = [column for column in self.new.columns if _needs_value(column, copied)]
-        new = quote_names([*(new for new, _ in self.copy.columns), *(column.name for column in given)])
+        given = {
+            column.name: column.implicit_default
+            for column in self.new.columns
+            if _needs_value(column, copied)
+        }
+        new = quote_names([*(new for new, _ in self.copy.columns), *given])
         olds = {new.name: _as_stored(old, new) for new, old in self.pairs}
         old = ", ".join(
-            [
-                *(olds.get(new, quote_name(old)) for new, old in self.copy.columns),
-                *(_implicit(column) for column in given),
-            ]
+            [*(olds.get(new, quote_name(old)) for new, old in self.copy.columns), *given.values()]
         )
         return f"INTO {self.shadow} ({new}) SELECT {old} FROM {self.source} {self.key.hint}"
 
@@ -158,13 +148,6 @@ def _as_stored(old: Column, new: Column) -> str:
     return f"CONCAT({name})" if shown_otherwise and _TEXT.search(new.data_type) else name
 
 
-def _implicit(column: Column) -> str:
-    """The literal that ALTER TABLE would fill the column with."""
-    if column.data_type == "json" and column.charset is None:
-        return "'null'"
-    return _IMPLICIT.get(column.data_type, "0")
-
-
 def _is_fresh(index: Index, copy: Copy, old: Table, new: Table) -> bool:
     """Whether *index* forbids what the source allows."""
     if not index.unique:
@@ -186,8 +169,7 @@ def _same(olds: dict[str, str], name: str, old: Table, new: Table) -> bool:
     before, after = old.column(olds.get(name.lower(), "")), new.column(name)
     if before is None or after is None:
         return False
-    whole = {"tinyint", "smallint", "mediumint", "int", "bigint"}
-    if before.data_type in whole and after.data_type in whole:
+    if before.data_type in WHOLE and after.data_type in WHOLE:
         return True
     return (before.data_type, before.collation) == (after.data_type, after.collation) and (
         before.collation is not None or before.column_type == after.column_type

@@ -8,23 +8,16 @@ from engine.mysql.planning.linters.case import Case
 from engine.mysql.planning.linters.lossless import INTEGER_BITS, lossless, numbers_of
 from engine.mysql.planning.mentions import mentions
 from engine.mysql.quoting import quote_name, quote_table
-from engine.mysql.shown import Piece, in_utf8, joined, literal, pieces, split_list
+from engine.mysql.shown import Piece, in_utf8, joined, pieces, split_list
 from engine.mysql.tables import Column, Table
 
 KEY_ALIAS = "_schemabot_key"  # under this name the key of a row goes along, to be shown as the example
-NUMBERS = (*INTEGER_BITS, "decimal", "float", "double", "year", "bit")
 BEFORE = "_schemabot_before"  # and under this a value that is computed anew, as it is now
 DATES = ("date", "datetime", "timestamp", "time")
 _DRAWING = (
     "NEXTVAL", "LASTVAL", "SETVAL", "RAND", "RANDOM_BYTES", "SYSDATE", "SYS_GUID", "UUID", "UUID_SHORT", "UUID_V4", "UUID_V7",
 )  # fmt: skip
 """Functions that are different each time; some of them change what they draw from."""
-_NOTHING = {
-    "json": "CAST(_utf8mb4'null' AS JSON)",
-    "uuid": "'00000000-0000-0000-0000-000000000000'",
-    "inet6": "'::'",
-    "inet4": "'0.0.0.0'",
-}
 
 
 def live_rows(table: Table) -> str:
@@ -180,7 +173,7 @@ def has_default(column: Column) -> bool:
 def default_of(column: Column) -> str:
     """SQL of what rows that are there get in a new column."""
     if not has_default(column):
-        return "NULL" if column.nullable else implicit_default(column)
+        return "NULL" if column.nullable else column.implicit_default
     found = list(pieces(column.line))
     solid = [at for at, piece in enumerate(found) if piece.kind != "space"]
     start = next(i for i, at in enumerate(solid) if found[at].word == "DEFAULT") + 1
@@ -196,12 +189,3 @@ def _end_of_value(found: Sequence[Piece], start: int) -> int:
     ):
         end += found[end].text != "("
     return (split_list(found, end)[1] if found[end].text == "(" else end) + 1
-
-
-def implicit_default(column: Column) -> str:
-    """What a NOT NULL column without a default has in rows that were there before it."""
-    if column.data_type in (*NUMBERS, *DATES):
-        return "0"
-    if column.data_type in _NOTHING:
-        return _NOTHING[column.data_type]
-    return literal(column.members[0]) if column.data_type == "enum" else "''"

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from engine.base import Finding, Severity
 from engine.mysql.planning.linters.lossless import INTEGER_BITS, lossless
-from engine.mysql.planning.rows.after import DATES, has_default, implicit_default, live_rows, live_value
+from engine.mysql.planning.rows.after import DATES, has_default, live_rows, live_value
 from engine.mysql.planning.rows.answers import Answers
 from engine.mysql.planning.rows.asking import Unanswered
 from engine.mysql.planning.rows.fits import fit
@@ -58,7 +58,7 @@ def _given(column: Column) -> str:
         return "an empty value, which is no geometry"
     if column.data_type == "json":
         return "a JSON null"
-    return "a zero date" if column.data_type in DATES else implicit_default(column)
+    return "a zero date" if column.data_type in DATES else column.implicit_default
 
 
 def types(answers: Answers) -> Iterator[Finding]:
