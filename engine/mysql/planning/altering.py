@@ -10,7 +10,7 @@ from engine.mysql.link import Link
 from engine.mysql.planning.alters import Alters, parts_between
 from engine.mysql.planning.copied_checks import with_checks_of_its_own
 from engine.mysql.planning.copying import DIRECTORY, against_copying, copy_between
-from engine.mysql.planning.how import How, choose
+from engine.mysql.planning.how import How, LiveTable, choose
 from engine.mysql.planning.lock_sentences import Tied
 from engine.mysql.planning.order import Key, parent_of
 from engine.mysql.planning.parents import why_refused
@@ -103,7 +103,7 @@ class Altering:
     ) -> DraftPart:
         """From *now*, on the stage, to *wanted*; *columns* are the renamed ones, by new name.
 
-        *live_name*, *no_copy*: as `choose` has them. Refused with both texts when no way leads there. TiedDown.
+        *live_name*: of the table by now; *no_copy*: as `choose` has it. Refused with both texts if no way leads there. TiedDown.
         """
         key = (wanted.schema, wanted.name)
         old = (wanted.schema, now.name)
@@ -122,7 +122,12 @@ class Altering:
             lock = f"Only the name changes, at once.{self.tied(wanted).at_once()}"
             return DraftPart(wanted.name, opening, ddl, Strategy.INSTANT, [lock])
         self._tables.again(before)
-        how = self._how(start, wanted, columns, alters, parents, live_name, no_copy)
+        no_copy = (
+            no_copy
+            or against_copying(start, wanted, columns, self._flavour)
+            or self._capture.rules_out_copies(wanted.schema)
+        )
+        how = self._how(self._live(start, live_name, parents), alters, no_copy)
         statements = [
             self._tables.run(alter(key, clauses), algorithm, [key])
             for clauses, algorithm in self._as_run(how)
@@ -248,36 +253,26 @@ class Altering:
 
     # -- choosing ------------------------------------------------------------------------------------------------
 
-    def _how(
-        self,
-        start: Table,
-        wanted: Table,
-        columns: Mapping[str, str],
-        alters: Alters,
-        parents: Collection[Key],
-        live_name: str,
-        no_copy: str,
-    ) -> How:
-        key = (wanted.schema, wanted.name)
+    def _live(self, start: Table, name: str, parents: Collection[Key]) -> LiveTable:
+        """*name*: by now. *parents*: of the foreign keys that it will have."""
+        key = (start.schema, start.name)
         others = {(table.schema, table.name): table for table in self._tables.relatives(key)}
         for parent in parents:
             table = self._tables.table(parent)
             if table is not None:
                 others[parent] = table
-        how = choose(
-            self._link,
-            self._flavour,
-            self._clones,
-            self._placed(start),
-            [[self._stage.placed(part) for part in parts] for parts in alters],
+        return LiveTable(
+            table=self._placed(start),
+            name=name,
             target=self._target,
+            flavour=self._flavour,
             sizes=lambda partitions: self.sizes(key, partitions),
             relatives=[self._placed(others[other]) for other in sorted(others) if other != key],
-            no_copy=no_copy
-            or against_copying(start, wanted, columns, self._flavour)
-            or self._capture.rules_out_copies(wanted.schema),
-            live_name=live_name,
         )
+
+    def _how(self, live: LiveTable, alters: Alters, no_copy: str) -> How:
+        placed = [[self._stage.placed(part) for part in parts] for parts in alters]
+        how = choose(self._link, self._clones, live, placed, no_copy=no_copy)
         return replace(how, alters=tuple((self._stage.meant(clauses), way) for clauses, way in how.alters))
 
     def _placed(self, table: Table) -> Table:

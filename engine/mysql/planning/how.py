@@ -56,34 +56,35 @@ class How:
     unseen: str = ""  # a warning of what could not be looked at
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveTable:
+    """A table that is to change, and where it is live.
+
+    `relatives` are the tables that it refers to, or that refer to it, by foreign keys.
+    """
+
+    table: Table  # by the name that it gets
+    name: str  # by now
+    target: Link  # a session on its server
+    flavour: Flavour
+    sizes: PartitionSizes
+    relatives: Sequence[Table] = ()
+
+
 def choose(
-    link: Link,
-    flavour: Flavour,
-    scratch: str,
-    table: Table,
-    alters: Sequence[Sequence[str]],
-    *,
-    target: Link,
-    sizes: PartitionSizes,
-    relatives: Sequence[Table] = (),
-    no_copy: str = "",
-    live_name: str = "",
+    link: Link, scratch: str, live: LiveTable, alters: Sequence[Sequence[str]], *, no_copy: str = ""
 ) -> How:
-    """How *alters* of the live *table* will run.
+    """How *alters* of *live* will run.
 
     Each of them is one ALTER TABLE, given by its parts: `["ADD COLUMN a int", "ADD KEY k (a)"]`. *link* is a session on a server
     of the same release with the sql_mode in which they will run, *scratch* a schema there with a plain name, for clones only:
-    all of its tables are dropped. *target* is a session on the server that has the live table.
-    *relatives* are the tables that *table* refers to, or that refer to it, by foreign keys. *no_copy* is a further reason
-    why the table can not be copied online, as a phrase ("its key is dropped"). *live_name* is its name by now, where *table* has
-    the one that it gets. ServerRefused: the server takes them in no way.
-    Refused: a copy would bring back rows that are to go.
+    all of its tables are dropped. *no_copy* is a further reason why the table can not be copied online, as a phrase ("its key is
+    dropped"). ServerRefused: the server takes them in no way. Refused: a copy would bring back rows that are to go.
     """
-    unshown = _unshown(target, flavour, table, live_name or table.name, alters)
-    clone = Clone(link, flavour, scratch, table, _touched(table, relatives, alters), unshown=unshown)
-    tied = _tied(table, relatives, alters, flavour)
-    choice = _Choice(target, flavour, table, clone, sizes, tied, live_name or table.name)
-    return choice.made(alters, no_copy or _unreadable(table, unshown.old_temporals))
+    unshown = _unshown(live, alters)
+    clone = Clone(link, live.flavour, scratch, live.table, _touched(live, alters), unshown=unshown)
+    choice = _Choice(live, clone, _tied(live, alters))
+    return choice.made(alters, no_copy or _unreadable(live.table, unshown.old_temporals))
 
 
 def _unreadable(table: Table, old_temporals: Mapping[str, str]) -> str:
@@ -94,44 +95,41 @@ def _unreadable(table: Table, old_temporals: Mapping[str, str]) -> str:
     return ""
 
 
-def _unshown(
-    target: Link, flavour: Flavour, table: Table, name: str, alters: Sequence[Sequence[str]]
-) -> Unshown:
+def _unshown(live: LiveTable, alters: Sequence[Sequence[str]]) -> Unshown:
     """What a clone has to have beyond the table's text, as far as it matters to *alters*."""
+    table, target, flavour = live.table, live.target, live.flavour
     parts = [part for one in alters for part in one]
     columns = 0
     if text_column(table) and any(" COLUMN " in part for part in parts):
-        columns = entry_of(target, flavour, table.schema, name).columns - bool(table.own_key)
+        columns = entry_of(target, flavour, table.schema, live.name).columns - bool(table.own_key)
     told = "ROW_FORMAT" in table.options or any(_FORMAT.search(part) for part in parts)
     innodb = table.options.get("ENGINE", "InnoDB") == "InnoDB"
     return Unshown(
         columns=columns,
-        row_format=row_format(target, table.schema, name) if innodb and not told else "",
-        old_temporals=old_temporals(target, table.schema, name) if flavour.mariadb else {},
+        row_format=row_format(target, table.schema, live.name) if innodb and not told else "",
+        old_temporals=old_temporals(target, table.schema, live.name) if flavour.mariadb else {},
     )
 
 
-def _tied(
-    table: Table, relatives: Sequence[Table], alters: Sequence[Sequence[str]], flavour: Flavour
-) -> Tied:
+def _tied(live: LiveTable, alters: Sequence[Sequence[str]]) -> Tied:
+    table = live.table
     gets = [part.removeprefix("ADD ") for parts in alters for part in parts if _NEW_KEY.match(part)]
     newly = {foreign_key_of("", line, table.schema).parent for line in gets}
+    others = [other for other in live.relatives if (other.schema, other.name) != (table.schema, table.name)]
     return Tied(
-        mariadb=flavour.mariadb,
-        all=sorted(
-            {other.name for other in relatives if (other.schema, other.name) != (table.schema, table.name)}
-        ),
+        mariadb=live.flavour.mariadb,
+        all=sorted({other.name for other in others}),
         referred=sorted({foreign.parent for foreign in table.foreign_keys} - {table.name}),
         newly=sorted(newly - {table.name}),
     )
 
 
-def _touched(table: Table, relatives: Sequence[Table], alters: Sequence[Sequence[str]]) -> Sequence[Table]:
+def _touched(live: LiveTable, alters: Sequence[Sequence[str]]) -> Sequence[Table]:
     """The relatives of the same schema, when a part adds a foreign key or names a column of one. To anything else the server does
     what it does without them, and a table in the midst of a schema has dozens.
     """
-    relatives = [other for other in relatives if other.schema == table.schema]
-    names = {name for key in table.foreign_keys for name in key.columns}
+    relatives = [other for other in live.relatives if other.schema == live.table.schema]
+    names = {name for key in live.table.foreign_keys for name in key.columns}
     names |= {name for other in relatives for key in other.foreign_keys for name in key.parent_columns}
     signs = {" references ", *(quote_name(name).lower() for name in names)}
     return (
@@ -142,25 +140,14 @@ def _touched(table: Table, relatives: Sequence[Table], alters: Sequence[Sequence
 class _Choice:
     """One table's choice."""
 
-    def __init__(
-        self,
-        target: Link,
-        flavour: Flavour,
-        table: Table,
-        clone: Clone,
-        sizes: PartitionSizes,
-        tied: Tied,
-        live_name: str,
-    ) -> None:
-        self._target = target
-        self._flavour = flavour
-        self._table = table
-        self._live_name = live_name
+    def __init__(self, live: LiveTable, clone: Clone, tied: Tied) -> None:
+        self._live = live
+        self._target = live.target
+        self._flavour = live.flavour
+        self._table = live.table
         self._clone = clone
-        self._sizes = sizes
         self._tied = tied
         self._small = self._is_small()
-        self._followers: str | None = None
 
     def made(self, alters: Sequence[Sequence[str]], no_copy: str) -> How:
         trials = self._tried(alters)
@@ -181,7 +168,7 @@ class _Choice:
     @cached_property
     def _hidden_children(self) -> bool | None:
         """Those in sight are among its ties, as far as the plan leaves them there."""
-        return has_hidden_children(self._target, self._flavour, self._table.schema, self._live_name)
+        return has_hidden_children(self._target, self._flavour, self._table.schema, self._live.name)
 
     def _refuse_lost_drops(self, trials: Sequence[Trial]) -> None:
         """A partition that is dropped from an empty copy takes no rows along: they would all come into the others."""
@@ -238,10 +225,10 @@ class _Choice:
             return self._is_small(self._reorganised([trial]))
         if trial.moves_rows or trial.algorithm is Algorithm.COPY:
             return False
-        return not trial.builds_index or not self._held_up()
+        return not trial.builds_index or not self._held_up
 
     def _is_small(self, partitions: tuple[str, ...] = ()) -> bool:
-        rows, bytes_ = self._sizes(partitions)
+        rows, bytes_ = self._live.sizes(partitions)
         return rows <= DIRECT_ROWS and bytes_ <= DIRECT_BYTES
 
     def _reorganised(self, trials: Sequence[Trial]) -> tuple[str, ...]:
@@ -251,10 +238,10 @@ class _Choice:
         known = read_partitioning(self._table.partitions).definitions if names else {}
         return names if all(map(reorganises, moving)) and all(name in known for name in names) else ()
 
+    @cached_property
     def _held_up(self) -> str:
-        if self._followers is None:
-            self._followers = followers(self._target, self._flavour)
-        return self._followers
+        """Who would be, while an index is built."""
+        return followers(self._target, self._flavour)
 
     def _obstacle(self) -> str:
         """Why the table can not be copied online; empty: it can."""
@@ -277,7 +264,7 @@ class _Choice:
         return NO_COPY_IN_GALERA if in_galera_cluster(self._target) else ""
 
     def _how(self, strategy: Strategy, trials: Sequence[Trial], obstacle: str = "") -> How:
-        held_up = self._held_up() if any(t.builds_index or t.moves_rows for t in trials) else ""
+        held_up = self._held_up if any(t.builds_index or t.moves_rows for t in trials) else ""
         size = self._size(self._reorganised(trials) if strategy is Strategy.DIRECT else ())
         gone = [name for t in trials if drops_rows(t.clauses) for name in named_partitions(t.clauses)]
         going = self._size(tuple(gone)) if gone else None
@@ -293,15 +280,15 @@ class _Choice:
         )
 
     def _size(self, partitions: tuple[str, ...]) -> Size:
-        rows, bytes_ = self._sizes(partitions)
+        rows, bytes_ = self._live.sizes(partitions)
         pieces = (
-            partitions_of(self._target, self._table.schema, self._live_name) if self._table.partitions else 1
+            partitions_of(self._target, self._table.schema, self._live.name) if self._table.partitions else 1
         )
         return Size(rows=rows, bytes_=bytes_, partitions=partitions, pieces=pieces)
 
     def _versions_used(self) -> int:
         """How many row versions the live table has already; 0 where that may not be asked, and on MariaDB, which has no limit."""
-        return entry_of(self._target, self._flavour, self._table.schema, self._live_name).row_versions
+        return entry_of(self._target, self._flavour, self._table.schema, self._live.name).row_versions
 
     def _versions_allowed(self) -> int:
         return _ROW_VERSIONS_9_1 if self._flavour.version >= (9, 1, 0) else _ROW_VERSIONS

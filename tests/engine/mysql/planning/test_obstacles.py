@@ -5,7 +5,7 @@ import pytest
 from engine.base import Strategy
 from engine.mysql.catalog import read_table
 from engine.mysql.flavour import flavour_of
-from engine.mysql.planning.how import choose
+from engine.mysql.planning.how import LiveTable, choose
 from engine.mysql.spec import Algorithm
 from tests.engine.mysql.planning.places import schema_with
 from tests.engine.mysql.planning.trial_place import CHILD, MANY, MUCH, ROWS, USERS, Place, place
@@ -69,11 +69,13 @@ def test_a_child_of_a_table_of_its_own_name_in_another_schema_is_a_child(server:
         with place(server, child) as found:
             parent = read_table(found.link, other, "users")
             assert parent is not None
-            how = choose(
-                found.link, flavour_of(found.link), found.scratch, parent, [["MODIFY a BIGINT"]], target=found.link,
-                sizes=lambda _: (MANY, MUCH),
-                relatives=[table for table in [read_table(found.link, found.schema, "users")] if table],
+            users = read_table(found.link, found.schema, "users")
+            assert users is not None
+            live = LiveTable(
+                table=parent, name="users", target=found.link, flavour=flavour_of(found.link),
+                sizes=lambda _: (MANY, MUCH), relatives=[users],
             )  # fmt: skip
+            how = choose(found.link, found.scratch, live, [["MODIFY a BIGINT"]])
             assert how.strategy is Strategy.DIRECT
             assert "it is in a foreign key" in how.lock
             found.link.run("DROP TABLE users")

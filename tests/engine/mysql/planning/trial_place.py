@@ -10,7 +10,7 @@ from pymysql.constants import COMMAND
 from engine.mysql.catalog import read_table
 from engine.mysql.flavour import flavour_of
 from engine.mysql.link import Link
-from engine.mysql.planning.how import How, choose
+from engine.mysql.planning.how import How, LiveTable, choose
 from tests.engine.mysql.planning.places import address_of, schema_with
 from tests.servers.server import Server
 
@@ -48,12 +48,12 @@ class Place:
         found = read_table(self.link, self.schema, table)
         assert found is not None
         others = [read_table(self.link, self.schema, name) for name in relatives]
-        return choose(
-            link or self.link, flavour_of(self.link), self.scratch, found,
-            [[alter] if isinstance(alter, str) else alter for alter in alters],
-            target=link or self.link, sizes=lambda _: (rows, bytes_), no_copy=no_copy,
-            relatives=[other for other in others if other],
+        live = LiveTable(
+            table=found, name=table, target=link or self.link, flavour=flavour_of(self.link),
+            sizes=lambda _: (rows, bytes_), relatives=[other for other in others if other],
         )  # fmt: skip
+        parts = [[alter] if isinstance(alter, str) else alter for alter in alters]
+        return choose(link or self.link, self.scratch, live, parts, no_copy=no_copy)
 
     def run(self, how: How, table: str = "users") -> None:
         """What the executor does without a shadow table."""
