@@ -2,9 +2,11 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Self
 
-from engine.mysql.shown import STRING, literal, string_value
+from engine.mysql.quoting import quote_name
+from engine.mysql.shown import STRING, create_text, literal, string_value
 
 MOST_CODES = 1024
 """A range of an ENUM or SET is told to the server as a list of its values; of longer lists it makes heavy weather."""
@@ -62,6 +64,23 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Element:
+    """What a table has beside its columns. `line` is as that of a column."""
+
+    name: str
+    line: str
+
+    def named(self, name: str) -> Self:
+        """The same by another name."""
+        return replace(self, name=name, line=self.line.replace(quote_name(self.name), quote_name(name), 1))
+
+    @property
+    def content(self) -> str:
+        """What it says, whatever its name."""
+        return self.line.replace(quote_name(self.name), "", 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IndexPart:
     """One part of an index: a column, or an expression (then `column` is None)."""
 
@@ -72,11 +91,9 @@ class IndexPart:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Index:
+class Index(Element):
     """An index; the primary key is named PRIMARY."""
 
-    name: str
-    line: str
     unique: bool
     kind: str  # BTREE | FULLTEXT | SPATIAL | …
     parts: tuple[IndexPart, ...]
@@ -89,11 +106,9 @@ class Index:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ForeignKey:
+class ForeignKey(Element):
     """A foreign key of the table."""
 
-    name: str
-    line: str
     columns: tuple[str, ...]
     parent_schema: str
     parent: str
@@ -101,11 +116,8 @@ class ForeignKey:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class Check(Element):
     """A CHECK constraint that stands on a line of its own."""
-
-    name: str
-    line: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +161,10 @@ class Table:
             *(column.line for column in self.columns), *self.periods, *(index.line for index in self.indexes),
             *(key.line for key in self.foreign_keys), *(check.line for check in self.checks),
         ]  # fmt: skip
+
+    def rewritten(self) -> Self:
+        """The same with the text that all else of it gives."""
+        return replace(self, text=create_text(self.name, self.lines, self.options, self.partitions))
 
     def column(self, name: str) -> Column | None:
         """The column of that name, `own_key` too; column names know no case."""

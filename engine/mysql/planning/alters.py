@@ -4,7 +4,7 @@ Which of them work is not known here: the drafting tries them and reads back wha
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from engine.mysql.flavour import Flavour
 from engine.mysql.planning.columns import column_parts
@@ -215,10 +215,7 @@ def _renames(old: Index, new: Index, now: Table, wanted: Table) -> bool:
         return False
     if now.index(new.name) not in (None, old) or wanted.index(old.name) not in (None, new):
         return False
-    renamed = replace(
-        old, name=new.name, line=old.line.replace(quote_name(old.name), quote_name(new.name), 1)
-    )
-    return _visibly(renamed) == _visibly(new)
+    return _visibly(old.named(new.name)) == _visibly(new)
 
 
 def _visibility(index: Index, flavour: Flavour) -> str:

@@ -8,7 +8,6 @@ import re
 
 from engine.mysql.names import names_of
 from engine.mysql.planning.alters import Alters
-from engine.mysql.planning.rewriting import with_name
 from engine.mysql.quoting import quote_name
 from engine.mysql.tables import Check, Table
 
@@ -40,7 +39,7 @@ def with_checks_of_its_own(
 
 def _of(shadow: str, check: Check, table: str) -> Check:
     number = _number(check, table)
-    return with_name(check, f"{shadow}_chk_{number}") if number else check
+    return check.named(f"{shadow}_chk_{number}") if number else check
 
 
 def _number(check: Check, table: str) -> str:

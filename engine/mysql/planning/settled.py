@@ -9,13 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from engine.mysql.planning.desired import TableCache
 from engine.mysql.planning.mentions import mentions
-from engine.mysql.planning.rewriting import (
-    content_of,
-    with_columns,
-    with_constraints,
-    with_indexes,
-    with_name,
-)
+from engine.mysql.planning.rewriting import with_columns, with_constraints, with_indexes
 from engine.mysql.planning.scratch import Scratch, Stage
 from engine.mysql.spec import OWN_PREFIX
 from engine.mysql.tables import Check, Column, Index, Table
@@ -64,12 +58,12 @@ class SettledTables:
 
     def _with_live_checks(self, table: Table, now: Table) -> Table:
         gone = {column.name.lower() for column in now.columns if table.column(column.name) is None}
-        live = [one for one in now.checks if one not in table.checks and not mentions(content_of(one), gone)]
+        live = [one for one in now.checks if one not in table.checks and not mentions(one.content, gone)]
         left = [check for check in table.checks if check not in now.checks]
         if not live or not left or _contents(live) == _contents(left):
             return table
         found = {
-            check.name: with_name(other, check.name)
+            check.name: other.named(check.name)
             for check, other in _paired(left, live, self._rests(table, live))
         }
         checks = [found.get(check.name, check) for check in table.checks]
@@ -77,10 +71,10 @@ class SettledTables:
 
     def _rests(self, table: Table, others: Sequence[Check]) -> Mapping[str, str]:
         """What the CHECKs of *table*, and *others* put beside them, say for good among its columns; by what they say now."""
-        beside = [with_name(other, f"{OWN_PREFIX}check_{at}") for at, other in enumerate(others)]
+        beside = [other.named(f"{OWN_PREFIX}check_{at}") for at, other in enumerate(others)]
         whole = with_constraints(table, (), [*table.checks, *beside])
-        rests = {check.name: content_of(check) for check in self._forms_of(whole)[-1].checks}
-        return {content_of(check): rests[check.name] for check in whole.checks}
+        rests = {check.name: check.content for check in self._forms_of(whole)[-1].checks}
+        return {check.content: rests[check.name] for check in whole.checks}
 
     def _forms_of(self, table: Table) -> Sequence[Table]:
         """How it reads by and by: as given, as made, after each ALTER; only as given where the server does not take it."""
@@ -132,12 +126,12 @@ def in_words_of(table: Table | None, live: Table | None) -> Table | None:
         else check.name: check
         for check in live.checks
     }
-    checks = [with_name(named.get(check.name, check), check.name) for check in table.checks]
+    checks = [named.get(check.name, check).named(check.name) for check in table.checks]
     return with_constraints(with_indexes(with_columns(table, columns), indexes), table.foreign_keys, checks)
 
 
 def _contents(checks: Sequence[Check]) -> list[str]:
-    return sorted(content_of(check) for check in checks)
+    return sorted(check.content for check in checks)
 
 
 def _paired(
@@ -145,9 +139,9 @@ def _paired(
 ) -> list[tuple[Check, Check]]:
     """Each with one that says the same for good, and each of those once: its namesake, else one in the same words, else any."""
     ways: list[Callable[[Check], object]] = [
-        lambda check: (check.name.lower(), rests[content_of(check)]),
-        content_of,
-        lambda check: rests[content_of(check)],
+        lambda check: (check.name.lower(), rests[check.content]),
+        lambda check: check.content,
+        lambda check: rests[check.content],
     ]
     found: dict[Check, Check] = {}
     left = list(others)

@@ -7,11 +7,14 @@ behind it would be dropped and made again.
 import re
 from collections.abc import Iterator, Sequence
 from itertools import count
+from typing import TypeVar
 
 from engine.lexer import MYSQL, significant
 from engine.mysql.flavour import Flavour
-from engine.mysql.planning.rewriting import Constraint, content_of, with_constraints, with_name
+from engine.mysql.planning.rewriting import with_constraints
 from engine.mysql.tables import Check, ForeignKey, Table
+
+Constraint = TypeVar("Constraint", ForeignKey, Check)
 
 
 def with_live_names(table: Table, now: Table, text: str, flavour: Flavour) -> Table:
@@ -57,9 +60,7 @@ class _Names:
         ]
         named = {one.name.lower() for one in wanted if one not in unnamed}
         live: dict[str, str] = {
-            self._prefix + given[1]: content_of(one)
-            for one in now
-            if (given := self._before.fullmatch(one.name))
+            self._prefix + given[1]: one.content for one in now if (given := self._before.fullmatch(one.name))
         }
         names = self._same(unnamed, {name: text for name, text in live.items() if name.lower() not in named})
         taken: set[str] = named | {name.lower() for name in names.values()}
@@ -67,14 +68,14 @@ class _Names:
         for one in unnamed:
             if one.name not in names:
                 names[one.name] = next(others) if one.name.lower() in taken else one.name
-        found = [with_name(one, names.get(one.name, one.name)) for one in wanted]
+        found = [one.named(names.get(one.name, one.name)) for one in wanted]
         return sorted(found, key=lambda one: (one.name.lower(), one.name))
 
     def _same(self, unnamed: Sequence[ForeignKey | Check], free: dict[str, str]) -> dict[str, str]:
         """Which of the *free* names (with what bears them) each has that is live; its own, if it can."""
         found: dict[str, str] = {}
-        for one in sorted(unnamed, key=lambda one: free.get(one.name) != content_of(one)):
-            names = [name for name, content in free.items() if content == content_of(one)]
+        for one in sorted(unnamed, key=lambda one: free.get(one.name) != one.content):
+            names = [name for name, content in free.items() if content == one.content]
             if names:
                 found[one.name] = one.name if one.name in names else names[0]
                 del free[found[one.name]]

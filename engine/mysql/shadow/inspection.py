@@ -13,8 +13,6 @@ from engine.mysql.children import has_children
 from engine.mysql.link import Link
 from engine.mysql.names import names_of
 from engine.mysql.ownership.hold import Hold
-from engine.mysql.quoting import quote_name
-from engine.mysql.shown import create_text
 from engine.mysql.spec import Step
 from engine.mysql.tables import Check, Table
 
@@ -79,15 +77,11 @@ def fingerprint_as(table: Table, name: str) -> str:
         (_renamed(check, table.name, name) for check in table.checks),
         key=lambda check: (check.name.lower(), check.name),
     )
-    becomes = replace(table, name=name, checks=tuple(checks))
-    return replace(
-        becomes, text=create_text(name, becomes.lines, table.options, table.partitions)
-    ).fingerprint
+    return replace(table, name=name, checks=tuple(checks)).rewritten().fingerprint
 
 
 def _renamed(check: Check, before: str, after: str) -> Check:
     given = f"{before}_chk_"
     if not check.name.startswith(given):
         return check
-    name = f"{after}_chk_{check.name.removeprefix(given)}"
-    return Check(name=name, line=check.line.replace(quote_name(check.name), quote_name(name), 1))
+    return check.named(f"{after}_chk_{check.name.removeprefix(given)}")
