@@ -9,11 +9,13 @@ from engine.errors import EngineError, Refused, TargetUnavailable
 
 
 class ServerRefused(Refused):
-    """Permanent: the server will not do that; `code` is its error number."""
+    """Permanent: the server will not do that; `code` is its error number, `said` are its words, without *where* it is."""
 
-    def __init__(self, text: str, code: int) -> None:
-        super().__init__(text)
+    def __init__(self, said: str, code: int, where: str = "") -> None:
+        super().__init__(f"{where}: {said}" if where else said)
+        self.said = said
         self.code = code
+        self.where = where
 
 
 class Trouble(TargetUnavailable):
@@ -158,4 +160,4 @@ def translate(error: Exception, where: str = "") -> EngineError:
     advice = NOT_NOW.get(code) or NO_ENTRY.get(code)
     if advice is not None:
         return Trouble(f"{said} ({code}: {advice})", code)
-    return ServerRefused(f"{said} ({code}){grant_for(text, code)}", code)
+    return ServerRefused(f"{text} ({code}){grant_for(text, code)}", code, where)

@@ -300,7 +300,7 @@ class Altering:
 
 def _is_unfit(refused: ServerRefused, table: Table) -> bool:
     """Whether the server names a foreign key that *table* is to have: its two ends do not fit, whatever goes before."""
-    said = str(refused)
+    said = refused.said
     return refused.code in _UNFIT and any(
         f"'{key.name}'" in said or quote_name(key.name) in said for key in table.foreign_keys
     )

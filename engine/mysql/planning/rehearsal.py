@@ -79,9 +79,9 @@ class Rehearsal:
                 )
         return ""
 
-    def said(self, error: Exception) -> str:
+    def said(self, refused: ServerRefused) -> str:
         """What the server said, in the names of the real schemas."""
-        return self._stage.said(error)
+        return self._stage.said(refused)
 
     def surely_takes(self, table: Table) -> bool:
         """Whether a table of the files can be made live untried; foreign keys aside."""

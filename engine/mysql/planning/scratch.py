@@ -213,9 +213,9 @@ class Stage:
             sql = sql.replace(f"{quote_name(scratch)}.", f"{quote_name(real)}.")
         return sql
 
-    def said(self, error: Exception) -> str:
+    def said(self, refused: ServerRefused) -> str:
         """What the server said, without where, in the names of the real schemas."""
-        text = re.sub(r"\A\S+: ", "", str(error))
+        text = refused.said
         for scratch, real in self._meant.items():
             text = text.replace(scratch, real)
         return text
@@ -233,7 +233,7 @@ def explained(link: Link, refused: ServerRefused) -> ServerRefused:
     reasons = [
         " ".join(text.split()).rstrip(".") for _, code, text in link.rows("SHOW WARNINGS") if code == 150
     ]
-    return ServerRefused(": ".join([str(refused), *reasons]), refused.code)
+    return ServerRefused(": ".join([refused.said, *reasons]), refused.code, refused.where)
 
 
 def _pin(link: Link, flavour: Flavour, target: Link) -> str:

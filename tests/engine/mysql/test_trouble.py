@@ -3,7 +3,7 @@
 import pymysql
 import pytest
 
-from engine.mysql.trouble import Lost, Trouble, Waited, translate
+from engine.mysql.trouble import Lost, ServerRefused, Trouble, Waited, translate
 
 PASSING = (
     1021,
@@ -52,3 +52,11 @@ def test_what_stays_wrong_is_permanent(code: int) -> None:
     found = translate(pymysql.err.ProgrammingError(code, "said"))
     assert not found.retryable
     assert not isinstance(found, Trouble | Waited)
+
+
+@pytest.mark.parametrize("where", ["", "db:3306/shop", "db:3306/the shop: north"])
+def test_what_the_server_said_is_told_apart_from_where_it_is(where: str) -> None:
+    found = translate(pymysql.err.ProgrammingError(1064, "near 'x': odd"), where)
+    assert isinstance(found, ServerRefused)
+    assert found.said == "near 'x': odd (1064)"
+    assert str(found) == (f"{where}: {found.said}" if where else found.said)

@@ -1,6 +1,5 @@
 """Ask the target within a time: a question about all rows of a table must not become a load of its own."""
 
-import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,7 +48,7 @@ class Asking:
                 raise Unanswered("table too large: it took too long") from error
             if isinstance(error, Trouble):
                 raise
-            raise NotTaken(said_by(error)) from error
+            raise NotTaken(error.said) from error
 
     def rows_elsewhere(self, query: str) -> list[Row]:
         """As `rows`, in the time zone that the server has for all."""
@@ -84,7 +83,7 @@ class Asking:
         try:
             return self.link.kinds(f"SELECT {query}")[0]
         except ServerRefused as error:
-            raise NotTaken(said_by(error)) from error
+            raise NotTaken(error.said) from error
 
     def complaint(self, query: str) -> str:
         """What `SELECT <query>` is warned of in the sql_mode of a session that changes tables; empty: nothing. As `rows`."""
@@ -100,8 +99,3 @@ class Asking:
     def _set(self, name: str, value: object) -> None:
         """A variable of the session: MySQL does not understand it in the UTF-16 of a table."""
         self.link.run(f"SET SESSION {name} = _utf8mb4%s", value)
-
-
-def said_by(error: Exception) -> str:
-    """The server's words, without where it is."""
-    return re.sub(r"\A\S+: ", "", str(error))
