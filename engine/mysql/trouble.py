@@ -58,10 +58,17 @@ NO_PRIVILEGE = frozenset({1044, 1142, 1143, 1227, 1370})
 """The account may not do that: in a database, to a table, to a column, on the server, with a routine."""
 READ_ONLY = frozenset({1290, 1836})
 """The server takes no writes: it is a replica, or one that is to become one."""
-NOT_THAT_WAY = frozenset({1800, 1845, 1846, 4092, 4158})
-"""An ALTER TABLE that is possible, but not by that ALGORITHM: unknown, unsupported (with a reason), no row versions left, or no
-room for further columns."""
-NO_ROOM = frozenset({20, 1021, 1114})
+NOT_ONLINE = frozenset({1845, 1846})
+"""An ALTER TABLE that is possible, but not by that ALGORITHM, or not with that LOCK: unsupported, the second with a reason."""
+NOT_THAT_WAY = NOT_ONLINE | {1800, 4092, 4158}
+"""The same for whatever reason: the algorithm is unknown, there are no row versions left, or no room for further columns."""
+INTERRUPTED = 1317
+TOOK_TOO_LONG = frozenset({1969, 3024})
+"""A statement took longer than it may."""
+OUTRUN = 1799
+"""More was written while an index was built than innodb_online_alter_log_max_size holds."""
+TABLE_FULL = 1114
+NO_ROOM = frozenset({20, 1021, TABLE_FULL})
 """The disk is full; where a file cannot be written (3, 1026, 1878) or a storage engine fails (1030) only the text tells."""
 NOT_NOW = {
     3: "a file could not be written; see the disk and the server's error log",
@@ -75,24 +82,23 @@ NOT_NOW = {
     1040: "the server has too many connections; raise max_connections or end some",
     1041: "the server is out of memory",
     1047: "the node of the cluster does not serve yet",
-    1114: "the table is full: the disk, or a limit of the server (of a MEMORY table max_heap_table_size); make room",
+    TABLE_FULL: "the table is full: the disk, or a limit of the server (of a MEMORY table max_heap_table_size); make room",
     1129: "the server blocks this host after failed connections; FLUSH HOSTS there",
     1135: "the server can begin no further thread",
     1180: "the server could not commit; see its error log",
     1203: "this user has too many connections",
     1226: "this user has used up its resources",
     1290: "the server runs read-only (a fail-over?)",
-    1317: "the statement was interrupted",
+    INTERRUPTED: "the statement was interrupted",
     1637: "the server has too many transactions open",
-    1799: "more was written while an index was built than innodb_online_alter_log_max_size holds; raise it, or wait for a "
+    OUTRUN: "more was written while an index was built than innodb_online_alter_log_max_size holds; raise it, or wait for a "
     "calmer time",
     1836: "the server runs read-only (a fail-over?)",
     1878: "a temporary file could not be written; see the disk",
-    1969: "the statement took longer than the server allows",
+    **dict.fromkeys(TOOK_TOO_LONG, "the statement took longer than the server allows"),
     2002: "it cannot be reached",
     2003: "it cannot be reached",
     2026: "the TLS connection failed",
-    3024: "the statement took longer than the server allows",
     3032: "the server is in offline mode",
     3100: "the server could not run a hook of replication",
     3101: "the group of servers rolled it back",

@@ -7,10 +7,9 @@ from engine.mysql.address import Address
 from engine.mysql.link import Link
 from engine.mysql.ownership.ending import stuck
 from engine.mysql.sizes import estimate, shown_bytes
-from engine.mysql.trouble import NO_ROOM, Trouble
+from engine.mysql.trouble import NO_ROOM, TABLE_FULL, Trouble
 
 PROBE_SECONDS = 5.0
-_FULL = 1114
 _SAYS_SO = ("No space left", "errno 28", "errno: 28", "Errcode: 28", "error 28")
 
 
@@ -30,7 +29,9 @@ class DiskSpace:
         """Trouble that tells what to do, if *error* came for want of room."""
         if not _is_full(error) and not (error.lost and "timed out" in str(error) and self._probed()):
             return
-        memory = "Where it is a table in memory, raise max_heap_table_size. " if error.code == _FULL else ""
+        memory = (
+            "Where it is a table in memory, raise max_heap_table_size. " if error.code == TABLE_FULL else ""
+        )
         raise Trouble(
             f"the target's disk is full: make room, and it goes on by itself from where it is; or cancel the change, which gives "
             f"back what it has taken. {memory}{self._needs()}({error})",

@@ -16,10 +16,10 @@ from engine.mysql.ownership.watch import Watch
 from engine.mysql.quoting import quote_name
 from engine.mysql.sizes import estimate
 from engine.mysql.spec import Algorithm, Statement, Step
-from engine.mysql.trouble import NOT_THAT_WAY, Lost, ServerRefused, Trouble, Waited
+from engine.mysql.trouble import INTERRUPTED, NOT_THAT_WAY, Lost, ServerRefused, Trouble, Waited
 from engine.mysql.waiting.lock_budget import LockBudget
 from engine.mysql.waiting.lock_retry import LockRetry
-from engine.mysql.waiting.running import INTERRUPTED, Running
+from engine.mysql.waiting.running import Running
 
 QUICK_SECONDS = 0.5
 """What is over so soon is not watched."""

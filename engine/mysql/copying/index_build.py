@@ -13,13 +13,10 @@ from engine.mysql.link import Link
 from engine.mysql.shadow.checkpoints import Phase
 from engine.mysql.shadow.inspection import read_shadow
 from engine.mysql.shadow.shape import FILLING
-from engine.mysql.trouble import ServerRefused, Trouble
+from engine.mysql.trouble import NOT_ONLINE, OUTRUN, ServerRefused, Trouble
 from engine.mysql.waiting.running import Running
 
-NOT_ONLINE = (1845, 1846)
 LOOK_SECONDS = 0.02
-OUTRUN = 1799
-"""More was written meanwhile than innodb_online_alter_log_max_size holds."""
 FALSE_DUPLICATE = 1859
 """Seen on MySQL 9.7 of an index that is not unique, while rows were changed and changed again: none that are put off are."""
 

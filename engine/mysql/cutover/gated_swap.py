@@ -36,8 +36,8 @@ from engine.mysql.link import Link
 from engine.mysql.ownership.watch import WAITS_FOR_TABLE, Watch
 from engine.mysql.quoting import quote_table
 from engine.mysql.silence import IN_TRANSACTION
-from engine.mysql.trouble import NO_SUCH_TABLE, ServerRefused, Trouble, Waited
-from engine.mysql.waiting.running import INTERRUPTED, Running
+from engine.mysql.trouble import INTERRUPTED, NO_SUCH_TABLE, ServerRefused, Trouble, Waited
+from engine.mysql.waiting.running import Running
 
 APPLY_SECONDS = 0.75
 """So long the last changes of one table may take."""

@@ -18,8 +18,8 @@ from engine.mysql.ownership.hold import Hold
 from engine.mysql.ownership.watch import Watch
 from engine.mysql.quoting import quote_table
 from engine.mysql.silence import AWAKE_SECONDS, TABLE_SECONDS, ended_when_silent, let_be_silent, show_life
-from engine.mysql.trouble import Lost, Trouble, Waited
-from engine.mysql.waiting.running import INTERRUPTED, Running
+from engine.mysql.trouble import INTERRUPTED, Lost, Trouble, Waited
+from engine.mysql.waiting.running import Running
 
 LOCK_SECONDS = 1.0
 """How long the application may have to wait, for all of it."""

@@ -4,9 +4,8 @@ import threading
 from collections.abc import Callable
 
 from engine.mysql.link import Link
-from engine.mysql.trouble import Trouble
+from engine.mysql.trouble import INTERRUPTED, Trouble
 
-INTERRUPTED = 1317
 END_SECONDS = 0.5
 """So long what is killed may take to end before it is killed again."""
 
