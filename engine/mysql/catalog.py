@@ -15,7 +15,7 @@ from engine.mysql.names import is_capture, is_helper_name
 from engine.mysql.quoting import quote_table
 from engine.mysql.shown import joined, pieces, read_shown, readable
 from engine.mysql.spec import DELTA_SUFFIX
-from engine.mysql.tables import Check, Column, Table
+from engine.mysql.tables import OWN_KEY, Check, Column, Table
 from engine.mysql.trouble import NO_SUCH_DATABASE, NO_SUCH_TABLE, ServerRefused
 
 _GONE = (NO_SUCH_TABLE, NO_SUCH_DATABASE, 1356)
@@ -27,8 +27,7 @@ _COLUMNS = """
            COLLATION_NAME, EXTRA, GENERATION_EXPRESSION
     FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = %s {only} ORDER BY TABLE_NAME, ORDINAL_POSITION
 """
-_OWN_KEY = "my_row_id"
-_OWN_COLUMNS = _COLUMNS.replace("{only}", f"AND COLUMN_NAME = '{_OWN_KEY}' {{only}}")
+_OWN_COLUMNS = _COLUMNS.replace("{only}", f"AND COLUMN_NAME = '{OWN_KEY}' {{only}}")
 _TABLES = """
     SELECT TABLE_NAME, TABLE_TYPE, TABLE_COLLATION
     FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s {only} ORDER BY TABLE_NAME
@@ -159,10 +158,10 @@ def _read(link: Link, schema: str, stands_for: Mapping[str, str], only: str | No
 
 def _with_own_keys(link: Link, schema: str, tables: dict[str, Table], only: str | None) -> dict[str, Table]:
     """The tables with what `plainly` hides."""
-    bare = {name for name, table in tables.items() if not (table.index("PRIMARY") or table.column(_OWN_KEY))}
+    bare = {name for name, table in tables.items() if not (table.index("PRIMARY") or table.column(OWN_KEY))}
     for row in link.rows(*_narrowed(_OWN_COLUMNS, schema, "TABLE_NAME", only)) if bare else ():
         if row[0] in bare:
-            own_key = _column(row[1:], {_OWN_KEY: f"`{_OWN_KEY}` {row[3]} NOT NULL AUTO_INCREMENT"})
+            own_key = _column(row[1:], {OWN_KEY: f"`{OWN_KEY}` {row[3]} NOT NULL AUTO_INCREMENT"})
             tables[row[0]] = replace(tables[row[0]], own_key=own_key)
     return tables
 

@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 
 from engine.mysql.quoting import quote_name
 
-STRING = re.compile(r"'(?:[^'\\]|\\.|'')*'", re.DOTALL)
-"""A string literal of the server's own writing."""
+STRING = r"'(?:[^'\\]|\\(?s:.)|'')*'"
+"""The pattern of a string literal of the server's own writing."""
+NAME = r"`(?:[^`]|``)+`"
+"""The pattern of a name in backticks."""
 _TOKEN = re.compile(
-    r"""
-      (?P<string>'(?:[^'\\]|\\.|'')*')
-    | (?P<name>`(?:[^`]|``)*`)
+    rf"""
+      (?P<string>{STRING})
+    | (?P<name>{NAME})
     | (?P<note>\s?/\*(?!M?!).*?\*/)
     | (?P<open>/\*M?!\d*\s?)
     | (?P<close>\s?\*/)
@@ -26,7 +28,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-_QUOTED = re.compile(rb"`(?:[^`]|``)*`|'(?:[^'\\]|\\.|'')*'", re.DOTALL)
+_QUOTED = re.compile(f"{NAME}|{STRING}".encode())
 _PARTITION = re.compile(r"\n\s*(?:/\*!\d+ )?\s*(?=PARTITION BY )")
 _TABLESPACE = "TABLESPACE"
 FILE_PER_TABLE = "innodb_file_per_table"
@@ -164,6 +166,11 @@ def string_value(text: str) -> str:
     return re.sub(
         r"\\(.)|''", lambda m: escapes.get(m[1], m[1]) if m[1] else "'", text[1:-1], flags=re.DOTALL
     )
+
+
+def letters(value: str) -> str:
+    """SQL of the bytes of a text, which are the same only where it is spelled alike."""
+    return f"CAST(CONVERT({value} USING utf8mb4) AS BINARY)"
 
 
 def _in_utf8(quoted: re.Match[bytes]) -> bytes:

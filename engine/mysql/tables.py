@@ -1,6 +1,7 @@
 """What a table is made of, as the server tells it: the records. `engine.mysql.catalog` reads them."""
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Self
@@ -10,6 +11,8 @@ from engine.mysql.shown import STRING, create_text, literal, string_value
 
 MOST_CODES = 1024
 """A range of an ENUM or SET is told to the server as a list of its values; of longer lists it makes heavy weather."""
+OWN_KEY = "my_row_id"
+"""The column that MySQL makes a primary key of by itself."""
 WHOLE = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint"})
 """Types of whole numbers."""
 _NOTHING = {
@@ -49,7 +52,7 @@ class Column:
         """Of an ENUM or SET, in order."""
         if self.data_type not in ("enum", "set"):
             return ()
-        return tuple(string_value(text) for text in STRING.findall(self.column_type))
+        return tuple(string_value(text) for text in re.findall(STRING, self.column_type))
 
     @property
     def codes(self) -> range:

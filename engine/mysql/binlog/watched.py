@@ -8,7 +8,7 @@ from engine.errors import Refused
 from engine.mysql.binlog.errors import KeyUnsupported
 from engine.mysql.binlog.position import Position
 from engine.mysql.link import Link
-from engine.mysql.tables import Column, Table
+from engine.mysql.tables import OWN_KEY, Column, Table
 
 TableName = tuple[str, str]
 """(schema, table)"""
@@ -66,7 +66,7 @@ def watch(table: Table, key: Sequence[str] = ()) -> Watched:
 def as_logged(link: Link, watched: Watched) -> Watched:
     """*watched* as the log has it.
 
-    MySQL puts a key of its own (my_row_id) among the columns of a table without one, at first before all others; the catalogue
+    MySQL puts a key of its own (OWN_KEY) among the columns of a table without one, at first before all others; the catalogue
     does not count it, as the files have none.
     """
     watched = replace(watched, any_case=int(link.value("SELECT @@lower_case_table_names")) != 0)
@@ -76,7 +76,7 @@ def as_logged(link: Link, watched: Watched) -> Watched:
         *watched.name,
     )
     places = {str(name).lower(): place for place, (name,) in enumerate(names)}
-    if len(names) != watched.columns + 1 or "my_row_id" not in places:
+    if len(names) != watched.columns + 1 or OWN_KEY not in places:
         return watched
     key = tuple((places[column.name.lower()], column) for _, column in watched.key)
     return replace(watched, columns=len(names), key=key)

@@ -8,7 +8,6 @@ from engine.mysql.binlog.watched import watch
 from engine.mysql.capture_sources import unlogged_rows
 from engine.mysql.capturing.capture import Capture
 from engine.mysql.capturing.stream import Stream
-from engine.mysql.flavour import flavour_of
 from engine.mysql.link import Link
 from engine.mysql.shadow.keys import Literals
 from engine.mysql.shadow.shape import Shape
@@ -80,7 +79,7 @@ class LogCapture(Capture):
 
     def look(self, link: Link) -> None:
         """The log tells of everything, unless the server has become one that gets rows of which it does not."""
-        if why := unlogged_rows(link, flavour_of(link)):
+        if why := unlogged_rows(link, self._stream.flavour):
             raise DriftFound(
                 f"{self._watched.name[1]} may have got rows of which the binary log does not tell: {why}, then plan again"
             )

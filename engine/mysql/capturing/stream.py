@@ -39,6 +39,7 @@ class Stream:
 
     def __init__(self, hold: Hold) -> None:
         self._hold = hold
+        self.flavour = hold.flavour
         self.copies: list[Follower] = []
         """The copies that are open: whoever works on one keeps the others in step, too."""
         self._watched: dict[TableName, Watched] = {}

@@ -66,7 +66,7 @@ class Copies:
         begun = {(found.schema, found.source) for found in checkpoints.checkpoints(self._hold)}
         for work in works:  # before the first of them is copied in vain
             if (work.step.schema, work.source) not in begun:
-                Staging(self._hold, work.step).check_untied()
+                Staging(self._hold, work.step).check_free()
         found: list[OnlineCopy] = []
         for work in works:
             copy = self._of(work)

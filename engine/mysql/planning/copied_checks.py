@@ -9,9 +9,10 @@ import re
 from engine.mysql.names import names_of
 from engine.mysql.planning.alters import Alters
 from engine.mysql.quoting import quote_name
+from engine.mysql.shown import NAME
 from engine.mysql.tables import Check, Table
 
-_ABOUT_CHECKS = re.compile(r"DROP CHECK `|ADD CONSTRAINT `(?:[^`]|``)+` CHECK ")
+_ABOUT_CHECKS = re.compile(f"DROP CHECK `|ADD CONSTRAINT {NAME} CHECK ")
 
 
 def taken_names(start: Table, wanted: Table) -> list[str]:

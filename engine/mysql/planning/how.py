@@ -20,12 +20,13 @@ from engine.mysql.planning.trial import Clone, Trial, Unshown
 from engine.mysql.quoting import quote_name
 from engine.mysql.receiving import NO_COPY_IN_GALERA, in_galera_cluster
 from engine.mysql.replication.followers import followers
+from engine.mysql.shown import NAME
 from engine.mysql.sizes import DIRECT_BYTES, DIRECT_ROWS, partitions_of
 from engine.mysql.spec import Algorithm
 from engine.mysql.tables import MOST_CODES, Table
 from engine.mysql.trouble import ServerRefused
 
-_NEW_KEY = re.compile(r"ADD CONSTRAINT `(?:[^`]|``)+` FOREIGN KEY")
+_NEW_KEY = re.compile(f"ADD CONSTRAINT {NAME} FOREIGN KEY")
 _FORMAT = re.compile(r"\b(?:ROW_FORMAT|KEY_BLOCK_SIZE|ENGINE)\b")
 _ROW_VERSIONS = 64  # of InnoDB's instant columns, per table
 _ROW_VERSIONS_9_1 = 255

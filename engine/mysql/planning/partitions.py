@@ -5,10 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.mysql.quoting import quote_name, quote_names
-from engine.mysql.shown import Piece, joined, pieces, solid_pieces, split_list, unquoted
+from engine.mysql.shown import NAME, Piece, joined, pieces, solid_pieces, split_list, unquoted
 
-_NAME = r"`(?:[^`]|``)+`"
-_NAMED = re.compile(rf"(?:DROP|REORGANIZE) PARTITION ({_NAME}(?:, {_NAME})*)(?: INTO \(|\Z)")
+_NAMED = re.compile(rf"(?:DROP|REORGANIZE) PARTITION ({NAME}(?:, {NAME})*)(?: INTO \(|\Z)")
 _COUNT = re.compile(r"\s*\bPARTITIONS (\d+)\s*\Z")
 
 
@@ -95,7 +94,7 @@ def reorganises(clauses: str) -> bool:
 def named_partitions(clauses: str) -> tuple[str, ...]:
     """The partitions of the table that are dropped or reorganised."""
     found = _NAMED.match(clauses)
-    return tuple(unquoted(name) for name in re.findall(_NAME, found[1])) if found else ()
+    return tuple(unquoted(name) for name in re.findall(NAME, found[1])) if found else ()
 
 
 def values_of(definition: str) -> tuple[str, ...] | None:

@@ -8,11 +8,10 @@ has of an expression, stays as it was before, and rows are not found.
 import re
 
 from engine.mysql.planning.mentions import computed_from, goes_by, mentions
-from engine.mysql.shown import pieces, unquoted
+from engine.mysql.shown import NAME, pieces, unquoted
 from engine.mysql.tables import Column, Table
 
-_NAME = r"`(?:[^`]|``)+`"
-_RENAMED = re.compile(rf"(?:RENAME COLUMN ({_NAME}) TO|CHANGE COLUMN ({_NAME})) ({_NAME})")
+_RENAMED = re.compile(rf"(?:RENAME COLUMN ({NAME}) TO|CHANGE COLUMN ({NAME})) ({NAME})")
 _RETYPED = re.compile(r"(?:MODIFY|CHANGE) COLUMN |COLLATE=|CHARSET=")
 _DEFAULTS = ("CHARSET", "COLLATE")
 WHY_COPIED = "in place it would keep what was computed, or placed, by the old definition"

@@ -18,7 +18,7 @@ from engine.mysql.link import DDL_SETTINGS, Link
 from engine.mysql.planning.insistence import Insistence
 from engine.mysql.quoting import quote_name, quote_table
 from engine.mysql.rights import rights_of
-from engine.mysql.shown import unquoted
+from engine.mysql.shown import NAME, STRING, unquoted
 from engine.mysql.spec import OWN_PREFIX
 from engine.mysql.tables import Table
 from engine.mysql.trouble import NO_PRIVILEGE, ServerRefused, Trouble, Waited
@@ -29,7 +29,7 @@ _MOST_ALTERS = 4  # two do on MySQL 9.7
 WAIT_SECONDS = 10
 """For a lock of the whole server, as a backup takes one."""
 SQL_MODE = str(DDL_SETTINGS["sql_mode"])
-_QUALIFIER = re.compile(r"'(?:[^'\\]|\\.|'')*'|(`(?:[^`]|``)+`)\.(?=`)", re.DOTALL)
+_QUALIFIER = re.compile(rf"{STRING}|({NAME})\.(?=`)")
 _SEQUENCES = (
     "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s AND TABLE_TYPE = 'SEQUENCE'"
 )

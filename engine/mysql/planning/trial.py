@@ -14,6 +14,7 @@ from engine.mysql.planning.partitions import moves_no_row
 from engine.mysql.planning.recollated import WHY_COPIED, misplaces, retypes
 from engine.mysql.planning.rewriting import with_constraints
 from engine.mysql.quoting import quote_name, quote_table
+from engine.mysql.shown import NAME, STRING
 from engine.mysql.spec import OWN_PREFIX, Algorithm
 from engine.mysql.tables import Index, Table
 from engine.mysql.trouble import NOT_THAT_WAY, ServerRefused
@@ -318,10 +319,9 @@ def _made_of(table: Table, index: Index) -> tuple[object, ...]:
 def _at_home(text: str) -> str:
     """*text* with foreign keys to other schemas pointing nowhere: nothing live gets tied to a clone."""
     return re.sub(
-        r"'(?:[^'\\]|\\.|'')*'|(?<= REFERENCES )`(?:[^`]|``)+`\.(?=`)",
+        rf"{STRING}|(?<= REFERENCES ){NAME}\.(?=`)",
         lambda found: found[0] if found[0].startswith("'") else f"`{OWN_PREFIX}nowhere`.",
         text,
-        flags=re.DOTALL,
     )
 
 

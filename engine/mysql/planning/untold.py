@@ -14,13 +14,13 @@ from engine.mysql.link import Link
 from engine.mysql.planning.order import Unit
 from engine.mysql.planning.scratch import Scratch
 from engine.mysql.quoting import quote_name, quote_table
-from engine.mysql.shown import solid_pieces, string_value, unquoted
+from engine.mysql.shown import NAME, solid_pieces, string_value, unquoted
 from engine.mysql.tables import Column, Table
 from engine.mysql.trouble import ServerRefused
 
 _LAST_TOLD = "\uffff"
 """The last character that fits into three bytes of UTF-8."""
-_WRITTEN = re.compile(r"(?:MODIFY|CHANGE) COLUMN (`(?:[^`]|``)+`) ")
+_WRITTEN = re.compile(f"(?:MODIFY|CHANGE) COLUMN ({NAME}) ")
 
 
 def lost_character(statements: Sequence[Statement], table: Table) -> str:

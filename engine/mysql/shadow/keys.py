@@ -12,6 +12,7 @@ from typing import NamedTuple, TypeVar
 
 from engine.errors import Refused
 from engine.mysql.quoting import quote_name
+from engine.mysql.shown import letters
 from engine.mysql.tables import WHOLE, Column, Index, Table
 
 Literals = tuple[str, ...]
@@ -131,13 +132,11 @@ class RowKey:
     def _one_of(self, values: Sequence[str]) -> str:
         (name,) = self._names()
         found = f"{name} IN ({', '.join(values)})"
-        return (
-            f"{found} AND {_letters(name)} IN ({', '.join(map(_letters, values))})" if self._texts else found
-        )
+        return f"{found} AND {letters(name)} IN ({', '.join(map(letters, values))})" if self._texts else found
 
     def _is(self, key: Literals) -> str:
         terms = [f"{name} = {value}" for name, value in zip(self._names(), key, strict=True)]
-        terms += [f"{_letters(self._names()[at])} = {_letters(key[at])}" for at in self._texts]
+        terms += [f"{letters(self._names()[at])} = {letters(key[at])}" for at in self._texts]
         return " AND ".join(terms)
 
     @property
@@ -265,10 +264,6 @@ def _on_the_side(column: Column, sign: str, value: str, *, inclusive: bool) -> s
     at = int(value)
     codes = column.codes[at + (not inclusive) :] if sign == ">" else column.codes[: at + inclusive]
     return f"{name} IN ({', '.join(map(str, codes))})" if codes else "FALSE"
-
-
-def _letters(value: str) -> str:
-    return f"CAST(CONVERT({value} USING utf8mb4) AS BINARY)"
 
 
 def _selected(column: Column, called: str, charset: str | None = None) -> str:

@@ -12,6 +12,7 @@ from engine.mysql.ownership.hold import Hold
 from engine.mysql.quoting import quote_name, quote_table
 from engine.mysql.replication.followers import followers
 from engine.mysql.shadow.inspection import read_shadow
+from engine.mysql.shown import NAME, STRING, unquoted
 from engine.mysql.spec import Copy, Step
 from engine.mysql.tables import Table
 from engine.mysql.trouble import ServerRefused
@@ -19,9 +20,9 @@ from engine.mysql.trouble import ServerRefused
 _NEXT_ID = re.compile(r"^\) .*?\bAUTO_INCREMENT=(\d+)", re.MULTILINE)
 """On one line: it is looked for while writers wait, in what may be long."""
 _COUNTING = re.compile(r"\bAUTO_INCREMENT\b(?!=)")
-_NEW_CHECK = re.compile(r"'(?:[^'\\]|\\.|'')*'|\bADD CONSTRAINT `((?:[^`]|``)+)` CHECK ", re.DOTALL)
+_NEW_CHECK = re.compile(rf"{STRING}|\bADD CONSTRAINT ({NAME}) CHECK ")
 """Strings are passed over."""
-_QUOTED = re.compile(r"`(?:[^`]|``)*`|'(?:[^'\\]|\\.|'')*'", re.DOTALL)
+_QUOTED = re.compile(f"{NAME}|{STRING}")
 
 
 class Staging:
@@ -52,14 +53,14 @@ class Staging:
         self._check_untied(table)
         return table
 
-    def check_untied(self) -> None:
+    def check_free(self) -> None:
         """Refused when a foreign key has the live table, if there is one, or another table the name of a CHECK of the copy."""
         table = read_table(self._link, self._step.schema, self._copy.source)
         if table is not None:
             self._check_untied(table)
         names = _new_checks(self._copy.clauses)
         if names and not self._hold.flavour.mariadb:
-            self._check_free(names)
+            self._check_unused(names)
 
     def _check_untied(self, table: Table) -> None:
         if table.foreign_keys or has_children(self._link, self._hold.flavour, self._step.schema, table.name):
@@ -68,7 +69,7 @@ class Staging:
                 "that key in another change, apply it without --defer-cutover"
             )
 
-    def _check_free(self, wanted: Collection[str]) -> None:
+    def _check_unused(self, wanted: Collection[str]) -> None:
         """Refused when a table has a CHECK of one of these names (lower case); on MySQL a schema has each once."""
         for name, other in self._link.rows(
             "SELECT constraint_name, table_name FROM information_schema.table_constraints "
@@ -146,7 +147,7 @@ def next_id(text: str) -> int:
 def _new_checks(clauses: Sequence[str]) -> set[str]:
     """The names of the CHECKs that *clauses* add, in lower case."""
     found = {name for clause in clauses for name in _NEW_CHECK.findall(clause)}
-    return {name.replace("``", "`").lower() for name in found if name}
+    return {unquoted(name).lower() for name in found if name}
 
 
 def _unquoted(text: str) -> str:

@@ -23,6 +23,7 @@ from engine.mysql.planning.rows.answers import UNDECIDED, Answers
 from engine.mysql.planning.rows.asking import NotTaken, Unanswered
 from engine.mysql.planning.rows.fits import fit
 from engine.mysql.quoting import quote_name
+from engine.mysql.shown import letters
 from engine.mysql.tables import Column, Index
 
 _BINARY = 63
@@ -105,7 +106,7 @@ def _anew(answers: Answers, old: Column, column: Column) -> Iterator[Finding]:
     )
     after = as_stored(expression_of(column), column)
     reads = (quote_name(BEFORE), after)
-    one, other = (f"CAST(CONVERT({value} USING utf8mb4) AS BINARY)" for value in reads)
+    one, other = map(letters, reads)
     differs = f"NOT ({one} <=> {other})"
     for finding in answers.after(
         differs, Severity.WARNING, "computed", f"{what}: other values", column.name, fails=False, reads=reads, before=old

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from engine.mysql.members import in_members, reads_alike
 from engine.mysql.planning.linters.lossless import INTEGER_BITS, TEXT_BYTES, numbers_of
+from engine.mysql.shown import letters
 from engine.mysql.tables import Column
 
 _NUMBERS = (*INTEGER_BITS, "decimal", "float", "double")
@@ -71,7 +72,7 @@ def _to_integer(c: _Conversion) -> Fit | None:
         number = f"CAST({value} AS DECIMAL(65,0))"
         return Fit(
             f"({value} NOT REGEXP _utf8mb4'{pattern}' OR {number} NOT BETWEEN {low} AND {high})",
-            f"CAST(CONVERT({value} USING utf8mb4) AS BINARY) <> CAST(CONVERT({number} USING utf8mb4) AS BINARY)",
+            f"{letters(value)} <> {letters(number)}",
         )
     return None
 
@@ -147,10 +148,7 @@ def _to_members(c: _Conversion) -> Fit | None:
     }:  # fmt: skip
         return None
     after = in_members(value, old, new)
-    same = (
-        f"CAST(CONVERT({after} USING utf8mb4) AS BINARY) <=> CAST(CONVERT({value} USING utf8mb4) AS BINARY)"
-    )
-    altered = "" if reads_alike(old, new) else f"NOT ({same})"
+    altered = "" if reads_alike(old, new) else f"NOT ({letters(after)} <=> {letters(value)})"
     if new.data_type == "enum":
         return Fit(f"({value} IS NOT NULL AND {after} IS NULL)", altered)
     return Fit(f"({_count(after)} < {_count(value)})", altered)
