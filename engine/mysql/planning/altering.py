@@ -124,7 +124,7 @@ class Altering:
         self._tables.again(before)
         no_copy = (
             no_copy
-            or against_copying(start, wanted, columns, self._flavour)
+            or against_copying(now, wanted, columns, self._flavour)
             or self._capture.rules_out_copies(wanted.schema)
         )
         how = self._how(self._live(start, live_name, parents), alters, no_copy)

@@ -1,28 +1,39 @@
 """The CHECKs of an online copy on MySQL, where a schema has each name once.
 
-The names that the server gives after the table's follow it when that is renamed: t_chk_1 is one of the shadow's until the copy
-takes the table's place. Any other the shadow can have, unless the table has it, which lives on until then.
+Names that begin like the table's follow it when it is renamed: t_chk_1 is one of the shadow's until the copy takes the table's
+place. Any other the shadow can have, unless the table has it, which lives on until then.
 """
 
 import re
 
-from engine.mysql.names import names_of
+from engine.errors import Refused
+from engine.mysql.names import CHECK_MARK, carried, names_of
 from engine.mysql.planning.alters import Alters
-from engine.mysql.quoting import quote_name
+from engine.mysql.quoting import LONGEST, quote_name
 from engine.mysql.shown import NAME
 from engine.mysql.tables import Check, Table
 
 _ABOUT_CHECKS = re.compile(f"DROP CHECK `|ADD CONSTRAINT {NAME} CHECK ")
 
 
-def taken_names(start: Table, wanted: Table) -> list[str]:
-    """The names of CHECKs that keep a copy from becoming *wanted*."""
-    live = {check.name.lower() for check in start.checks}
-    return [
-        check.name
-        for check in wanted.checks
-        if check.name.lower() in live and not _number(check, wanted.name)
-    ]
+def against_checks(now: Table, wanted: Table) -> str:
+    """Why a copy beside the live table, *now*, cannot have the CHECKs of *wanted*; empty: it can."""
+    try:
+        names = names_of(now.name)
+    except Refused:  # which is told where a copy is to be made
+        return ""
+    live = {check.name.lower() for check in now.checks}
+    of_copy = [(check.name, _in(names.shadow, check, wanted.name).name) for check in wanted.checks]
+    of_replaced = [(check.name, _in(names.old, check, now.name).name) for check in now.checks]
+    if taken := next((name for name, other in of_copy if other.lower() in live), ""):
+        return f"the name of its CHECK {taken} is taken while it lives (without that name in the files, or by another, it can)"
+    for name, other in (*of_copy, *of_replaced):
+        if len(other) > LONGEST:
+            return (
+                f"its CHECK {name} would be {other} in between, which is too long a name (once it has another, given in a plan "
+                "before, it can)"
+            )
+    return ""
 
 
 def with_checks_of_its_own(
@@ -32,18 +43,12 @@ def with_checks_of_its_own(
     many more ALTERs have them read as they will for good. *source*: the name of the live table.
     """
     shadow = names_of(source).shadow
-    gone = [f"DROP CHECK {quote_name(f'{shadow}_chk_{at}')}" for at in range(1, len(start.checks) + 1)]
+    gone = [f"DROP CHECK {quote_name(f'{shadow}{CHECK_MARK}{at}')}" for at in range(1, len(start.checks) + 1)]
     rest = [[part for part in parts if not _ABOUT_CHECKS.match(part)] for parts in alters]
-    checks = [f"ADD {_of(shadow, check, wanted.name).line}" for check in wanted.checks]
+    checks = [f"ADD {_in(shadow, check, wanted.name).line}" for check in wanted.checks]
     return [parts for parts in (gone, *rest, checks, *[["FORCE"]] * rests_after) if parts]
 
 
-def _of(shadow: str, check: Check, table: str) -> Check:
-    number = _number(check, table)
-    return check.named(f"{shadow}_chk_{number}") if number else check
-
-
-def _number(check: Check, table: str) -> str:
-    """The one that the server numbers a CHECK of *table* by; empty: somebody gave it its name."""
-    given = re.fullmatch(rf"{re.escape(table)}_chk_([1-9]\d*)", check.name)
-    return given[1] if given else ""
+def _in(helper: str, check: Check, table: str) -> Check:
+    """A CHECK of *table* as it is called while that is called *helper*."""
+    return check.named(carried(check.name, table, helper, CHECK_MARK))

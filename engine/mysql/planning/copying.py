@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from engine.mysql.flavour import Flavour
 from engine.mysql.planning.columns import remade
-from engine.mysql.planning.copied_checks import taken_names
+from engine.mysql.planning.copied_checks import against_checks
 from engine.mysql.planning.linters.lossless import INTEGER_BITS, MINDS_SPACES, numbers_of
 from engine.mysql.spec import Copy
 from engine.mysql.tables import Column, Table
@@ -41,25 +41,23 @@ def copy_between(
     )
 
 
-def against_copying(start: Table, wanted: Table, columns: Mapping[str, str], flavour: Flavour) -> str:
+def against_copying(now: Table, wanted: Table, columns: Mapping[str, str], flavour: Flavour) -> str:
     """Why the table cannot be copied online, as far as its key and its constraints tell; empty: it can."""
-    if start.foreign_keys or wanted.foreign_keys:
+    if now.foreign_keys or wanted.foreign_keys:
         return "it is in a foreign key"
-    if DIRECTORY in start.options or DIRECTORY in start.partitions:
+    if DIRECTORY in now.options or DIRECTORY in now.partitions:
         return "its file is in a directory of its own, which a copy would leave"
-    after = {old.lower(): new.lower() for new, old in copied_columns(start, wanted, columns)}
-    key = [name for name in (after.get(name.lower()) for name in start.row_key) if name is not None]
-    if len(key) < len(start.row_key):
+    after = {old.lower(): new.lower() for new, old in copied_columns(now, wanted, columns)}
+    key = [name for name in (after.get(name.lower()) for name in now.row_key) if name is not None]
+    if len(key) < len(now.row_key):
         return "the key by which its rows are found does not stay"
     if key and wanted.unique_over(key) is None:
         return "the key by which its rows are found has no index afterwards"
     if bent := next(
-        (old for old, new in zip(start.row_key, key, strict=True) if _bends(start, old, wanted, new)), ""
+        (old for old, new in zip(now.row_key, key, strict=True) if _bends(now, old, wanted, new)), ""
     ):
         return f"the values of {bent}, by which its rows are found, read differently afterwards"
-    if not flavour.mariadb and (taken := taken_names(start, wanted)):
-        return f"the name of its CHECK {taken[0]} is taken while it lives (without that name in the files, or by another, it can)"
-    return ""
+    return "" if flavour.mariadb else against_checks(now, wanted)
 
 
 def _bends(start: Table, old: str, wanted: Table, new: str) -> bool:

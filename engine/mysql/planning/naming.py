@@ -1,8 +1,10 @@
 """Names of constraints: which of them a schema has only once."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from engine.mysql.flavour import Flavour
+from engine.mysql.names import CHECK_MARK, KEY_MARK, carried
 from engine.mysql.tables import Table
 
 FOREIGN_KEY, CHECK = "foreign key", "check"
@@ -18,21 +20,22 @@ class Naming:
 
     def names(self, table: Table | None) -> set[Name]:
         """The names of a table's constraints that no other table of the schema may have."""
-        if table is None:
-            return set()
-        checks = () if self.flavour.mariadb else table.checks
-        return {
-            *((FOREIGN_KEY, key.name.lower()) for key in table.foreign_keys),
-            *((CHECK, check.name.lower()) for check in checks),
-        }
+        return {(kind, name.lower()) for kind, _, name in self._all(table)}
 
     def carried(self, table: Table, name: str) -> set[Name]:
-        """The names that the server gives, when *table* gets another name, to those constraints that it had named itself."""
+        """The names that constraints of *table* get with it when it is called *name*."""
         if name.lower() == table.name.lower():
             return set()
-        before = {FOREIGN_KEY: f"{table.name}_ibfk_".lower(), CHECK: f"{table.name}_chk_".lower()}
         return {
-            (kind, name.lower() + given.removeprefix(table.name.lower()))
-            for kind, given in self.names(table)
-            if given.startswith(before[kind])
+            (kind, after.lower())
+            for kind, mark, before in self._all(table)
+            if (after := carried(before, table.name, name, mark)) != before
         }
+
+    def _all(self, table: Table | None) -> Iterator[tuple[str, str, str]]:
+        """(kind, mark, name) of those constraints."""
+        if table is None:
+            return
+        yield from ((FOREIGN_KEY, KEY_MARK, key.name) for key in table.foreign_keys)
+        if not self.flavour.mariadb:
+            yield from ((CHECK, CHECK_MARK, check.name) for check in table.checks)

@@ -7,6 +7,7 @@ Strings get another character set in front. Some rest only after a second ALTER.
 
 from collections.abc import Callable, Mapping, Sequence
 
+from engine.mysql.names import CHECK_MARK, carried
 from engine.mysql.planning.desired import TableCache
 from engine.mysql.planning.mentions import mentions
 from engine.mysql.planning.rewriting import with_columns, with_constraints, with_indexes
@@ -119,13 +120,7 @@ def in_words_of(table: Table | None, live: Table | None) -> Table | None:
     words = {column.name: column for column in live.columns if column.generated}
     columns = [words.get(column.name, column) if column.generated else column for column in table.columns]
     indexes = [found if _computed(one) and (found := live.index(one.name)) else one for one in table.indexes]
-    given = f"{live.name}_chk_"
-    named = {
-        f"{table.name}_chk_{check.name.removeprefix(given)}"
-        if check.name.startswith(given)
-        else check.name: check
-        for check in live.checks
-    }
+    named = {carried(check.name, live.name, table.name, CHECK_MARK): check for check in live.checks}
     checks = [named.get(check.name, check).named(check.name) for check in table.checks]
     return with_constraints(with_indexes(with_columns(table, columns), indexes), table.foreign_keys, checks)
 

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from engine.lexer import MYSQL, significant
 from engine.mysql.flavour import Flavour
+from engine.mysql.names import CHECK_MARK, KEY_MARK
 from engine.mysql.planning.rewriting import with_constraints
 from engine.mysql.tables import Check, ForeignKey, Table
 
@@ -25,8 +26,10 @@ def with_live_names(table: Table, now: Table, text: str, flavour: Flavour) -> Ta
     if table.text == now.text:
         return table
     said = _names_said(text)
-    before, after = ("CONSTRAINT_",) * 2 if flavour.mariadb else (f"{now.name}_chk_", f"{table.name}_chk_")
-    keys = _Names(f"{now.name}_ibfk_", f"{table.name}_ibfk_", said)
+    before, after = (
+        ("CONSTRAINT_",) * 2 if flavour.mariadb else (now.name + CHECK_MARK, table.name + CHECK_MARK)
+    )
+    keys = _Names(now.name + KEY_MARK, table.name + KEY_MARK, said)
     return with_constraints(
         table,
         keys.kept(table.foreign_keys, now.foreign_keys),
@@ -48,8 +51,8 @@ class _Names:
     """Those of one kind that the server gives: a prefix and a number. The prefix follows the table's name."""
 
     def __init__(self, before: str, after: str, said: set[str]) -> None:
-        self._before = re.compile(rf"{re.escape(before)}(\d+)", re.IGNORECASE)
-        self._after = re.compile(rf"{re.escape(after)}(\d+)", re.IGNORECASE)
+        self._before = re.compile(rf"{re.escape(before)}(\d+)")
+        self._after = re.compile(rf"{re.escape(after)}(\d+)")
         self._prefix = after
         self._said = said
 

@@ -11,10 +11,10 @@ from engine.errors import DriftFound
 from engine.mysql.catalog import read_table, show_create
 from engine.mysql.children import has_children
 from engine.mysql.link import Link
-from engine.mysql.names import names_of
+from engine.mysql.names import CHECK_MARK, carried, names_of
 from engine.mysql.ownership.hold import Hold
 from engine.mysql.spec import Step
-from engine.mysql.tables import Check, Table
+from engine.mysql.tables import Table
 
 _COUNTER_OPTION = re.compile(r" AUTO_INCREMENT=\d+")
 
@@ -70,18 +70,9 @@ def read_shadow(link: Link, step: Step) -> Table:
 
 
 def fingerprint_as(table: Table, name: str) -> str:
-    """The fingerprint that *table* will have when it is called *name*. Names that MySQL gave to its checks follow the table,
-    which may bring them behind others.
+    """The fingerprint that *table* will have when it is called *name*. Names of CHECKs may follow it, which may bring them behind
+    others.
     """
-    checks = sorted(
-        (_renamed(check, table.name, name) for check in table.checks),
-        key=lambda check: (check.name.lower(), check.name),
-    )
+    checks = [check.named(carried(check.name, table.name, name, CHECK_MARK)) for check in table.checks]
+    checks.sort(key=lambda check: (check.name.lower(), check.name))
     return replace(table, name=name, checks=tuple(checks)).rewritten().fingerprint
-
-
-def _renamed(check: Check, before: str, after: str) -> Check:
-    given = f"{before}_chk_"
-    if not check.name.startswith(given):
-        return check
-    return check.named(f"{after}_chk_{check.name.removeprefix(given)}")

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from engine.base import Finding, Severity
+from engine.mysql.names import CHECK_MARK, KEY_MARK, carried
 from engine.mysql.planning.linters.case import Case
 from engine.mysql.planning.linters.reserved import RESERVED
 from engine.mysql.quoting import quote_name
@@ -43,18 +44,17 @@ def rename_table(case: Case) -> Iterator[Finding]:
 
 
 def carried_names(case: Case) -> Iterator[Finding]:
-    """Constraints that the server names after the table: they follow its new name, while the files tell the old one."""
+    """Constraints that are named after the table: they follow its new name, while the files tell the old one."""
     if case.now is None or case.wanted is None or case.now.name == case.wanted.name:
         return
     parts = {part.lower() for part in case.parts}
     keys, checks = ([one.name for one in some] for some in (case.wanted.foreign_keys, case.wanted.checks))
-    for kind, sign, names in (("FOREIGN KEY", "_ibfk_", keys), ("CHECK", "_chk_", checks)):
+    for kind, mark, names in (("FOREIGN KEY", KEY_MARK, keys), ("CHECK", CHECK_MARK, checks)):
         for name in names:
-            carried = case.wanted.name + name[len(case.now.name) :]
-            ours = name.lower().startswith(f"{case.now.name}{sign}".lower())
-            if ours and f"DROP {kind} {quote_name(carried)}".lower() in parts:
+            after = carried(name, case.now.name, case.wanted.name, mark)
+            if after != name and f"DROP {kind} {quote_name(after)}".lower() in parts:
                 message = (
-                    f'{kind} "{name}" is named after the table: it becomes "{carried}" with it, and has to be made again to be '
-                    f'named "{name}": leave the name out, or write "{carried}"'
+                    f'{kind} "{name}" is named after the table: it becomes "{after}" with it, and has to be made again to be '
+                    f'named "{name}": leave the name out, or write "{after}"'
                 )
                 yield case.finding(Severity.WARNING, "rename_table", message, at=name)

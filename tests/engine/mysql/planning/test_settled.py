@@ -77,6 +77,47 @@ def test_a_check_with_a_name_hinders_an_online_copy_until_the_files_leave_it_out
             assert [change.strategy for change in plan.changes] == [Strategy.ONLINE]
 
 
+@pytest.mark.usefixtures("_no_table_is_small")
+def test_a_check_whose_name_begins_like_the_servers_own_is_no_obstacle(mysql: Server) -> None:
+    """The server has it follow the name of the table."""
+    named = "CREATE TABLE t (id INT PRIMARY KEY, a INT, CONSTRAINT t_chk_total CHECK (a > 1), CONSTRAINT t_chk_01 CHECK (a > 2))"
+    wider = named.replace("id INT", "id BIGINT")
+    more = wider.replace("a INT", "a BIGINT, CONSTRAINT t_chk_new CHECK (a > 3)").replace(
+        "BIGINT PRIMARY", "INT PRIMARY"
+    )
+    with ground(mysql, named) as here:
+        for files in (wider, more):
+            plan = here.settle(files)
+            assert [change.strategy for change in plan.changes] == [Strategy.ONLINE]
+
+
+@pytest.mark.usefixtures("_no_table_is_small")
+def test_a_check_that_would_have_too_long_a_name_amid_the_copy_hinders_it(mysql: Server) -> None:
+    """MySQL would refuse the RENAME when all is copied."""
+    long = "t_chk_" + "x" * 57
+    bare = "CREATE TABLE t (id INT PRIMARY KEY, a INT)"
+    with ground(mysql, bare.replace("a INT", f"a INT, CONSTRAINT {long} CHECK (a > 1)")) as here:
+        (change,) = here.settle(bare.replace("id INT", "id BIGINT")).changes
+        assert change.strategy is Strategy.DIRECT
+        assert f"its CHECK {long} would be t__osc_o_chk_" in change.lock
+
+
+@pytest.mark.usefixtures("_no_table_is_small")
+def test_a_check_that_keeps_a_name_which_follows_the_table_hinders_the_copy_of_a_renamed_one(
+    mysql: Server,
+) -> None:
+    live = "CREATE TABLE t (id INT PRIMARY KEY, a INT, CHECK (a > 1))"
+    files = (
+        "-- renamed from: t\nCREATE TABLE u (id BIGINT PRIMARY KEY, a INT, CONSTRAINT t_chk_1 CHECK (a > 1))"
+    )
+    with ground(mysql, live) as here:
+        (change,) = here.settle(files).changes
+        assert change.strategy is Strategy.DIRECT
+        assert "the name of its CHECK t_chk_1 is taken while it lives" in change.lock
+        (change,) = here.settle(live.replace("TABLE t", "TABLE u").replace("a INT", "a BIGINT")).changes
+        assert change.strategy is Strategy.ONLINE
+
+
 @pytest.mark.parametrize(
     ("live", "files"),
     [
