@@ -48,9 +48,8 @@ class Target:
     environment: str
     dsn: str = field(repr=False)  # of a remote one: the address of the other SchemaBot
     token: str = field(default="", repr=False)  # what the other SchemaBot knows us by
-    workspace: str = field(
-        default="", repr=False
-    )  # dsn of a server to try plans out on instead of the target
+    # The dsn of a server to try plans out on instead of the target.
+    workspace: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

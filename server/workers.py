@@ -41,9 +41,8 @@ class Workers:
         self._lease_seconds = settings.lease_seconds
         self._owner = owner_name()
         self._stopping = threading.Event()
-        self._wake = (
-            wake  # something became due in this process (OW-1: only sooner, never instead of a claim)
-        )
+        # Something became due in this process (OW-1: only sooner, never instead of a claim).
+        self._wake = wake
         self._free = threading.Semaphore(settings.count)
         self._claimed: queue.SimpleQueue[Lease | None] = queue.SimpleQueue()
         self._poller = threading.Thread(target=self._poll, name="poller")

@@ -79,9 +79,8 @@ class _Side:
 
     socket: socket.socket
     to_server: bool  # whether what is sent here goes to the server
-    queue: deque[tuple[float, bytes]] = field(
-        default_factory=deque
-    )  # when it is due; no bytes: end of stream
+    # When it is due; no bytes: end of stream.
+    queue: deque[tuple[float, bytes]] = field(default_factory=deque)
     waiting: int = 0
     ended: bool = False  # nothing more is to be read here
     gone: bool = False  # closed: what is sent here is lost

@@ -105,9 +105,8 @@ class Link:
             self._connection.connect()
         except (pymysql.MySQLError, OSError) as error:
             raise translate(error, self._where) from error
-        except (
-            RuntimeError
-        ) as error:  # the driver's own encryption of passwords is not installed: TLS does that
+        except RuntimeError as error:
+            # The driver's own encryption of passwords is not installed: TLS does that.
             raise Refused(
                 f"{self._where}: this account's password goes over TLS only: leave ssl_mode=disabled out of the dsn, "
                 "and have TLS on at the server"

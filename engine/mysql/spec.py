@@ -15,9 +15,8 @@ SHADOW_SUFFIX = "__osc_n"  # the table that is filled
 OLD_SUFFIX = "__osc_o"  # the replaced table, until it is removed
 DELTA_SUFFIX = "__osc_d"  # the keys that changed while copying, where triggers capture them
 HELPER_MARK = "__osc_"  # every helper object of a change has it in its name
-OWN_PREFIX = (
-    "_schemabot_"  # tables and schemas of SchemaBot itself on the target (owner, checkpoints, scratch)
-)
+# Tables and schemas of SchemaBot itself on the target (owner, checkpoints, scratch).
+OWN_PREFIX = "_schemabot_"
 
 ALONE = "_"
 """Live tables whose names begin so are left alone unless the files have them: gh-ost, pt-online-schema-change and others call so
@@ -37,9 +36,8 @@ class Algorithm(StrEnum):
     INSTANT = "instant"  # ALGORITHM=INSTANT
     NOCOPY = "nocopy"  # ALGORITHM=NOCOPY, LOCK=NONE (MariaDB)
     INPLACE = "inplace"  # ALGORITHM=INPLACE, LOCK=NONE: writers go on
-    COPY = (
-        "copy"  # ALGORITHM=COPY: writers wait as long as it takes; small tables, or nothing else is possible
-    )
+    # ALGORITHM=COPY: writers wait as long as it takes; small tables, or nothing else is possible.
+    COPY = "copy"
 
     @property
     def clause(self) -> str:
@@ -78,9 +76,8 @@ class Copy:
     source: str  # the live table
     table: str  # its name afterwards (differs from source only when renamed)
     clauses: tuple[str, ...]  # what follows ALTER TABLE <name>, one element per ALTER
-    columns: tuple[
-        tuple[str, str], ...
-    ]  # (new column, column of the source): all that are copied; generated ones left out
+    # (new column, column of the source): all that are copied; generated ones left out.
+    columns: tuple[tuple[str, str], ...]
     key: tuple[str, ...]  # columns of the source's NOT NULL unique key by which rows are found
     new_key: tuple[str, ...]  # the same columns under their new names
 

@@ -135,9 +135,8 @@ class Table:
     indexes: tuple[Index, ...]
     foreign_keys: tuple[ForeignKey, ...]
     checks: tuple[Check, ...]
-    options: Mapping[
-        str, str
-    ]  # ENGINE, CHARSET, COLLATE, COMMENT, ROW_FORMAT, …: as SHOW CREATE has them after the )
+    # ENGINE, CHARSET, COLLATE, COMMENT, ROW_FORMAT, …: as SHOW CREATE has them after the ).
+    options: Mapping[str, str]
     partitions: str  # the text from PARTITION BY on, without the version comment; "" when there is none
     periods: tuple[str, ...] = ()  # lines PERIOD FOR … of MariaDB's application-time tables
     triggers: tuple[str, ...] = ()  # names of triggers on it that are not ours

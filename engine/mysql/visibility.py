@@ -54,9 +54,8 @@ def _prepares(statement: str) -> bool:
 def _tells(link: Link, statement: str, found: list[VisibilityGap], unknown: VisibilityGap) -> bool:
     """Whether *statement* gives rows; *unknown* is found when the server does not say."""
     try:
-        return bool(
-            link.raw_rows(statement)
-        )  # names of transactions are bytes, and an error quotes any statement
+        # Names of transactions are bytes, and an error quotes any statement.
+        return bool(link.raw_rows(statement))
     except ServerRefused as error:
         if error.code not in _NOT_TOLD:
             raise

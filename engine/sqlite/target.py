@@ -46,9 +46,8 @@ def _open(dsn: str, path: Path, read_only: bool, busy_seconds: float) -> apsw.Co
     try:
         connection.set_busy_handler(_busy_handler(busy_seconds))
         connection.execute("PRAGMA foreign_keys = OFF")
-        connection.execute(
-            "SELECT count(*) FROM sqlite_schema"
-        ).fetchall()  # opens the file: it may be no database
+        # Opens the file: it may be no database.
+        connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
     except BaseException:
         connection.close()
         raise

@@ -67,9 +67,8 @@ def to_plan(row: Row) -> Plan:
 
 def to_apply(row: Row) -> Apply:
     """A row of `applies`."""
-    state = parse_state(
-        row["state"]
-    )  # one that a newer program wrote is shown as running: visible, and blocking
+    # One that a newer program wrote is shown as running: visible, and blocking.
+    state = parse_state(row["state"])
     return Apply(
         id=row["id"],
         apply_uid=row["apply_uid"],

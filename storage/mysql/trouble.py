@@ -103,9 +103,8 @@ def translate(error: pymysql.MySQLError | OSError, place: object) -> StoreError:
             return kind(f"{store}: {known[code]} ({code}: {text})")
     if code == NO_SUCH_TABLE:
         return Unavailable(f"{store} has no such table; it was not upgraded, or is another's ({text})")
-    if (
-        isinstance(error, OSError) or code <= 0
-    ):  # also an answer that is none, or not the one to this question
+    # Also an answer that is none, or not the one to this question.
+    if isinstance(error, OSError) or code <= 0:
         return Lost(f"{store}: the connection is gone ({text or type(error).__name__})")
     return StoreError(f"{store}: {type(error).__name__} {code}: {text}")
 

@@ -41,9 +41,8 @@ class Witness:
 
     def _watched(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
         def write(claim: Claim, *rest: Any, **named: Any) -> Any:
-            late = self._is_refused(
-                claim
-            )  # before: the process may be stopped between the write and the note
+            # Before: the process may be stopped between the write and the note.
+            late = self._is_refused(claim)
             try:
                 result = call(claim, *rest, **named)
             except LeaseLost:

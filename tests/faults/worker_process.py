@@ -94,9 +94,8 @@ def strike(orders: Orders) -> Callable[[str], None]:
         seen[point] += 1
         if point == orders.stop_at and seen[point] == orders.stop_time:
             os.kill(os.getpid(), signal.SIGSTOP)
-            time.sleep(
-                0.5
-            )  # another thread may get the signal: this one must not run on until all are stopped
+            # Another thread may get the signal: this one must not run on until all are stopped.
+            time.sleep(0.5)
         if orders.die_chance and random.random() < orders.die_chance:
             os.kill(os.getpid(), signal.SIGKILL)
 

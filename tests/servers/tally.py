@@ -24,9 +24,8 @@ class Tally:
     """What ran on what in this run, and what did not for want of a server."""
 
     running: dict[str, Server] = field(default_factory=dict)  # by flavour
-    versions: dict[str, str] = field(
-        default_factory=dict
-    )  # flavour -> "MariaDB 10.11.19", also when it is gone
+    # Flavour -> "MariaDB 10.11.19", also when it is gone.
+    versions: dict[str, str] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)  # flavour -> why it was not to be had
     ran: Counter[str] = field(default_factory=Counter)
     not_run: Counter[str] = field(default_factory=Counter)

@@ -17,9 +17,8 @@ from engine.mysql.trouble import Lost, translate
 
 _COM_BINLOG_DUMP = 0x12
 _HEARTBEAT_SECONDS = 1.0
-_SILENCE_SECONDS = (
-    60.0  # heartbeats come every second: so long without a byte means that the connection is dead
-)
+# Heartbeats come every second: so long without a byte means that the connection is dead.
+_SILENCE_SECONDS = 60.0
 _PATIENCE_SECONDS = 86_400  # how long the server may wait for us while the sink is full
 _CHUNK = 1 << 18
 _SPLIT = 0xFFFFFF  # a packet of that size goes on in the next one

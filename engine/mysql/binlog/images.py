@@ -20,9 +20,8 @@ _WALKS_KEPT = 10_000
 # Type in the log → bytes it takes. The temporal ones without a fraction are those of tables from before MySQL 5.6.
 _FIXED = {1: 1, 2: 2, 9: 3, 3: 4, 8: 8, 4: 4, 5: 8, 10: 3, 14: 3, 13: 1, 7: 4, 12: 8, 11: 3, 6: 0}
 _FRACTIONAL = {17: 4, 18: 5, 19: 3}  # TIMESTAMP, DATETIME, TIME with so many bytes before the fraction
-_BLOBS = frozenset(
-    {249, 250, 251, 252, 255, 245, 242, 140}
-)  # the metadata tell how many bytes tell the length
+# The metadata tell how many bytes tell the length.
+_BLOBS = frozenset({249, 250, 251, 252, 255, 245, 242, 140})
 _VARCHARS = frozenset({15, 253, 141})
 _DECIMAL, _BIT, _STRING, _ENUM, _SET = 246, 16, 254, 247, 248
 _META_BYTES = {4: 1, 5: 1, 17: 1, 18: 1, 19: 1, _DECIMAL: 2, _BIT: 2, _STRING: 2, _ENUM: 2, _SET: 2}

@@ -71,29 +71,9 @@ class Parts:
             first += fulltexts.pop()
         if not self.foreign_keys_apart:
             first += self.foreign_keys
-            return _filled(
-                [
-                    *self.unpartition,
-                    *leaving,
-                    first,
-                    self.keys_again,
-                    *fulltexts,
-                    self.visibility,
-                    *self.partitions,
-                ]
-            )
-        return _filled(
-            [
-                *self.unpartition,
-                *leaving,
-                first,
-                self.keys_again,
-                *fulltexts,
-                self.visibility,
-                self.foreign_keys,
-                *self.partitions,
-            ]
-        )
+        last = self.foreign_keys if self.foreign_keys_apart else []
+        alters = [*leaving, first, self.keys_again, *fulltexts, self.visibility, last]
+        return _filled([*self.unpartition, *alters, *self.partitions])
 
     def apart(self) -> Alters:
         """One kind of thing after the other, what depends on columns before the columns. The table's character set goes with

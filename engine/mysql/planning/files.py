@@ -78,9 +78,8 @@ class _Reading:
         for at, piece in enumerate(pieces):
             try:
                 if self._passed_over(piece, pieces[at + 1 :]):
-                    for following in pieces[
-                        at + 1 : at + 2
-                    ]:  # what stands above is about the table that comes
+                    # What stands above is about the table that comes.
+                    for following in pieces[at + 1 : at + 2]:
                         following.comments = [*piece.comments, *following.comments]
                 else:
                     found.append(self._statement(piece))

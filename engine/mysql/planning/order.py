@@ -41,9 +41,8 @@ class Schemas:
     live: dict[str, dict[str, Table]]
     wanted: dict[str, dict[str, Table]]
     tables: dict[str, Mapping[str, str]]  # schema → new table → live table
-    columns: dict[
-        str, Mapping[str, Mapping[str, str]]
-    ]  # schema → new table → new column (lower) → live column
+    # Schema → new table → new column (lower) → live column.
+    columns: dict[str, Mapping[str, Mapping[str, str]]]
 
     def units(self) -> dict[Key, Unit]:
         """All differences."""

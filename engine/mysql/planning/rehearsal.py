@@ -118,18 +118,16 @@ class Rehearsal:
         except ServerRefused as refused:
             if refused.code not in NOT_THAT_WAY:
                 raise
-            self._stage.run(
-                sql
-            )  # the stage is made from the text alone, while the live table may have an old row format
+            # The stage is made from the text alone, while the live table may have an old row format.
+            self._stage.run(sql)
         after = []
         source = self.table(named[0])
         for key in sorted(around):
             made, before = self._stage.read(*key), self.table(key)
             if key in named or _text(made) != self._staged.get(key):
                 table = _as_live(made, before)
-                if (
-                    len(named) > 1 or key not in named
-                ):  # a RENAME, or a key that follows one, leaves words as they are
+                # A RENAME, or a key that follows one, leaves words as they are.
+                if len(named) > 1 or key not in named:
                     table = in_words_of(table, before or source)
                 after.append((key, table))
                 self._note(key, table, made)
@@ -160,9 +158,8 @@ class Rehearsal:
             (key, table) for key, table in snapshot.items() if _text(self.table(key)) != _text(table)
         ]
         for key, _ in differing:
-            self.gone(
-                key
-            )  # all of them first: a child does not take a parent that is not yet what it refers to
+            # All of them first: a child does not take a parent that is not yet what it refers to.
+            self.gone(key)
         for key, table in differing:
             if table is not None and settles(table):
                 self._make(table)

@@ -245,9 +245,8 @@ def _pin(link: Link, flavour: Flavour, target: Link) -> str:
     if not flavour.mariadb:
         settings += ["sql_generate_invisible_primary_key = 0"]
     for setting in settings:
-        with suppress(
-            ServerRefused, Trouble
-        ):  # read-only before MariaDB 10.8, or a right that is nice to have
+        # Read-only before MariaDB 10.8, or a right that is nice to have.
+        with suppress(ServerRefused, Trouble):
             link.run(f"SET SESSION {setting}")
     modes = set(str(target.value("SELECT @@GLOBAL.sql_mode")).split(","))
     return ",".join([SQL_MODE, *sorted(modes & _READ_OTHERWISE)])

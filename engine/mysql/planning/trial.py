@@ -43,9 +43,8 @@ class Unshown:
 
     columns: int = 0  # of InnoDB, hidden ones included; 0: not known, or of no matter
     row_format: str = ""  # upper case; empty: whatever the server makes it
-    old_temporals: Mapping[str, str] = field(
-        default_factory=dict
-    )  # columns of an old format, which no scratch table has
+    # Columns of an old format, which no scratch table has.
+    old_temporals: Mapping[str, str] = field(default_factory=dict)
 
 
 class Clone:
@@ -182,9 +181,8 @@ class Clone:
                 with self._foreign_key_checks(on=algorithm is not Algorithm.COPY):
                     self._link.run(alter + algorithm.clause)
             except ServerRefused as error:
-                if (
-                    error.code == _SYNTAX
-                ):  # clauses about partitions have no room for an algorithm behind them
+                # Clauses about partitions have no room for an algorithm behind them.
+                if error.code == _SYNTAX:
                     break
                 if error.code in _TOO_LONG and self._row_format:
                     return self._reformatted(clauses)
@@ -284,9 +282,8 @@ class Clone:
         if before is None or after is None or not before.tables:
             if algorithm is Algorithm.PLAIN:
                 return not moves_no_row(clauses)
-            return (
-                algorithm is Algorithm.INPLACE
-            )  # on MySQL it may or may not, on MariaDB NOCOPY would have done
+            # On MySQL it may or may not, on MariaDB NOCOPY would have done.
+            return algorithm is Algorithm.INPLACE
         rebuilt = any(after.tables.get(name, number) != number for name, number in before.tables.items())
         gone, new = before.tables.keys() - after.tables.keys(), after.tables.keys() - before.tables.keys()
         return rebuilt or bool(gone and new)

@@ -52,13 +52,11 @@ class Checkpoint:
     phase: Phase
     rows_copied: int = 0
     rows_total: int = 0
-    low: tuple[str, ...] | None = (
-        None  # literals of the key up to which all rows are copied (or compared, in CHECK)
-    )
+    # Literals of the key up to which all rows are copied (or compared, in CHECK).
+    low: tuple[str, ...] | None = None
     compared: int = 0  # rows up to `low`, in CHECK; for people only
-    position: Position | None = (
-        None  # everything before it in the binary log is applied; None: triggers capture
-    )
+    # Everything before it in the binary log is applied; None: triggers capture.
+    position: Position | None = None
     started_at: int = 0  # of the run of the server whose log told of all changes; 0: not known
     deferred: tuple[str, ...] = ()  # lines of the indexes that the shadow gets at the end
     step: str  # digest of the step it was begun for

@@ -21,9 +21,8 @@ def files_back(live: Catalog, renames: Renames) -> Mapping[str, str]:
 
 def _annotated(relation: Relation, new_tables: Mapping[str, str], renames: Renames) -> str:
     new_table = new_tables.get(relation.name.lower(), relation.name)
-    sql = without(
-        named(relation), old_name
-    )  # one that tells of an earlier rename would be taken for the way back
+    # One that tells of an earlier rename would be taken for the way back.
+    sql = without(named(relation), old_name)
     for new, old in renames.of(new_table).items():
         element = read_table_text(sql).column(old)
         if element is not None:

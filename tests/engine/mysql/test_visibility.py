@@ -131,8 +131,7 @@ def test_a_prepared_row_behind_the_end_is_waited_for_even_if_it_was_prepared_bef
             with pytest.raises(Waited):
                 ground.link.rows(f"{last} LOCK IN SHARE MODE")
             other.run("XA COMMIT 'v'")
-            assert (
-                reading.keys_of("item") == set()
-            )  # its rows were logged at PREPARE, before the reading began
+            # Its rows were logged at PREPARE, before the reading began.
+            assert reading.keys_of("item") == set()
             assert ground.link.rows(f"{last} LOCK IN SHARE MODE") == [(9,)]
     ground.close()

@@ -73,9 +73,8 @@ def roundcube(root: Path) -> list[str]:
 def kea(root: Path) -> list[str]:
     """The whole history in one script: 42 tables come out of it, many of them altered several times."""
     text = text_of(root / "usr/share/kea/scripts/mysql/dhcpdb_create.mysql")
-    return list(
-        statements(text.replace("\\\n", "\n"))
-    )  # the client passes over a backslash at the end of a line
+    # The client passes over a backslash at the end of a line.
+    return list(statements(text.replace("\\\n", "\n")))
 
 
 def roundcube_steps(root: Path) -> Iterator[tuple[str, list[str]]]:

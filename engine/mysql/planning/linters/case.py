@@ -18,12 +18,10 @@ class Case:
     now: Table | None
     wanted: Table | None
     locate: Locate
-    renamed: Mapping[str, str] = field(
-        default_factory=dict
-    )  # lower-case new column → the old one, as annotated
-    parts: Sequence[
-        str
-    ] = ()  # of the ALTERs that were made for it: ["ADD COLUMN a int", "DROP PARTITION p0"]
+    # Lower-case new column → the old one, as annotated.
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    # Of the ALTERs that were made for it: ["ADD COLUMN a int", "DROP PARTITION p0"].
+    parts: Sequence[str] = ()
     copied: bool = False  # every row is written into a new table, by the server or by us
     zone: str = "SYSTEM"  # the server's time zone; empty: UTC, as sessions that change tables have
     last_timestamp: str = "2038-01-19 03:14:07"  # see Flavour

@@ -58,9 +58,8 @@ def test_a_cutover_waits_for_whoever_has_the_table_and_says_so(shop: Shop, holdi
         reader.join()
         assert session.tidy(control) is Signal.GO
     who = f"held by connection {holder.id} of"
-    if shop.server.is_one(
-        "mariadb"
-    ):  # it does not tell who holds a lock, only whose transactions go on for long
+    # It does not tell who holds a lock, only whose transactions go on for long.
+    if shop.server.is_one("mariadb"):
         who = f"perhaps {who}" if holding.startswith("START") else "the server does not tell who holds it"
     assert any(text.startswith("waiting for a lock on orders: ") and who in text for text in told)
     assert max(stalls) < 2.5

@@ -71,9 +71,8 @@ class Rig:
     fence: int = 1
     key: Sequence[str] = ()
     unsafe: bool = False
-    account: tuple[str, str] | None = (
-        None  # user and password of the copy, when they are not the server's own
-    )
+    # User and password of the copy, when they are not the server's own.
+    account: tuple[str, str] | None = None
 
     def link(self, **options: Any) -> Link:
         """A connection like an application's."""

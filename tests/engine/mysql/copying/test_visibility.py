@@ -216,9 +216,8 @@ def test_a_row_is_copied_although_its_commit_stalls_after_the_log(mariadb: Serve
             prepare(copy, Watcher())
             end = copy.stream.end()
             begin()
-            while (
-                copy.stream.end() == end
-            ):  # then the event is in the log, and its commit waits for a replica
+            # Until the event is in the log, and its commit waits for a replica.
+            while copy.stream.end() == end:
                 copy.link.value("SELECT SLEEP(0.01)")
             assert writer[0].is_alive()
             prepare(copy, Watcher())

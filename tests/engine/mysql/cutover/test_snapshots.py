@@ -40,9 +40,8 @@ class Told(Caller):
 
     def __init__(self, link: Link, times: int = 3) -> None:
         super().__init__()
-        self.rests = (
-            True  # the server's list is made anew only when nobody has asked for it for a tenth of a second
-        )
+        # The server's list is made anew only when nobody has asked for it for a tenth of a second.
+        self.rests = True
         self.heard: list[str] = []
         self._link = link
         self._times = times
@@ -86,9 +85,8 @@ def test_nobody_waits_for_who_reads_each_statement_anew_or_began_later(shop: Sho
     change = shop.copy(
         "orders", "MODIFY quantity BIGINT NOT NULL", columns=[("id", "id"), ("quantity", "quantity")]
     )
-    amid_the_copy(
-        reader, "START TRANSACTION", "SELECT * FROM other"
-    )  # READ COMMITTED, as all our connections
+    # READ COMMITTED, as all our connections.
+    amid_the_copy(reader, "START TRANSACTION", "SELECT * FROM other")
     caller = Told(reader)
     with shop.session() as session, shop.link() as later:
         assert session.prepare([change], caller) is Signal.GO

@@ -388,9 +388,8 @@ def test_a_lock_that_is_not_to_be_had_is_given_up_in_time(server: Server, blocke
     make(shop, "t")
     one = pair(shop, "t")
     with watching(shop) as watch, shop.link() as holder:
-        watch.state_of(
-            0
-        )  # have its connection, which cannot be put on record under a lock of the whole server
+        # Have its connection, which cannot be put on record under a lock of the whole server.
+        watch.state_of(0)
         for statement in blocker.split("; "):
             holder.run(statement)
         began = time.monotonic()

@@ -47,9 +47,8 @@ def test_a_name_that_stays_taken_is_refused_by_the_plan(
     server: Server, taken: str, name: str, there: list[str]
 ) -> None:
     with ground(server, *there) as here:
-        here.settle(
-            ";\n".join([P, child("z", taken), *there]) + ";"
-        )  # not made again, nothing else would tell
+        # Not made again, nothing else would tell.
+        here.settle(";\n".join([P, child("z", taken), *there]) + ";")
         words = r"b: the server does not take .*is taken by one of z; give it another name"
         with pytest.raises(Refused, match=words):
             here.plan(";\n".join([P, child("z", taken), child("b", name)]) + ";")

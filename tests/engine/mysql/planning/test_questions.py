@@ -68,9 +68,8 @@ def test_characters_that_the_table_has_only_in_some_columns_are_not_lost(desk: D
         f"ADD w VARCHAR(9) {texts} DEFAULT 'щ', ADD CHECK (w = 'щ')"
     )
     if desk.mariadb:
-        alter = alter.replace(
-            ", ADD CHECK (w = 'щ')", ""
-        )  # such a text of an expression is what the table makes of it
+        # Such a text of an expression is what the table makes of it.
+        alter = alter.replace(", ADD CHECK (w = 'щ')", "")
     found = desk.said(alter, copied=True)
     assert not {severity for severity, _, _ in found} & {"blocked"}, found
     assert not any("not checked" in message for _, _, message in found), found
