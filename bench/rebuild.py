@@ -70,12 +70,6 @@ class Going:
         """SQLite has no use for it."""
         return DEFAULT_VOLUME
 
-    def attach(self, external_id: str) -> None:
-        """Nothing of SQLite's goes on elsewhere."""
-
-    def refused(self, command: Signal, reason: str) -> None:
-        """SQLite refuses no command."""
-
 
 def write(path: str, rows: int) -> None:
     """The application (a process of its own): one row changed or added per transaction, until stdin closes."""

@@ -6,6 +6,7 @@ ever undone because something could not be read: without a person's command the 
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 from engine.base import DEFAULT_VOLUME, Change, Control, Handover, Job, Progress, Session, Signal, Standing
@@ -275,16 +276,7 @@ class RemoteSession(Session):
         """What is wanted, by saying again what was reported last."""
         if self._last is None:
             return control.clear_to_cut_over()
-        last = self._last
-        again = Progress(
-            change=last.change,
-            rows_copied=last.rows_copied,
-            rows_total=last.rows_total,
-            detail=last.detail,
-            live=last.live,
-            durable=durable,
-        )
-        return control.report(again)
+        return control.report(replace(self._last, durable=durable))
 
     def _rest(self, control: Control) -> None:
         """Wait for the next look; a command ends the wait."""

@@ -46,12 +46,6 @@ class Caller:
         """As the test wants it."""
         return self.wanted_volume
 
-    def attach(self, external_id: str) -> None:
-        """Nothing goes on elsewhere."""
-
-    def refused(self, command: Signal, reason: str) -> None:
-        """No command is refused."""
-
 
 def drive(session: Session, change: Change, control: Control) -> Signal:
     """What the server does for one change, also when it fails for good."""

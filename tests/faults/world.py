@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import random
 import signal
 import subprocess
 import sys
@@ -261,10 +260,3 @@ def await_ready(process: Process) -> None:
 def resume(process: Process) -> None:
     """SIGCONT."""
     process.send_signal(signal.SIGCONT)
-
-
-def shuffled_seed(given: str) -> random.Random:
-    """The chances of a run, by a seed that is printed and can be given again."""
-    seed = int(given or "0") or random.randrange(1, 10**6)
-    print(f"SCHEMABOT_FAULT_SEED={seed}")
-    return random.Random(seed)

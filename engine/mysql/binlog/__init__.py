@@ -3,9 +3,8 @@
     start = end_of_log(link, flavour)                       # position.py: Position(file, offset, gtid); or from a checkpoint
     with KeyReader(address, [watch(table)], start, sink) as reader:   # reader.py: a thread of its own
         reader.wait_until(end_of_log(link, flavour), 5.0)   # True: all before it has been delivered to the sink
-        reader.passed(position)                             # the same without waiting
         reader.position                                     # what `committed` was told last
-        reader.check()                                      # raises what ended the reading; wait_until and passed do, too
+        reader.check()                                      # raises what ended the reading; wait_until does, too
 
 KeyReader raises `PositionGone` or `PositionRewound` at once when the start cannot be; later `Lost` when the connection broke
 (begin another one at `reader.position`), or a `StreamUnusable` (errors.py). `obstacles(address)` (preflight.py) says

@@ -21,7 +21,7 @@ _HOLD_SECONDS = 0.02  # how often a full sink is asked again
 class KeyReader:
     """Reads from *start* until it is closed or fails; it does not connect anew: its owner decides what a failure means.
 
-    A context manager; `position`, `passed`, `wait_until`, `check` and `close` may be called from any thread but the reader's own.
+    A context manager; `position`, `wait_until`, `check` and `close` may be called from any thread but the reader's own.
     """
 
     def __init__(self, address: Address, watched: Sequence[Watched], start: Position, sink: Sink) -> None:
@@ -45,20 +45,17 @@ class KeyReader:
         """Everything before it has been delivered."""
         return self._position
 
-    def passed(self, position: Position) -> bool:
-        """Whether all changes before *position* have been delivered. Raises what ended the reading unless they have."""
-        if self._position.reaches(position):
-            return True
-        self.check()
-        return False
-
     def wait_until(self, position: Position, timeout: float) -> bool:
-        """Wait for `passed`; False when it did not come true within *timeout* seconds."""
+        """Wait until all changes before *position* have been delivered; False when they were not within *timeout* seconds.
+
+        Raises what ended the reading unless they have.
+        """
         deadline = time.monotonic() + timeout
         with self._moved:
             self._awaited.append(position)
             try:
-                while not self.passed(position):
+                while not self._position.reaches(position):
+                    self.check()
                     left = deadline - time.monotonic()
                     if left <= 0:
                         return False

@@ -129,7 +129,7 @@ def test_after_a_killed_connection_the_next_reader_goes_on_where_the_first_one_s
         assert isinstance(wait_for_the_end(reading.reader), Lost)
         with pytest.raises(Lost):
             reading.reader.wait_until(ground.end(), SECONDS)
-        assert reading.reader.passed(position)
+        assert reading.reader.wait_until(position, 0.0)
     with ground.reading("item", start=position) as reading:
         assert reading.keys_of("item") == ids(2)
 
