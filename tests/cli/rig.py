@@ -19,6 +19,7 @@ import apsw
 import pytest
 
 from cli.main import main
+from server.config import Config, DatabaseConfig, EnvironmentConfig, ServerConfig, StorageConfig, Token
 
 LIMIT_SECONDS = 60.0
 BEFORE = """
@@ -85,6 +86,16 @@ def make_shop(path: Path = Path("shop.db"), rows: int = ROWS) -> Path:
         )
         connection.execute("INSERT INTO notes VALUES (1, 'keep me')")
     return path
+
+
+def config(folder: Path, *environments: str, tokens: tuple[Token, ...] = ()) -> Config:
+    """A server of the database `shop`, one SQLite file for each environment."""
+    found = {name: EnvironmentConfig(dsn=str(make_shop(folder / f"{name}.db"))) for name in environments}
+    return Config(
+        server=ServerConfig(listen_port=0, http_threads=2, tokens=tokens),
+        storage=StorageConfig(url=str(folder / "store.db")),
+        databases={"shop": DatabaseConfig(type="sqlite", environments=found)},
+    )
 
 
 def write_schema(text: str = AFTER, folder: str = "schema") -> str:

@@ -10,8 +10,7 @@ import pytest
 from server.config import Token
 from server.daemon import Daemon
 from tests.cli.conftest import Peer
-from tests.cli.rig import Ended, Run, make_shop, query
-from tests.cli.test_server import config
+from tests.cli.rig import Ended, Run, config, make_shop, query
 
 
 def write_config(text: str) -> str:

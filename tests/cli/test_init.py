@@ -9,8 +9,7 @@ import yaml
 
 from server.daemon import Daemon
 from tests.cli.conftest import Peer
-from tests.cli.rig import Run, make_shop
-from tests.cli.test_server import config
+from tests.cli.rig import Run, config, make_shop
 
 
 def test_init_writes_files_and_a_project_that_plan_as_no_change_without_another_word(run: Run) -> None:

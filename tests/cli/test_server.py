@@ -10,13 +10,14 @@ import pytest
 
 from cli.client import Client
 from cli.reservation import owner
-from server.config import Config, DatabaseConfig, EnvironmentConfig, ServerConfig, StorageConfig, Token
+from server.config import Token
 from server.daemon import Daemon
 from tests.cli.conftest import Peer
 from tests.cli.rig import (
     BEFORE,
     WITHOUT_NOTES,
     Run,
+    config,
     free_address,
     kinds_of_quantity,
     make_shop,
@@ -26,16 +27,6 @@ from tests.cli.rig import (
     wait_for,
     write_schema,
 )
-
-
-def config(folder: Path, *environments: str, tokens: tuple[Token, ...] = ()) -> Config:
-    """A server of the database `shop`, one SQLite file for each environment."""
-    found = {name: EnvironmentConfig(dsn=str(make_shop(folder / f"{name}.db"))) for name in environments}
-    return Config(
-        server=ServerConfig(listen_port=0, http_threads=2, tokens=tokens),
-        storage=StorageConfig(url=str(folder / "store.db")),
-        databases={"shop": DatabaseConfig(type="sqlite", environments=found)},
-    )
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """A short campaign on each store, and the proof that it would notice a weaker guard. `make chaos` runs the long ones."""
 
-import os
-import random
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +7,11 @@ import pytest
 
 from tests.faults.campaign import Campaign
 from tests.faults.grounds import Ground
+from tests.faults.world import seed
 
 STOPS = {"kill": 1.0, "stop": 4.0}
 LONG = (1.2, 2.5)
 """Stops that cost the lease."""
-
-
-def seed() -> int:
-    """The seed of this run: printed, and to be given again."""
-    found = int(os.environ.get("SCHEMABOT_FAULT_SEED", "0")) or random.randrange(1, 10**6)
-    print(f"SCHEMABOT_FAULT_SEED={found}")
-    return found
 
 
 @pytest.mark.timeout(240)

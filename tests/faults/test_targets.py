@@ -7,7 +7,7 @@ import pytest
 from tests.faults.campaign import Campaign
 from tests.faults.grounds import SqliteGround
 from tests.faults.markets import ServerMarket
-from tests.faults.test_campaign import seed
+from tests.faults.world import seed
 from tests.servers.server import Server
 
 ROWS = 40_000

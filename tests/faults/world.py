@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import os
+import random
 import signal
 import subprocess
 import sys
@@ -260,3 +262,10 @@ def await_ready(process: Process) -> None:
 def resume(process: Process) -> None:
     """SIGCONT."""
     process.send_signal(signal.SIGCONT)
+
+
+def seed() -> int:
+    """The seed of this run: printed, and to be given again."""
+    found = int(os.environ.get("SCHEMABOT_FAULT_SEED", "0")) or random.randrange(1, 10**6)
+    print(f"SCHEMABOT_FAULT_SEED={found}")
+    return found

@@ -121,6 +121,18 @@ def test_states_and_records_import_nothing_of_ours_but_each_other(name: str) -> 
     assert ours <= allowed
 
 
+def test_tests_import_nothing_from_test_modules() -> None:
+    """What two of them need has a module of its own."""
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for room in ("tests", "bench")
+        for path in modules(room)
+        for name in imports(path)
+        if name.split(".")[0] == "tests" and name.split(".")[-1].startswith("test_")
+    ]
+    assert wrong == []
+
+
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_a_library_is_used_in_its_room_only(library: str) -> None:
     wrong = [

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tests.engine.mysql.changing.plans import Shop
 from tests.engine.mysql.daemon import Daemon, dsn_of
-from tests.engine.mysql.test_journeys import ORDERS, ROWS, WIDE, columns, files, fill
+from tests.engine.mysql.journey import ORDERS, ROWS, WIDE, columns, files, fill
 from tests.servers.server import Server
 
 WRITTEN = 3_000
@@ -25,7 +25,7 @@ def write(shop: Shop) -> float:
 def test_an_application_does_not_wait_for_a_daemon_that_is_frozen(server: Server, tmp_path: Path) -> None:
     """In mid-chunk, with rows locked by what is brought over, then with the tables locked right before they are exchanged."""
     shop = Shop(server, ORDERS)
-    fill(shop, "orders")
+    fill(shop)
     with Daemon(tmp_path, dsn_of(server, shop.database)) as daemon:
         daemon.slow(0.03)
         waited = {}

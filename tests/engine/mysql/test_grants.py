@@ -11,9 +11,9 @@ from engine.mysql.flavour import flavour_of
 from engine.mysql.link import Link
 from engine.mysql.rights import Rights, rights_of
 from engine.mysql.trouble import ServerRefused
+from tests.engine.mysql.accounts import PASSWORD, Account
 from tests.engine.mysql.changing.plans import Shop
-from tests.engine.mysql.test_journeys import ORDERS, WIDE
-from tests.engine.mysql.test_privileges import PASSWORD, Account
+from tests.engine.mysql.journey import ORDERS, WIDE, fill
 from tests.servers.server import Server
 
 TRIED = {
@@ -131,8 +131,7 @@ def test_a_grant_that_hides_a_wider_one_is_seen_by_the_plan_and_the_examination(
     account = Account(server)
     account.grant()
     user = f"{account.name}@'127.0.0.1'"
-    many = ", ".join(f"({n}, 1)" for n in range(21_000))
-    account.shop.run(f"INSERT INTO orders VALUES {many}", "ANALYZE TABLE orders")
+    fill(account.shop, rows=21_000)
     database = account.shop.database
     account.shop.run(f"GRANT ALL ON `%`.* TO {user}", f"REVOKE DROP ON `{database}`.* FROM {user}")
     engine, files = account.engine(), {"shop": {"orders.sql": f"{WIDE};\n"}}

@@ -7,47 +7,21 @@ import pytest
 
 from tests.engine.mysql.changing.plans import Shop
 from tests.engine.mysql.daemon import Daemon, dsn_of
+from tests.engine.mysql.journey import ORDERS, ROWS, USERS, WIDE, columns, files, fill
 from tests.servers.server import Server
-
-USERS = "CREATE TABLE users (id INT NOT NULL PRIMARY KEY, name VARCHAR(20) NOT NULL, born INT) DEFAULT CHARSET utf8mb4"
-ORDERS = "CREATE TABLE orders (id INT NOT NULL PRIMARY KEY, quantity INT NOT NULL) DEFAULT CHARSET utf8mb4"
-WIDE = ORDERS.replace("quantity INT", "quantity BIGINT")
-ROWS = 60_000  # more than may be changed directly
 
 
 @pytest.fixture
 def shop(server: Server) -> Shop:
     shop = Shop(server, USERS, ORDERS, "INSERT INTO users VALUES (1, 'ann', 1970)")
-    fill(shop, "orders")
+    fill(shop)
     return shop
-
-
-def fill(shop: Shop, table: str) -> None:
-    digits = " CROSS JOIN ".join(
-        f"({' UNION ALL '.join(f'SELECT {digit} AS d' for digit in range(10))}) AS d{place}"
-        for place in range(5)
-    )
-    number = " + ".join(f"{10**place} * d{place}.d" for place in range(5))
-    shop.run(
-        f"INSERT INTO {table} SELECT {number}, 1 FROM {digits} WHERE {number} < {ROWS}",
-        f"ANALYZE TABLE {table}",
-    )
 
 
 @pytest.fixture
 def daemon(shop: Shop, tmp_path: Path) -> Iterator[Daemon]:
     with Daemon(tmp_path, dsn_of(shop.server, shop.database)) as daemon:
         yield daemon
-
-
-def files(**tables: str) -> dict[str, dict[str, str]]:
-    return {"shop": {f"{name}.sql": f"{text};\n" for name, text in tables.items()}}
-
-
-def columns(shop: Shop, table: str) -> dict[str, str]:
-    return {
-        str(name): str(kind).partition("(")[0] for name, kind, *_ in shop.rows(f"SHOW COLUMNS FROM {table}")
-    }
 
 
 def test_create_alter_and_drop_in_one_plan(shop: Shop, daemon: Daemon) -> None:
@@ -138,10 +112,9 @@ def test_a_daemon_killed_in_mid_copy_goes_on_when_it_is_started_again(shop: Shop
 
 def test_several_namespaces_are_changed_in_one_apply(server: Server, tmp_path: Path) -> None:
     """The dsn names no database: each namespace is a schema. Their copies become live together."""
-    shops = [Shop(server, ORDERS, "INSERT INTO orders VALUES (1, 1)") for _ in range(2)]
+    shops = [Shop(server, ORDERS) for _ in range(2)]
     for shop in shops:
-        many = ", ".join(f"({n}, 1)" for n in range(2, 21_000))
-        shop.run(f"INSERT INTO orders VALUES {many}", "ANALYZE TABLE orders")
+        fill(shop, rows=21_000)
     with Daemon(tmp_path, dsn_of(server, "")) as daemon:
         wanted = {shop.database: {"orders.sql": f"{WIDE};\n"} for shop in shops}
         apply_id = daemon.apply(wanted, defer_cutover="true")
@@ -151,7 +124,7 @@ def test_several_namespaces_are_changed_in_one_apply(server: Server, tmp_path: P
         assert daemon.plan(wanted)["changes"] == []
     for shop in shops:
         assert columns(shop, "orders")["quantity"] == "bigint"
-        assert shop.rows("SELECT COUNT(*) FROM orders") == [(20_999,)]
+        assert shop.rows("SELECT COUNT(*) FROM orders") == [(21_000,)]
         assert shop.left_behind() == []
 
 

@@ -1,9 +1,7 @@
 """An account with the privileges that docs/mysql.md asks for, and no other; and what is said when one is missing."""
 
 import re
-import secrets
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -11,44 +9,10 @@ from engine.base import Job, Signal, Target, Verdict
 from engine.errors import Refused
 from engine.mysql.engine import MysqlEngine
 from tests.engine.driving import Caller, drive
+from tests.engine.mysql.accounts import PAGE, Account
 from tests.engine.mysql.changing.plans import Shop
-from tests.engine.mysql.test_journeys import ORDERS, WIDE
+from tests.engine.mysql.journey import ORDERS, WIDE, fill
 from tests.servers.server import Server
-
-PAGE = Path(__file__).resolve().parents[3] / "docs/mysql.md"
-PASSWORD = "a-Password-9"
-
-
-class Account:
-    """A user of its own on the server."""
-
-    def __init__(self, server: Server) -> None:
-        self.shop = Shop(server, ORDERS)
-        self.name = f"u{secrets.token_hex(5)}"
-        self.shop.run(f"CREATE USER {self.name}@'127.0.0.1' IDENTIFIED BY '{PASSWORD}'")
-
-    def grant(self, *leave_out: str) -> None:
-        """What the page says."""
-        sql = PAGE.read_text().split("```sql")[1].split("```")[0]
-        for statement in sql.split(";"):
-            found = re.search(r"GRANT.*", statement, re.DOTALL)
-            other = "MySQL only" if self.shop.server.flavour == "mariadb" else "MariaDB only"
-            if found is None or other in statement:
-                continue
-            text = (
-                found[0]
-                .replace("`shop`", f"`{self.shop.database}`")
-                .replace("'schemabot'@'%'", f"{self.name}@'127.0.0.1'")
-            )
-            for privilege in leave_out:
-                text = text.replace(f"{privilege}, ", "").replace(f", {privilege}", "")
-            if not any(text.startswith(f"GRANT {privilege} ON") for privilege in leave_out):
-                self.shop.run(text)
-
-    def engine(self, *, whole_server: bool = False) -> MysqlEngine:
-        here = f"{self.shop.server.host}:{self.shop.server.port}/{'' if whole_server else self.shop.database}"
-        dsn = f"mysql://{self.name}:{PASSWORD}@{here}"
-        return MysqlEngine(Target(kind="mysql", database="shop", environment="test", dsn=dsn))
 
 
 @pytest.fixture
@@ -65,8 +29,7 @@ def test_the_privileges_of_the_page_are_enough_for_a_copy(
     account: Account, left_out: tuple[str, ...], request: pytest.FixtureRequest
 ) -> None:
     """Without those that read the log, triggers capture what changes."""
-    many = ", ".join(f"({n}, 1)" for n in range(21_000))
-    account.shop.run(f"INSERT INTO orders VALUES {many}", "ANALYZE TABLE orders")
+    fill(account.shop, rows=21_000)
     account.grant(*left_out)
     trusted = account.shop.rows("SELECT @@GLOBAL.log_bin_trust_function_creators")[0][0]
     account.shop.run(f"SET GLOBAL log_bin_trust_function_creators = {int(bool(left_out))}")
@@ -104,8 +67,7 @@ def test_a_foreign_key_of_a_table_that_the_account_may_not_see_is_none_that_a_co
     account: Account,
 ) -> None:
     """It would go along with the replaced table, and the application could write to the child no more."""
-    many = ", ".join(f"({n}, 1)" for n in range(21_000))
-    account.shop.run(f"INSERT INTO orders VALUES {many}", "ANALYZE TABLE orders")
+    fill(account.shop, rows=21_000)
     account.grant()
     engine, files = account.engine(), {"shop": {"orders.sql": f"{WIDE};\n"}}
     plan = engine.plan(files)
@@ -236,8 +198,7 @@ def test_the_examination_names_the_grant_that_tells_of_prepared_transactions(acc
 def test_an_account_that_can_capture_changes_in_no_way_is_told_both(
     account: Account, request: pytest.FixtureRequest
 ) -> None:
-    many = ", ".join(f"({n}, 1)" for n in range(21_000))
-    account.shop.run(f"INSERT INTO orders VALUES {many}", "ANALYZE TABLE orders")
+    fill(account.shop, rows=21_000)
     # Tests that need it on say so themselves.
     account.shop.run("SET GLOBAL log_bin_trust_function_creators = 0")
     account.grant("REPLICATION SLAVE", "REPLICATION CLIENT")
@@ -283,8 +244,7 @@ def test_a_view_that_this_user_may_not_look_into_is_told_of_all_the_same(
 def test_a_copy_that_could_not_be_brought_to_its_end_is_refused_before_its_first_row(
     account: Account, missing: str
 ) -> None:
-    many = ", ".join(f"({n}, 1)" for n in range(21_000))
-    account.shop.run(f"INSERT INTO orders VALUES {many}", "ANALYZE TABLE orders")
+    fill(account.shop, rows=21_000)
     account.grant()
     engine = account.engine()
     plan = engine.plan({"shop": {"orders.sql": f"{WIDE};\n"}})

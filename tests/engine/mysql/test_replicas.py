@@ -26,12 +26,12 @@ from engine.mysql.replication.lag import LagMonitor, LagStatus
 from engine.mysql.spec import Algorithm
 from server.control import WAIT
 from tests.engine.driving import Caller
-from tests.engine.mysql.capturing.test_triggers import unread
+from tests.engine.mysql.capturing.rig import unread
 from tests.engine.mysql.changing.orders import caller, filled, widened
 from tests.engine.mysql.changing.plans import Shop, address_of, drive
 from tests.engine.mysql.copying.application import TABLE, Application, fill
 from tests.engine.mysql.copying.rig import Rig, Watcher, make_rig, prepare
-from tests.engine.mysql.cutover.test_snapshots import SNAPSHOT, Told, amid_the_copy
+from tests.engine.mysql.cutover.snapshots import SNAPSHOT, Told, amid_the_copy
 from tests.engine.mysql.replication import LIMIT_SECONDS, Pair, receiving, replicating
 from tests.servers.server import Server
 
@@ -341,10 +341,10 @@ def test_a_backup_on_a_replica_from_amid_the_copy_reads_all_rows(pair: Pair, sho
     change = widened(shop, "other")
     pair.catch_up()
     with Link(address_of(pair.replica, shop.database)) as reader:
-        amid_the_copy(reader, *SNAPSHOT, "SELECT * FROM orders LIMIT 1")
         told = Told(reader)
         with shop.session() as session:
-            assert session.prepare([change], told) is Signal.GO
+            with amid_the_copy(reader, *SNAPSHOT, "SELECT * FROM orders LIMIT 1"):
+                assert session.prepare([change], told) is Signal.GO
             assert session.cut_over([change], told) is Signal.GO
             session.tidy(told)
         assert len(told.heard) >= 3

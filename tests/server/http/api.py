@@ -219,3 +219,8 @@ def meanwhile(work: Callable[[], None]) -> Iterator[None]:
     finally:
         thread.join(30)
         assert not thread.is_alive()
+
+
+def concrete(pattern: str) -> str:
+    """A path of that route."""
+    return "/".join("x" if part.startswith("{") else part for part in pattern.split("/"))

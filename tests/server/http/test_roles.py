@@ -8,8 +8,7 @@ import pytest
 
 from server.config import ROLES, Config, ServerConfig, Token
 from server.routes import OPEN, ROUTES, Route
-from tests.server.http.api import DATABASES, Api, plan_request, running
-from tests.server.http.test_routing import concrete
+from tests.server.http.api import DATABASES, Api, concrete, plan_request, running
 
 SECRETS = {role: f"s3cret-of-{role}" for role in ROLES}
 READS = {("POST", "/api/plan"), ("POST", "/api/pull"), ("POST", "/api/rollback/plan")}

@@ -12,11 +12,7 @@ from server.config import Config, ServerConfig, Token
 from server.handler import make_handler
 from server.routes import ROUTES
 from server.secrets import SecretError
-from tests.server.http.api import DATABASES, Api, running
-
-
-def concrete(pattern: str) -> str:
-    return "/".join("x" if part.startswith("{") else part for part in pattern.split("/"))
+from tests.server.http.api import DATABASES, Api, concrete, running
 
 
 def test_an_unknown_path_is_404_in_text(api: Api) -> None:

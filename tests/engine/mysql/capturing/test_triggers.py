@@ -12,6 +12,7 @@ from engine.mysql.address import Address
 from engine.mysql.binlog.errors import TableChanged
 from engine.mysql.link import DDL_SETTINGS
 from engine.mysql.names import names_of
+from tests.engine.mysql.capturing.rig import emptied, foreign_key, unread
 from tests.engine.mysql.copying.application import TABLE, Application, fill
 from tests.engine.mysql.copying.rig import NATIVE, Rig, Watcher, make_rig, prepare
 from tests.servers.flavours import FLAVOURS
@@ -31,20 +32,6 @@ def make(server: Server) -> Rig:
     found = make_rig(server, f"{TABLE};;{fill(ROWS)}", ["MODIFY pad VARCHAR(80) NOT NULL"])
     unread(found)
     return found
-
-
-def unread(found: Rig, *more: str) -> None:
-    """The account of the copy may not read the log, but has *more* privileges."""
-    name = f"plain{found.schema[2:14]}"
-    found.run(
-        f"CREATE USER '{name}'@'127.0.0.1' IDENTIFIED BY 'Secret-1'",
-        "GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX, TRIGGER, LOCK TABLES "
-        f"ON `{found.schema}`.* TO '{name}'@'127.0.0.1'",
-        f"GRANT SELECT ON performance_schema.replication_connection_configuration TO '{name}'@'127.0.0.1'",
-        *(f"GRANT {privilege} ON *.* TO '{name}'@'127.0.0.1'" for privilege in more),
-        "SET GLOBAL log_bin_trust_function_creators = 1",
-    )
-    found.account = (name, "Secret-1")
 
 
 def test_nothing_is_lost_without_the_log(rig: Rig) -> None:
@@ -179,12 +166,6 @@ def test_whoever_waits_to_make_triggers_can_be_stopped(rig: Rig) -> None:
     assert rig.leftovers() == []
 
 
-def emptied(rig: Rig) -> list[str]:
-    """The first and the last key come again."""
-    last = rig.value("SELECT MAX(id) FROM t")
-    return ["TRUNCATE TABLE t", f"INSERT INTO t (id, pad) VALUES (1, 'new'), ({last}, 'new')"]
-
-
 def altered(_: Rig) -> list[str]:
     return ["ALTER TABLE t ADD COLUMN theirs INT"]
 
@@ -208,10 +189,6 @@ def triggers_made_again(rig: Rig) -> list[str]:
 
 def one_more_trigger(_: Rig) -> list[str]:
     return ["CREATE TRIGGER theirs AFTER INSERT ON t FOR EACH ROW SET @theirs = 1"]
-
-
-def foreign_key(_: Rig) -> list[str]:
-    return ["CREATE TABLE child (id BIGINT PRIMARY KEY, FOREIGN KEY (id) REFERENCES t (id))"]
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,28 @@ from tests.engine.mysql.planning.places import address_of
 from tests.servers.server import Server
 
 LIMIT_SECONDS = 60.0
+INDEXED = """
+CREATE TABLE t (
+    id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
+    k INT NOT NULL,
+    c CHAR(32) CHARACTER SET latin1 NOT NULL,
+    v VARCHAR(120) NOT NULL,
+    n VARCHAR(255) DEFAULT NULL,
+    d DATETIME(3) NOT NULL,
+    KEY k (k), KEY v (v)
+)
+;;
+INSERT INTO t (k, c, v, n, d)
+WITH RECURSIVE r (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM r WHERE i < 900)
+SELECT i % 97, CONCAT('c', i), CONCAT('v', i), IF(i % 3, NULL, i), '2024-01-01 10:11:12.125' FROM r
+;;
+INSERT INTO t (k, c, v, n, d) SELECT k, c, v, n, d FROM t
+;;
+INSERT INTO t (k, c, v, n, d) SELECT k, c, v, n, d FROM t
+;;
+INSERT INTO t (k, c, v, n, d) SELECT k, c, v, n, d FROM t
+"""
+"""7,200 rows with two indexes that can be put off."""
 Hook = Callable[[Progress], Signal | None]
 
 

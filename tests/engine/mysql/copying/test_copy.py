@@ -9,34 +9,12 @@ from engine.errors import Refused
 from engine.mysql.catalog import fingerprints
 from engine.mysql.link import Link
 from engine.mysql.names import names_of
-from tests.engine.mysql.copying.rig import Watcher, make_rig, prepare
+from tests.engine.mysql.copying.rig import INDEXED, Watcher, make_rig, prepare
 from tests.servers.server import Server
-
-TABLE = """
-CREATE TABLE t (
-    id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
-    k INT NOT NULL,
-    c CHAR(32) CHARACTER SET latin1 NOT NULL,
-    v VARCHAR(120) NOT NULL,
-    n VARCHAR(255) DEFAULT NULL,
-    d DATETIME(3) NOT NULL,
-    KEY k (k), KEY v (v)
-)
-;;
-INSERT INTO t (k, c, v, n, d)
-WITH RECURSIVE r (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM r WHERE i < 900)
-SELECT i % 97, CONCAT('c', i), CONCAT('v', i), IF(i % 3, NULL, i), '2024-01-01 10:11:12.125' FROM r
-;;
-INSERT INTO t (k, c, v, n, d) SELECT k, c, v, n, d FROM t
-;;
-INSERT INTO t (k, c, v, n, d) SELECT k, c, v, n, d FROM t
-;;
-INSERT INTO t (k, c, v, n, d) SELECT k, c, v, n, d FROM t
-"""
 
 
 def test_a_table_is_copied_and_compared_row_by_row(server: Server) -> None:
-    rig = make_rig(server, TABLE, ["MODIFY k BIGINT NOT NULL"])
+    rig = make_rig(server, INDEXED, ["MODIFY k BIGINT NOT NULL"])
     watcher = Watcher()
     with rig.copying(rig.step()) as copy:
         prepare(copy, watcher)

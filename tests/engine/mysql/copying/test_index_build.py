@@ -12,8 +12,7 @@ from engine.mysql.names import names_of
 from engine.mysql.ownership.ending import end
 from engine.mysql.shadow.checkpoints import Checkpoint, Phase
 from engine.mysql.trouble import ServerRefused, Trouble
-from tests.engine.mysql.copying.rig import Rig, Watcher, make_rig, prepare
-from tests.engine.mysql.copying.test_copy import TABLE
+from tests.engine.mysql.copying.rig import INDEXED, Rig, Watcher, make_rig, prepare
 from tests.servers.server import Server
 
 BOTH = "building indexes and comparing rows"
@@ -45,7 +44,7 @@ def indexes(rig: Rig) -> set[str]:
 
 
 def test_rows_are_compared_while_indexes_are_built(server: Server) -> None:
-    rig = make_rig(server, TABLE, ["MODIFY k BIGINT NOT NULL"])
+    rig = make_rig(server, INDEXED, ["MODIFY k BIGINT NOT NULL"])
     reader = Reader(rig)
 
     def hook(progress: Progress) -> None:
@@ -65,7 +64,7 @@ def test_rows_are_compared_while_indexes_are_built(server: Server) -> None:
 
 
 def test_a_build_that_ends_is_told_while_rows_are_compared_and_made_again(server: Server) -> None:
-    rig = make_rig(server, TABLE, ["MODIFY k BIGINT NOT NULL"])
+    rig = make_rig(server, INDEXED, ["MODIFY k BIGINT NOT NULL"])
     reader = Reader(rig)
 
     def hook(progress: Progress) -> None:
@@ -88,7 +87,7 @@ def test_a_build_that_ends_is_told_while_rows_are_compared_and_made_again(server
 
 def test_what_is_compared_beside_a_build_that_fails_is_no_progress(server: Server) -> None:
     """A build that fails each time would never spend its attempts."""
-    rig = make_rig(server, TABLE, ["MODIFY k BIGINT NOT NULL"])
+    rig = make_rig(server, INDEXED, ["MODIFY k BIGINT NOT NULL"])
     reader = Reader(rig)
     saved: list[Checkpoint] = []
 
@@ -148,7 +147,7 @@ def test_indexes_that_the_server_cannot_keep_up_with_are_built_while_changes_wai
             rig.run("UPDATE t SET k = k + 1 WHERE id = 3")
 
     monkeypatch.setattr(Link, "run", outrun)
-    rig = make_rig(server, TABLE, ["MODIFY k BIGINT NOT NULL"])
+    rig = make_rig(server, INDEXED, ["MODIFY k BIGINT NOT NULL"])
     with rig.copying(rig.step()) as copy:
         prepare(copy, Watcher(hook))
         with rig.locked(copy) as link:
@@ -161,7 +160,7 @@ def test_a_build_that_is_stopped_between_two_of_its_statements_is_ended_in_the_s
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = Link.run
-    rig = make_rig(server, TABLE, ["MODIFY k BIGINT NOT NULL"])
+    rig = make_rig(server, INDEXED, ["MODIFY k BIGINT NOT NULL"])
     reader = Reader(rig)
     ended = threading.Event()
     ends = 0

@@ -14,7 +14,7 @@ from engine.mysql.link import Link
 from engine.mysql.shadow.checkpoints import Phase
 from engine.mysql.trouble import Waited
 from tests.engine.mysql.copying.rig import Rig, Watcher, make_rig, prepare
-from tests.engine.mysql.copying.test_visibility import At
+from tests.engine.striking import At
 from tests.servers.server import Server
 
 TABLE = "CREATE TABLE t (id INT PRIMARY KEY, v INT);; INSERT INTO t VALUES (1, 1), (2, 2), (3, 3)"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from engine.errors import DriftFound
-from tests.engine.mysql.capturing.test_triggers import emptied, foreign_key, unread
+from tests.engine.mysql.capturing.rig import emptied, foreign_key, unread
 from tests.engine.mysql.copying.application import TABLE, fill
 from tests.engine.mysql.copying.rig import Rig, Watcher, prepare
 from tests.servers.flavours import MARIADB

@@ -22,7 +22,7 @@ from engine.mysql.link import Link
 from engine.mysql.names import names_of
 from engine.mysql.visibility import visibility_gaps
 from tests.engine.mysql.copying.rig import Rig, Watcher, make_rig, prepare
-from tests.engine.mysql.copying.test_visibility import At
+from tests.engine.striking import At
 from tests.servers.server import Server
 
 TABLE = """

@@ -2,15 +2,14 @@
 
 import threading
 import time
-from collections.abc import Callable
 
 import pymysql
 import pytest
 
-from engine import faults
 from engine.base import Progress, Signal
 from engine.errors import EngineError
 from tests.engine.mysql.copying.rig import Rig, Watcher, make_rig, prepare
+from tests.engine.striking import At
 from tests.servers.server import Server
 
 TABLE = """
@@ -18,31 +17,6 @@ CREATE TABLE t (id INT NOT NULL PRIMARY KEY, u INT NULL, v VARCHAR(40) NOT NULL,
 INSERT INTO t VALUES (10, 1, 'a'), (20, 2, 'b'), (30, 3, 'c'), (40, 4, 'd'), (50, 5, 'e')
 """
 CHANGE = ["MODIFY v VARCHAR(60) NOT NULL"]
-
-
-class At:
-    """Runs *action* once when the execution comes to *point*, on the thread that comes there."""
-
-    def __init__(self, point: str, action: Callable[[], None]) -> None:
-        self._point = point
-        self._action = action
-        self._lock = threading.Lock()
-        self.done = False
-
-    def __enter__(self) -> "At":
-        faults.install(self)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        faults.install(None)
-        assert self.done
-
-    def __call__(self, point: str) -> None:
-        with self._lock:
-            due = point == self._point and not self.done
-            self.done = self.done or due
-        if due:
-            self._action()
 
 
 def through(rig: Rig, *late: str, watcher: Watcher | None = None) -> None:

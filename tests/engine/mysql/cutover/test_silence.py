@@ -13,7 +13,8 @@ from engine.mysql.silence import TABLE_SECONDS, ended_when_silent
 from engine.mysql.trouble import Lost, Waited
 from tests.engine.mysql.changing.plans import Shop
 from tests.engine.mysql.copying.rig import Watcher, make_rig, prepare
-from tests.engine.mysql.cutover.test_swap import make, pair, struck, watching
+from tests.engine.mysql.cutover.rig import make, pair, watching
+from tests.engine.striking import struck
 from tests.servers.server import Server
 
 PATIENCE = {"lock_wait_timeout": 8}

@@ -4,17 +4,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from engine import faults
-from engine.base import Progress, Signal
+from engine.base import Signal
 from engine.mysql.link import Link
-from tests.engine.mysql.changing.plans import Caller, Shop
+from tests.engine.mysql.changing.plans import Shop
+from tests.engine.mysql.cutover.snapshots import SNAPSHOT, Told, amid_the_copy
 from tests.servers.server import Server
 
 ROWS = 2_000
-SNAPSHOT = (
-    "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
-    "START TRANSACTION WITH CONSISTENT SNAPSHOT",
-)
 
 
 @pytest.fixture
@@ -69,10 +65,10 @@ def test_a_snapshot_from_amid_the_copy_reads_the_old_table_or_all_rows(shop: Sho
     change = shop.copy(
         "orders", "MODIFY quantity BIGINT NOT NULL", columns=[("id", "id"), ("quantity", "quantity")]
     )
-    amid_the_copy(reader, *SNAPSHOT, "SELECT * FROM other")
     caller = Told(reader)
     with shop.session() as session:
-        assert session.prepare([change], caller) is Signal.GO
+        with amid_the_copy(reader, *SNAPSHOT, "SELECT * FROM other"):
+            assert session.prepare([change], caller) is Signal.GO
         assert session.cut_over([change], caller) is Signal.GO
         session.tidy(caller)
     assert len(caller.heard) >= 3
@@ -89,7 +85,9 @@ def test_nobody_waits_for_who_reads_each_statement_anew_or_began_later(shop: Sho
     amid_the_copy(reader, "START TRANSACTION", "SELECT * FROM other")
     caller = Told(reader)
     with shop.session() as session, shop.link() as later:
-        assert session.prepare([change], caller) is Signal.GO
+        # READ COMMITTED, as all our connections
+        with amid_the_copy(reader, "START TRANSACTION", "SELECT * FROM other"):
+            assert session.prepare([change], caller) is Signal.GO
         for statement in SNAPSHOT:
             later.run(statement)
         assert session.cut_over([change], caller) is Signal.GO

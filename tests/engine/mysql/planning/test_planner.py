@@ -14,9 +14,9 @@ from engine.mysql.planning.planner import plan_mysql
 from engine.mysql.planning.pull import pull_mysql
 from engine.mysql.planning.scratch import PREFIX
 from engine.registry import open_engine
+from tests.engine.mysql.planning.odd_tables import ODD, PARENT, WIDE, only
 from tests.engine.mysql.planning.places import account, address_of, as_user
 from tests.engine.mysql.planning.rig import ddl, ground
-from tests.engine.mysql.planning.test_catalog import ODD, PARENT, WIDE, only
 from tests.servers.ports import free_port
 from tests.servers.server import Server
 
