@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import apsw
@@ -15,6 +16,7 @@ from engine.errors import EngineError, TargetUnavailable
 from tests.engine.children import die_at, in_a_child, wait
 from tests.engine.sqlite import plans
 from tests.engine.sqlite.application import DESIRED, INDEXES, SAME_COLUMNS, TABLE, Application, fill
+from tests.engine.striking import struck
 
 ROWS = 700
 
@@ -186,11 +188,8 @@ def test_a_power_cut_leaves_a_target_that_can_be_finished(tmp_path: Path) -> Non
                 Path(f"{copy}-wal").write_bytes(wal.read_bytes())
             copies.append(copy)
 
-    faults.install(snapshot)
-    try:
+    with struck(snapshot):
         _drive(target, change, 1, plans.Caller())
-    finally:
-        faults.install(None)
     assert len(copies) > 10
     for copy in copies:
         _drive(copy, change, 2, plans.Caller())
@@ -210,13 +209,8 @@ def test_an_error_at_any_step_leaves_no_open_transaction(tmp_path: Path) -> None
             if left[0] == 0:
                 raise TargetUnavailable(point)
 
-        faults.install(hook)
-        try:
+        with struck(hook), suppress(EngineError):
             _drive(target, change, 1, plans.Caller())
-        except EngineError:
-            pass
-        finally:
-            faults.install(None)
         with apsw.Connection(str(target)) as application:
             application.execute("UPDATE items SET note = 'free'")
         _drive(target, change, 1, plans.Caller())

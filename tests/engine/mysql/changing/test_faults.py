@@ -16,6 +16,7 @@ from tests.engine.children import in_a_child, wait
 from tests.engine.driving import Caller
 from tests.engine.mysql.changing.orders import filled, widened
 from tests.engine.mysql.changing.plans import Shop
+from tests.engine.striking import struck
 from tests.servers.server import Server
 
 ROWS = 400
@@ -75,11 +76,8 @@ def points_of(server: Server, kind: str) -> list[str]:
     shop = make(server)
     changes = changes_of(shop, kind)
     seen: list[str] = []
-    faults.install(seen.append)
-    try:
+    with struck(seen.append):
         drive_all(shop, changes, 1)
-    finally:
-        faults.install(None)
     points = list(dict.fromkeys(seen))
     # What comes before the locks is that of a single copy.
     return points[points.index("locked") :] if kind == "group" else points
@@ -145,12 +143,8 @@ def test_an_error_at_any_step_is_followed_by_an_owner_that_finishes(server: Serv
         def strike(point: str = point) -> None:
             raise TargetUnavailable(point)
 
-        faults.install(at(point, strike))
-        try:
-            with suppress(EngineError):
-                drive_all(shop, changes, 1)
-        finally:
-            faults.install(None)
+        with struck(at(point, strike)), suppress(EngineError):
+            drive_all(shop, changes, 1)
         write_a_little(shop, kind)
         drive_all(shop, changes, 2)
         assert_done(shop, changes, kind)

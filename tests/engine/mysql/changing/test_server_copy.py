@@ -16,6 +16,7 @@ from engine.mysql.waiting import lock_retry
 from tests.engine.driving import drive
 from tests.engine.mysql.changing.orders import caller, filled
 from tests.engine.mysql.changing.plans import Shop
+from tests.engine.striking import At, struck
 from tests.servers.server import Server
 
 ROWS = 30_000
@@ -96,21 +97,12 @@ def test_a_table_that_only_its_triggers_write_to_is_not_waited_for(shop: Shop, b
 
 
 def test_writers_do_not_wait_for_us_should_we_fall_silent_while_the_table_is_held(shop: Shop) -> None:
-    change, left = widened(shop), [1]
-
-    def write(point: str) -> None:
-        if point == "table_held" and left:
-            left.pop()
-            shop.run("UPDATE orders SET note = 'b' WHERE id = 7")
-
-    faults.install(write)
-    try:
+    change = widened(shop)
+    with At("table_held", lambda: shop.run("UPDATE orders SET note = 'b' WHERE id = 7")):
         with shop.session() as session, pytest.raises(Lost):
             drive(session, change, caller())
         with shop.session(2) as session:
             assert drive(session, change, caller()) is Signal.GO
-    finally:
-        faults.install(None)
     assert shop.rows("SELECT note FROM orders WHERE id = 7") == [("b",)]
 
 
@@ -140,12 +132,8 @@ def test_a_copy_that_was_thrown_away_three_times_is_not_begun_a_fourth(
             return Signal.STOP if len(begun) > 3 else Signal.GO
 
         control.on_report = listen
-        faults.install(read)
-        try:
-            with pytest.raises(Refused, match=in_words):
-                drive(session, change, control)
-        finally:
-            faults.install(None)
+        with struck(read), pytest.raises(Refused, match=in_words):
+            drive(session, change, control)
     assert len(begun) == 3
     assert any("thrown away 1 of 3 times" in detail for detail in told)
     assert any("thrown away 2 of 3 times" in detail for detail in told)

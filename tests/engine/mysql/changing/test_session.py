@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import pytest
 
-from engine import faults
 from engine.base import Job, Progress, Signal, Standing, Strategy
 from engine.errors import DriftFound, EngineError, Fenced, Refused, TargetHeld, TargetUnavailable
 from engine.mysql.capturing import stream
@@ -21,6 +20,7 @@ from engine.mysql.shadow.checkpoints import MOST_BEGINNINGS
 from tests.engine.driving import Caller, drive
 from tests.engine.mysql.changing.orders import ROWS, SUM, caller, filled, widened
 from tests.engine.mysql.changing.plans import Shop, address_of
+from tests.engine.striking import struck
 from tests.servers.server import Server
 
 RESET = {"mariadb": "RESET MASTER", "mysql": "RESET BINARY LOGS AND GTIDS"}
@@ -166,11 +166,8 @@ def test_that_a_copy_is_live_is_written_down_although_its_row_was_held(shop: Sho
                 if tries == 3:
                     reader.run("ROLLBACK")
 
-        faults.install(hold)
-        try:
+        with struck(hold):
             assert session.cut_over([change], caller()) is Signal.GO
-        finally:
-            faults.install(None)
         assert shop.rows("SELECT phase FROM _schemabot_copy") == [("old",)]
         assert (copies._open, copies._stream.copies) == ({}, [])
         assert applying not in session._hold.connections
@@ -263,12 +260,8 @@ def test_a_truncate_that_waits_while_the_tables_are_locked_is_not_undone(
 
     with ours.session() as session:
         assert session.prepare(changes, caller()) is Signal.GO
-        faults.install(strike)
-        try:
-            with suppress(EngineError):
-                session.cut_over(changes, caller())
-        finally:
-            faults.install(None)
+        with struck(strike), suppress(EngineError):
+            session.cut_over(changes, caller())
         truncating.join()
         assert shop.rows("SELECT COUNT(*) FROM orders") == [(0,)]
         session.discard(caller())

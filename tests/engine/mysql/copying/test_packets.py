@@ -5,11 +5,11 @@ from contextlib import contextmanager
 
 import pytest
 
-from engine import faults
 from engine.base import Signal
 from engine.errors import Refused
 from engine.mysql.trouble import Trouble
 from tests.engine.mysql.copying.rig import Rig, Watcher, make_rig, prepare
+from tests.engine.striking import struck
 from tests.servers.flavours import FLAVOURS
 from tests.servers.private import PrivateServer
 from tests.servers.server import Server, server_of
@@ -93,11 +93,8 @@ def test_long_keys_that_differ_are_mended_in_small_packets(server: Server, claus
             rig.run(f"UPDATE {rig.shadow} SET n = n + 1")
 
     with small_packets(server), rig.copying(rig.step()) as copy:
-        faults.install(strike)
-        try:
+        with struck(strike):
             prepare(copy, Watcher())
-        finally:
-            faults.install(None)
         assert copy.checkpoint.repairs == ROWS
         with rig.locked(copy) as link:
             assert rig.assert_same(link) == ROWS

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import pytest
 
-from engine import faults
 from engine.base import Progress, Signal
 from engine.errors import DriftFound, Fenced, Refused, TargetUnavailable
 from engine.mysql.binlog.errors import PositionRewound
@@ -14,6 +13,7 @@ from engine.mysql.shadow.checkpoints import MOST_BEGINNINGS, Phase
 from tests.engine.mysql.binlog.rig import purge
 from tests.engine.mysql.copying.application import TABLE, Application, Killer, fill
 from tests.engine.mysql.copying.rig import Rig, Watcher, make_rig, prepare
+from tests.engine.striking import struck
 from tests.servers.server import Server
 
 ROWS = 4_000
@@ -60,20 +60,13 @@ def finish(rig: Rig, step: object, watcher: Watcher | None = None) -> None:
 def test_a_copy_that_is_interrupted_at_every_point_ends_with_the_same_rows(server: Server) -> None:
     rig = rig_with_rows(server)
     step = rig.step()
-    struck = []
     with Application(rig, writers=1, rows=ROWS):
         for point in POINTS:
             once = server.flavour == "mysql" or point.startswith("shadow")
-            faults.install(striking(point, after=0 if once else 1))
-            try:
-                with rig.copying(step) as copy:
-                    prepare(copy, Watcher(volume=1))
-            except Crash as crash:
-                struck.append(str(crash))
-            finally:
-                faults.install(None)
+            crash = striking(point, after=0 if once else 1)
+            with struck(crash), pytest.raises(Crash, match=point), rig.copying(step) as copy:
+                prepare(copy, Watcher(volume=1))
         finish(rig, step)
-    assert struck == list(POINTS)
 
 
 def test_a_copy_whose_connections_are_killed_again_and_again_ends_with_the_same_rows(server: Server) -> None:
@@ -102,11 +95,8 @@ def test_connections_that_are_ended_under_a_copy_are_let_go_of(server: Server) -
                 killed.update(copy.hold.connections - {copy.hold.link.id, copy.link.id})
                 rig.run(*(f"KILL {one}" for one in killed))
 
-        faults.install(kill)
-        try:
+        with struck(kill):
             prepare(copy, Watcher(volume=1))
-        finally:
-            faults.install(None)
         assert killed
         assert copy.hold.connections == {copy.hold.link.id, copy.link.id}
         with rig.locked(copy) as link:

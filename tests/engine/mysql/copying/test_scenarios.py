@@ -4,11 +4,11 @@ import threading
 
 import pytest
 
-from engine import faults
 from engine.errors import Refused
 from engine.mysql.copying.online import OnlineCopy
 from tests.engine.mysql.copying.rig import Rig, Watcher, make_rig, prepare
 from tests.engine.mysql.copying.scenarios import ALTERS, KEYS, VALUES, Scenario
+from tests.engine.striking import struck
 from tests.servers.server import Server
 
 
@@ -31,12 +31,8 @@ class Strike:
 def run(scenario: Scenario, rig: Rig) -> None:
     """The copy with what happens meanwhile."""
     strike = Strike(rig, scenario.during)
-    faults.install(strike)
-    try:
-        with rig.copying(rig.step()) as copy:
-            _through(scenario, rig, copy)
-    finally:
-        faults.install(None)
+    with struck(strike), rig.copying(rig.step()) as copy:
+        _through(scenario, rig, copy)
     if scenario.during and not scenario.refused:
         assert strike.done, "no chunk was copied"
 

@@ -2,13 +2,13 @@
 
 import pytest
 
-from engine import faults
 from engine.base import Progress, Signal
 from engine.mysql.copying.sums import Sums
 from engine.mysql.link import Link, Row
 from engine.mysql.names import names_of
 from tests.engine.mysql.copying.application import TABLE, fill
 from tests.engine.mysql.copying.rig import Watcher, make_rig, prepare
+from tests.engine.striking import struck
 from tests.servers.server import Server
 
 
@@ -116,11 +116,8 @@ def test_rows_that_all_differ_in_the_same_way_are_found(server: Server) -> None:
             rig.run(f"UPDATE {rig.shadow} SET ops = 3 WHERE id > 10")
 
     with rig.copying(rig.step()) as copy:
-        faults.install(strike)
-        try:
+        with struck(strike):
             prepare(copy, Watcher())
-        finally:
-            faults.install(None)
         assert copy.checkpoint.repairs == 990
         with rig.locked(copy) as link:
             assert rig.assert_same(link) == 1_000
