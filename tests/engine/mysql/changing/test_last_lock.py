@@ -2,11 +2,9 @@
 
 import threading
 import time
-from collections.abc import Iterator
 
 import pytest
 
-from engine import faults
 from engine.base import Change, Progress, Signal
 from engine.mysql.changing import statements
 from engine.mysql.link import Link
@@ -79,15 +77,6 @@ def looked_at_from_its_begin(monkeypatch: pytest.MonkeyPatch) -> None:
     """A quick machine builds these indexes before a statement is looked at for the first time."""
     monkeypatch.setattr(statements, "QUICK_SECONDS", 0.0)
     monkeypatch.setattr(statements, "LOOK_SECONDS", 0.02)
-
-
-@pytest.fixture
-def begun() -> Iterator[list[str]]:
-    """One entry for each time that the statement was begun."""
-    found: list[str] = []
-    faults.install(lambda point: found.append(point) if point == "before_statement" else None)
-    yield found
-    faults.install(None)
 
 
 def test_a_long_transaction_that_nobody_queues_behind_costs_no_work(shop: Shop, begun: list[str]) -> None:

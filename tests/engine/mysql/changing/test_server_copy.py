@@ -2,11 +2,9 @@
 
 import threading
 import time
-from collections.abc import Iterator
 
 import pytest
 
-from engine import faults
 from engine.base import Change, Progress, Signal
 from engine.errors import Refused
 from engine.mysql.changing import statements
@@ -34,15 +32,6 @@ def shop(server: Server) -> Shop:
 
 def widened(shop: Shop) -> Change:
     return shop.statements("orders", ("ALTER TABLE {t} MODIFY quantity BIGINT NOT NULL", Algorithm.COPY))
-
-
-@pytest.fixture
-def begun() -> Iterator[list[str]]:
-    """One entry for each time that the statement was begun."""
-    found: list[str] = []
-    faults.install(lambda point: found.append(point) if point == "before_statement" else None)
-    yield found
-    faults.install(None)
 
 
 @pytest.mark.parametrize("use", ["SELECT * FROM orders WHERE id = 1", "UPDATE items SET id = 2"])
