@@ -1,6 +1,5 @@
 """A copy by the server makes writers wait: it begins when nobody has the table, and is not thrown away again and again."""
 
-import threading
 import time
 
 import pytest
@@ -12,6 +11,7 @@ from engine.mysql.spec import Algorithm
 from engine.mysql.trouble import Lost
 from engine.mysql.waiting import lock_retry
 from tests.engine.driving import drive
+from tests.engine.mysql.changing.application import at_work
 from tests.engine.mysql.changing.orders import caller, filled
 from tests.engine.mysql.changing.plans import Shop
 from tests.engine.striking import At, struck
@@ -40,15 +40,6 @@ def test_it_does_not_begin_while_somebody_has_the_table_or_writes_to_its_childre
 ) -> None:
     shop.run(ITEMS, "INSERT INTO items VALUES (1, 1)")
     change, control = widened(shop), caller()
-    over, waits = threading.Event(), [0.0]
-
-    def application() -> None:
-        with shop.link(settings={"lock_wait_timeout": 50}) as link:
-            while not over.is_set():
-                began = time.monotonic()
-                link.run("UPDATE orders SET note = 'b' WHERE id = 7")
-                waits.append(time.monotonic() - began)
-                over.wait(0.01)
 
     def listen(progress: Progress) -> None:
         if progress.detail.startswith("waiting for a lock on orders") and time.monotonic() - start > 1.5:
@@ -56,22 +47,17 @@ def test_it_does_not_begin_while_somebody_has_the_table_or_writes_to_its_childre
             holder.close()
 
     seen: list[tuple[int, str]] = []
-    writer = threading.Thread(target=application)
     control.on_report = listen
     with shop.link() as holder, shop.session() as session:
         holder.run("START TRANSACTION")
         holder.run(use)
         start = time.monotonic()
-        writer.start()
-        try:
+        with at_work(shop, "UPDATE orders SET note = 'b' WHERE id = 7") as stalls:
             assert drive(session, change, control) is Signal.GO
-        finally:
-            over.set()
-            writer.join()
     assert seen[0][0] == 0, "it was begun in vain"
     assert f"held by connection {holder.id} of" in seen[0][1]
     assert len(begun) == 1
-    assert max(waits) < 3.0
+    assert max(stalls) < 3.0
     assert shop.left_behind() == []
 
 

@@ -12,6 +12,7 @@ from engine.base import Change, Progress, Signal, Standing
 from engine.errors import DriftFound, Refused, TargetUnavailable
 from engine.mysql.spec import Algorithm
 from engine.mysql.trouble import Lost
+from tests.engine.mysql.changing.application import at_work
 from tests.engine.mysql.changing.plans import Caller, Shop, drive
 from tests.servers.server import Server
 
@@ -143,31 +144,15 @@ def test_a_change_waits_for_a_transaction_in_short_tries(shop: Shop, held: str, 
     holder = shop.link()
     holder.run("START TRANSACTION")
     holder.run(held)
-    stalls: list[float] = []
-    over = threading.Event()
-
-    def application() -> None:
-        with shop.link(settings={"lock_wait_timeout": 50}) as link:
-            while not over.is_set():
-                began = time.monotonic()
-                link.run(asked)
-                stalls.append(time.monotonic() - began)
-                over.wait(0.01)
 
     def let_go(progress: Progress) -> None:
         if "waiting for a lock on users" in progress.detail and time.monotonic() - began > 4:
             holder.close()
 
     control.on_report = let_go
-    writer = threading.Thread(target=application)
-    writer.start()
     began = time.monotonic()
-    try:
-        with shop.session() as session:
-            assert drive(session, change, control) is Signal.GO
-    finally:
-        over.set()
-        writer.join()
+    with at_work(shop, asked) as stalls, shop.session() as session:
+        assert drive(session, change, control) is Signal.GO
     assert max(stalls) < 2.0
     assert len(stalls) > 50
     assert shop.left_behind() == []

@@ -1,6 +1,5 @@
 """A session waits for whoever holds what it needs, says so, and spends no attempts on it."""
 
-import threading
 import time
 from dataclasses import replace
 
@@ -9,6 +8,7 @@ import pytest
 from engine.base import Progress, Signal
 from engine.errors import HeldUp, Unreachable
 from tests.engine.driving import drive
+from tests.engine.mysql.changing.application import at_work
 from tests.engine.mysql.changing.orders import SUM, caller, filled, widened
 from tests.engine.mysql.changing.plans import Shop
 from tests.proxy import Proxy
@@ -27,18 +27,6 @@ def test_a_cutover_waits_for_whoever_has_the_table_and_says_so(shop: Shop, holdi
     """The application goes on meanwhile, and is never held up for much longer than a second."""
     change = widened(shop)
     control = caller()
-    stalls: list[float] = []
-    over = threading.Event()
-
-    def application() -> None:
-        with shop.link(settings={"lock_wait_timeout": 50}) as link:
-            while not over.is_set():
-                began = time.monotonic()
-                link.value("SELECT COUNT(*) FROM orders WHERE id = 7")
-                stalls.append(time.monotonic() - began)
-                over.wait(0.01)
-
-    reader = threading.Thread(target=application)
     with shop.session() as session, shop.link() as holder:
         assert session.prepare([change], control) is Signal.GO
         for statement in holding.split("; "):
@@ -52,10 +40,8 @@ def test_a_cutover_waits_for_whoever_has_the_table_and_says_so(shop: Shop, holdi
                 holder.close()
 
         control.on_report = listen
-        reader.start()
-        assert session.cut_over([change], control) is Signal.GO
-        over.set()
-        reader.join()
+        with at_work(shop, "SELECT COUNT(*) FROM orders WHERE id = 7") as stalls:
+            assert session.cut_over([change], control) is Signal.GO
         assert session.tidy(control) is Signal.GO
     who = f"held by connection {holder.id} of"
     # It does not tell who holds a lock, only whose transactions go on for long.
