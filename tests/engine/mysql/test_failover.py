@@ -15,9 +15,11 @@ from engine.mysql.binlog.errors import PositionRewound
 from engine.mysql.binlog.position import end_of_log
 from engine.mysql.binlog.reader import KeyReader
 from engine.mysql.flavour import flavour_of
-from tests.engine.mysql.changing.plans import Caller, Shop, address_of
+from tests.engine.driving import Caller
+from tests.engine.mysql.changing.plans import Shop
 from tests.engine.mysql.copying.application import TABLE, fill
 from tests.engine.mysql.copying.rig import Rig, Watcher, make_rig, prepare
+from tests.engine.mysql.planning.places import address_of
 from tests.engine.mysql.replication import Pair, replicating
 from tests.proxy import Proxy
 from tests.servers.server import Server

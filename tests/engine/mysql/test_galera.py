@@ -8,8 +8,9 @@ from engine.base import Strategy, Verdict
 from engine.errors import Refused
 from engine.mysql.examination import examine_server
 from engine.mysql.flavour import flavour_of
+from tests.engine.driving import drive
 from tests.engine.mysql.changing.orders import caller, filled, widened
-from tests.engine.mysql.changing.plans import Shop, drive
+from tests.engine.mysql.changing.plans import Shop
 from tests.engine.mysql.planning.trial_place import USERS, place
 from tests.servers.flavours import FLAVOURS
 from tests.servers.private import PrivateServer

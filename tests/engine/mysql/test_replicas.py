@@ -25,13 +25,14 @@ from engine.mysql.link import Link
 from engine.mysql.replication.lag import LagMonitor, LagStatus
 from engine.mysql.spec import Algorithm
 from server.control import WAIT
-from tests.engine.driving import Caller
+from tests.engine.driving import Caller, drive
 from tests.engine.mysql.capturing.rig import unread
 from tests.engine.mysql.changing.orders import caller, filled, widened
-from tests.engine.mysql.changing.plans import Shop, address_of, drive
+from tests.engine.mysql.changing.plans import Shop
 from tests.engine.mysql.copying.application import TABLE, Application, fill
 from tests.engine.mysql.copying.rig import Rig, Watcher, make_rig, prepare
 from tests.engine.mysql.cutover.snapshots import SNAPSHOT, Told, amid_the_copy
+from tests.engine.mysql.planning.places import address_of
 from tests.engine.mysql.replication import LIMIT_SECONDS, Pair, receiving, replicating
 from tests.servers.server import Server
 

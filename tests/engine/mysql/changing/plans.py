@@ -5,16 +5,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from engine.base import Change, Job, Strategy
-from engine.mysql.address import Address, parse_address
 from engine.mysql.catalog import fingerprints
 from engine.mysql.changing.session import MysqlSession
 from engine.mysql.link import DDL_SETTINGS, Link
 from engine.mysql.quoting import quote_name, quote_table
 from engine.mysql.spec import Algorithm, Copy, Statement, Step
-from tests.engine.driving import Caller, drive
+from tests.engine.mysql.planning.places import address_of
 from tests.servers.server import Server
-
-__all__ = ["Caller", "drive"]
 
 OURS = ("_schemabot_", "__osc_")
 
@@ -126,8 +123,3 @@ class Shop:
                 yield link, scratch
         finally:
             self.server.drop_database(scratch)
-
-
-def address_of(server: Server, database: str) -> Address:
-    """Without TLS."""
-    return parse_address(server.url(database, query="ssl_mode=disabled"))

@@ -23,7 +23,8 @@ from engine.mysql.process_list import process_list
 from engine.mysql.trouble import Lost, Trouble
 from tests.engine.driving import drive
 from tests.engine.mysql.changing.orders import COLUMNS, NUMBERS, ORDERS, caller
-from tests.engine.mysql.changing.plans import Shop, address_of
+from tests.engine.mysql.changing.plans import Shop
+from tests.engine.mysql.planning.places import address_of
 from tests.servers.flavours import FLAVOURS
 from tests.servers.private import PrivateServer
 from tests.servers.server import Server, server_of

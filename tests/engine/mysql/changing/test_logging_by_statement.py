@@ -11,8 +11,9 @@ from engine.base import Signal, Target, Verdict
 from engine.errors import Refused
 from engine.mysql.engine import MysqlEngine
 from engine.mysql.spec import Algorithm
+from tests.engine.driving import drive
 from tests.engine.mysql.changing.orders import caller, filled, widened
-from tests.engine.mysql.changing.plans import Shop, drive
+from tests.engine.mysql.changing.plans import Shop
 from tests.servers.server import Server
 
 GRANTED = (

@@ -19,7 +19,8 @@ from engine.mysql.planning.planner import plan_mysql
 from engine.mysql.shadow.checkpoints import MOST_BEGINNINGS
 from tests.engine.driving import Caller, drive
 from tests.engine.mysql.changing.orders import ROWS, SUM, caller, filled, widened
-from tests.engine.mysql.changing.plans import Shop, address_of
+from tests.engine.mysql.changing.plans import Shop
+from tests.engine.mysql.planning.places import address_of
 from tests.engine.striking import struck
 from tests.servers.server import Server
 

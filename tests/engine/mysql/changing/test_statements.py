@@ -12,8 +12,9 @@ from engine.base import Change, Progress, Signal, Standing
 from engine.errors import DriftFound, Refused, TargetUnavailable
 from engine.mysql.spec import Algorithm
 from engine.mysql.trouble import Lost
+from tests.engine.driving import Caller, drive
 from tests.engine.mysql.changing.application import at_work
-from tests.engine.mysql.changing.plans import Caller, Shop, drive
+from tests.engine.mysql.changing.plans import Shop
 from tests.servers.server import Server
 
 USERS = "CREATE TABLE users (id INT PRIMARY KEY, name VARCHAR(20), born INT) DEFAULT CHARSET utf8mb4"

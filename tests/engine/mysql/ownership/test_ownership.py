@@ -7,17 +7,13 @@ import pytest
 
 from engine.base import Job
 from engine.errors import Fenced, Refused, TargetHeld
-from engine.mysql.address import Address, parse_address
 from engine.mysql.link import Link
 from engine.mysql.ownership.hold import Hold
 from engine.mysql.shadow.checkpoints import Checkpoint, Phase, make_table, put, remove
 from engine.mysql.trouble import Lost
 from storage.errors import LeaseLost
+from tests.engine.mysql.planning.places import address_of
 from tests.servers.server import Server
-
-
-def address_of(server: Server, database: str) -> Address:
-    return parse_address(server.url(database, query="ssl_mode=disabled"))
 
 
 def job(fence: int = 1, apply_uid: str = "apply_a", *namespaces: str) -> Job:
