@@ -11,9 +11,7 @@ import sys
 import threading
 from pathlib import Path
 
-from engine import faults
-from server.config import load_config
-from server.daemon import serve
+from tests.engine.serving import serve_struck
 
 
 def strike(folder: Path, point: str) -> None:
@@ -28,20 +26,5 @@ def strike(folder: Path, point: str) -> None:
             threading.Event().wait(1.0)  # another thread may be the first to stop
 
 
-def leave_with(parent: int) -> None:
-    """Never outlive the test run."""
-    while os.getppid() == parent:
-        threading.Event().wait(0.5)
-    os._exit(1)
-
-
-def main() -> int:
-    """Serve until SIGTERM."""
-    config, folder = sys.argv[1], Path(sys.argv[2])
-    faults.install(lambda point: strike(folder, point))
-    threading.Thread(target=leave_with, args=(os.getppid(),), daemon=True).start()
-    return serve(load_config(config), on_ready=lambda url: print(url, flush=True))
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(serve_struck(strike))

@@ -5,16 +5,12 @@ Ends with its parent.
 """
 
 import contextlib
-import os
 import sys
-import threading
 import time
 from pathlib import Path
 
-from engine import faults
 from engine.errors import TargetUnavailable
-from server.config import load_config
-from server.daemon import serve
+from tests.engine.serving import serve_struck
 
 
 def strike(folder: Path, point: str) -> None:
@@ -26,20 +22,5 @@ def strike(folder: Path, point: str) -> None:
             time.sleep(float((folder / "slow").read_text()))
 
 
-def leave_with(parent: int) -> None:
-    """Never outlive the test run."""
-    while os.getppid() == parent:
-        time.sleep(0.5)
-    os._exit(1)
-
-
-def main() -> int:
-    """Serve until SIGTERM."""
-    config, folder = sys.argv[1], Path(sys.argv[2])
-    faults.install(lambda point: strike(folder, point))
-    threading.Thread(target=leave_with, args=(os.getppid(),), daemon=True).start()
-    return serve(load_config(config), on_ready=lambda url: print(url, flush=True))
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(serve_struck(strike))
