@@ -7,6 +7,7 @@ import pytest
 
 from storage.base import Store
 from storage.registry import open_store
+from tests.proxy import Proxy
 from tests.servers.server import Server
 from tests.storage.kinds import KINDS, Known, known
 
@@ -68,6 +69,23 @@ def empty_address(store_kind: str, tmp_path: Path, request: pytest.FixtureReques
 def stage(empty_address: str) -> Known:
     """An upgraded, empty store whose tables the test may add to."""
     return known(_upgraded(empty_address))
+
+
+@pytest.fixture
+def database(server: Server) -> Iterator[str]:
+    """The database of an upgraded, empty store on each server in turn."""
+    name = server.fresh_database()
+    _upgraded(server.url(name, query="ssl_mode=disabled"))
+    yield name
+    server.revive()
+    server.drop_database(name)
+
+
+@pytest.fixture
+def proxy(server: Server) -> Iterator[Proxy]:
+    """Before each server in turn."""
+    with Proxy(server.host, server.port) as made:
+        yield made
 
 
 @pytest.fixture

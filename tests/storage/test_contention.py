@@ -3,7 +3,7 @@
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 
 import pytest
@@ -19,14 +19,9 @@ from tests.storage.scene import R, claimed, move, now, queued
 
 
 @pytest.fixture
-def stage(server: Server) -> Iterator[KnownServer]:
-    """An upgraded store in a database of its own."""
-    database = server.fresh_database()
-    made = KnownServer(server.url(database, query="ssl_mode=disabled"))
-    with made.open() as store:
-        store.upgrade()
-    yield made
-    server.drop_database(database)
+def stage(server: Server, database: str) -> KnownServer:
+    """On a server."""
+    return KnownServer(server.url(database, query="ssl_mode=disabled"))
 
 
 # -- what the statements look at (3) --------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ A proxy cuts the connection at a COMMIT: before the server sees it, while it wor
 the store holds afterwards must be what the same write leaves behind on a network without faults.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -141,21 +141,6 @@ def left_behind(store: Store) -> list[object]:
             [(request.kind, request.caller) for request in store.pending_requests(apply.id)],
         ]
     return found
-
-
-@pytest.fixture
-def proxy(server: Server) -> Iterator[Proxy]:
-    with Proxy(server.host, server.port) as made:
-        yield made
-
-
-@pytest.fixture
-def database(server: Server) -> Iterator[str]:
-    name = server.fresh_database()
-    with open_store(server.url(name, query="ssl_mode=disabled")) as store:
-        store.upgrade()
-    yield name
-    server.drop_database(name)
 
 
 @pytest.mark.parametrize("moment", list(Moment), ids=lambda moment: moment.name.lower())

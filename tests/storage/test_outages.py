@@ -23,25 +23,9 @@ from tests.storage.scene import R, a_plan, a_request, claimed, move, now, queued
 
 
 @pytest.fixture
-def database(server: Server) -> Iterator[str]:
-    """An upgraded store's database."""
-    name = server.fresh_database()
-    with open_store(server.url(name, query="ssl_mode=disabled")) as store:
-        store.upgrade()
-    yield name
-    server.revive()
-    server.drop_database(name)
-
-
-@pytest.fixture
 def stage(server: Server, database: str) -> KnownServer:
+    """On a server."""
     return KnownServer(server.url(database, query="ssl_mode=disabled"))
-
-
-@pytest.fixture
-def proxy(server: Server) -> Iterator[Proxy]:
-    with Proxy(server.host, server.port) as made:
-        yield made
 
 
 # -- gone -----------------------------------------------------------------------------------------------------------

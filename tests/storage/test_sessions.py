@@ -23,17 +23,6 @@ USER = "restricted"
 
 
 @pytest.fixture
-def database(server: Server) -> Iterator[str]:
-    """An upgraded store's database."""
-    name = server.fresh_database()
-    with open_store(server.url(name, query="ssl_mode=disabled")) as store:
-        store.upgrade()
-    yield name
-    server.revive()
-    server.drop_database(name)
-
-
-@pytest.fixture
 def admin(server: Server) -> Iterator[Callable[[str], list[Any]]]:
     """Runs a statement with every right; the user it may have made is removed."""
 
