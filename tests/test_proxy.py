@@ -4,7 +4,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ import pytest
 
 from tests.proxy import Moment, Proxy, is_commit, is_whole
 from tests.servers.server import Server
+from tests.waiting import until
 
 _LIMIT_SECONDS = 20.0
 _SHORT_SECONDS = 0.2  # long enough for loopback to have delivered what it will deliver
@@ -67,13 +68,6 @@ def _descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-def _await(claim: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + _LIMIT_SECONDS
-    while not claim():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def test_bytes_pass_whole_in_both_directions(line: Line) -> None:
     told = os.urandom(3_000_000)
     sender = threading.Thread(target=lambda: line.client.sendall(told))
@@ -96,7 +90,7 @@ def test_the_end_of_a_stream_passes_and_the_other_direction_goes_on(line: Line) 
     line.server.close()
 
     assert _read(line.client, 100) == b"answer"
-    _await(lambda: line.proxy.links == 0)
+    until("the connection is gone", lambda: line.proxy.links == 0)
 
 
 def test_a_black_hole_takes_bytes_and_connections_and_gives_nothing(line: Line) -> None:
@@ -227,7 +221,7 @@ def test_a_proxy_leaves_no_thread_and_no_descriptor_behind() -> None:
             clients = [_dial(proxy) for _ in range(5)]
             proxy.hold()
             clients[0].sendall(b"never delivered")
-            _await(lambda: proxy.links == 5)
+            until("all have come", lambda: proxy.links == 5)
         for client in clients:
             client.close()
 
@@ -290,7 +284,7 @@ def test_a_commit_cut_when_it_was_sent_is_done_soon(table: Table) -> None:
     with pytest.raises(pymysql.OperationalError):
         table.insert_and_commit()
 
-    _await(lambda: table.rows() == 1)
+    until("the row is there", lambda: table.rows() == 1)
 
 
 def test_a_commit_may_be_done_long_after_its_client_was_cut_off(table: Table) -> None:
@@ -306,4 +300,4 @@ def test_a_commit_may_be_done_long_after_its_client_was_cut_off(table: Table) ->
 
     table.proxy.heal()
 
-    _await(lambda: table.rows() == 1)
+    until("the row is there", lambda: table.rows() == 1)

@@ -4,8 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pymysql
@@ -15,6 +13,7 @@ from tests.servers.errors import NotOurs, ServerBroken
 from tests.servers.flavours import FLAVOURS
 from tests.servers.private import PrivateServer
 from tests.servers.server import Server, open_server
+from tests.waiting import until
 
 _ROOT = Path(__file__).parents[1]
 _LIMIT_SECONDS = 60.0
@@ -24,13 +23,6 @@ def _rows(server: Server, statement: str, database: str | None = None) -> list[t
     with server.connect(database=database) as connection, connection.cursor() as cursor:
         cursor.execute(statement)
         return list(cursor.fetchall())
-
-
-def _await(claim: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + _LIMIT_SECONDS
-    while not claim():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_a_server_answers_and_says_what_it_is(server: Server) -> None:
@@ -94,7 +86,7 @@ def test_a_server_that_a_test_left_broken_is_there_for_the_next(
     process = _running(own_server)
     os.kill(process, left)
     # The signal is sent, not done: look until the process is stopped, or dead and not yet reaped.
-    _await(lambda: _process_state(process) in "TZX")
+    until("the server is dead", lambda: _process_state(process) in "TZX")
 
     own_server.revive()
 
@@ -127,7 +119,7 @@ time.sleep(600)
 
         run.kill()
 
-    _await(lambda: not Path(folder).exists())
+    until("its folder is gone", lambda: not Path(folder).exists())
     assert not Path("/proc", process).exists()
 
 
@@ -140,7 +132,7 @@ def test_a_server_dies_with_its_keeper(flavour: str) -> None:
 
         os.kill(keeper, signal.SIGKILL)
 
-        _await(lambda: not Path(f"/proc/{process}").exists())
+        until("its process is gone", lambda: not Path(f"/proc/{process}").exists())
     assert not server.folder.exists()
 
 

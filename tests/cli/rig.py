@@ -124,16 +124,6 @@ def leftovers(path: Path) -> list[str]:
     return [name for name in names if "__osc_" in name or name.startswith("_schemabot")]
 
 
-def wait_for(claim: Callable[[], Any], what: str) -> Any:
-    """The first truth that *claim* gives; fails after the limit."""
-    deadline = time.monotonic() + LIMIT_SECONDS
-    while time.monotonic() < deadline:
-        if found := claim():
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"waited {LIMIT_SECONDS:g} s for {what}")
-
-
 class Process:
     """A command line as a process; its stdout is collected line by line."""
 

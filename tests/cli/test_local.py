@@ -18,9 +18,9 @@ from tests.cli.rig import (
     make_shop,
     process,
     query,
-    wait_for,
     write_schema,
 )
+from tests.waiting import until
 
 
 def parked(running: Process) -> str:
@@ -244,7 +244,7 @@ def test_a_watcher_takes_the_work_over_from_a_process_that_was_killed(run: Run) 
             watcher.wait_line(apply_id)
             owner.send(signal.SIGKILL)
             owner.end()
-            wait_for(lambda: run("cutover", "shop.db", "--json").code == 0, "the cutover to be taken")
+            until("the cutover to be taken", lambda: run("cutover", "shop.db", "--json").code == 0)
             assert watcher.end() == 0, watcher.told()
     assert changed(shop)
 

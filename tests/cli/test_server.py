@@ -24,9 +24,9 @@ from tests.cli.rig import (
     process,
     query,
     serve,
-    wait_for,
     write_schema,
 )
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def begin(run: Run, *words: str) -> str:
 def begin_parked(run: Run, *words: str) -> str:
     """Begin an apply that waits for its cutover; its id."""
     apply_id = begin(run, "--defer-cutover", *words)
-    wait_for(lambda: state(run, apply_id) == "waiting_for_cutover", "the cutover to be due")
+    until("the cutover to be due", lambda: state(run, apply_id) == "waiting_for_cutover")
     return apply_id
 
 
@@ -198,7 +198,7 @@ def test_stop_start_cutover_end_to_end(run: Run, server: str, tmp_path: Path) ->
     early = run("cutover", apply_id)
     assert (early.code, early.err.startswith("Error: cutover refused: ")) == (1, True)
     assert run("start", apply_id).code == 0
-    wait_for(lambda: state(run, apply_id) == "waiting_for_cutover", "the cutover to be due again")
+    until("the cutover to be due again", lambda: state(run, apply_id) == "waiting_for_cutover")
     ended = run("cutover", "shop", "-w")
     assert ended.code == 0, ended.err
     assert kinds_of_quantity(tmp_path / "local.db") == ["integer"]

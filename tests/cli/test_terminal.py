@@ -7,8 +7,9 @@ from cli.client import Client
 from cli.place import Place, Wanted
 from cli.replies import Progress
 from cli.steering import Steering
-from tests.cli.rig import kinds_of_quantity, make_shop, wait_for, write_schema
+from tests.cli.rig import kinds_of_quantity, make_shop, write_schema
 from tests.cli.terminal import terminal
+from tests.waiting import until
 
 
 @pytest.mark.parametrize("width", [80, 120])
@@ -106,7 +107,7 @@ def test_keys_are_heard_again_after_a_shell_had_the_terminal() -> None:
         seen.wait_for("c cutover")
         heard = seen.modes()
         seen.set_modes(before)
-        wait_for(lambda: seen.modes() == heard, "the keys to be heard one by one again")
+        until("the keys to be heard one by one again", lambda: seen.modes() == heard)
         assert seen.press_to_the_end("d") == 130, seen.text
 
 

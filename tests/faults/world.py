@@ -10,7 +10,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,6 +22,7 @@ from storage.base import Store
 from storage.errors import Unavailable
 from storage.records import Apply, NewApply, Plan
 from storage.states import AT_REST, TERMINAL, State
+from tests import waiting
 from tests.faults.grounds import Ground
 from tests.faults.markets import Market, SqliteMarket
 from tests.faults.shop import Shop
@@ -34,16 +35,14 @@ Process = subprocess.Popen[str]
 
 
 def until(what: str, true: Callable[[], object], seconds: float = 60.0) -> None:
-    """Wait for a condition, with a limit. A store that is away is no answer."""
-    end = time.monotonic() + seconds
-    while True:
-        try:
-            if true():
-                return
-        except Unavailable:
-            pass
-        assert time.monotonic() < end, f"not within {seconds:.0f} s: {what}"
-        time.sleep(0.05)
+    """Wait for a condition; a store that is away is no answer."""
+
+    def answered() -> object:
+        with suppress(Unavailable):
+            return true()
+        return None
+
+    waiting.until(what, answered, seconds)
 
 
 def patient(ask: Callable[[], T], limit: float = 60.0) -> T:

@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -21,15 +21,9 @@ from storage.records import Apply, NewApply, Plan
 from storage.states import State
 from tests.fakes import fake_change
 from tests.server.rig import Rig
+from tests.waiting import until
 
 LIMIT_SECONDS = 20.0
-
-
-def until(what: str, true: Callable[[], bool]) -> None:
-    end = time.monotonic() + LIMIT_SECONDS
-    while not true():
-        assert time.monotonic() < end, f"not in time: {what}"
-        time.sleep(0.01)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from tests.storage.scene import until
+from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 

@@ -1,6 +1,5 @@
 """The props of the storage tests: plans, queues, applies brought into a state."""
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -102,11 +101,3 @@ def driven_to(store: Store, state: State, database: str = "shop", **fields: Any)
         move(store, claim, state, state)
         store.hand_back(claim)
     return now(store, apply)
-
-
-def until(what: str, holds: Callable[[], bool], limit: float = 30.0) -> None:
-    """Wait for a condition, not for a time."""
-    deadline = time.monotonic() + limit
-    while not holds():
-        assert time.monotonic() < deadline, f"not within {limit:g} s: {what}"
-        time.sleep(0.01)

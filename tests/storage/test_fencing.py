@@ -16,7 +16,8 @@ from storage.records import Claim, TaskProgress
 from storage.sqlite.store import SqliteStore
 from tests.storage.children import Child
 from tests.storage.kinds import Clock, Known
-from tests.storage.scene import R, claimed, move, now, queued, task_states, until
+from tests.storage.scene import R, claimed, move, now, queued, task_states
+from tests.waiting import until
 
 GUARDS: list[tuple[Guard, bool]] = [("full", False), ("state", True), ("id", True)]
 """Guard → whether it lets damage through."""

@@ -19,7 +19,8 @@ from storage.states import State
 from tests.proxy import Proxy
 from tests.servers.server import Server
 from tests.storage.kinds import KnownServer
-from tests.storage.scene import R, a_plan, a_request, claimed, move, now, queued, until
+from tests.storage.scene import R, a_plan, a_request, claimed, move, now, queued
+from tests.waiting import until
 
 
 @pytest.fixture

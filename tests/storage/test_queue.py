@@ -20,8 +20,8 @@ from tests.storage.scene import (
     now,
     queued,
     task_states,
-    until,
 )
+from tests.waiting import until
 
 # -- in -----------------------------------------------------------------------------------------------------------
 

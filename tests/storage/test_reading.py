@@ -10,7 +10,8 @@ from storage.base import Store
 from storage.errors import LockHeld, NotFound, NotOwner
 from storage.records import Sought
 from storage.states import TERMINAL, State
-from tests.storage.scene import R, W, claimed, driven_to, move, now, queued, until
+from tests.storage.scene import R, W, claimed, driven_to, move, now, queued
+from tests.waiting import until
 
 
 def test_active_and_latest_apply_of_a_target(store: Store) -> None:

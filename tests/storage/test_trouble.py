@@ -20,7 +20,8 @@ from storage.sqlite.store import SqliteStore
 from storage.states import State
 from tests.storage.children import Child
 from tests.storage.kinds import known
-from tests.storage.scene import a_plan, claimed, now, queued, until
+from tests.storage.scene import a_plan, claimed, now, queued
+from tests.waiting import until
 
 
 class Watch:

@@ -15,7 +15,8 @@ from storage.lifecycle.statements import Statements
 from storage.records import TaskProgress
 from storage.sqlite.store import SqliteStore
 from tests.storage.kinds import KnownFile
-from tests.storage.scene import a_plan, a_request, claimed, queued, until
+from tests.storage.scene import a_plan, a_request, claimed, queued
+from tests.waiting import until
 
 
 class Commits:

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,9 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from tests.servers.server import Server
+from tests.waiting import until
 
 LIMIT_SECONDS = 110.0
-REST = 0.1
 
 
 class Daemon:
@@ -54,10 +53,8 @@ class Daemon:
     def wait_frozen(self) -> None:
         """Until it is."""
         assert self._process is not None
-        deadline = time.monotonic() + LIMIT_SECONDS
-        while os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WNOHANG) is None:
-            assert time.monotonic() < deadline, self.log()
-            time.sleep(REST)
+        asked = os.P_PID, self._process.pid, os.WSTOPPED | os.WNOHANG
+        until("it is stopped", lambda: os.waitid(*asked), LIMIT_SECONDS, tell=self.log)
 
     def thaw(self) -> None:
         """SIGCONT."""
@@ -155,21 +152,28 @@ class Daemon:
 
     def wait(self, apply_id: str, *states: str) -> Any:
         """The first progress in one of *states*."""
-        deadline = time.monotonic() + LIMIT_SECONDS
-        while True:
-            found = self.progress(apply_id)
-            if found["state"] in states:
-                return found
-            assert time.monotonic() < deadline, f"waited for {states}: {found}\n{self.log()}"
-            assert found["state"] not in ("failed", "completed", "cancelled"), f"{found}\n{self.log()}"
-            time.sleep(REST)
+
+        def found() -> Any:
+            told = self.progress(apply_id)
+            wanted = told["state"] in states
+            assert wanted or told["state"] not in ("failed", "completed", "cancelled"), (
+                f"{told}\n{self.log()}"
+            )
+            return told if wanted else None
+
+        return until(" or ".join(states), found, LIMIT_SECONDS, tell=lambda: self._told(apply_id))
 
     def wait_rows(self, apply_id: str, rows: int) -> None:
         """Until so many rows are copied."""
-        deadline = time.monotonic() + LIMIT_SECONDS
-        while sum(int(table.get("rows_copied") or 0) for table in self.progress(apply_id)["tables"]) < rows:
-            assert time.monotonic() < deadline, f"{self.progress(apply_id)}\n{self.log()}"
-            time.sleep(REST)
+
+        def copied() -> bool:
+            tables = self.progress(apply_id)["tables"]
+            return sum(int(table.get("rows_copied") or 0) for table in tables) >= rows
+
+        until(f"{rows} rows are copied", copied, LIMIT_SECONDS, tell=lambda: self._told(apply_id))
+
+    def _told(self, apply_id: str) -> str:
+        return f"{self.progress(apply_id)}\n{self.log()}"
 
 
 def dsn_of(server: Server, database: str) -> str:

@@ -5,7 +5,6 @@ stop one is refused beforehand.
 import secrets
 import socket
 import struct
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
@@ -35,6 +34,7 @@ from tests.engine.mysql.cutover.snapshots import SNAPSHOT, Told, amid_the_copy
 from tests.engine.mysql.planning.places import address_of
 from tests.engine.mysql.replication import LIMIT_SECONDS, Pair, receiving, replicating
 from tests.servers.server import Server
+from tests.waiting import until
 
 ROWS = 6_000
 CHANGE = [
@@ -98,10 +98,7 @@ def test_a_copy_waits_for_a_replica_that_is_behind_and_goes_on_when_it_has_caugh
         holder.run("LOCK TABLES held READ")
         rig.run("INSERT INTO held VALUES (1)")
         noted = Noted("s behind, more than 1 s", lambda: holder.run("UNLOCK TABLES"))
-        deadline = time.monotonic() + LIMIT_SECONDS
-        while _behind(pair) <= 1:
-            assert time.monotonic() < deadline, pair.status()
-            time.sleep(0.05)
+        until("it is behind", lambda: _behind(pair) > 1, LIMIT_SECONDS, tell=pair.status)
         with rig.copying(rig.step()) as copy:
             prepare(copy, Watcher(noted))
     assert len(noted.rows) >= 20
@@ -166,11 +163,12 @@ def looking(server: Server, user: str = "") -> Iterator[Callable[[Callable[[LagS
 
     def first(wanted: Callable[[LagStatus], bool]) -> LagStatus:
         assert replicas.looked.wait(LIMIT_SECONDS)
-        deadline = time.monotonic() + LIMIT_SECONDS
-        while not wanted(found := replicas.status):
-            assert time.monotonic() < deadline, found
-            time.sleep(0.02)
-        return found
+
+        def found() -> LagStatus | None:
+            status = replicas.status
+            return status if wanted(status) else None
+
+        return until("it says so", found, LIMIT_SECONDS, tell=lambda: replicas.status)
 
     try:
         yield first

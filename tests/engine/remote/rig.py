@@ -5,7 +5,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from typing import Any
 
 from tests.proxy import Moment, Proxy
 from tests.servers.ports import free_port
+from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[3]
 LIMIT_SECONDS = 90.0
@@ -34,16 +34,6 @@ CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT, author TEXT);
 CREATE TABLE orders (id INTEGER PRIMARY KEY, quantity TEXT NOT NULL);
 """
 END = ("completed", "failed", "cancelled")
-
-
-def until(what: str, found: Callable[[], Any], tell: Callable[[], object] = lambda: "") -> Any:
-    """The first truth that *found* gives, within the limit."""
-    end = time.monotonic() + LIMIT_SECONDS
-    while True:
-        if got := found():
-            return got
-        assert time.monotonic() < end, f"not within {LIMIT_SECONDS:g} s: {what}: {tell()}"
-        time.sleep(0.05)
 
 
 class Side:
@@ -139,7 +129,7 @@ class Side:
             assert found or body["state"] not in END, f"{what}: {body}\n{self.log()}"
             return body if found else None
 
-        return until(what, look, lambda: f"{self.progress(uid)}\n{self.log()}")
+        return until(what, look, tell=lambda: f"{self.progress(uid)}\n{self.log()}")
 
     def asked(self, request: str) -> int:
         """How often it was asked `POST /api/stop` (and the like) since it started."""

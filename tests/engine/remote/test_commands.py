@@ -2,7 +2,8 @@
 
 import signal
 
-from tests.engine.remote.rig import Sides, until
+from tests.engine.remote.rig import Sides
+from tests.waiting import until
 
 
 def test_co_1_stop_here_is_true_only_once_it_is_stopped_there_and_start_goes_on(sides: Sides) -> None:
@@ -163,7 +164,9 @@ def test_the_retries_there_show_here_and_spend_nothing_here(sides: Sides) -> Non
     assert far_uid in body["error_message"]
     assert body["error_code"] == "engine_error_retryable"
     until(
-        "the far side tried thrice", lambda: int(sides.far.progress(far_uid)["attempt"]) >= 2, sides.far.log
+        "the far side tried thrice",
+        lambda: int(sides.far.progress(far_uid)["attempt"]) >= 2,
+        tell=sides.far.log,
     )
 
     sides.far.set("trouble", on=False)

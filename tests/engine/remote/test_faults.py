@@ -6,8 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.engine.remote.rig import Sides, until
+from tests.engine.remote.rig import Sides
 from tests.proxy import Proxy
+from tests.waiting import until
 
 
 def cut(network: Proxy) -> None:
@@ -67,7 +68,7 @@ def test_av_2_out_of_sight_is_retried_here_while_the_far_side_goes_on(
     until(
         "retrying",
         lambda: any("Will be tried again" in text for text in sides.near.events(uid)),
-        sides.near.log,
+        tell=sides.near.log,
     )
     assert "cannot be reached" in sides.near.progress(uid)["error_message"]
     sides.far.set("slow", on=False)
@@ -145,7 +146,7 @@ def test_co_1_a_stop_while_the_far_side_is_out_of_sight_is_kept_and_not_claimed(
             {"database": "shop", "environment": "staging", "apply_id": uid, "caller": "ann"},
         )
         until("recorded", lambda: "Stop requested by ann" in sides.near.events(uid))
-        until("tried in vain", lambda: retries() > before, sides.near.log)
+        until("tried in vain", lambda: retries() > before, tell=sides.near.log)
         assert sides.near.progress(uid)["state"] != "stopped"
 
         sides.network.heal()

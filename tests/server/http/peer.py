@@ -1,8 +1,6 @@
 """The other side of a connection, byte by byte: what well-behaved clients' libraries would not let us send."""
 
 import socket
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -85,11 +83,3 @@ class Peer:
         if not data:
             raise ConnectionResetError(f"the server closed after {self._unread[:200]!r}")
         self._unread += data
-
-
-def eventually(holds: Callable[[], bool], limit: float = LIMIT_SECONDS) -> None:
-    """Wait until *holds*; fail after *limit* seconds."""
-    until = time.monotonic() + limit
-    while not holds():
-        assert time.monotonic() < until, "did not happen in time"
-        time.sleep(0.005)

@@ -12,7 +12,8 @@ import pytest
 from server.connections import Limits
 from server.requests import BODY_BYTES, HEAD_BYTES
 from tests.server.http.conftest import Echo, Serve
-from tests.server.http.peer import Peer, eventually
+from tests.server.http.peer import Peer
+from tests.waiting import until
 
 MALFORMED = {
     "negative length": (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", 400),
@@ -185,7 +186,7 @@ def test_one_connection_too_many_is_told_so_and_the_others_are_served(serve: Ser
                 next_one.ask()
                 return next_one.answer().status == 200
 
-        eventually(a_place_is_free)
+        until("a place is free", a_place_is_free)
     finally:
         for peer in peers:
             peer.sock.close()

@@ -11,7 +11,8 @@ from server.connections import Limits
 from server.http import CannotListen, HttpServer
 from server.requests import Later, Request, Response
 from tests.server.http.conftest import Echo, Serve
-from tests.server.http.peer import Peer, eventually
+from tests.server.http.peer import Peer
+from tests.waiting import until
 
 
 def test_a_connection_serves_many_requests(serve: Serve, echo: Echo) -> None:
@@ -211,7 +212,7 @@ def test_a_handler_that_hangs_does_not_hold_the_stop(serve: Serve, caplog: pytes
         assert server.stop(0.2) is False
         assert time.monotonic() - began < 10
         release.set()
-    eventually(lambda: not [t for t in threading.enumerate() if t.name.startswith("http-")])
+    until("no thread is left", lambda: not [t for t in threading.enumerate() if t.name.startswith("http-")])
 
 
 def test_an_address_in_use_is_named(serve: Serve, echo: Echo) -> None:

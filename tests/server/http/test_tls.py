@@ -21,7 +21,8 @@ from server.http import HttpServer
 from server.requests import Later, Request, Response
 from server.tls import LOOK_SECONDS, BadCertificate, Certificate
 from tests.server.http.certificates import make_certificate
-from tests.server.http.peer import Peer, eventually
+from tests.server.http.peer import Peer
+from tests.waiting import until
 
 BIG = b"0123456789abcdef" * 128 * 1024  # 2 MiB, many records and more than any socket buffer
 
@@ -132,11 +133,11 @@ def test_whoever_does_not_greet_is_dropped_in_time_and_costs_others_nothing(
 def test_a_full_server_closes_without_a_handshake(server: HttpServer, files: tuple[Path, Path]) -> None:
     strangers = [Peer(server.address) for _ in range(20)]
     try:
-        eventually(lambda: _refused(server, files[0]), 2.0)
+        until("it is refused", lambda: _refused(server, files[0]), 2.0)
     finally:
         for stranger in strangers:
             stranger.sock.close()
-    eventually(lambda: not _refused(server, files[0]))
+    until("it is taken", lambda: not _refused(server, files[0]))
 
 
 def _refused(server: HttpServer, certificate: Path) -> bool:

@@ -8,7 +8,7 @@ from server.secrets import SecretError
 from storage.records import TaskMove, TaskProgress
 from storage.states import State
 from tests.server.http.api import Api, StubbornEngine, change, meanwhile
-from tests.server.http.peer import eventually
+from tests.waiting import until
 
 PARSED_BY_THE_ORIGINAL = re.compile(r"(\d+)/(\d+)\s+([\d.]+)%\s+(\w+)(?:\s+ETA\s+([^\(]+))?")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
@@ -269,7 +269,7 @@ def test_the_answer_to_a_stop_comes_after_the_store_says_stopped(api: Api) -> No
         answers.append(api.store.apply(apply.apply_uid).state)
 
     with meanwhile(ask), meanwhile(ask), meanwhile(ask), meanwhile(ask), meanwhile(ask):
-        eventually(lambda: bool(api.store.pending_requests(apply.id)))
+        until("it is asked for", lambda: api.store.pending_requests(apply.id))
         for _ in range(20):  # five clients wait, four threads serve
             assert api.get("/livez").status == 200
         assert answers == []
@@ -284,7 +284,7 @@ def test_a_stop_that_meets_a_finished_change_says_finished(api: Api) -> None:
     claim = api.claim()
     bodies: list[dict[str, object]] = []
     with meanwhile(lambda: bodies.append(api.post("/api/stop", place(apply.apply_uid)).json)):
-        eventually(lambda: bool(api.store.pending_requests(apply.id)))
+        until("it is asked for", lambda: api.store.pending_requests(apply.id))
         api.store.complete(claim)
     finished = {
         "accepted": True,

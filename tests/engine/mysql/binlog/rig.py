@@ -1,7 +1,6 @@
 """A sink that remembers, and a database with tables whose keys are read, for the tests of the key reader."""
 
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +14,7 @@ from engine.mysql.flavour import Flavour, flavour_of
 from engine.mysql.link import Link
 from engine.mysql.quoting import quote_names, quote_table
 from tests.servers.server import Server
+from tests.waiting import until
 
 COMPARING = {
     "sql_mode": "STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES",
@@ -126,10 +126,11 @@ class Reading:
 
 def purge(link: Link) -> None:
     """Have none but a new file of the log left; the server keeps for a moment what is read, or what its recovery may need."""
-    deadline = time.monotonic() + 30
     link.run("FLUSH BINARY LOGS")
     last = link.rows("SHOW BINARY LOGS")[-1][0]
-    while len(link.rows("SHOW BINARY LOGS")) > 1:
-        assert time.monotonic() < deadline
+
+    def purged() -> bool:
         link.run(f"PURGE BINARY LOGS TO '{last}'")
-        link.value("SELECT SLEEP(0.05)")
+        return len(link.rows("SHOW BINARY LOGS")) == 1
+
+    until("older files are gone", purged)

@@ -1,7 +1,6 @@
 """Positions that are no more, connections that break, servers that restart: what the reader says, and that nothing is missed."""
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -12,19 +11,13 @@ from engine.mysql.binlog.reader import KeyReader
 from engine.mysql.binlog.watched import Key, TableName
 from engine.mysql.trouble import Lost
 from tests.engine.mysql.binlog.rig import SECONDS, Collector, Ground, purge
+from tests.waiting import until
 
 TABLE = "CREATE TABLE item (id INT PRIMARY KEY, n INT)"
 
 
 def ids(*numbers: int) -> set[tuple[str, ...]]:
     return {(str(number),) for number in numbers}
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come true"
-        time.sleep(0.01)
 
 
 def dump_threads(ground: Ground) -> list[int]:
@@ -35,14 +28,15 @@ def dump_threads(ground: Ground) -> list[int]:
 
 def wait_for_the_end(reader: KeyReader) -> BaseException:
     """What ended the reading."""
-    deadline = time.monotonic() + SECONDS
-    while time.monotonic() < deadline:
+
+    def ended() -> BaseException | None:
         try:
             reader.check()
         except BaseException as error:  # noqa: BLE001
             return error
-        time.sleep(0.01)
-    raise AssertionError("the reader goes on")
+        return None
+
+    return until("the reader ends", ended)
 
 
 def read_position(ground: Ground) -> Position:
@@ -56,7 +50,7 @@ def read_position(ground: Ground) -> Position:
 def test_a_purged_position_is_gone(ground: Ground) -> None:
     ground.run(TABLE)
     start = read_position(ground)
-    eventually(lambda: dump_threads(ground) == [])  # the server keeps what it thinks is being read
+    until("nobody reads", lambda: not dump_threads(ground))  # the server keeps what it thinks is being read
     purge(ground.link)
     with pytest.raises(PositionGone, match=start.file), ground.reading("item", start=start):
         pass
@@ -217,6 +211,6 @@ def test_what_the_sink_raises_comes_out_of_the_reader(ground: Ground) -> None:
 def test_a_closed_reader_leaves_no_connection_behind(ground: Ground) -> None:
     ground.run(TABLE)
     with ground.reading("item"):
-        eventually(lambda: len(dump_threads(ground)) == 1)
+        until("it reads", lambda: len(dump_threads(ground)) == 1)
     ground.run("INSERT INTO item VALUES (1, 1)")  # the server notices when it has something to send
-    eventually(lambda: dump_threads(ground) == [])
+    until("it reads no more", lambda: not dump_threads(ground))
