@@ -228,13 +228,18 @@ def _run_without_mysql(folder: Path, ci: str) -> subprocess.CompletedProcess[str
     )
 
 
-def test_a_missing_server_is_a_loud_skip_on_a_laptop(tmp_path: Path) -> None:
+def test_a_missing_server_is_a_loud_skip_on_a_laptop_and_the_closing_lines_count_what_ran(
+    tmp_path: Path,
+) -> None:
     run = _run_without_mysql(tmp_path, ci="")
 
     assert run.returncode == 0, run.stdout
     assert "3 passed, 1 skipped" in run.stdout
     assert "NOT RUN on MySQL: 1 (no MySQL for the tests: this machine has no apt" in run.stdout
     assert "SCHEMABOT_TEST_MYSQL=mysql://user:password@host:port" in run.stdout
+    (line,) = (line for line in run.stdout.splitlines() if line.startswith("ran on: "))
+    assert line.startswith("ran on: SQLite 3.")
+    assert line.endswith(": at least 2")
 
 
 def test_a_missing_server_is_a_failure_in_ci(tmp_path: Path) -> None:
@@ -243,11 +248,3 @@ def test_a_missing_server_is_a_failure_in_ci(tmp_path: Path) -> None:
     assert run.returncode == 1, run.stdout
     assert "3 passed, 1 error" in run.stdout
     assert "NOT RUN on MySQL: 1" in run.stdout
-
-
-def test_the_closing_lines_count_what_ran_on_which_version(tmp_path: Path) -> None:
-    run = _run_without_mysql(tmp_path, ci="")
-
-    (line,) = (line for line in run.stdout.splitlines() if line.startswith("ran on: "))
-    assert line.startswith("ran on: SQLite 3.")
-    assert line.endswith(": at least 2")

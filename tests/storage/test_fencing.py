@@ -131,10 +131,9 @@ def test_20_clock_steps_of_an_hour_let_no_stale_write_through(
     assert (refused > 0) is not leaks
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_25_a_long_apply_lives_while_three_beats_in_a_row_are_not_lost(stage: Known, seed: int) -> None:
+def test_25_a_long_apply_lives_while_three_beats_in_a_row_are_not_lost(stage: Known) -> None:
     clock = Clock()
-    chance = random.Random(seed)
+    chance = random.Random(0)
     with stage.open(clock=clock) as store:
         queued(store)
         claim = claimed(store, lease=60.0)
