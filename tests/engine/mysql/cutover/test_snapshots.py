@@ -31,35 +31,6 @@ def reader(shop: Shop) -> Iterator[Link]:
         yield link
 
 
-class Told(Caller):
-    """Ends a transaction when it has heard that it is waited for, some times."""
-
-    def __init__(self, link: Link, times: int = 3) -> None:
-        super().__init__()
-        # The server's list is made anew only when nobody has asked for it for a tenth of a second.
-        self.rests = True
-        self.heard: list[str] = []
-        self._link = link
-        self._times = times
-
-    def report(self, progress: Progress) -> Signal:
-        if "began before the copy was complete" in progress.detail:
-            self.heard.append(progress.detail)
-            if len(self.heard) == self._times:
-                self._link.run("COMMIT")
-        return super().report(progress)
-
-
-def amid_the_copy(reader: Link, *statements: str) -> None:
-    def strike(point: str) -> None:
-        if point == "after_commit:chunk":
-            faults.install(None)
-            for statement in statements:
-                reader.run(statement)
-
-    faults.install(strike)
-
-
 def test_a_snapshot_from_amid_the_copy_reads_the_old_table_or_all_rows(shop: Shop, reader: Link) -> None:
     """A mysqldump --single-transaction that comes to the table later."""
     change = shop.copy(
@@ -81,8 +52,6 @@ def test_nobody_waits_for_who_reads_each_statement_anew_or_began_later(shop: Sho
     change = shop.copy(
         "orders", "MODIFY quantity BIGINT NOT NULL", columns=[("id", "id"), ("quantity", "quantity")]
     )
-    # READ COMMITTED, as all our connections.
-    amid_the_copy(reader, "START TRANSACTION", "SELECT * FROM other")
     caller = Told(reader)
     with shop.session() as session, shop.link() as later:
         # READ COMMITTED, as all our connections
