@@ -213,15 +213,16 @@ class Hold:
         )
         try:
             self._check_server(link)
+            if self.flavour.mariadb:
+                link.set({IN_TRANSACTION: ROW_SECONDS})
+            token = mark(link)
+            # Before the guard, so that whoever holds its lock can be ended.
+            self._records.put(link, token)
         except BaseException:
             link.close()
             raise
+        self._tokens[link.id] = token
         try:
-            if self.flavour.mariadb:
-                link.set({IN_TRANSACTION: ROW_SECONDS})
-            self._tokens[link.id] = mark(link)
-            # Before the guard, so that whoever holds its lock can be ended.
-            self._records.put(link, self._tokens[link.id])
             with self.transaction(link, "open_link"):
                 pass
         except BaseException:
