@@ -30,8 +30,6 @@ def decoder(column: Column, scale: int) -> Decoder:
         case "binary":
             width = int((_numbers(column) or ["1"])[0])
             return lambda raw: f"_binary x'{raw.ljust(width, bytes(1)).hex()}'"
-        case "enum" | "set":
-            return (_enum if data_type == "enum" else _set)(_elements(column))
         case "time":
             return _time(scale)
         case "datetime":
@@ -81,6 +79,9 @@ _SIMPLE: dict[str, Decoder] = {
     "inet4": _inet4,
     "inet6": _inet6,
     "uuid": _uuid,
+    # By their number: of a member beyond U+FFFF neither server tells the name.
+    "enum": _unsigned,
+    "set": _unsigned,
     "varbinary": lambda raw: f"_binary x'{raw.hex()}'",
 }
 
@@ -104,27 +105,6 @@ def _decimal(precision: int, scale: int) -> Decoder:
             after += f"{int.from_bytes(data[at : at + size], 'big'):0{digits}}"
             at += size
         return f"{'-' if negative else ''}{before.lstrip('0') or '0'}{'.' + after if after else ''}"
-
-    return decode
-
-
-def _elements(column: Column) -> list[str]:
-    """The elements of an ENUM or SET as literals."""
-    return [f"_utf8mb4 x'{member.encode().hex()}'" for member in column.members]
-
-
-def _enum(elements: list[str]) -> Decoder:
-    by_number = ["''", *elements]  # 0 is what a wrong value became in a lax session
-    return lambda raw: by_number[int.from_bytes(raw, "little")]
-
-
-def _set(elements: list[str]) -> Decoder:
-    texts = [element[len("_utf8mb4 x'") : -1] for element in elements]
-
-    def decode(raw: bytes) -> str:
-        bits = int.from_bytes(raw, "little")
-        chosen = "2c".join(text for place, text in enumerate(texts) if bits >> place & 1)
-        return f"_utf8mb4 x'{chosen}'"
 
     return decode
 

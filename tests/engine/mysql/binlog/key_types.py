@@ -221,6 +221,10 @@ TYPES = [
     KeyType(
         "SET('a', 'b', 'it''s', 'ö')", lambda _: ["''", "'a'", "'b'", "'a,b'", "'it''s,ö'", "'a,b,it''s,ö'"]
     ),
+    KeyType(
+        "ENUM('y', '?', '\U0001f600', '\U0001f601') COLLATE utf8mb4_bin", lambda _: ["1", "2", "3", "4", "0"]
+    ),
+    KeyType("SET('y', '\U0001f600', '?')", lambda _: [str(bits) for bits in range(8)]),
     KeyType(f"SET({_WIDE_SET})", lambda _: ["''", "'s0'", "'s9'", "'s0,s9'", "'s3,s7'"]),
     KeyType("UUID", _uuids, "mariadb 10.7"),
     KeyType(

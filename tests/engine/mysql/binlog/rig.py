@@ -12,7 +12,8 @@ from engine.mysql.binlog.watched import Key, TableName, Watched, watch
 from engine.mysql.catalog import read_table
 from engine.mysql.flavour import Flavour, flavour_of
 from engine.mysql.link import Link
-from engine.mysql.quoting import quote_names, quote_table
+from engine.mysql.quoting import quote_table
+from engine.mysql.shadow.keys import row_key
 from tests.servers.server import Server
 from tests.waiting import until
 
@@ -101,8 +102,9 @@ class Ground:
         return plan[0]["key"], plan[0]["type"]
 
     def _query(self, table: str, key: Sequence[str], keys: set[Key], columns: str, hint: str = "") -> str:
-        listed = ", ".join(f"({', '.join(one)})" for one in sorted(keys))
-        where = f"({quote_names(key)}) IN ({listed})"
+        found = read_table(self.link, self.schema, table)
+        assert found is not None
+        where = row_key(found, key).among(sorted(keys))
         return f"SELECT {columns} FROM {quote_table(self.schema, table)} {hint} WHERE {where}"
 
 

@@ -136,7 +136,11 @@ KEYS = (
         "k TIME(3) NOT NULL",
         ("'-838:59:58.999'", "'00:00:00'", "'12:00:00.5'", "'-00:00:01'", "'838:59:59'"),
     ),
-    keyed("enum", "k ENUM('z','m','a','\u00e9') NOT NULL", ("'z'", "'a'", "'m'", "'\u00e9'")),
+    keyed(
+        "enum",  # servers tell one of its members as ?
+        "k ENUM('z','m','a','\u00e9','\U0001f600') NOT NULL",
+        ("'z'", "'\U0001f600'", "'m'", "'\u00e9'", "'a'"),
+    ),
     keyed(
         "composite",
         "a INT NOT NULL, b VARCHAR(9) NOT NULL, c DATE NOT NULL, d VARBINARY(4) NOT NULL",
