@@ -42,7 +42,10 @@ _BY_VENDOR = (
     # Each vendor reads its own comment. A statement that names no algorithm runs by the best there is: MySQL's variable for that
     # is one that MariaDB 11 no longer has.
     " /*M!100000 , SESSION max_statement_time = 0, SESSION alter_algorithm = 'DEFAULT',"
-    " SESSION use_stat_tables = 'NEVER' */"  # else ANALYZE reads all rows
+    " SESSION use_stat_tables = 'NEVER',"  # else ANALYZE reads all rows
+    " SESSION check_constraint_checks = 1,"  # no CHECK goes live that rows violate
+    " SESSION sql_if_exists = 0, SESSION innodb_compression_default = 0,"  # nothing is done that no statement says
+    " SESSION default_regex_flags = '' */"
     " /*!80000 , SESSION old_alter_table = 0, SESSION max_execution_time = 0, SESSION range_optimizer_max_mem_size = 0,"
     " SESSION show_gipk_in_create_table_and_information_schema = 1,"  # a table made LIKE another keeps its own key
     " SESSION information_schema_stats_expiry = 0 */"  # how large a table is now, not yesterday

@@ -12,7 +12,10 @@ SETTINGS = {
         "sql_select_limit = 10", "max_join_size = 5", "lc_messages = 'de_DE'", "completion_type = 1", "unique_checks = 0",
         "sql_safe_updates = 1", "sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES,PAD_CHAR_TO_FULL_LENGTH'",
     ),
-    "mariadb": ("max_statement_time = 0.001", "tx_read_only = 1", "alter_algorithm = 'INSTANT'"),
+    "mariadb": (
+        "max_statement_time = 0.001", "tx_read_only = 1", "alter_algorithm = 'INSTANT'", "sql_if_exists = 1",
+        "innodb_compression_default = 1", "default_regex_flags = 'EXTENDED'",
+    ),
     "mysql": (
         "max_execution_time = 1", "range_optimizer_max_mem_size = 2000", "transaction_read_only = 1",
         "old_alter_table = 1",
@@ -43,6 +46,21 @@ def test_a_copy_does_not_depend_on_the_servers_own_settings(server: Server, kind
         finally:
             for name, value in before:
                 admin.run(f"SET GLOBAL {name} = %s", value)
+
+
+def test_no_check_goes_live_that_rows_violate_where_the_server_is_set_to_look_at_none(
+    mariadb: Server,
+) -> None:
+    rig = make_rig(mariadb, f"{TABLE};;{fill(300)}", ["ADD CONSTRAINT few CHECK (ops > 1)"])
+    with rig.link() as admin:
+        admin.run("SET GLOBAL check_constraint_checks = 0")
+        try:
+            with rig.copying(rig.step()) as copy:
+                with pytest.raises(Refused, match="few"):
+                    prepare(copy, Watcher())
+                copy.discard(Watcher())
+        finally:
+            admin.run("SET GLOBAL check_constraint_checks = 1")
 
 
 def test_under_the_locks_of_a_cutover_no_statement_copies_the_table(server: Server) -> None:
