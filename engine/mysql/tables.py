@@ -103,6 +103,16 @@ class Index(Element):
     visible: bool = True
 
     @property
+    def finds(self) -> bool:
+        """Whether the server can be told to find rows by it, and in order: not by one that is left out, nor by a hash."""
+        return self.visible and self.kind == "BTREE"
+
+    @property
+    def hashed(self) -> bool:
+        """Whether it is a hash, which MariaDB keeps in a column of its own, behind all others."""
+        return self.unique and self.kind == "HASH"
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """The plain columns, in order; expressions left out."""
         return tuple(part.column for part in self.parts if part.column is not None)
@@ -182,20 +192,21 @@ class Table:
         """The columns by which a row is found: of the primary key, else of the first unique key whose columns are all NOT NULL.
 
         Whole columns only, none of them FLOAT, DOUBLE, BIT or JSON, whose values do not compare reliably, or an ENUM or SET of
-        more than MOST_CODES values. Empty: there is none.
+        more than MOST_CODES values; of an index that `finds`. Empty: there is none.
         """
         for index in self._primary_first():
-            if index.unique and self._finds_rows(index):
+            if index.unique and index.finds and self._finds_rows(index):
                 return index.columns
         return ()
 
     def unique_over(self, names: Sequence[str]) -> Index | None:
-        """The unique index over just these columns, whole and NOT NULL, in whatever order; the primary key first."""
+        """The unique index that `finds` by just these columns, whole and NOT NULL, in whatever order; the primary key first."""
         wanted = sorted(name.lower() for name in names)
         for index in self._primary_first():
             columns = [self.column(name) for name in index.columns]
             if (
                 index.unique
+                and index.finds
                 and sorted(name.lower() for name in index.columns) == wanted
                 and all(column is not None and not column.nullable for column in columns)
                 and not any(part.prefix for part in index.parts)

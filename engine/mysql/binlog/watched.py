@@ -29,7 +29,7 @@ class Watched:
 
     schema: str
     table: str
-    columns: int  # how many it has, generated and invisible ones too
+    columns: int  # how many it has, generated and invisible ones too, and those of hashes
     key: tuple[tuple[int, Column], ...]  # (place among the columns, from 0; the column)
     any_case: bool = False  # names know no case on this server: its log may spell this one in another
 
@@ -53,14 +53,14 @@ def watch(table: Table, key: Sequence[str] = ()) -> Watched:
         column = table.column(name)
         if column is None:
             raise Refused(f"{table.schema}.{table.name} has no column {name!r}")
-        named_bytes = column.data_type in ("enum", "set") and column.charset == "binary"
-        if column.nullable or column.data_type not in READABLE or named_bytes:
+        if column.nullable or column.data_type not in READABLE:
             kind = f"{column.column_type}{' that may be NULL' if column.nullable else ''}"
             raise KeyUnsupported(
                 f"{table.schema}.{table.name}.{name}: {kind} cannot be read from the binary log"
             )
         found.append((places.get(name.lower(), 0), column))
-    return Watched(schema=table.schema, table=table.name, columns=len(table.columns), key=tuple(found))
+    columns = len(table.columns) + sum(index.hashed for index in table.indexes)
+    return Watched(schema=table.schema, table=table.name, columns=columns, key=tuple(found))
 
 
 def as_logged(link: Link, watched: Watched) -> Watched:

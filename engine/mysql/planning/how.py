@@ -296,9 +296,10 @@ class _Choice:
 
 
 def _keyless(table: Table) -> str:
+    unique = "unique key of NOT NULL columns, visible and not USING HASH"
     if table.index("PRIMARY") is None:
-        return "it has no primary key and no unique key of NOT NULL columns"
+        return f"it has no primary key and no {unique}"
     return (
         "its rows cannot be found in order by its primary key (it has a FLOAT, DOUBLE, BIT, the begin of a column, "
-        f"or an ENUM or SET of more than {MOST_CODES} values), and it has no other unique key of NOT NULL columns"
+        f"or an ENUM or SET of more than {MOST_CODES} values), and it has no other {unique}"
     )

@@ -213,6 +213,7 @@ TYPES = [
     *(KeyType(f"TIMESTAMP({scale}) DEFAULT 0", _moments(scale, stamps=True)) for scale in range(7)),
     KeyType("YEAR", lambda _: ["1901", "2155", "2000", "'0000'", "1999", "2070", "1970"]),
     KeyType("ENUM('a', 'B b', 'it''s', 'back\\\\slash', 'ä€', 'c,d', 'new\\nline', '')", _enum),
+    KeyType("ENUM('a', 'b', '\\0c') CHARACTER SET binary", lambda _: ["1", "2", "3"]),
     KeyType("ENUM('a', 'b', 'é') CHARACTER SET latin1", lambda _: ["'a'", "'b'", "'é'"]),
     KeyType(
         f"ENUM({_WIDE_ENUM})",

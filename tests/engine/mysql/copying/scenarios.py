@@ -193,6 +193,13 @@ KEYS = (
         ("'::1'", "'::'", "'fe80::1'", "'::ffff:1.2.3.4'", "'ffff::'"),
         only="mariadb",
     ),
+    keyed(
+        "beside_hashes",
+        "k INT NOT NULL, b TEXT UNIQUE, c VARCHAR(3000) CHARACTER SET utf8mb4 NOT NULL, d INT NOT NULL",
+        ("1, 'a', '', 9", "2, NULL, 'b', 8", "3, NULL, 'c', 7", "4, 'd', 'd', 6", "5, 'e', 'e', 5"),
+        more="PRIMARY KEY (k), UNIQUE KEY d (d) USING HASH, UNIQUE KEY c (c, b), UNIQUE KEY i (c) IGNORED",
+        only="mariadb",
+    ),
     keyed("zero_id", "k INT NOT NULL AUTO_INCREMENT", ("5", "0", "1", "2", "3")),
     Scenario(
         name="no_rows",

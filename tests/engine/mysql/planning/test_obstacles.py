@@ -89,14 +89,60 @@ def test_a_child_of_a_table_of_its_own_name_in_another_schema_is_a_child(server:
             f"CREATE TABLE users (s {MANY_MEMBERS} PRIMARY KEY, a INT)",
             "its rows cannot be found in order by its primary key",
         ),
+        (
+            "CREATE TABLE users (id INT NOT NULL, a INT, f DOUBLE PRIMARY KEY, UNIQUE (id) {hidden})",
+            "its rows cannot be found in order by its primary key",
+        ),
         ("CREATE TABLE users (id INT PRIMARY KEY, a INT) ENGINE=MyISAM", "MyISAM does not lock rows"),
     ],
 )
 def test_what_stands_against_an_online_copy_is_named(server: Server, table: str, obstacle: str) -> None:
-    with place(server, table) as found:
+    hidden = "IGNORED" if server.is_one("mariadb") else "INVISIBLE"
+    with place(server, table.format(hidden=hidden)) as found:
         how = found.how("MODIFY a BIGINT")
         assert how.strategy is Strategy.DIRECT
         assert f"it can not be copied online: {obstacle}" in how.lock
+
+
+@pytest.mark.parametrize("kind", ["TEXT", "VARCHAR(3000)"])
+def test_no_rows_are_found_in_order_by_a_hash(mariadb: Server, kind: str) -> None:
+    with place(mariadb, f"CREATE TABLE users (v {kind} NOT NULL UNIQUE, a INT) CHARSET utf8mb4") as found:
+        how = found.how("MODIFY a BIGINT")
+        assert how.strategy is Strategy.DIRECT
+        assert "no unique key of NOT NULL columns, visible and not USING HASH" in how.lock
+
+
+def test_where_the_server_logs_by_statement_no_table_is_copied_online(users: Place) -> None:
+    users.link.run("SET GLOBAL binlog_format = STATEMENT")
+    try:
+        how = users.how("MODIFY a BIGINT")
+    finally:
+        users.link.run("SET GLOBAL binlog_format = ROW")
+    assert how.strategy is Strategy.DIRECT
+    assert (
+        "can not be copied online: the server logs by statement (SET GLOBAL binlog_format = ROW)" in how.lock
+    )
+
+
+def test_on_a_replica_a_table_is_copied_online_only_if_the_log_tells_of_what_it_receives(
+    users: Place,
+) -> None:
+    """Triggers do not: replication fires none."""
+    mariadb = flavour_of(users.link).mariadb
+    with receiving(users.link):
+        how = users.how("MODIFY a BIGINT")
+        users.link.run("SET GLOBAL binlog_format = MIXED")
+        try:
+            mixed = users.how("MODIFY a BIGINT")
+        finally:
+            users.link.run("SET GLOBAL binlog_format = ROW")
+    assert how.strategy is (Strategy.DIRECT if mariadb else Strategy.ONLINE)
+    assert ("does not log what it receives" in how.lock) == mariadb
+    assert mixed.strategy is Strategy.DIRECT
+    word = "SLAVE" if mariadb else "REPLICA"
+    still = f"the server is a replica that stands still (RESET {word} ALL if it is none any more)"
+    assert f"can not be copied online: {still}, where triggers do not tell" in mixed.lock
+    assert "binlog_format is MIXED" in mixed.lock
 
 
 def test_where_the_server_insists_on_primary_keys_a_table_without_is_not_copied_online(
