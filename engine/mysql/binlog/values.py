@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv6Address
 from uuid import UUID
 
+from engine.mysql.quoting import introducer
 from engine.mysql.tables import Column
 
 Decoder = Callable[[bytes], str]
@@ -13,8 +14,6 @@ Decoder = Callable[[bytes], str]
 
 DIGIT_BYTES = (0, 1, 1, 2, 2, 3, 3, 4, 4, 4)
 """How many bytes so many digits of a DECIMAL take, up to nine."""
-# Old names bring warnings; these character sets hold the old ones' characters in the same bytes.
-_NEWER = {"utf8": "utf8mb4", "utf8mb3": "utf8mb4", "ucs2": "utf16"}
 
 
 def decoder(column: Column, scale: int) -> Decoder:
@@ -36,8 +35,8 @@ def decoder(column: Column, scale: int) -> Decoder:
             return _datetime(scale)
         case "timestamp":
             return _timestamp(scale)
-    introducer = f"_{_NEWER.get(column.charset or '', column.charset)} x'"
-    return lambda raw: f"{introducer}{raw.hex()}'"
+    begin = introducer(column.charset or "")
+    return lambda raw: f"{begin}'{raw.hex()}'"
 
 
 def _numbers(column: Column) -> list[str]:

@@ -44,7 +44,7 @@ def refresh(link: Link, shape: Shape, keys: Sequence[Literals]) -> None:
             raise Collision(str(error)) from error
         raise
     if link.warnings:
-        for code, said in _warnings(link):
+        for code, said in _warnings(link, len(keys)):
             raise ServerRefused(said, code)
 
 
@@ -71,7 +71,7 @@ def first_unfit(keys: Sequence[Literals], fits: Callable[[Sequence[Literals]], b
 
 def _judge_range(link: Link, shape: Shape, where: str, rows: int) -> None:
     """A row that is there already is well; all else is not."""
-    for code, said in _warnings(link):
+    for code, said in _warnings(link, rows):
         if code != DUPLICATE:
             keys = [
                 tuple(map(str, key))
@@ -95,17 +95,25 @@ def _example(link: Link, shape: Shape, where: str, keys: Sequence[Literals]) -> 
         link.run("START TRANSACTION")
         try:
             link.run(shape.copy_range(f"{where} AND {shape.key.upto(some[-1])}", holding=False))
-            return all(code == DUPLICATE for code, _ in _warnings(link))
+            return all(code == DUPLICATE for code, _ in _warnings(link, len(keys)))
         finally:
             link.run("ROLLBACK")
 
     return f" (first in the row with {shape.key.shown(first_unfit(keys, fits))})" if keys else ""
 
 
-def _warnings(link: Link) -> list[tuple[int, str]]:
-    """Waited when there are more than the server tells: one of those might be of a lossy value, so take fewer rows at a time."""
+def _warnings(link: Link, rows: int) -> list[tuple[int, str]]:
+    """Waited when there are more than the server tells: one of those might be of a lossy value, so take fewer *rows* at a time.
+
+    Refused when they are of one.
+    """
     count = link.warnings
     found = [(int(code), str(said)) for _, code, said in link.rows("SHOW WARNINGS")]
+    if len(found) < count and rows <= 1:
+        raise Refused(
+            f"the server tells {len(found)} of the {count} warnings of a row, any of which may be of a value that does not fit: "
+            "SET GLOBAL max_error_count = 1024, or GRANT SESSION_VARIABLES_ADMIN ON *.* to the user of this dsn, then plan again"
+        )
     if len(found) < count:
         raise Waited(f"only {len(found)} of {count} warnings are told", 0)
     return [(code, said) for code, said in found if code not in HARMLESS]

@@ -122,9 +122,13 @@ class WorkerPool:
                 waited = time.monotonic() - began
                 if waited > GIVE_UP_SECONDS and error.code not in OF_LOCKS:
                     raise
-                with self._lock:
-                    self._waiting.setdefault(chunk.number, began)
-                parts += reversed(self._chunker.halves(link, part))
+                halves = self._chunker.halves(link, part)
+                parts += reversed(halves)
+                if error.code in OF_LOCKS:
+                    with self._lock:
+                        self._waiting.setdefault(chunk.number, began)
+                elif len(halves) > 1:
+                    continue
                 self._stop.wait(IDLE_SECONDS if waited < PATIENT_SECONDS else 1.0)
                 continue
             except Lost:

@@ -11,7 +11,7 @@ from ipaddress import IPv6Address
 from typing import NamedTuple, TypeVar
 
 from engine.errors import Refused
-from engine.mysql.quoting import quote_name
+from engine.mysql.quoting import introducer, quote_name
 from engine.mysql.shown import letters
 from engine.mysql.tables import WHOLE, Column, Index, Table
 
@@ -272,7 +272,7 @@ def _selected(column: Column, called: str, charset: str | None = None) -> str:
         return f"CAST({name} + 0 AS CHAR)"
     if kind in _CHARACTERS:
         text = name if charset in (None, column.charset) else f"CONVERT({name} USING {charset})"
-        return f"CONCAT('_{charset or column.charset} x''', HEX({text}), '''')"
+        return f"CONCAT('{introducer(charset or column.charset or '')}''', HEX({text}), '''')"
     if kind in _BYTES:
         return f"CONCAT('_binary x''', HEX({name}), '''')"
     if kind in _QUOTED:

@@ -1,10 +1,14 @@
 """Whatever the operator set for all sessions, a copy ends with the same rows."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 
+from engine.base import Signal
 from engine.errors import Refused
 from tests.engine.mysql.copying.application import TABLE, fill
-from tests.engine.mysql.copying.rig import Watcher, make_rig, prepare
+from tests.engine.mysql.copying.rig import Rig, Watcher, make_rig, prepare
 from tests.servers.server import Server
 
 SETTINGS = {
@@ -114,3 +118,50 @@ def test_a_server_that_keeps_statistics_of_its_own_does_not_read_all_rows_again_
                 )
         finally:
             admin.run("SET GLOBAL use_stat_tables = %s", before)
+
+
+@contextmanager
+def few_warnings(rig: Rig, most: int) -> Iterator[None]:
+    """The server tells each session so many warnings at most, and the account of the copy may not change that."""
+    name = f"few{rig.schema[2:14]}"
+    rig.account = (name, "Secret-1")
+    rig.run(
+        f"CREATE USER '{name}'@'127.0.0.1' IDENTIFIED BY 'Secret-1'",
+        f"GRANT ALL ON `{rig.schema}`.* TO '{name}'@'127.0.0.1'",
+        f"GRANT REPLICATION SLAVE, REPLICATION CLIENT, PROCESS, XA_RECOVER_ADMIN ON *.* TO '{name}'@'127.0.0.1'",
+        f"SET GLOBAL max_error_count = {most}",
+    )
+    try:
+        yield
+    finally:
+        rig.run("SET GLOBAL max_error_count = DEFAULT")
+
+
+def test_a_copy_needs_few_warnings_told(mysql: Server) -> None:
+    """Not one for each key of an old character set."""
+    create = (
+        "CREATE TABLE t (k VARCHAR(20) CHARACTER SET utf8mb3 PRIMARY KEY, n INT);; "
+        "INSERT INTO t WITH RECURSIVE r (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM r WHERE i < 300) "
+        "SELECT CONCAT('ä', i), i FROM r"
+    )
+    rig = make_rig(mysql, create, ["ADD extra INT NOT NULL DEFAULT 7"])
+    with few_warnings(rig, 1), rig.copying(rig.step()) as copy:
+        watcher = Watcher()
+        assert copy.open(watcher) is Signal.GO
+        rig.run("UPDATE t SET n = n + 1000 WHERE n % 5 = 0")
+        assert copy.catch_up(watcher) is Signal.GO
+        prepare(copy, watcher)
+        with rig.locked(copy, "UPDATE t SET n = n + 1000 WHERE n % 7 = 0") as link:
+            rig.assert_same(link)
+        assert not [said for said in watcher.details() if "waiting" in said]
+
+
+def test_where_no_warning_of_a_row_is_told_that_is_said(mysql: Server) -> None:
+    rig = make_rig(mysql, f"{TABLE};;{fill(30)}", ["ADD extra INT NOT NULL DEFAULT 7"])
+    with few_warnings(rig, 0), rig.copying(rig.step()) as copy:
+        watcher = Watcher()
+        assert copy.open(watcher) is Signal.GO
+        rig.run("UPDATE t SET pad = 'changed' WHERE id = 7")
+        assert copy.catch_up(watcher) is Signal.GO
+        with pytest.raises(Refused, match=r"0 of the 1 warnings of a row.*max_error_count"):
+            copy.fill(watcher)

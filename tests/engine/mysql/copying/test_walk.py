@@ -34,6 +34,7 @@ KEYS: dict[str, tuple[str, str, str]] = {
     "varchar": ("a VARCHAR(40) CHARACTER SET utf8mb4", "a", "LEFT(SHA2(i, 256), 32)"),
     "binary collation": ("a VARCHAR(40) COLLATE utf8mb4_bin", "a", "LEFT(SHA2(i, 256), 32)"),
     "ucs2": ("a VARCHAR(40) CHARACTER SET ucs2", "a", "LEFT(SHA2(i, 256), 32)"),
+    "utf8mb3": ("a VARCHAR(40) CHARACTER SET utf8mb3", "a", "LEFT(SHA2(i, 256), 32)"),
     "enum": ("a ENUM('z','a','m'), b BIGINT", "a, b", "1 + i DIV 190, i"),
     "set": ("a SET('z','a','m'), b BIGINT", "a, b", "i DIV 90, i"),
     "enum behind": ("a INT, b ENUM('z','a','m'), c INT", "a, b, c", "1, 1 + i DIV 190, i"),
