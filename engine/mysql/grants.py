@@ -14,6 +14,7 @@ _GRANT = re.compile(
     rf"(GRANT|REVOKE) (.+?) ON (?:TABLE )?(\*|{_NAME})\.(\*|{_NAME}) (?:TO|FROM) (PUBLIC\b|{_NAME}(?!@))?",
     re.DOTALL,
 )
+_OF_COLUMNS = re.compile(rf"[A-Z ]+\((?:{_NAME}|[^)`\"])*\)")  # not of the whole table
 _SAME = {"BINLOG MONITOR": "REPLICATION CLIENT", "REPLICATION REPLICA": "REPLICATION SLAVE"}
 _NO_WILDCARD = 128
 _LONGEST_PREFIX = 127  # MySQL counts no further
@@ -103,7 +104,7 @@ def _granted(text: str) -> Iterator[Grant]:
     found = _GRANT.match(text)
     if found is None:
         return  # a role, a proxy, a routine
-    names = (name.strip().upper() for name in re.sub(r"\([^)]*\)", "", found[2]).split(","))
+    names = filter(None, (name.strip().upper() for name in _OF_COLUMNS.sub("", found[2]).split(",")))
     role = Grantee.EVERYBODY if found[5] == "PUBLIC" else Grantee.ROLES
     yield Grant(
         pattern=_unquoted(found[3]),

@@ -117,6 +117,18 @@ def test_of_equals_only_what_all_of_them_give_is_counted_on(mysql: Server) -> No
     granted.close()
 
 
+def test_what_is_granted_on_columns_is_not_counted_as_the_table_s(granted: Granted) -> None:
+    shop = granted.shop
+    shop.run(
+        "ALTER TABLE orders ADD `a), b` INT",
+        f"GRANT INSERT, SELECT (id, `a), b`), REFERENCES (id) ON `{shop.database}`.orders TO {granted.user}",
+    )
+    rights, refused = granted.seen(role=False)
+    assert set(rights.missing(TRIED, shop.database, "orders")) == {"SELECT", "DELETE"}
+    assert refused >= {"SELECT", "DELETE"}
+    assert rights.missing(["REFERENCES"], shop.database, "orders") == ("REFERENCES",)
+
+
 def test_what_everybody_may_do_is_counted(mariadb: Server) -> None:
     granted = Granted(mariadb)
     granted.grant("SELECT ON tab_…")
