@@ -56,8 +56,10 @@ NO_SUCH_TABLE = 1146
 NO_SUCH_DATABASE = 1049
 NO_PRIVILEGE = frozenset({1044, 1142, 1143, 1227, 1370})
 """The account may not do that: in a database, to a table, to a column, on the server, with a routine."""
-READ_ONLY = frozenset({1290, 1836})
-"""The server takes no writes: it is a replica, or one that is to become one."""
+_BY_AN_OPTION = 1290
+"""An option of the server forbids it, which the text names."""
+READ_ONLY = frozenset({_BY_AN_OPTION, 1836})
+"""Of a Trouble: the server takes no writes, as it is a replica, or one that is to become one."""
 NOT_ONLINE = frozenset({1845, 1846})
 """An ALTER TABLE that is possible, but not by that ALGORITHM, or not with that LOCK: unsupported, the second with a reason."""
 NOT_THAT_WAY = NOT_ONLINE | {1800, 4092, 4158}
@@ -88,7 +90,7 @@ NOT_NOW = {
     1180: "the server could not commit; see its error log",
     1203: "this user has too many connections",
     1226: "this user has used up its resources",
-    1290: "the server runs read-only (a fail-over?)",
+    _BY_AN_OPTION: "the server runs read-only (a fail-over?)",
     INTERRUPTED: "the statement was interrupted",
     1637: "the server has too many transactions open",
     OUTRUN: "more was written while an index was built than innodb_online_alter_log_max_size holds; raise it, or wait for a "
@@ -118,6 +120,7 @@ NO_ENTRY = {
 
 
 _DENIED = re.compile(r"(?P<rights>[A-Z][A-Z, ]+) command denied to user (?P<user>'[^']*'@'[^']*')")
+_READ_ONLY = re.compile("read.only", re.IGNORECASE)
 _LACKING = re.compile(r"one of\) the (?P<rights>[A-Z_, or]+) privilege")
 
 
@@ -136,6 +139,8 @@ def grant_for(text: str, code: int) -> str:
             ": SET GLOBAL log_bin_trust_function_creators = 1, or let this user read the log instead of using triggers: "
             "GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* to the user of this dsn"
         )
+    if code == _BY_AN_OPTION and "NO_ENGINE_SUBSTITUTION" in text:
+        return ": it makes tables of no engine but its enforce_storage_engine"
     if code == 1665:
         return f": {LOG_BY_ROW}"
     if code == 1227 and (found := _LACKING.search(text)):
@@ -164,6 +169,6 @@ def translate(error: Exception, where: str = "") -> EngineError:
     if code in WAITED:
         return Waited(f"{said} ({code})", code)
     advice = NOT_NOW.get(code) or NO_ENTRY.get(code)
-    if advice is not None:
+    if advice is not None and (code != _BY_AN_OPTION or _READ_ONLY.search(text)):
         return Trouble(f"{said} ({code}: {advice})", code)
     return ServerRefused(f"{text} ({code}){grant_for(text, code)}", code, where)

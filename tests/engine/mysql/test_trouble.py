@@ -15,7 +15,6 @@ PASSING = (
     1205,
     1206,
     1213,
-    1290,
     1317,
     1412,
     1637,
@@ -30,6 +29,24 @@ PASSING = (
 @pytest.mark.parametrize("code", PASSING)
 def test_what_passes_by_itself_is_tried_again(code: int) -> None:
     assert translate(pymysql.err.OperationalError(code, "said")).retryable
+
+
+@pytest.mark.parametrize(
+    ("option", "passes"),
+    [
+        ("--read-only", True),
+        ("--super-read-only", True),
+        ("--innodb-read-only", True),
+        ("NO_ENGINE_SUBSTITUTION", False),
+        ("--skip-grant-tables", False),
+    ],
+)
+def test_of_what_an_option_forbids_only_writing_is_waited_for(option: str, passes: bool) -> None:
+    said = f"The MariaDB server is running with the {option} option so it cannot execute this statement"
+    found = translate(pymysql.err.OperationalError(1290, said))
+    assert found.retryable is passes
+    assert ("read-only (a fail-over?)" in str(found)) is passes
+    assert ("enforce_storage_engine" in str(found)) is (option == "NO_ENGINE_SUBSTITUTION")
 
 
 @pytest.mark.parametrize(
