@@ -37,6 +37,8 @@ IDLE_SECONDS = 0.02
 YIELD = 10.0
 LONGEST_YIELD_SECONDS = 10.0
 """After a turn in which nothing could be applied, as somebody holds the rows, chunks have so many times as long, at most this."""
+COUNT_SECONDS = 1.0
+"""How often it is counted how many changed rows there are to go: where triggers note them, that may read all that were."""
 TO_GO = 1_000
 """With fewer changed rows nobody needs to know how many."""
 OF_THE_EDGES = "the first or the last row"
@@ -223,8 +225,10 @@ class TableCopy:
     def in_step(self, control: Control, detail: str) -> Signal:
         """Apply all that was committed before this call."""
         self.capture.mark(self.link)
+        waiting, counted_at = 0, float("-inf")
         while not self.capture.caught_up(self.link):
-            waiting = self.capture.backlog(self.link)
+            if time.monotonic() - counted_at >= COUNT_SECONDS:
+                waiting, counted_at = self.capture.backlog(self.link), time.monotonic()
             told = f"{detail}, {waiting:,} changed rows to go" if waiting >= TO_GO else detail
             signal = self.turn(control, told, gather=0.0)
             if signal is not Signal.GO:

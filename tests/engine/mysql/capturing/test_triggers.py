@@ -10,7 +10,7 @@ from engine.base import Progress, Signal
 from engine.errors import DriftFound
 from engine.mysql.address import Address
 from engine.mysql.binlog.errors import TableChanged
-from engine.mysql.link import DDL_SETTINGS
+from engine.mysql.link import DDL_SETTINGS, Link
 from engine.mysql.names import names_of
 from tests.engine.mysql.capturing.rig import emptied, foreign_key, unread
 from tests.engine.mysql.copying.application import TABLE, Application, fill
@@ -60,6 +60,21 @@ def test_what_changes_while_nobody_drives_is_in_the_delta_table(rig: Rig) -> Non
         prepare(copy, Watcher())
         with rig.locked(copy) as link:
             rig.assert_same(link)
+        copy.discard(Watcher())
+
+
+def test_whether_all_is_applied_is_not_asked_of_the_server_while_notes_are_begun(rig: Rig) -> None:
+    """It reads those that are gone, too, as long as somebody's snapshot keeps them."""
+    with rig.copying(rig.step()) as copy:
+        prepare(copy, Watcher())
+        rig.run("UPDATE t SET pad = 'more' WHERE id < 40")
+        copy.capture.mark(copy.link)
+        copy.capture.rotate(copy.link)
+        nobody = Link.__new__(Link)  # no connection
+        rig.run("UPDATE t SET pad = 'behind the mark' WHERE id = 41")
+        while not copy.capture.caught_up(nobody if copy.capture.next_batch(1) else copy.link):
+            assert copy.applier.step(copy.link)
+        assert copy.capture.backlog(copy.link) == 1
         copy.discard(Watcher())
 
 
