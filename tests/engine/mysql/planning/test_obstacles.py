@@ -112,39 +112,6 @@ def test_no_rows_are_found_in_order_by_a_hash(mariadb: Server, kind: str) -> Non
         assert "no unique key of NOT NULL columns, visible and not USING HASH" in how.lock
 
 
-def test_where_the_server_logs_by_statement_no_table_is_copied_online(users: Place) -> None:
-    users.link.run("SET GLOBAL binlog_format = STATEMENT")
-    try:
-        how = users.how("MODIFY a BIGINT")
-    finally:
-        users.link.run("SET GLOBAL binlog_format = ROW")
-    assert how.strategy is Strategy.DIRECT
-    assert (
-        "can not be copied online: the server logs by statement (SET GLOBAL binlog_format = ROW)" in how.lock
-    )
-
-
-def test_on_a_replica_a_table_is_copied_online_only_if_the_log_tells_of_what_it_receives(
-    users: Place,
-) -> None:
-    """Triggers do not: replication fires none."""
-    mariadb = flavour_of(users.link).mariadb
-    with receiving(users.link):
-        how = users.how("MODIFY a BIGINT")
-        users.link.run("SET GLOBAL binlog_format = MIXED")
-        try:
-            mixed = users.how("MODIFY a BIGINT")
-        finally:
-            users.link.run("SET GLOBAL binlog_format = ROW")
-    assert how.strategy is (Strategy.DIRECT if mariadb else Strategy.ONLINE)
-    assert ("does not log what it receives" in how.lock) == mariadb
-    assert mixed.strategy is Strategy.DIRECT
-    word = "SLAVE" if mariadb else "REPLICA"
-    still = f"the server is a replica that stands still (RESET {word} ALL if it is none any more)"
-    assert f"can not be copied online: {still}, where triggers do not tell" in mixed.lock
-    assert "binlog_format is MIXED" in mixed.lock
-
-
 def test_where_the_server_insists_on_primary_keys_a_table_without_is_not_copied_online(
     server: Server,
 ) -> None:
