@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from engine.mysql.flavour import Flavour
 from engine.mysql.innodb_names import table_pattern
 from engine.mysql.link import Link
+from engine.mysql.planning.rewriting import with_indexes
+from engine.mysql.quoting import quote_table
 from engine.mysql.tables import Table
 from engine.mysql.trouble import ServerRefused
 
@@ -41,6 +43,17 @@ def row_format(link: Link, schema: str, name: str) -> str:
         name,
     )
     return str(found or "").upper()
+
+
+def in_live_order(link: Link, table: Table, name: str) -> Table:
+    """*table* with its indexes in the order of the live one of that *name*, where no key is primary: InnoDB keeps the
+    rows by the first unique one of NOT NULL columns.
+    """
+    if table.own_key or table.index("PRIMARY") or sum(index.unique for index in table.indexes) < 2:
+        return table
+    names = [str(row[2]) for row in link.rows(f"SHOW INDEX FROM {quote_table(table.schema, name)}")]
+    order = {found: at for at, found in enumerate(names)}
+    return with_indexes(table, sorted(table.indexes, key=lambda index: order.get(index.name, len(order))))
 
 
 def old_temporals(link: Link, schema: str, name: str) -> dict[str, str]:

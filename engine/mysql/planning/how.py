@@ -12,7 +12,13 @@ from engine.mysql.elements import foreign_key_of
 from engine.mysql.flavour import Flavour
 from engine.mysql.link import Link
 from engine.mysql.planning.alter_splitter import AlterSplitter
-from engine.mysql.planning.dictionary import entry_of, old_temporals, row_format, text_column
+from engine.mysql.planning.dictionary import (
+    entry_of,
+    in_live_order,
+    old_temporals,
+    row_format,
+    text_column,
+)
 from engine.mysql.planning.insistence import insists_on_a_key
 from engine.mysql.planning.lock_sentences import Size, Tied, lock_sentence
 from engine.mysql.planning.partitions import drops_rows, named_partitions, read_partitioning, reorganises
@@ -83,7 +89,8 @@ def choose(
     dropped"). ServerRefused: the server takes them in no way. Refused: a copy would bring back rows that are to go.
     """
     unshown = _unshown(live, alters)
-    clone = Clone(link, live.flavour, scratch, live.table, _touched(live, alters), unshown=unshown)
+    cloned = in_live_order(live.target, live.table, live.name)
+    clone = Clone(link, live.flavour, scratch, cloned, _touched(live, alters), unshown=unshown)
     choice = _Choice(live, clone, _tied(live, alters))
     return choice.made(alters, no_copy or _unreadable(live.table, unshown.old_temporals))
 

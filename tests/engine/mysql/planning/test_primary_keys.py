@@ -11,6 +11,7 @@ from engine.mysql.link import Link
 from engine.mysql.planning.planner import plan_mysql
 from tests.engine.mysql.planning.places import account, address_of, as_user
 from tests.engine.mysql.planning.rig import ground
+from tests.engine.mysql.planning.trial_place import place
 from tests.servers.server import Server
 
 
@@ -82,3 +83,35 @@ def test_a_key_that_no_session_can_do_without_is_refused_with_what_to_do(mariadb
         pytest.raises(Refused, match=r"made again .* plan on a workspace server"),
     ):
         here.plan("CREATE TABLE t (a INT NOT NULL PRIMARY KEY);")
+
+
+_TWO = "CREATE TABLE t (a INT NOT NULL, n INT NOT NULL, UNIQUE z (a), UNIQUE b (n))"
+_THREE = "CREATE TABLE t (a INT NOT NULL, n INT NOT NULL, o INT NOT NULL, UNIQUE z (a), UNIQUE c (n), UNIQUE b (o))"
+
+
+@pytest.mark.parametrize(
+    ("history", "first", "other"),
+    [
+        ((_TWO,), "z", "b"),
+        (
+            (
+                "CREATE TABLE t (a INT NOT NULL, n INT NOT NULL, UNIQUE z (a))",
+                "ALTER TABLE t ADD UNIQUE b (n)",
+            ),
+            "z",
+            "b",
+        ),
+        ((_THREE, "ALTER TABLE t DROP INDEX z"), "c", "b"),
+        ((_TWO.replace("n INT NOT NULL", "n INT"), "ALTER TABLE t MODIFY n INT NOT NULL"), "z", "b"),
+    ],
+    ids=["as created", "added later", "after the first", "not null later"],
+)
+def test_without_a_primary_key_rows_lie_by_the_first_unique_key_of_the_live_table_whatever_its_name(
+    server: Server, history: tuple[str, ...], first: str, other: str
+) -> None:
+    with place(server, *history) as found:
+        for key in (first, other):
+            how = found.how(f"DROP INDEX {key}", table="t", rows=1, bytes_=1)
+            assert how.rebuilds == (key == first)
+            found.link.run(f"CREATE TABLE without_{key} LIKE t")
+            found.run(how, f"without_{key}")
