@@ -13,6 +13,7 @@ from engine.base import Signal
 from engine.errors import DriftFound
 from engine.mysql.capturing.capture import Capture
 from engine.mysql.capturing.deferred_keys import DeferredKeys
+from engine.mysql.capturing.edges import an_edge_is_gone
 from engine.mysql.children import has_children_now
 from engine.mysql.link import Link
 from engine.mysql.names import MOMENTS, Names
@@ -230,16 +231,9 @@ class DeltaCapture(Capture):
         return DriftFound(f"{self._names.source} {happened} while it was copied: plan again")
 
     def check_end(self, link: Link) -> None:
-        """What a TRUNCATE that the server does not tell leaves in the shadow shows at the ends, unless their keys came again."""
-        shape = self._shape
-        for order in (shape.new_key.order, shape.new_key.order_back):
-            last = link.row(
-                f"SELECT {shape.new_key.select_list} FROM {shape.shadow} {shape.new_key.hint} ORDER BY {order} LIMIT 1"
-            )
-            if last is not None and not link.row(
-                f"SELECT 1 FROM {shape.source} {shape.key.hint} WHERE {shape.key.among([tuple(map(str, last))])}"
-            ):
-                raise self._drifted("was truncated")
+        """A TRUNCATE that the server does not tell shows, unless the keys at the ends came again."""
+        if an_edge_is_gone(link, self._shape):
+            raise self._drifted("was truncated")
 
     def _last(self, link: Link) -> int:
         return int(link.value(f"SELECT MAX(id) FROM {self._delta}") or 0)

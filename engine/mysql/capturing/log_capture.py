@@ -2,15 +2,17 @@
 
 from collections.abc import Sequence
 
-from engine.errors import DriftFound
+from engine.errors import DriftFound, TargetUnavailable
 from engine.mysql.binlog.position import Position
 from engine.mysql.binlog.watched import watch
 from engine.mysql.capture_sources import unlogged_rows
 from engine.mysql.capturing.capture import Capture
+from engine.mysql.capturing.edges import an_edge_is_gone
 from engine.mysql.capturing.stream import Stream
 from engine.mysql.link import Link
 from engine.mysql.shadow.keys import Literals
 from engine.mysql.shadow.shape import Shape
+from engine.mysql.shadow.table_identity import TableIdentity, identity_of
 
 HEAR_SECONDS = 0.02
 SYNC_SECONDS = 5.0
@@ -19,11 +21,13 @@ LOOK_SECONDS = 0.2
 
 
 class LogCapture(Capture):
-    """Reads from *start* on; None: from the end of the log as it is now."""
+    """Reads from *start* on; None: from the end of the log as it is now. *identity*: of the table whose rows are copied."""
 
-    def __init__(self, stream: Stream, shape: Shape, start: Position | None) -> None:
+    def __init__(self, stream: Stream, shape: Shape, start: Position | None, identity: TableIdentity) -> None:
         self._stream = stream
+        self._shape = shape
         self._key = shape.key
+        self.identity: TableIdentity = identity
         self._watched = watch(shape.old, shape.key.names)
         self._changes = stream.join(self._watched, start or stream.end())
         self._mark: Position | None = None
@@ -78,17 +82,29 @@ class LogCapture(Capture):
         return self._changes.wait_for(self._stream.end(link), SYNC_SECONDS)
 
     def look(self, link: Link) -> None:
-        """The log tells of everything, unless the server has become one that gets rows of which it does not."""
-        if why := unlogged_rows(link, self._stream.flavour):
+        """The log does not tell of what a session keeps out of it, nor of some rows once the server gets any from others.
+        TargetUnavailable: whoever opens the copy next compares all rows.
+        """
+        flavour, (schema, table) = self._stream.flavour, self._watched.name
+        if happened := self.identity.differs(identity_of(link, flavour, schema, table)):
+            raise TargetUnavailable(
+                f"{table} {happened} while it was copied, perhaps without a word in the binary log: all rows are compared again"
+            )
+        if why := unlogged_rows(link, flavour):
             raise DriftFound(
-                f"{self._watched.name[1]} may have got rows of which the binary log does not tell: {why}, then plan again"
+                f"{table} may have got rows of which the binary log does not tell: {why}, then plan again"
             )
 
     def reach_end(self, link: Link, seconds: float) -> None:
         self._stream.reach_end(link, seconds)
 
     def check_end(self, link: Link) -> None:
-        """The log tells of everything."""
+        """What `look` has not seen yet, or may not see, shows unless the keys at the ends came again."""
+        if an_edge_is_gone(link, self._shape):
+            raise DriftFound(
+                f"{self._watched.name[1]} lost rows while it was copied without a word in the binary log (a TRUNCATE or DELETE "
+                "with sql_log_bin = 0?): plan again"
+            )
 
     def nothing_came(self, link: Link, seconds: float) -> bool:
         self._stream.reach_end(link, seconds)

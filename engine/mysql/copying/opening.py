@@ -23,6 +23,7 @@ from engine.mysql.shadow import checkpoints
 from engine.mysql.shadow.checkpoints import CAPTURING, Checkpoint, Phase
 from engine.mysql.shadow.shape import Shape, shape_of
 from engine.mysql.shadow.staging import Staging
+from engine.mysql.shadow.table_identity import TableIdentity, identity_of
 from engine.mysql.tables import Table
 from engine.mysql.waiting.lock_retry import LockRetry
 
@@ -151,7 +152,7 @@ class Opening:
         work, sources = self._work, self._sources()
         problems = self._log_problems(sources)
         if not problems:
-            return LogCapture(work.stream, shape, None)
+            return LogCapture(work.stream, shape, None, self._source_identity())
         if why := sources.nothing_tells(problems):
             raise Refused(f"{work.copy.source} can not be copied online: {why}; then plan again")
         self._note(f"changes are captured by triggers: {'; '.join(map(str, problems))}")
@@ -178,34 +179,48 @@ class Opening:
         work.begin(shape, self._captured_as_before(shape, state), state)
 
     def _doubted(self, shape: Shape, state: Checkpoint) -> Checkpoint:
-        """Since another run of the server its log need not tell of every change: compare all rows. BeginAnew: that would not do.
-
-        It may have run without a log, or have lost the log's end with its power; each says that all is well from here on.
-        """
-        hold = self._work.hold
-        started = started_at(hold.link, hold.flavour)
-        if state.position is None or state.started_at == started:
+        """Where the log need not tell of every change: compare all rows. BeginAnew: that would not do."""
+        if state.position is None:
             return state
-        if not state.started_at and started < checkpoints.created_at(hold, state):
-            return replace(state, started_at=started)  # earlier releases did not note it
+        hold, now = self._work.hold, self._source_identity()
+        started = started_at(hold.link, hold.flavour)
+        before = state.identity or now  # earlier releases did not note it
+        doubt = self._restarted(state, started) or before.differs(now)
+        state = replace(state, started_at=started, identity=now if now.numbers else before)
+        if not doubt:
+            return state
         if names := uncompared(shape):
-            fate = "was" if state.started_at else "may have been"
             raise BeginAnew(
-                f"the server {fate} restarted, so that its log may lack changes, and a comparison would overlook "
-                f"other values of {', '.join(names)}"
+                f"{state.source} {doubt}, so that the log may lack changes, and a comparison would overlook other values of "
+                f"{', '.join(names)}"
             )
-        state = replace(state, started_at=started)
         if state.phase is Phase.COPY:
             return state
         phase = Phase.INDEX if state.phase is Phase.INDEX else Phase.CHECK
         return replace(state, phase=phase, low=None, compared=0)
 
+    def _restarted(self, state: Checkpoint, started: int) -> str:
+        """That the server's run which began at *started* is another, in words: one may have run without a log, or have lost the
+        log's end with its power; each says that all is well from here on.
+        """
+        if state.started_at == started:
+            return ""
+        if state.started_at:
+            return "is on a server that was restarted"
+        known = started < checkpoints.created_at(self._work.hold, state)  # earlier releases did not note it
+        return "" if known else "is on a server that may have been restarted"
+
+    def _source_identity(self) -> TableIdentity:
+        hold = self._work.hold
+        return identity_of(hold.link, hold.flavour, self._work.step.schema, self._work.copy.source)
+
     def _captured_as_before(self, shape: Shape, state: Checkpoint) -> Capture:
         """What was begun with goes on. BeginAnew: the server's settings are others now, and its log does not tell."""
         if state.position is not None:
+            assert state.identity is not None
             if problems := self._log_problems(self._sources()):
                 raise BeginAnew("; ".join(map(str, problems)))
-            return LogCapture(self._work.stream, shape, state.position)
+            return LogCapture(self._work.stream, shape, state.position, state.identity)
         return DeltaCapture(self._work.hold, shape, self._work.names, state.identity)
 
     def _table(self, name: str, expected: str, what: str) -> Table:

@@ -63,7 +63,7 @@ class Checkpoint:
     source_fingerprint: str = ""  # when the copy began
     shadow_fingerprint: str = ""  # as it has to be now
     repairs: int = 0  # rows that the comparison had to mend
-    identity: TableIdentity | None = None  # of the source with its triggers, where they capture
+    identity: TableIdentity | None = None  # of the source with its triggers
     begun_anew: int = 0  # so often the place in the log was lost in this apply
 
     @property
