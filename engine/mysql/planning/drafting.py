@@ -182,7 +182,7 @@ class Drafting:
         members = {unit.key for unit in units}
         there = [unit for unit in units if unit.now is not None]
         draft_parts = [self._loosened(unit, no_copy) for unit in there]
-        for unit in there:
+        for unit in self._ties.parents_first(there):
             if unit.wanted is not None:
                 wanted = without_foreign_keys(unit.wanted, self._ties.coming(unit))
                 draft_parts.append(self._alter(unit, wanted, no_copy))

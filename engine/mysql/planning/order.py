@@ -147,11 +147,22 @@ class Ties:
 
     def groups(self) -> list[list[Unit]]:
         """The units in the order in which they change; those of one list change together."""
-        edges = self._edges
-        components = _components(sorted(self._units, key=self._rank), edges)
-        of = {key: at for at, component in enumerate(components) for key in component}
-        pairs = {(of[first], of[second]) for first, second in edges if of[first] != of[second]}
-        return [[self._units[key] for key in components[at]] for at in _in_order(len(components), pairs)]
+        found = _ordered(sorted(self._units, key=self._rank), self._edges)
+        return [[self._units[key] for key in component] for component in found]
+
+    def parents_first(self, units: Sequence[Unit]) -> list[Unit]:
+        """*units* so that where a foreign key stays the table that it refers to comes before its own, as far as that goes: it
+        follows the names that change there.
+        """
+        members = {unit.key: unit for unit in units}
+        edges = {
+            (parent, unit.key)
+            for unit in units
+            for foreign in (unit.now.foreign_keys if unit.now else ())
+            if foreign.name not in self.going(unit)
+            and (parent := self._schemas.successor(parent_of(foreign))) in members
+        }
+        return [members[key] for component in _ordered(list(members), edges) for key in component]
 
     def leading(self, units: Iterable[Unit]) -> set[Key]:
         """The other units that have to be live before *units* change."""
@@ -247,6 +258,15 @@ def _types_differ(
         if before is not None and after is not None and not stays_tied(before, after):
             return True
     return False
+
+
+def _ordered(keys: Sequence[Key], edges: Iterable[tuple[Key, Key]]) -> list[list[Key]]:
+    """*keys* with the first of each edge before the second; what is tied in a ring in one list."""
+    edges = set(edges)
+    components = _components(keys, edges)
+    of = {key: at for at, component in enumerate(components) for key in component}
+    pairs = {(of[first], of[second]) for first, second in edges if of[first] != of[second]}
+    return [components[at] for at in _in_order(len(components), pairs)]
 
 
 def _components(keys: Sequence[Key], edges: Iterable[tuple[Key, Key]]) -> list[list[Key]]:

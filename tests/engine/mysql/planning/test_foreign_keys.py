@@ -190,3 +190,13 @@ def test_a_foreign_key_to_its_own_table_comes_after_the_key_that_it_refers_to(
         here.run("INSERT INTO t VALUES (1, NULL), (2, 1)")
         here.settle(f"CREATE TABLE t ({before}, PRIMARY KEY (id), {foreign});")
         assert here.link.rows("SELECT id, up FROM t") == [(1, None), (2, 1)]
+
+
+@pytest.mark.parametrize("name", ["a", "b"])
+def test_a_foreign_key_follows_its_parent_s_new_name_while_another_goes(server: Server, name: str) -> None:
+    child = "CREATE TABLE c (id INT PRIMARY KEY, r INT, s INT, CONSTRAINT f FOREIGN KEY (r) REFERENCES p ({0}){1})"
+    other = ", CONSTRAINT g FOREIGN KEY (s) REFERENCES p (A)"
+    with ground(server, "CREATE TABLE p (A INT PRIMARY KEY)", child.format("A", other)) as here:
+        parent = f"CREATE TABLE p (\n-- renamed from: A\n{name} INT PRIMARY KEY)"
+        statements = ddl(here.settle(f"{parent}; {child.format(name, '')};"))
+        assert not any("FOREIGN KEY `f`" in statement for statement in statements)
