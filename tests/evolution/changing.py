@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from tests.evolution.drawing import COLUMNS, COMMENTS, TABLES, Drawing
 from tests.evolution.fitting import fitting, with_column, with_table
-from tests.evolution.kinds import COMPUTED, Kind, kinds_of
+from tests.evolution.kinds import COMPUTED, kinds_of
 from tests.evolution.model import AnyColumn, AnyIndex, AnySchema, AnyTable, Expression
 
 
@@ -60,7 +60,7 @@ class Changing:
         """Another type, mostly of the same family; foreign keys lead to others that get it, too."""
         plain = [column for column in table.columns if not column.computed] or list(table.columns)
         column = self._choose.among(plain)
-        kinds = [kind for kind in kinds_of(self._choose.flavour) if not _rounded(column.kind, kind)]
+        kinds = kinds_of(self._choose.flavour)
         near = [kind for kind in kinds if kind.family == column.kind.family and kind != column.kind]
         far = not near or self._choose.chance(20)
         kind = self._choose.among(kinds if far else near)
@@ -213,11 +213,6 @@ class Changing:
 
     def _renamed(self, table: AnyTable) -> AnyTable:
         return replace(table, name=self._choose.among(TABLES))
-
-
-def _rounded(old: Kind, new: Kind) -> bool:
-    """A copy keeps the digits of a FLOAT that an ALTER TABLE to a text does not."""
-    return old.sql == "FLOAT" and new.family in ("text", "binary")
 
 
 def _linked(schema: AnySchema, uid: int) -> set[int]:

@@ -140,11 +140,13 @@ def _needs_value(column: Column, copied: set[str]) -> bool:
 
 def _as_stored(old: Column, new: Column) -> str:
     """The value to copy. ALTER TABLE stores a number in a text as it is shown, an INSERT without the zeros in front (ZEROFILL, a
-    YEAR of 0000) and at the end (DOUBLE(10,2)).
+    YEAR of 0000) and at the end (DOUBLE(10,2)), and of a FLOAT all digits rather than six; ALTER TABLE rounds it for a BIT.
     """
-    figures = old.data_type in ("float", "double") and "(" in old.column_type
+    name, real = quote_name(old.name), old.data_type in ("float", "double")
+    if real and new.data_type == "bit":
+        return f"ROUND({name})"
+    figures = old.data_type == "float" or (real and "(" in old.column_type)
     shown_otherwise = "zerofill" in old.column_type or old.data_type == "year" or figures
-    name = quote_name(old.name)
     return f"CONCAT({name})" if shown_otherwise and _TEXT.search(new.data_type) else name
 
 

@@ -120,8 +120,10 @@ def _to_text(c: _Conversion) -> Fit | None:
         wrong.append(f"CHAR_LENGTH({counted}) > {numbers_of(new)[0]}")
     else:
         wrong.append(f"LENGTH({text}) > {TEXT_BYTES[new.data_type.removesuffix('text')]}")
-    pads = new.data_type == "char" and old.data_type != "char"
-    return Fit(_any(wrong), f"{value} LIKE '% '" if pads else "")
+    altered = [f"{value} LIKE '% '"] if new.data_type == "char" and old.data_type != "char" else []
+    if old.data_type == "float":  # six digits of it
+        altered.append(f"CAST(CAST({value} AS CHAR) AS FLOAT) <> {value}")
+    return Fit(_any(wrong), _any(altered))
 
 
 def _lost_characters(old: Column, new: Column, value: str) -> list[str]:

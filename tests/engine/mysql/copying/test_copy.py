@@ -26,19 +26,35 @@ def test_a_table_is_copied_and_compared_row_by_row(server: Server) -> None:
 
 
 def test_a_number_becomes_the_text_that_it_is_shown_as(server: Server) -> None:
-    """As ALTER TABLE has it: INSERT … SELECT makes 5 of 000005, 0 of the year 0000, and 5.5 of 5.50."""
+    """As ALTER TABLE has it: INSERT … SELECT makes 5 of 000005, 0 of the year 0000, 5.5 of 5.50, and 16777216 of a FLOAT that
+    reads 16777200.
+    """
     kinds = (
         "INT(6) ZEROFILL", "DECIMAL(9,3) ZEROFILL", "FLOAT ZEROFILL", "YEAR", "DOUBLE(10,2)", "FLOAT(7,2)", "INT", "DECIMAL(9,3)",
-        "BIT(9)", "DOUBLE",
+        "BIT(9)", "DOUBLE", "FLOAT",
     )  # fmt: skip
     made = list(product(kinds, ("VARCHAR(30)", "CHAR(30)", "TEXT", "VARBINARY(30)", "BLOB")))
     columns = ", ".join(f"c{number} {kind}" for number, (kind, _) in enumerate(made))
-    values = ", ".join("0" if kind == "YEAR" else "5.5" for kind, _ in made)
+    given = {"YEAR": "0", "FLOAT": "16777217"}
+    values = ", ".join(given.get(kind, "5.5") for kind, _ in made)
     rig = make_rig(
         server,
         f"CREATE TABLE t (id INT PRIMARY KEY, {columns});;"
         f"INSERT INTO t VALUES (1, {values}), (2{', NULL' * len(made)})",
         [", ".join(f"MODIFY c{number} {text}" for number, (_, text) in enumerate(made))],
+    )
+    with rig.copying(rig.step()) as copy:
+        prepare(copy, Watcher())
+    rig.assert_as_altered()
+
+
+def test_a_number_with_a_fraction_becomes_the_bits_that_alter_table_makes_of_it(server: Server) -> None:
+    rig = make_rig(
+        server,
+        "CREATE TABLE t (id INT PRIMARY KEY, f FLOAT, d DOUBLE, c DECIMAL(5,2));;"
+        "INSERT INTO t VALUES (1, 4.5, 4.5, 4.5), (2, 5.5, 5.5, 5.5), (3, 0.4, 0.4, 0.4), (4, NULL, NULL, NULL)",
+        ["MODIFY f BIT(9), MODIFY d BIT(9), MODIFY c BIT(9)"],
+        unsafe=True,
     )
     with rig.copying(rig.step()) as copy:
         prepare(copy, Watcher())

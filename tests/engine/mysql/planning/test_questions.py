@@ -155,6 +155,7 @@ ALTERED = [
     ("SET('a','b')", "'a,b'", "SET('b','a')"), ("VARCHAR(9)", "'a '", "ENUM('a')"), ("VARCHAR(9)", "'2'", "ENUM('a','b')"),
     ("VARCHAR(30)", "'2020/1/5'", "DATE"), ("VARCHAR(30)", "'10:11:12'", "DATETIME"),
     ("VARCHAR(30)", "'2020-01-05 10:00:00'", "DATE"), ("VARCHAR(30)", "'2020-01-05 10:00:00.5'", "TIMESTAMP NULL"),
+    ("FLOAT", "16777217", "VARCHAR(20)"),
 ]  # fmt: skip
 FITTING = [
     ("VARCHAR(20)", "'abc'", "VARCHAR(3)"), ("VARCHAR(20)", "'é'", "VARCHAR(20) CHARACTER SET latin1"),
@@ -166,7 +167,7 @@ FITTING = [
     ("BIT(9)", "7", "BIT(3)"), ("DATETIME(6)", "'2020-01-01 10:00:00'", "DATETIME"), ("DATETIME", "'2020-01-01'", "DATE"),
     ("DATETIME", "'2020-01-01 10:00:00'", "TIMESTAMP NULL"), ("DATETIME", "'0000-00-00'", "TIMESTAMP NULL"),
     ("VARBINARY(9)", "'ab'", "BINARY(2)"), ("VARBINARY(9)", "'ab'", "VARCHAR(9)"), ("BIGINT", "9007199254740992", "DOUBLE"),
-    ("BIT(8)", "127", "TINYINT"),
+    ("BIT(8)", "127", "TINYINT"), ("FLOAT", "0.1", "CHAR(3)"),
     ("VARCHAR(9)", "' 1e2 '", "DECIMAL(5,1)"), ("SET('a','b')", "'b'", "SET('b','a')"),
     (r"ENUM('a\\b','c''d','e\nf')", r"'a\\b'", r"ENUM('c''d','e\nf','a\\b')"),
     (r"SET('a\\b','c')", r"'a\\b'", r"SET('c','a\\b')"),
@@ -185,7 +186,8 @@ def test_values_that_a_new_type_refuses_or_alters_are_told_before_and_no_others(
     )  # fmt: skip
     alter = f"MODIFY c {after}, ALGORITHM=COPY"
     # As texts the closest FLOAT or DOUBLE reads like the number that it is not.
-    exactly = "CAST(c AS DECIMAL(65,30))" if after in ("DOUBLE", "FLOAT") else "HEX(CONCAT(c))"
+    real = after in ("DOUBLE", "FLOAT") or before == "FLOAT"
+    exactly = "CAST(c AS DECIMAL(65,30))" if real else "HEX(CONCAT(c))"
     was = desk.link.value(f"SELECT {exactly} FROM t")
 
     found = desk.said(alter)
