@@ -1,4 +1,5 @@
-"""Whether a table is still the one that triggers of ours were put on, and they are still the same: no trigger tells.
+"""Whether a table is still the one that is being copied, and triggers of ours on it are still the same: no trigger tells, nor
+does the log of what a session keeps out of it.
 
 TRUNCATE, a rebuild and an exchange of partitions fire none, but give InnoDB's table another number, which the server tells to
 accounts with the PROCESS privilege. Triggers that were dropped and made again have missed what was written in between.
