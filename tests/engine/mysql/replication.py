@@ -63,6 +63,10 @@ class Pair:
         assert found is not None, self.status()
         assert found >= 0, self.status()
 
+    def connected(self) -> bool:
+        """Whether the replica receives from the primary, which then lists it."""
+        return "to send event" in self.status()[f"{self._word.title()}_IO_State"]
+
     def status(self) -> dict[str, Any]:
         """What the replica says of its replication."""
         return self.named(self.replica, f"SHOW {self._word} STATUS")

@@ -377,18 +377,24 @@ def ruled(pair: Pair, rule: str, text: str, *, applying: bool = True) -> Iterato
     mariadb = pair.replica.flavour == "mariadb"
     listed = "({})" if "->" in text else "{}" if rule == "rewrite_db" else "'{}'"
     pairs = [listed.format(one.replace("->", ", ")) for one in text.split(",")]
-    for told, given in ((text, ", ".join(pairs)), ("", "")):
+
+    def tell(told: str, given: str, start: str) -> None:
         pair.tell(
             "STOP {}" if mariadb else "STOP {} SQL_THREAD",
             f"SET GLOBAL replicate_{rule} = '{told}'"
             if mariadb
             else f"CHANGE REPLICATION FILTER REPLICATE_{rule.upper()} = ({given})",
-            "START {}" if applying or not told else "START {} IO_THREAD",
+            start,
         )
-        if told:
-            yield
-            if applying:
-                pair.catch_up()
+        until("the replica to be connected", pair.connected)
+
+    tell(text, ", ".join(pairs), "START {}" if applying else "START {} IO_THREAD")
+    try:
+        yield
+        if applying:
+            pair.catch_up()
+    finally:
+        tell("", "", "START {}")
 
 
 @pytest.fixture
