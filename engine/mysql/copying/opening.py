@@ -51,7 +51,7 @@ class Opening:
         return state.phase in CAPTURING and captured and state.step == checkpoints.digest(self._work.step)
 
     def _resumed(self, state: Checkpoint) -> bool:
-        """Whether it goes on from the checkpoint: not when the log does not tell what changed since."""
+        """Whether it goes on from the checkpoint: not if the log lacks what changed since, or values are stored otherwise now."""
         try:
             self._resume(state)
         except BeginAnew as error:
@@ -90,7 +90,12 @@ class Opening:
         # Quicker, but what builds them cannot be slowed down.
         deferred = staging.put_off_indexes(shadow) if control.volume() >= DEFAULT_VOLUME else ()
         faults.reached("shadow:made")
-        state = replace(state, deferred=deferred, shadow_fingerprint=work.shadow_fingerprint())
+        state = replace(
+            state,
+            deferred=deferred,
+            shadow_fingerprint=work.shadow_fingerprint(),
+            values_digest=shape.values_digest,
+        )
         work.connect()
         capture = self._captured(shape)
         if isinstance(capture, DeltaCapture):
@@ -174,6 +179,8 @@ class Opening:
             work.names.shadow, state.shadow_fingerprint, "our copy of it"
         )
         shape = shape_of(work.step, source, shadow)
+        if not shape.stores_as(state.values_digest):
+            raise BeginAnew("another release began the copy, which stored some values otherwise")
         work.connect()
         state = self._doubted(shape, state.found_again())
         work.begin(shape, self._captured_as_before(shape, state), state)

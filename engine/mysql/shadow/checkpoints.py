@@ -62,6 +62,7 @@ class Checkpoint:
     step: str  # digest of the step it was begun for
     source_fingerprint: str = ""  # when the copy began
     shadow_fingerprint: str = ""  # as it has to be now
+    values_digest: str = ""  # of what the shadow gets of a row; empty: an earlier release began it
     repairs: int = 0  # rows that the comparison had to mend
     identity: TableIdentity | None = None  # of the source with its triggers
     begun_anew: int = 0  # so often the place in the log was lost in this apply
@@ -196,6 +197,7 @@ def _state(checkpoint: Checkpoint) -> dict[str, Any]:
         "step": checkpoint.step,
         "source_print": checkpoint.source_fingerprint,
         "shadow_print": checkpoint.shadow_fingerprint,
+        "values": checkpoint.values_digest,
         "repairs": checkpoint.repairs,
         "witness": None if checkpoint.identity is None else checkpoint.identity.to_json(),
         "begun_anew": checkpoint.begun_anew,
@@ -222,6 +224,7 @@ def _from_row(
         step=known["step"],
         source_fingerprint=known["source_print"],
         shadow_fingerprint=known["shadow_print"],
+        values_digest=known.get("values", ""),
         repairs=known["repairs"],
         identity=None if identity is None else TableIdentity.from_json(identity),
         begun_anew=known.get("begun_anew", 0),

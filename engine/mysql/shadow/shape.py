@@ -3,6 +3,8 @@
 No statement here uses an alias: under LOCK TABLES an alias would need a lock of its own.
 """
 
+import hashlib
+import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -91,18 +93,33 @@ class Shape:
 
     @cached_property
     def _all_rows(self) -> str:
+        values = ", ".join(self._values.values())
+        return f"INTO {self.shadow} ({quote_names(self._values)}) SELECT {values} FROM {self.source} {self.key.hint}"
+
+    @cached_property
+    def _values(self) -> dict[str, str]:
+        """What each column of the shadow gets of a row."""
         copied = {new.lower() for new, _ in self.copy.columns}
+        stored = {new.name: _as_stored(old, new) for new, old in self.pairs}
         given = {
             column.name: column.implicit_default
             for column in self.new.columns
             if _needs_value(column, copied)
         }
-        new = quote_names([*(new for new, _ in self.copy.columns), *given])
-        olds = {new.name: _as_stored(old, new) for new, old in self.pairs}
-        old = ", ".join(
-            [*(olds.get(new, quote_name(old)) for new, old in self.copy.columns), *given.values()]
-        )
-        return f"INTO {self.shadow} ({new}) SELECT {old} FROM {self.source} {self.key.hint}"
+        return {new: stored.get(new, quote_name(old)) for new, old in self.copy.columns} | given
+
+    @cached_property
+    def values_digest(self) -> str:
+        """Of what the shadow gets of a row."""
+        return hashlib.sha256(json.dumps(self._values).encode()).hexdigest()[:32]
+
+    def stores_as(self, values_digest: str) -> bool:
+        """Whether a shadow that was begun with *values_digest* got the same; earlier releases noted none, and copied values as
+        they are.
+        """
+        if values_digest:
+            return values_digest == self.values_digest
+        return not any(_is_stored_otherwise(old, new) for new, old in self.pairs)
 
 
 def shape_of(step: Step, old: Table, new: Table) -> Shape:
@@ -136,6 +153,11 @@ def _needs_value(column: Column, copied: set[str]) -> bool:
         and not (column.nullable or column.generated or column.auto_increment)
         and column.default is None
     )
+
+
+def _is_stored_otherwise(old: Column, new: Column) -> bool:
+    """Whether the shadow gets another value than that of the live column."""
+    return _as_stored(old, new) != quote_name(old.name)
 
 
 def _as_stored(old: Column, new: Column) -> str:

@@ -1,0 +1,50 @@
+"""A copy that another release began goes on only where its rows are stored as they are now."""
+
+import pytest
+
+from engine.base import Signal
+from engine.mysql.shadow import shape
+from engine.mysql.shadow.checkpoints import Phase
+from tests.engine.mysql.capturing.rig import unread
+from tests.engine.mysql.copying.rig import Watcher, make_rig, prepare
+from tests.servers.server import Server
+
+TABLE = (
+    "CREATE TABLE t (id INT PRIMARY KEY, z INT(6) ZEROFILL);;INSERT INTO t VALUES (1, 5), (2, 60), (3, NULL)"
+)
+UNMARK = "UPDATE _schemabot_copy SET state = JSON_REMOVE(state, '$.values')"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "marked", "triggers", "anew"),
+    [
+        ("VARCHAR(12)", False, False, True),
+        ("VARCHAR(12)", True, False, True),
+        ("VARCHAR(12)", True, True, True),
+        ("BIGINT", False, False, False),
+    ],
+)
+def test_a_copy_begins_anew_if_a_release_that_stored_its_values_otherwise_began_it(
+    server: Server, monkeypatch: pytest.MonkeyPatch, wanted: str, marked: bool, triggers: bool, anew: bool
+) -> None:
+    """Of a number that became a text no comparison would tell; releases that did not note it copied 5 of 000005."""
+    rig = make_rig(server, TABLE, [f"MODIFY z {wanted}"])
+    if triggers:
+        unread(rig)
+    step, watcher = rig.step(), Watcher()
+    with monkeypatch.context() as earlier, rig.copying(step) as copy:
+        earlier.setattr(shape, "_is_stored_otherwise", lambda *_: False)
+        prepare(copy, Watcher())
+    rig.run("INSERT INTO t VALUES (4, 7)", *([] if marked else [UNMARK]))
+    with rig.copying(step) as copy:
+        assert copy.open(watcher) is Signal.GO
+        assert copy.checkpoint.phase is (Phase.COPY if anew else Phase.READY)
+        prepare(copy, watcher)
+    rig.assert_as_altered()
+    assert anew == any(
+        "from the start again: another release began the copy, which stored some values otherwise" in detail
+        for detail in watcher.details()
+    )
+    with rig.copying(step) as copy:
+        assert copy.open(Watcher()) is Signal.GO
+        assert copy.checkpoint.phase is Phase.READY
