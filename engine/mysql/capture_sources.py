@@ -1,6 +1,6 @@
 """What would tell which rows change while a table is copied: the server's binary log, or else triggers."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.mysql.flavour import Flavour
@@ -31,7 +31,8 @@ class Problem:
 class CaptureSources:
     """What one account has of both on one server; TRIGGER, which is for a schema, aside."""
 
-    of_log: tuple[Problem, ...]  # whichever schema the table is in
+    of_log: tuple[Problem, ...]  # whichever schema the table is in, and whoever reads
+    unread: tuple[Problem, ...]  # what the account lacks to read it, by its grants
     do_db: frozenset[str]  # if there are any, only changes in these schemas are logged
     ignore_db: frozenset[str]  # else those in these are not
     home: str  # the schema of our own tables, of whose rows the log has to tell, too; may be empty
@@ -40,6 +41,10 @@ class CaptureSources:
 
     def log_problems(self, schemas: Iterable[str]) -> tuple[Problem, ...]:
         """Why the log does not tell of changes in *schemas*; none: it does, and nobody is slowed down."""
+        return (*self.unlogged(schemas), *self.unread)
+
+    def unlogged(self, schemas: Iterable[str]) -> tuple[Problem, ...]:
+        """Why changes in *schemas* are not in the log, or cannot be told from it, whoever reads it."""
         names = sorted(filter(self._left_out, {self.home, *schemas} - {""}))
         if not names:
             return self.of_log
@@ -95,7 +100,8 @@ def capture_sources_of(link: Link, flavour: Flavour, rights: Rights, home: str) 
     sender = receives(link, flavour)
     do_db, ignore_db = _filters(link, flavour)
     return CaptureSources(
-        of_log=tuple(_of_log(settings, rights, sender)),
+        of_log=tuple(_of_log(settings, sender)),
+        unread=tuple(_unread(settings, rights)),
         do_db=do_db,
         ignore_db=ignore_db,
         home=home,
@@ -129,7 +135,7 @@ def _filters(link: Link, flavour: Flavour) -> tuple[frozenset[str], frozenset[st
     return do_db, ignore_db
 
 
-def _of_log(settings: Mapping[str, str], rights: Rights, sender: str) -> list[Problem]:
+def _of_log(settings: Mapping[str, str], sender: str) -> list[Problem]:
     if settings.get("log_bin") != "ON":
         return [Problem(what="log_bin is OFF", remedy="start the server with log_bin")]
     found = []
@@ -145,11 +151,13 @@ def _of_log(settings: Mapping[str, str], rights: Rights, sender: str) -> list[Pr
         )
     if not _logs_received(settings) and (unlogged := _unlogged(sender)):
         found.append(unlogged)
-    if missing := ", ".join(rights.missing(TO_READ_LOGS)):
-        found.append(
-            Problem(what=f"this user lacks {missing}", remedy=f"GRANT {missing} ON *.* TO {rights.user}")
-        )
     return found
+
+
+def _unread(settings: Mapping[str, str], rights: Rights) -> Iterator[Problem]:
+    missing = ", ".join(rights.missing(TO_READ_LOGS))
+    if missing and settings.get("log_bin") == "ON":
+        yield Problem(what=f"this user lacks {missing}", remedy=f"GRANT {missing} ON *.* TO {rights.user}")
 
 
 def _logs_received(settings: Mapping[str, str]) -> bool:

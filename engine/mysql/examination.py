@@ -140,7 +140,7 @@ def _log(
         outcome = "changes are captured by triggers, which is slower for writers"
     else:
         outcome = f"changes cannot be captured by triggers either ({obstacle.what})"
-    everywhere = sources.of_log or all(sources.log_problems([name]) for name in schemas)
+    everywhere = all(sources.log_problems([name]) for name in schemas)
     return Observation(
         verdict=Verdict.BAD if obstacle and everywhere else Verdict.DOUBTFUL,
         subject="binary log",

@@ -1,7 +1,7 @@
 """What the account may do on a server: read from its grants, active roles included."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.mysql.flavour import Flavour
 from engine.mysql.grants import Grant, Grantee, Precedence, in_force, matches, read_grants
@@ -125,8 +125,15 @@ def rights_of(link: Link, flavour: Flavour) -> Rights:
     grants, precedence = read_grants(link, flavour)
     return Rights(
         user=f"'{user}'@'{host}'",
-        grants=tuple(grants),
+        grants=tuple(_with_implied(one, flavour) for one in grants),
         precedence=precedence,
         literal=not flavour.mariadb and bool(link.value("SELECT @@GLOBAL.partial_revokes")),
         any_case=bool(link.value("SELECT @@lower_case_table_names")),
     )
+
+
+def _with_implied(grant: Grant, flavour: Flavour) -> Grant:
+    """SUPER is a REPLICATION CLIENT, too; on MariaDB no more from 11.0 on."""
+    if "SUPER" not in grant.privileges or (flavour.mariadb and flavour.version >= (11,)):
+        return grant
+    return replace(grant, privileges=grant.privileges | {"REPLICATION CLIENT"})

@@ -168,7 +168,12 @@ class Opening:
         return capture_sources_of(hold.link, hold.flavour, rights_of(hold.link, hold.flavour), hold.home)
 
     def _log_problems(self, sources: CaptureSources) -> tuple[Problem, ...]:
-        return sources.log_problems([self._work.step.schema]) or obstacles(self._work.hold.address)
+        """Whether the account gets the log is the server's word alone; its grants only tell what to do about a no."""
+        schemas = [self._work.step.schema]
+        if sources.unlogged(schemas):
+            return sources.log_problems(schemas)
+        denied = obstacles(self._work.hold.address)
+        return denied and (sources.unread or denied)
 
     # -- from the checkpoint ------------------------------------------------------------------------------------
 
@@ -222,7 +227,7 @@ class Opening:
         return identity_of(hold.link, hold.flavour, self._work.step.schema, self._work.copy.source)
 
     def _captured_as_before(self, shape: Shape, state: Checkpoint) -> Capture:
-        """What was begun with goes on. BeginAnew: the server's settings are others now, and its log does not tell."""
+        """What was begun with goes on. BeginAnew: the log does not tell any more, or the server does not give it to this user."""
         if state.position is not None:
             assert state.identity is not None
             if problems := self._log_problems(self._sources()):

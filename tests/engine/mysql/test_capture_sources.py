@@ -70,6 +70,7 @@ def test_the_log_has_to_tell_of_the_schema_and_of_our_own_tables(
 ) -> None:
     sources = CaptureSources(
         of_log=(),
+        unread=(),
         do_db=frozenset(filter(None, do_db.split(","))),
         ignore_db=frozenset(filter(None, ignore_db.split(","))),
         home=home,
