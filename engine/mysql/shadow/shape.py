@@ -131,6 +131,10 @@ def shape_of(step: Step, old: Table, new: Table) -> Shape:
     if any(column.codes.stop > MOST_CODES for column in key.columns):
         raise Refused(f"{old.name}: its rows cannot be found in order by {', '.join(key.names)}: plan again")
     new_key = matching_key(new, key, names)
+    if any(map(_is_stored_otherwise, key.columns, new_key.columns)):
+        raise Refused(
+            f"{old.name}: the values of {', '.join(key.names)}, by which rows are found, read otherwise in the copy: plan again"
+        )
     # A row that became 'A' would be found for the old key 'a', and put in beside the copy of 'A'; or that taken out for it.
     exact = not compared_alike(key, new_key)
     return Shape(
