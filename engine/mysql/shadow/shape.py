@@ -36,6 +36,8 @@ def locked(rows: int) -> str:
 
 
 _TEXT = re.compile("char|text|blob|binary")
+_SHOWN = frozenset({*WHOLE, "decimal", "float", "double", "year"})
+"""Types of numbers that have a text of their own; the text of a BIT is its bytes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,10 +169,13 @@ def _is_stored_otherwise(old: Column, new: Column) -> bool:
 def _as_stored(old: Column, new: Column) -> str:
     """The value to copy. ALTER TABLE stores a number in a text as it is shown, an INSERT without the zeros in front (ZEROFILL, a
     YEAR of 0000) and at the end (DOUBLE(10,2)), and of a FLOAT all digits rather than six; ALTER TABLE rounds it for a BIT.
+    On MySQL it goes by a number's text for members and JSON, too, where an INSERT takes the member of that number, and no JSON.
     """
     name, real = quote_name(old.name), old.data_type in ("float", "double")
     if real and new.data_type == "bit":
         return f"ROUND({name})"
+    if old.data_type in _SHOWN and new.data_type in ("enum", "set", "json"):
+        return f"/*!80000 CONCAT(*/ {name} /*!80000 ) */"  # MariaDB does not read it
     figures = old.data_type == "float" or (real and "(" in old.column_type)
     shown_otherwise = "zerofill" in old.column_type or old.data_type == "year" or figures
     return f"CONCAT({name})" if shown_otherwise and _TEXT.search(new.data_type) else name

@@ -48,6 +48,36 @@ def test_a_number_becomes_the_text_that_it_is_shown_as(server: Server) -> None:
     rig.assert_as_altered()
 
 
+def test_a_number_becomes_the_member_that_alter_table_makes_of_it(server: Server) -> None:
+    """On MySQL the one of that name, on MariaDB the one of that number; a BIT is a number for both."""
+    kinds = [
+        "TINYINT",
+        "INT",
+        "INT(2) ZEROFILL",
+        "BIGINT UNSIGNED",
+        "DECIMAL(5,0)",
+        "DECIMAL(5,2)",
+        "FLOAT",
+        "DOUBLE",
+        "DOUBLE(9,1)",
+        "BIT(2)",
+    ]
+    kinds += ["YEAR", "FLOAT(7,2) ZEROFILL"] * (server.flavour == "mysql")
+    members = "('2','1','02','2.0','2.00','2002','0002.00')"
+    made = list(product(kinds, ("ENUM", "SET")))
+    columns = ", ".join(f"c{number} {kind}" for number, (kind, _) in enumerate(made))
+    rig = make_rig(
+        server,
+        f"CREATE TABLE t (id INT PRIMARY KEY, {columns});;"
+        f"INSERT INTO t VALUES (1{', 2' * len(made)}), (2{', NULL' * len(made)})",
+        [", ".join(f"MODIFY c{number} {kind}{members}" for number, (_, kind) in enumerate(made))],
+        unsafe=True,
+    )
+    with rig.copying(rig.step()) as copy:
+        prepare(copy, Watcher())
+    rig.assert_as_altered()
+
+
 def test_a_number_with_a_fraction_becomes_the_bits_that_alter_table_makes_of_it(server: Server) -> None:
     rig = make_rig(
         server,
