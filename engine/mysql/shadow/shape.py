@@ -104,7 +104,8 @@ class Shape:
         copied = {new.lower() for new, _ in self.copy.columns}
         stored = {new.name: _as_stored(old, new) for new, old in self.pairs}
         given = {
-            column.name: column.implicit_default
+            # The first member by its number: its text may be no UTF-8.
+            column.name: "1" if column.data_type == "enum" else column.implicit_default
             for column in self.new.columns
             if _needs_value(column, copied)
         }

@@ -78,6 +78,21 @@ def test_a_number_becomes_the_member_that_alter_table_makes_of_it(server: Server
     rig.assert_as_altered()
 
 
+def test_a_new_column_that_says_nothing_has_the_value_that_alter_table_gives(server: Server) -> None:
+    kinds = (
+        "INT", "DECIMAL(5,2)", "BIT(3)", "YEAR", "DATE", "DATETIME(2)", "TIME(1)", "CHAR(3)", "BLOB", "SET('a','b')", "ENUM('')",
+        "ENUM('x''y')", "ENUM('é') CHARACTER SET latin1", "ENUM(0xE4FF) CHARACTER SET binary",
+    )  # fmt: skip
+    rig = make_rig(
+        server,
+        "CREATE TABLE t (id INT PRIMARY KEY);;INSERT INTO t VALUES (1)",
+        [", ".join(f"ADD c{number} {kind} NOT NULL" for number, kind in enumerate(kinds))],
+    )
+    with rig.copying(rig.step()) as copy:
+        prepare(copy, Watcher())
+    rig.assert_as_altered()
+
+
 def test_a_number_with_a_fraction_becomes_the_bits_that_alter_table_makes_of_it(server: Server) -> None:
     rig = make_rig(
         server,
