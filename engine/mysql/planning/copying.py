@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from engine.mysql.flavour import Flavour
 from engine.mysql.planning.columns import remade
+from engine.mysql.planning.conversions import copied_alike
 from engine.mysql.planning.copied_checks import against_checks
 from engine.mysql.planning.linters.lossless import INTEGER_BITS, MINDS_SPACES, numbers_of
 from engine.mysql.spec import Copy
@@ -42,7 +43,7 @@ def copy_between(
 
 
 def against_copying(now: Table, wanted: Table, columns: Mapping[str, str], flavour: Flavour) -> str:
-    """Why the table cannot be copied online, as far as its key and its constraints tell; empty: it can."""
+    """Why the table cannot be copied online, as far as its columns and constraints tell; empty: it can."""
     if now.foreign_keys or wanted.foreign_keys:
         return "it is in a foreign key"
     if DIRECTORY in now.options or DIRECTORY in now.partitions:
@@ -57,7 +58,18 @@ def against_copying(now: Table, wanted: Table, columns: Mapping[str, str], flavo
         (old for old, new in zip(now.row_key, key, strict=True) if _bends(now, old, wanted, new)), ""
     ):
         return f"the values of {bent}, by which its rows are found, read differently afterwards"
+    if unlike := _stored_otherwise(now, wanted, columns, flavour):
+        return f"what a copy would store of {unlike} differs from what ALTER TABLE makes of it"
     return "" if flavour.mariadb else against_checks(now, wanted)
+
+
+def _stored_otherwise(now: Table, wanted: Table, columns: Mapping[str, str], flavour: Flavour) -> str:
+    """A column of which nobody knows that a copy stores the same as ALTER TABLE; empty: there is none."""
+    for after, before in copied_columns(now, wanted, columns):
+        old, new = now.column(before), wanted.column(after)
+        if old and new and not copied_alike(old, new, mariadb=flavour.mariadb):
+            return before
+    return ""
 
 
 def _bends(start: Table, old: str, wanted: Table, new: str) -> bool:

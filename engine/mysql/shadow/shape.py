@@ -169,17 +169,27 @@ def _is_stored_otherwise(old: Column, new: Column) -> bool:
 
 def _as_stored(old: Column, new: Column) -> str:
     """The value to copy. ALTER TABLE stores a number in a text as it is shown, an INSERT without the zeros in front (ZEROFILL, a
-    YEAR of 0000) and at the end (DOUBLE(10,2)), and of a FLOAT all digits rather than six; ALTER TABLE rounds it for a BIT.
-    On MySQL it goes by a number's text for members and JSON, too, where an INSERT takes the member of that number, and no JSON.
+    YEAR of 0000) and at the end (DOUBLE(10,2)), and of a FLOAT all digits rather than six; ALTER TABLE rounds it for a BIT, and
+    to the digits of a DOUBLE(10,2), which an INSERT of MySQL fills with whatever another one has. On MySQL it goes by a number's
+    text for members and JSON, too, where an INSERT takes the member of that number, and no JSON; and rounds -0.01 to 0 first.
     """
     name, real = quote_name(old.name), old.data_type in ("float", "double")
     if real and new.data_type == "bit":
-        return f"ROUND({name})"
+        return f"CAST(ROUND({name}) AS DECIMAL(65))"  # of which it takes none that is too large
+    if real and new.data_type in ("float", "double") and "(" in new.column_type:
+        return f"{name} + 0"
+    if old.data_type == "decimal" and new.data_type in (*WHOLE, "bit", "year"):
+        return _on_mysql("ROUND", name)
     if old.data_type in _SHOWN and new.data_type in ("enum", "set", "json"):
-        return f"/*!80000 CONCAT(*/ {name} /*!80000 ) */"  # MariaDB does not read it
+        return _on_mysql("CONCAT", name)
     figures = old.data_type == "float" or (real and "(" in old.column_type)
     shown_otherwise = "zerofill" in old.column_type or old.data_type == "year" or figures
     return f"CONCAT({name})" if shown_otherwise and _TEXT.search(new.data_type) else name
+
+
+def _on_mysql(function: str, name: str) -> str:
+    """The value as it is for MariaDB, which does not read these comments."""
+    return f"/*!80000 {function}(*/ {name} /*!80000 ) */"
 
 
 def _is_fresh(index: Index, copy: Copy, old: Table, new: Table) -> bool:
