@@ -36,6 +36,7 @@ def locked(rows: int) -> str:
 
 
 _TEXT = re.compile("char|text|blob|binary")
+_FRACTION = re.compile(r"^decimal\(\d+,[1-9]")
 _SHOWN = frozenset({*WHOLE, "decimal", "float", "double", "year"})
 """Types of numbers that have a text of their own; the text of a BIT is its bytes."""
 
@@ -178,7 +179,7 @@ def _as_stored(old: Column, new: Column) -> str:
         return f"CAST(ROUND({name}) AS DECIMAL(65))"  # of which it takes none that is too large
     if real and new.data_type in ("float", "double") and "(" in new.column_type:
         return f"{name} + 0"
-    if old.data_type == "decimal" and new.data_type in (*WHOLE, "bit", "year"):
+    if _FRACTION.search(old.column_type) and new.data_type in (*WHOLE, "bit", "year"):
         return _on_mysql("ROUND", name)
     if old.data_type in _SHOWN and new.data_type in ("enum", "set", "json"):
         return _on_mysql("CONCAT", name)

@@ -45,3 +45,16 @@ def test_a_key_whose_text_is_stored_as_it_is_shown_is_refused(server: Server, nu
         Refused, match="the values of id, k, by which rows are found, read otherwise in the copy"
     ):
         shape_of(Step(schema=shop.database, before=(), after=(), copy=copy), old, new)
+
+
+def test_a_key_of_a_decimal_without_a_fraction_goes_on_as_a_whole_number(server: Server) -> None:
+    shop = Shop(
+        server, "CREATE TABLE t (id DECIMAL(12,0) PRIMARY KEY)", "CREATE TABLE n (id BIGINT PRIMARY KEY)"
+    )
+    with shop.link() as link:
+        old, new = (read_table(link, shop.database, name) for name in ("t", "n"))
+    assert old is not None
+    assert new is not None
+    copy = Copy(source="t", table="t", clauses=(), columns=(("id", "id"),), key=("id",), new_key=("id",))
+    shape = shape_of(Step(schema=shop.database, before=(), after=(), copy=copy), old, new)
+    assert "SELECT `id` FROM" in shape.put_in([("1",)])
