@@ -38,6 +38,8 @@ class CaptureSources:
     home: str  # the schema of our own tables, of whose rows the log has to tell, too; may be empty
     no_triggers: Problem | None
     """Why triggers cannot capture changes either."""
+    any_case: bool = False
+    """Names know no case on this server: a schema is logged, and left out, by the one in lower case."""
 
     def log_problems(self, schemas: Iterable[str]) -> tuple[Problem, ...]:
         """Why the log does not tell of changes in *schemas*; none: it does, and nobody is slowed down."""
@@ -45,7 +47,8 @@ class CaptureSources:
 
     def unlogged(self, schemas: Iterable[str]) -> tuple[Problem, ...]:
         """Why changes in *schemas* are not in the log, or cannot be told from it, whoever reads it."""
-        names = sorted(filter(self._left_out, {self.home, *schemas} - {""}))
+        told = {name.lower() if self.any_case else name for name in (self.home, *schemas) if name}
+        names = sorted(filter(self._left_out, told))
         if not names:
             return self.of_log
         listed = ", ".join(names)
@@ -98,7 +101,7 @@ def capture_sources_of(link: Link, flavour: Flavour, rights: Rights, home: str) 
     """Look at the server's settings and the account's privileges. *home*: the schema of our own tables, if it is known."""
     settings = _settings(link)
     sender = receives(link, flavour)
-    do_db, ignore_db = _filters(link, flavour)
+    do_db, ignore_db = _filters(link, flavour, rights)
     return CaptureSources(
         of_log=tuple(_of_log(settings, sender)),
         unread=tuple(_unread(settings, rights)),
@@ -106,6 +109,7 @@ def capture_sources_of(link: Link, flavour: Flavour, rights: Rights, home: str) 
         ignore_db=ignore_db,
         home=home,
         no_triggers=_no_triggers(settings, rights, sender),
+        any_case=rights.any_case,
     )
 
 
@@ -118,8 +122,12 @@ def _settings(link: Link) -> dict[str, str]:
     return {str(name): str(value).upper() for name, value in link.rows(_SETTINGS)}
 
 
-def _filters(link: Link, flavour: Flavour) -> tuple[frozenset[str], frozenset[str]]:
-    """binlog_do_db and binlog_ignore_db, which are no variables; whoever may not see them may not read the log either."""
+def _filters(link: Link, flavour: Flavour, rights: Rights) -> tuple[frozenset[str], frozenset[str]]:
+    """binlog_do_db and binlog_ignore_db, which are no variables; whoever may not see them may not read the log either.
+
+    Where names know no case, MySQL takes these in lower case, too; MariaDB as they are written: capitals are no schema's then.
+    """
+    lower = rights.any_case and not flavour.mariadb
     try:
         status = link.named(flavour.binlog_status)
     except ServerRefused as error:
@@ -128,7 +136,10 @@ def _filters(link: Link, flavour: Flavour) -> tuple[frozenset[str], frozenset[st
         status = []
     do_db, ignore_db = (
         frozenset(
-            name.strip() for row in status for name in str(row[column] or "").split(",") if name.strip()
+            (name.lower() if lower else name).strip()
+            for row in status
+            for name in str(row[column] or "").split(",")
+            if name.strip()
         )
         for column in ("binlog_do_db", "binlog_ignore_db")
     )

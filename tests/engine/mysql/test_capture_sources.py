@@ -79,6 +79,28 @@ def test_the_log_has_to_tell_of_the_schema_and_of_our_own_tables(
     assert whats(sources.log_problems(["shop"])) == said
 
 
+@pytest.mark.parametrize(
+    ("do_db", "ignore_db", "said"),
+    [
+        ("shop", "", ""),
+        ("Shop", "", "binlog_do_db leaves out shop"),
+        ("", "shop", "binlog_ignore_db leaves out shop"),
+    ],
+)
+def test_where_names_know_no_case_the_log_is_of_the_schema_in_lower_case(
+    do_db: str, ignore_db: str, said: str
+) -> None:
+    sources = CaptureSources(
+        of_log=(),
+        do_db=frozenset(filter(None, [do_db])),
+        ignore_db=frozenset(filter(None, [ignore_db])),
+        home="Shop",
+        no_triggers=None,
+        any_case=True,
+    )
+    assert whats(sources.log_problems(["Shop"])) == said
+
+
 @pytest.fixture
 def choosy(server: Server) -> Iterator[Server]:
     """A server whose log leaves out a schema, and a user who may read the log and is not trusted with triggers."""

@@ -5,6 +5,11 @@ from collections.abc import Iterator
 import pytest
 
 from engine.errors import DriftFound
+from engine.mysql.address import parse_address
+from engine.mysql.capture_sources import capture_sources_of, whats
+from engine.mysql.flavour import flavour_of
+from engine.mysql.link import Link
+from engine.mysql.rights import rights_of
 from tests.engine.mysql.capturing.rig import emptied, foreign_key, unread
 from tests.engine.mysql.copying.application import TABLE, fill
 from tests.engine.mysql.copying.rig import Rig, Watcher, prepare
@@ -12,11 +17,14 @@ from tests.servers.flavours import MARIADB
 from tests.servers.private import PrivateServer
 from tests.servers.server import Server, server_of
 
+FILTERS = ("--binlog-ignore-db=quiet", "--binlog-ignore-db=Loud")
+"""MariaDB leaves no schema out by a name in capitals, as it has none of such a name."""
+
 
 @pytest.fixture
 def without_case(mariadb: Server) -> Iterator[Server]:
     """A MariaDB of its own: the setting is one for the whole life of a server."""
-    with PrivateServer(MARIADB, options=("--lower-case-table-names=1",)) as own:
+    with PrivateServer(MARIADB, options=("--lower-case-table-names=1", *FILTERS)) as own:
         yield server_of(own)
 
 
@@ -49,3 +57,21 @@ def test_changes_are_heard_however_the_database_is_spelled(rig: Rig) -> None:
         rig.run("UPDATE t SET pad = 'late' WHERE id < 50", "DELETE FROM t WHERE id = 60")
         with rig.locked(copy) as link:
             assert rig.assert_same(link) == 999
+
+
+def test_a_schema_that_the_log_leaves_out_is_told_however_the_database_is_spelled(
+    without_case: Server,
+) -> None:
+    def events() -> int:
+        return len(link.rows("SHOW BINLOG EVENTS"))
+
+    with Link(parse_address(without_case.url("", query="ssl_mode=disabled"))) as link:
+        flavour = flavour_of(link)
+        sources = capture_sources_of(link, flavour, rights_of(link, flavour), "Quiet")
+        assert whats(sources.log_problems(["Loud", "QUIET"])) == "binlog_ignore_db leaves out quiet"
+        for schema, logged in ("Quiet", False), ("Loud", True):
+            link.run(f"CREATE DATABASE {schema}")
+            link.run(f"CREATE TABLE {schema}.t (id INT PRIMARY KEY)")
+            before = events()
+            link.run(f"INSERT INTO {schema}.t VALUES (1)")
+            assert (events() > before) is logged
