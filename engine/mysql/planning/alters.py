@@ -230,11 +230,18 @@ def _foreign_keys(now: Table, wanted: Table, flavour: Flavour, found: Parts) -> 
 
 
 def _awaits(key: ForeignKey, now: Table) -> bool:
-    """Whether it refers to its own table, by columns that have no index yet."""
+    """Whether it refers to its own table, by columns that no index finds yet."""
     theirs = _lower(key.parent_columns)
     return (key.parent_schema, key.parent) == (now.schema, now.name) and not any(
-        _lower(index.columns)[: len(theirs)] == theirs for index in now.indexes
+        _leads_to(index, theirs) for index in now.indexes
     )
+
+
+def _leads_to(index: Index, columns: Sequence[str]) -> bool:
+    """Whether a foreign key can refer to *columns* by it: they are what it begins with, each as a whole."""
+    first = index.parts[: len(columns)]
+    whole = all(part.prefix is None for part in first) and index.kind not in ("FULLTEXT", "SPATIAL")
+    return whole and _lower([part.column or "" for part in first]) == tuple(columns)
 
 
 def _keep_implicit(now: Table, wanted: Table, found: Parts) -> None:
