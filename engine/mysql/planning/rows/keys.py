@@ -104,7 +104,8 @@ def _orphans(answers: Answers, key: ForeignKey, parent: Case | None) -> Iterator
     if parent is None or parent.now is not None:
         values = _parent_values(parent, key)
         if values is None:
-            yield answers.unchecked(what, "the columns it refers to are new", key.columns[0])
+            why = "what the columns it refers to get is known only when the change runs"
+            yield answers.unchecked(what, why, key.columns[0])
             return
         rows = f"{quote_table(key.parent_schema, key.parent)} AS r"
         if parent is not None and parent.now is not None:
@@ -118,12 +119,10 @@ def _orphans(answers: Answers, key: ForeignKey, parent: Case | None) -> Iterator
 
 
 def _parent_values(parent: Case | None, key: ForeignKey) -> Sequence[str] | None:
-    """SQL of what the parent's rows will have where *key* refers to; None when one of the columns is new."""
+    """SQL of what the parent's rows will have where *key* refers to; None: of one of the columns that is not known beforehand."""
     if parent is None or parent.wanted is None:
         return [f"r.{quote_name(name)}" for name in key.parent_columns]  # of a schema that is not in the plan
-    values = {
-        column.name.lower(): value_after(old, column) for old, column in parent.kept() if old is not None
-    }
+    values = {column.name.lower(): value_after(old, column) for old, column in parent.kept()}
     found = [values.get(name.lower()) for name in key.parent_columns]
     known = [value for value in found if value is not None]
     return known if len(known) == len(found) else None

@@ -179,6 +179,49 @@ def test_a_foreign_key_to_a_column_that_changes_too(desk: Desk, before: str, orp
     assert desk.fails(alter) == bool(orphans)
 
 
+WOULD_FAIL = "FOREIGN KEY (p) REFERENCES {} would fail: {}"
+
+
+@pytest.mark.parametrize(
+    ("column", "orphans"),
+    [
+        ("k BIGINT", "2 rows (for example id 1)"),
+        ("k BIGINT NOT NULL", "2 rows (for example id 1)"),
+        ("k BIGINT DEFAULT 7", "1 row (for example id 2)"),
+    ],
+)
+def test_a_foreign_key_to_a_column_that_is_new_goes_by_what_rows_get_there(
+    desk: Desk, column: str, orphans: str
+) -> None:
+    desk.prepare(P, CHILD, "INSERT INTO p VALUES (1, 1)", "INSERT INTO t VALUES (1, 7), (2, 8), (3, NULL)")
+    new = f"ALTER TABLE p ADD {column}, ADD UNIQUE KEY k (k)"
+    desk.after.run(new)
+    alter = "ADD CONSTRAINT f FOREIGN KEY (p) REFERENCES p (k)"
+
+    assert desk.said(alter) == [("blocked", "has_foreign_key", WOULD_FAIL.format("p", orphans))]
+
+    desk.link.run(new)
+    assert desk.fails(alter)
+    desk.link.run("DELETE FROM t WHERE p = 8")
+    assert desk.fails(alter) == ("DEFAULT" not in column)
+
+
+def test_a_foreign_key_to_a_computed_column_that_is_new_is_said_to_be_unchecked(desk: Desk) -> None:
+    desk.prepare(P, CHILD, "INSERT INTO p VALUES (1, 1)", "INSERT INTO t VALUES (1, 7)")
+    desk.after.run("ALTER TABLE p ADD k BIGINT AS (code + 6) STORED, ADD UNIQUE KEY k (k)")
+    ((severity, _, message),) = desk.said("ADD CONSTRAINT f FOREIGN KEY (p) REFERENCES p (k)")
+    assert (severity, message.startswith("FOREIGN KEY (p) REFERENCES p: not checked")) == ("info", True)
+
+
+def test_a_foreign_key_to_a_new_column_of_its_own_table_fails_on_every_value(desk: Desk) -> None:
+    desk.prepare(CHILD, "INSERT INTO t VALUES (1, NULL), (2, 1)")
+    new, alter = "ADD k BIGINT, ADD UNIQUE KEY k (k)", "ADD CONSTRAINT f FOREIGN KEY (p) REFERENCES t (k)"
+    told = WOULD_FAIL.format("t", "1 row (for example id 2)")
+    assert desk.said(new, alter) == [("blocked", "has_foreign_key", told)]
+    desk.link.run(f"ALTER TABLE t {new}")
+    assert desk.fails(alter)
+
+
 def test_a_foreign_key_into_another_schema_is_asked_about_too(server: Server, desk: Desk) -> None:
     with schema_with(server, P, "INSERT INTO p VALUES (1, 1)") as (_, other):
         desk.prepare(CHILD, "INSERT INTO t VALUES (1, 1), (2, 7)")
