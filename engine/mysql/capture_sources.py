@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from engine.mysql.flavour import Flavour
 from engine.mysql.link import Link
-from engine.mysql.receiving import receives
+from engine.mysql.receiving import UNSEEN, receives
 from engine.mysql.rights import TO_READ_LOGS, Rights
 from engine.mysql.trouble import NO_PRIVILEGE, ServerRefused
 
@@ -14,6 +14,7 @@ _SETTINGS = """
       'log_bin', 'binlog_format', 'encrypt_binlog', 'log_slave_updates', 'log_replica_updates', 'log_bin_trust_function_creators'
     )
 """
+_TRUST = "SET GLOBAL log_bin_trust_function_creators = 1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,11 +192,12 @@ def _no_triggers(settings: Mapping[str, str], rights: Rights, sender: str) -> Pr
     logs = settings.get("log_bin") == "ON"
     if logs and settings.get("binlog_format") == "STATEMENT":
         return Problem(what="what they capture would not be the same on replicas")
-    if sender:
-        return Problem(what=f"{sender}, and replication fires none")
-    if not logs or settings.get("log_bin_trust_function_creators") == "ON" or not rights.missing(("SUPER",)):
-        return None
-    return Problem(
-        what="the server takes them of trusted users only",
-        remedy="or SET GLOBAL log_bin_trust_function_creators = 1",
+    trusts = (
+        not logs or settings.get("log_bin_trust_function_creators") == "ON" or not rights.missing(("SUPER",))
     )
+    if sender:
+        grant = f"or GRANT REPLICATION CLIENT ON *.* TO {rights.user}{'' if trusts else f' and {_TRUST}'}"
+        return Problem(what=f"{sender}, and replication fires none", remedy=grant if sender == UNSEEN else "")
+    if trusts:
+        return None
+    return Problem(what="the server takes them of trusted users only", remedy=f"or {_TRUST}")

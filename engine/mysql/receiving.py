@@ -14,7 +14,8 @@ _CONFIGURED = """
     SELECT @@performance_schema, COUNT(*) FROM performance_schema.replication_connection_configuration WHERE HOST <> ''
 """
 _REPLICA = "the server is a replica"
-_UNSEEN = "this user may not see whether the server is a replica (GRANT REPLICATION CLIENT ON *.*)"
+UNSEEN = "this user may not see whether the server is a replica (GRANT REPLICATION CLIENT ON *.*)"
+"""What `receives` says of a server that does not tell."""
 
 
 def receives(link: Link, flavour: Flavour) -> str:
@@ -73,5 +74,5 @@ def _receives_openly(link: Link, flavour: Flavour) -> str:
     except ServerRefused as error:
         if error.code not in NO_PRIVILEGE:
             raise
-        return _UNSEEN
-    return (_REPLICA if sources else "") if tells else _UNSEEN
+        return UNSEEN
+    return (_REPLICA if sources else "") if tells else UNSEEN

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from pymysql.cursors import Cursor
 
 from engine.base import Job, Signal, Target, Verdict
 from engine.mysql.address import parse_address
@@ -12,7 +13,7 @@ from engine.mysql.flavour import flavour_of
 from engine.mysql.link import Link
 from engine.mysql.rights import rights_of
 from tests.engine.driving import Caller, drive
-from tests.servers.flavours import FLAVOURS
+from tests.servers.flavours import ACCOUNT, FLAVOURS
 from tests.servers.private import PrivateServer
 from tests.servers.server import Server, server_of
 
@@ -24,11 +25,13 @@ GRANTED = (
 TABLE = "CREATE TABLE orders (id INT NOT NULL PRIMARY KEY, quantity INT NOT NULL)"
 WIDE = TABLE.replace("quantity INT", "quantity BIGINT")
 MANY = ", ".join(f"({n}, 1)" for n in range(21_000))
+SEEING = "GRANT REPLICATION CLIENT ON *.* TO 'unseeing'@'127.0.0.1'"
 LEFT_OUT = "binlog_ignore_db leaves out secret"
 
 
-def sources_on(server: Server) -> CaptureSources:
-    with Link(parse_address(server.url("", query="ssl_mode=disabled"))) as link:
+def sources_on(server: Server, account: str = ACCOUNT) -> CaptureSources:
+    dsn = f"mysql://{account}@127.0.0.1:{server.port}/?ssl_mode=disabled"
+    with Link(parse_address(dsn)) as link:
         flavour = flavour_of(link)
         return capture_sources_of(link, flavour, rights_of(link, flavour), "")
 
@@ -50,8 +53,38 @@ def test_a_format_other_than_row_is_told(server: Server) -> None:
 def test_a_server_that_keeps_no_log_is_told(server: Server) -> None:
     with PrivateServer(FLAVOURS[server.flavour], options=["--skip-log-bin"]) as silent:
         sources = sources_on(server_of(silent))
+        with server_of(silent).connect(autocommit=True) as connection, connection.cursor() as cursor:
+            cursor.execute("CREATE USER unseeing@'127.0.0.1'")
+            if server.flavour == "mysql":
+                helps(cursor, server_of(silent), f"or {SEEING}")
     assert [said.what for said in sources.log_problems(["shop"])] == ["log_bin is OFF"]
     assert sources.no_triggers is None
+
+
+def test_who_may_not_see_whether_the_server_is_a_replica_is_told_all_that_triggers_take(
+    mysql: Server,
+) -> None:
+    """MariaDB tells everybody."""
+    trust = "SET GLOBAL log_bin_trust_function_creators = "
+    with mysql.connect(autocommit=True) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT @@GLOBAL.log_bin_trust_function_creators")
+        (before,) = cursor.fetchone() or (0,)
+        cursor.execute("CREATE USER unseeing@'127.0.0.1'")
+        try:
+            cursor.execute(f"{trust}0")
+            helps(cursor, mysql, f"or {SEEING} and {trust}1")
+        finally:
+            cursor.execute(f"{trust}{before}")
+            cursor.execute("DROP USER unseeing@'127.0.0.1'")
+
+
+def helps(cursor: Cursor, server: Server, remedy: str) -> None:
+    obstacle = sources_on(server, "unseeing").no_triggers
+    assert obstacle is not None
+    assert obstacle.remedy == remedy
+    for statement in remedy.removeprefix("or ").split(" and "):
+        cursor.execute(statement)
+    assert sources_on(server, "unseeing").no_triggers is None
 
 
 @pytest.mark.parametrize(
