@@ -240,7 +240,12 @@ class DeltaCapture(Capture):
 
 
 def _noted(column: Column, value: str) -> str:
-    """A moment as it is in UTC: in the zone of the session that fires the trigger two of them may read alike, an hour apart."""
+    """A moment as it is in UTC: in the zone of the session that fires the trigger two of them may read alike, an hour apart.
+
+    Of an ENUM or SET its number.
+    """
+    if column.members:
+        return f"({value} + 0)"
     if column.data_type != "timestamp":
         return value
     since = f"UNIX_TIMESTAMP({value})"  # of the zero date it is 0, on MariaDB NULL
@@ -248,6 +253,8 @@ def _noted(column: Column, value: str) -> str:
 
 
 def _type(column: Column) -> str:
+    if column.members:  # which the catalog does not tell right beyond the BMP
+        return "BIGINT UNSIGNED"
     if column.charset is None:
         return column.column_type.replace("timestamp", "datetime", 1)
     return f"{column.column_type} CHARACTER SET {column.charset} COLLATE {column.collation}"

@@ -121,6 +121,31 @@ def test_moments_of_an_hour_that_comes_twice_are_told_apart(server: Server, twic
         assert copy.discard(Watcher()) is Signal.GO
 
 
+CODED = (
+    "CREATE TABLE t (e ENUM('x😀', 'y', 'z🦊') NOT NULL, s SET('a', 'b🦊', 'c') NOT NULL, v INT, PRIMARY KEY (e, s)) "
+    "CHARSET utf8mb4;;INSERT INTO t VALUES ('x😀', 'a', 1), ('x😀', 'a,b🦊', 1), ('y', '', 1), ('z🦊', 'b🦊,c', 1), ('z🦊', 'c', 1)"
+)
+
+
+def test_keys_of_members_that_the_catalog_does_not_tell(server: Server) -> None:
+    """It has question marks for letters beyond the BMP; the application's writes are never refused."""
+    rig = make_rig(server, CODED, ["MODIFY v BIGINT"])
+    unread(rig)
+    with rig.copying(rig.step()) as copy:
+        prepare(copy, Watcher())
+        rig.run(
+            "UPDATE t SET v = 2 WHERE e = 'x😀'",
+            "INSERT INTO t VALUES ('z🦊', 'a,b🦊,c', 3)",
+            "UPDATE t SET e = 'y', s = 'b🦊' WHERE s = 'c'",
+            "UPDATE t SET s = 'a' WHERE e = 'y' AND s = ''",
+            "DELETE FROM t WHERE e = 'z🦊' AND s = 'b🦊,c'",
+        )
+        with rig.locked(copy) as link:
+            assert rig.assert_same(link) == 5
+        assert copy.checkpoint.repairs == 0
+        assert copy.discard(Watcher()) is Signal.GO
+
+
 @pytest.mark.parametrize("logged", [True, False])
 def test_what_comes_after_the_last_look_is_seen(rig: Rig, logged: bool) -> None:
     """As a cutover on MariaDB asks when the locks are let go; by the log just as by triggers."""
