@@ -123,7 +123,8 @@ def test_moments_of_an_hour_that_comes_twice_are_told_apart(server: Server, twic
 
 CODED = (
     "CREATE TABLE t (e ENUM('x😀', 'y', 'z🦊') NOT NULL, s SET('a', 'b🦊', 'c') NOT NULL, v INT, PRIMARY KEY (e, s)) "
-    "CHARSET utf8mb4;;INSERT INTO t VALUES ('x😀', 'a', 1), ('x😀', 'a,b🦊', 1), ('y', '', 1), ('z🦊', 'b🦊,c', 1), ('z🦊', 'c', 1)"
+    "CHARSET utf8mb4;;"
+    "INSERT INTO t VALUES ('x😀', 'a', 1), ('x😀', 'a,b🦊', 1), ('y', '', 1), ('z🦊', 'b🦊,c', 1), ('z🦊', 'c', 1)"
 )
 
 
