@@ -191,11 +191,7 @@ class Drive:
         except EngineError as trouble:
             if trouble.retryable or isinstance(trouble, Fenced):
                 raise
-            log.warning(
-                "%s: left helpers on the target, the next apply removes them: %s",
-                self._claim.apply_uid,
-                trouble,
-            )
+            self._warn("left", f"left helpers on the target, the next apply removes them: {trouble}")
         return self._fail(self._given_up)
 
     def _handover(self, apply: Apply, plan: Plan) -> Handover:
@@ -400,10 +396,14 @@ class Drive:
 
     def _log_unfinished(self, session: Session) -> None:
         """Tell people what is neither as it was nor done, now that it rests."""
-        left = clean(session.unfinished(list(self._changes.values())))
+        left = session.unfinished(list(self._changes.values()))
         if left:
-            log.warning("%s: %s", self._claim.apply_uid, left)
-            self._write(lambda: self._store.log(self._claim, "warn", "unfinished", left))
+            self._warn("unfinished", left)
+
+    def _warn(self, event: str, text: str) -> None:
+        text = clean(text)
+        log.warning("%s: %s", self._claim.apply_uid, text)
+        self._write(lambda: self._store.log(self._claim, "warn", event, text))
 
     def _obey(self, signal: Signal) -> Outcome:
         kind = "cancel" if signal is Signal.CANCEL else "stop"
@@ -423,10 +423,8 @@ class Drive:
 
     def _stopped_elsewhere(self, error: StoppedElsewhere) -> Outcome:
         """A person stopped it where it is done: that is a stop here, too, and only a person ends it (CO-1)."""
-        uid, text = self._claim.apply_uid, clean(str(error))
-        caller = clean(f"{error.who or 'somebody'}, where it is done", 200)
-        log.warning("%s: %s", uid, text)
-        self._write(lambda: self._store.log(self._claim, "warn", "stopped_elsewhere", text))
+        uid, caller = self._claim.apply_uid, clean(f"{error.who or 'somebody'}, where it is done", 200)
+        self._warn("stopped_elsewhere", str(error))
         try:
             request = self._control.insist(lambda: self._store.request(uid, "stop", caller))
         except Refused:  # it is being cancelled: whoever claims next does that

@@ -160,6 +160,9 @@ def test_helpers_that_cannot_be_removed_do_not_hide_why_the_change_failed(rig: R
     assert rig.drive() is Outcome.FAILED
 
     assert rig.now(apply).error == "a row does not fit"
+    told = [(event.level, event.message) for event in rig.store.events(apply.id)]
+    left = "left helpers on the target, the next apply removes them: nobody may drop anything here"
+    assert ("warn", left) in told
 
 
 def test_helpers_that_cannot_be_removed_yet_are_removed_later_and_do_not_hide_why_the_change_failed(

@@ -76,8 +76,8 @@ class Hold:
         """
         try:
             self.job.still_ours()
-            self._guests.look(self.link)
             self._check_rights()
+            self._guests.look(self.link)
             self._replicas_checked = False
             if not self._records.begun(self.link):  # else who cannot go on could not clean up either
                 self.check_replicas()
@@ -91,10 +91,14 @@ class Hold:
             raise
 
     def _check_rights(self) -> None:
-        """Refused when we could make our own tables but not work with them, or not remove them again."""
+        """Refused when we could make our own tables but not work with them, or not remove them again.
+
+        HeldUp when our apply has begun here: what it made stays until somebody gives the rights back.
+        """
         rights = rights_of(self.link, self.flavour)
         if grants := [grant for schema in self._schemas if (grant := rights.grant(OWN, schema))]:
-            raise Refused(f"{self.address}: this user has too few rights for a change: {'; '.join(grants)}")
+            text = f"{self.address}: this user has too few rights for a change: {'; '.join(grants)}"
+            raise HeldUp(text, HELD_UP_SECONDS) if self._records.begun(self.link) else Refused(text)
 
     def check_replicas(self) -> None:
         """Refused when the rules of a replica are against any change. Once for each `take`."""

@@ -11,7 +11,7 @@ from engine.mysql.address import Address
 from engine.mysql.link import Link
 from engine.mysql.quoting import quote_table
 from engine.mysql.spec import OWN_PREFIX
-from engine.mysql.trouble import NO_SUCH_DATABASE, NO_SUCH_TABLE, ServerRefused, Waited
+from engine.mysql.trouble import NO_PRIVILEGE, NO_SUCH_DATABASE, NO_SUCH_TABLE, ServerRefused, Waited
 
 OWNER_TABLE = f"{OWN_PREFIX}owner"
 CONNECTION_TABLE = f"{OWN_PREFIX}connection"
@@ -39,6 +39,7 @@ class Records:
     def __init__(self, address: Address, job: Job, home: str) -> None:
         self._address = address
         self._job = job
+        self._home = home
         self._owner = quote_table(home, OWNER_TABLE)
         self._connection = quote_table(home, CONNECTION_TABLE)
         self._copy = quote_table(home, COPY_TABLE)
@@ -98,16 +99,26 @@ class Records:
             return 0
 
     def begun(self, link: Link) -> bool:
-        """Whether our apply has the target, or has something left there."""
+        """Whether our apply has the target, or has something left there; where we may not read them, whether any has."""
         try:
             uid = self._job.apply_uid
             if link.value(f"SELECT COUNT(*) FROM {self._owner} WHERE apply_uid = %s", uid):
                 return True
             return bool(link.value(f"SELECT COUNT(*) FROM {self._copy} WHERE apply_uid = %s", uid))
         except ServerRefused as error:
+            if error.code in NO_PRIVILEGE:
+                return self._stand(link)
             if error.code != NO_SUCH_TABLE:
                 raise
             return False
+
+    def _stand(self, link: Link) -> bool:
+        found = link.value(
+            "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s",
+            self._home,
+            OWNER_TABLE,
+        )
+        return bool(found)
 
     def unowned(self, link: Link) -> bool:
         """Whether no apply has the target and none has anything left there."""

@@ -42,6 +42,9 @@ class Account:
 
     def engine(self, *, whole_server: bool = False) -> MysqlEngine:
         """An engine on its shop as this user."""
-        here = f"{self.shop.server.host}:{self.shop.server.port}/{'' if whole_server else self.shop.database}"
-        dsn = f"mysql://{self.name}:{PASSWORD}@{here}"
+        dsn = self.dsn("" if whole_server else self.shop.database)
         return MysqlEngine(Target(kind="mysql", database="shop", environment="test", dsn=dsn))
+
+    def dsn(self, schema: str) -> str:
+        """That of this user, to *schema*."""
+        return f"mysql://{self.name}:{PASSWORD}@{self.shop.server.host}:{self.shop.server.port}/{schema}"

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 import pytest
 
 from engine.base import Job, Signal, Target, Verdict
-from engine.errors import Refused
+from engine.errors import HeldUp, Refused
+from engine.mysql.address import parse_address
 from engine.mysql.engine import MysqlEngine
+from engine.mysql.ownership.hold import Hold
 from tests.engine.driving import Caller, drive
 from tests.engine.mysql.accounts import PAGE, Account
 from tests.engine.mysql.changing.plans import Shop
@@ -323,3 +325,25 @@ def test_a_target_that_may_not_be_changed_says_what_to_grant(account: Account, m
 def test_a_dsn_that_is_not_understood_is_refused(server: Server) -> None:
     with pytest.raises(Refused, match="must look like"):
         MysqlEngine(Target(kind="mysql", database="shop", environment="test", dsn="shop.db"))
+
+
+@pytest.mark.parametrize("privilege", ["UPDATE", "DROP", "SELECT"])
+def test_an_apply_on_its_way_waits_for_a_right_that_it_had(account: Account, privilege: str) -> None:
+    """Nobody else would remove what it has there; triggers among it note keys for ever."""
+    account.grant()
+    address = parse_address(account.dsn(account.shop.database))
+    first = Hold(address, Job(apply_uid="apply_a", fence=1, owner="test"))
+    first.take()
+    first.close()
+    on = f"{privilege} ON `{account.shop.database}`.*"
+    account.shop.run(f"REVOKE {on} FROM {account.name}@'127.0.0.1'")
+    second = Hold(address, Job(apply_uid="apply_a", fence=2, owner="test"))
+    with pytest.raises(HeldUp, match=re.escape(f"GRANT {on} TO '{account.name}'@'127.0.0.1'")):
+        second.take()
+    second.close()
+    account.shop.run(f"GRANT {on} TO {account.name}@'127.0.0.1'")
+    third = Hold(address, Job(apply_uid="apply_a", fence=3, owner="test"))
+    third.take()
+    assert third.release()
+    third.close()
+    assert account.shop.left_behind() == []
