@@ -67,7 +67,8 @@ def _told_how_captured(draft: Draft, capture: CaptureSources) -> Draft:
         return draft
     said = (
         "Rows that change meanwhile are captured by three triggers on the table, in the application's own transactions, as the "
-        f"binary log does not tell of them ({whats(problems)}): {remedies(problems)}."
+        f"binary log does not tell of them ({whats(problems)}): {remedies(problems)}. The triggers are this user's: whoever "
+        "drops or renames the account while they are there stops the application's writes to the table."
     )
     return replace(draft, lock=f"{draft.lock} {said}")
 

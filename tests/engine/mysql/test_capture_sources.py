@@ -173,6 +173,7 @@ def test_a_schema_that_the_log_leaves_out_is_told_by_doctor_and_plan_as_the_copy
     assert (seen.verdict, LEFT_OUT in seen.text) == (Verdict.DOUBTFUL, True)
     assert plan.blocked == ()
     assert "captured by three triggers" in change.lock
+    assert "whoever drops or renames the account" in change.lock
     assert LEFT_OUT in change.lock
 
     control = Caller()
