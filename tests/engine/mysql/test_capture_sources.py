@@ -125,6 +125,7 @@ def test_where_names_know_no_case_the_log_is_of_the_schema_in_lower_case(
 ) -> None:
     sources = CaptureSources(
         of_log=(),
+        unread=(),
         do_db=frozenset(filter(None, [do_db])),
         ignore_db=frozenset(filter(None, [ignore_db])),
         home="Shop",
