@@ -4,35 +4,46 @@ from dataclasses import dataclass
 
 from engine.mysql.flavour import Flavour
 from engine.mysql.innodb_names import table_pattern
-from engine.mysql.link import Link
+from engine.mysql.link import Link, Row
 from engine.mysql.planning.rewriting import with_indexes
 from engine.mysql.quoting import quote_table
 from engine.mysql.tables import Table
-from engine.mysql.trouble import ServerRefused
+from engine.mysql.trouble import ServerRefused, Waited
 
 _TEXTS = frozenset({"char", "varchar", "tinytext", "text", "mediumtext", "longtext"})
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Of one table; zeros where the account lacks the PROCESS privilege."""
+    """Of one table; zeros where that is not to be seen (`look_up`)."""
 
     columns: int = 0  # with those that are hidden, without the virtual ones
     row_versions: int = 0  # used up by instant changes; MariaDB has no limit
 
 
+def look_up(link: Link, view: str, columns: str, where: str, *args: object) -> list[Row] | None:
+    """Rows of one of InnoDB's views; None where they are not to be seen: the account lacks the PROCESS privilege, MySQL has a
+    table without a file (1812), or somebody waits there to alter, or drop, any table: MySQL locks each for its row.
+    """
+    try:
+        return link.rows(
+            f"SELECT /*+ SET_VAR(lock_wait_timeout = 1) */ {columns} FROM information_schema.{view} WHERE {where}",  # noqa: S608
+            *args,
+        )
+    except (ServerRefused, Waited):
+        return None
+
+
 def entry_of(link: Link, flavour: Flavour, schema: str, name: str) -> Entry:
     """The dictionary's entry of a table, or the most of those of its partitions, and of others that its name may stand for."""
-    source, versions = flavour.innodb_view("tables"), flavour.row_versions
-    try:
-        row = link.row(
-            f"SELECT MAX(n_cols), MAX({versions}) FROM information_schema.{source}"  # noqa: S608
-            " WHERE name REGEXP %s COLLATE utf8mb4_bin",
-            table_pattern(schema, name),
-        )
-    except ServerRefused:
-        return Entry()
-    return Entry(*(int(value or 0) for value in row)) if row else Entry()
+    found = look_up(
+        link,
+        flavour.innodb_view("tables"),
+        f"MAX(n_cols), MAX({flavour.row_versions})",
+        "name REGEXP %s COLLATE utf8mb4_bin",
+        table_pattern(schema, name),
+    )
+    return Entry(*(int(value or 0) for value in found[0])) if found else Entry()
 
 
 def row_format(link: Link, schema: str, name: str) -> str:

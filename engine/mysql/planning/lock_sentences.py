@@ -141,7 +141,10 @@ def _why_no_better(trials: Sequence[Trial]) -> str:
         return f"The server can only move the rows of {_named(named_partitions(copied.clauses))} while writers wait"
     if copied.algorithm in (Algorithm.INPLACE, Algorithm.NOCOPY):
         if copied.unseen:
-            return "Without the PROCESS privilege it can not be seen whether the server would rebuild the whole table"
+            return (
+                "Without the PROCESS privilege, or while somebody waits to alter or drop a table, it can not be seen whether the "
+                "server would rebuild the whole table"
+            )
         return "The server would rebuild the whole table in one go"
     return "The server can only copy the whole table" + (f" ({copied.reason})" if copied.reason else "")
 

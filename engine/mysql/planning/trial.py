@@ -9,7 +9,7 @@ from engine.mysql.catalog import plainly, read_table
 from engine.mysql.flavour import Flavour
 from engine.mysql.link import Link
 from engine.mysql.planning.alters import makes_a_key_again
-from engine.mysql.planning.dictionary import entry_of, text_column
+from engine.mysql.planning.dictionary import entry_of, look_up, text_column
 from engine.mysql.planning.partitions import moves_no_row
 from engine.mysql.planning.recollated import WHY_COPIED, misplaces, retypes
 from engine.mysql.planning.rewriting import with_constraints
@@ -33,7 +33,7 @@ class Trial:
     moves_rows: bool  # the rows are written anew: the time grows with the table
     builds_index: bool  # all rows are read for an index, the rows themselves stay
     row_versions: int  # how many of InnoDB's instant row versions it uses up
-    unseen: bool  # for want of the PROCESS privilege; then the worst is said of moves_rows and builds_index
+    unseen: bool  # InnoDB does not tell (`look_up`); then the worst is said of moves_rows and builds_index
     reason: str  # why it takes a copy, mostly in the server's words; often empty
 
 
@@ -142,7 +142,7 @@ class Clone:
         return True
 
     def _trial(self, clauses: str, before: "_Pieces | None", algorithm: Algorithm, reason: str = "") -> Trial:
-        after = self._pieces()
+        after = self._pieces() if before else None
         moved = self._moved(clauses, algorithm, before, after)
         if moved and algorithm in (Algorithm.INSTANT, Algorithm.NOCOPY):
             algorithm = Algorithm.COPY  # MariaDB takes ALGORITHM=INSTANT for some that it copies all the same
@@ -240,15 +240,17 @@ class Clone:
                 self._link.run(f"USE {quote_name(str(was))}")
 
     def _pieces(self) -> "_Pieces | None":
-        """What InnoDB has of the scratch schema; None where the account lacks the PROCESS privilege."""
-        tables, versions = self._flavour.innodb_view("tables"), self._flavour.row_versions
+        """What InnoDB has of the scratch schema; None where that is not to be seen."""
         prefix = f"{self._scratch}/"
-        try:
-            found = self._link.rows(
-                f"SELECT name, table_id, {versions} FROM information_schema.{tables} WHERE LEFT(name, %s) = %s",  # noqa: S608
-                len(prefix), prefix,
-            )  # fmt: skip
-        except ServerRefused:
+        found = look_up(
+            self._link,
+            self._flavour.innodb_view("tables"),
+            f"name, table_id, {self._flavour.row_versions}",
+            "LEFT(name, %s) = %s",
+            len(prefix),
+            prefix,
+        )
+        if found is None:
             return None
         return _Pieces(
             tables={str(name): int(number) for name, number, _ in found},
@@ -262,14 +264,13 @@ class Clone:
         MySQL tells none at all (1812) while its dictionary has a table without a file, such as an unfinished DROP of a FULLTEXT
         index may leave anywhere on the server. Then it is what each index is made of.
         """
-        source = self._flavour.innodb_view("indexes")
         ids = ", ".join(map(str, tables)) or "0"
-        query = f"SELECT index_id FROM information_schema.{source} WHERE table_id IN ({ids})"  # noqa: S608
-        try:
-            return frozenset(int(number) for (number,) in self._link.rows(query))
-        except ServerRefused:
-            table = read_table(self._link, self._scratch, self._table.name)
-            return frozenset(_made_of(table, index) for index in table.indexes) if table else frozenset()
+        view = self._flavour.innodb_view("indexes")
+        found = look_up(self._link, view, "index_id", f"table_id IN ({ids})")
+        if found is not None:
+            return frozenset(int(number) for (number,) in found)
+        table = read_table(self._link, self._scratch, self._table.name)
+        return frozenset(_made_of(table, index) for index in table.indexes) if table else frozenset()
 
     def _moved(
         self, clauses: str, algorithm: Algorithm, before: "_Pieces | None", after: "_Pieces | None"

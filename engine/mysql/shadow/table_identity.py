@@ -7,14 +7,16 @@ accounts with the PROCESS privilege. Triggers that were dropped and made again h
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Self
 
 from engine.mysql.flavour import Flavour
 from engine.mysql.innodb_names import table_pattern
 from engine.mysql.link import Link
-from engine.mysql.trouble import NO_PRIVILEGE, ServerRefused
+from engine.mysql.trouble import NO_PRIVILEGE, TOOK_TOO_LONG, ServerRefused, Trouble, Waited
 
+LOOK_MILLISECONDS = 200
+"""The application may be waiting for us meanwhile."""
 _TRIGGERS = """
     SELECT TRIGGER_NAME, ACTION_TIMING, EVENT_MANIPULATION, ACTION_STATEMENT, CREATED
       FROM information_schema.TRIGGERS WHERE EVENT_OBJECT_SCHEMA = %s AND EVENT_OBJECT_TABLE = %s
@@ -39,12 +41,12 @@ class TableIdentity:
 
     def to_json(self) -> dict[str, Any]:
         """Plain lists; `from_json` reads it back."""
-        return asdict(self)
+        return {"triggers": self.triggers, "seen": self.numbers}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """The identity that `to_json` wrote."""
-        return cls(triggers=tuple(data["triggers"]), numbers=tuple(data["numbers"]))
+        """The identity that `to_json` wrote; the numbers of earlier releases are not the same on MySQL."""
+        return cls(triggers=tuple(data["triggers"]), numbers=tuple(data.get("seen", ())))
 
 
 def identity_of(link: Link, flavour: Flavour, schema: str, table: str) -> TableIdentity:
@@ -54,21 +56,45 @@ def identity_of(link: Link, flavour: Flavour, schema: str, table: str) -> TableI
 
 
 def numbers_of(link: Link, flavour: Flavour, schema: str, table: str) -> tuple[str, ...]:
-    """Those of InnoDB, of the table as it is now; whoever has it locked is not waited for.
+    """Those of InnoDB, of the table as it is now; nobody is waited for who has this table locked, or waits to alter another.
 
-    With a name beyond ASCII those of tables whose names differ in such letters alone come along.
+    Empty: the server does not tell. Tables come along whose names differ from this one's in letters beyond ASCII alone, or look
+    like those of its partitions.
     """
-    name = table_pattern(schema, table)
     try:
-        rows = link.rows(
-            "SELECT NAME, TABLE_ID, @@lower_case_table_names "
-            f"FROM information_schema.{flavour.innodb_view('tables')} WHERE NAME REGEXP %s",
-            name,
+        return (() if flavour.mariadb else _files(link, schema, table)) or _entries(
+            link, flavour, schema, table
         )
-    except ServerRefused as error:
-        if error.code not in NO_PRIVILEGE:  # PROCESS
+    except Waited:
+        return ()
+    except (ServerRefused, Trouble) as error:
+        if error.code not in NO_PRIVILEGE | TOOK_TOO_LONG:  # PROCESS
             raise
         return ()
+
+
+def _files(link: Link, schema: str, table: str) -> tuple[str, ...]:
+    """The numbers of its tablespaces; none where it shares one with other tables."""
+    name = "IF(@@lower_case_table_names, LOWER(%s), %s)"
+    whole, part, end = f"{schema}/{table}", f"{schema}/{table}#p#", f"{schema}/{table}#p$"
+    rows = link.rows(
+        "SELECT NAME, CAST(SPACE AS UNSIGNED) FROM information_schema.INNODB_TABLESPACES_BRIEF "
+        f"WHERE NAME = {name} OR NAME >= {name} AND NAME < {name} ORDER BY NAME",
+        *(whole, whole, part, part, end, end),
+    )
+    return tuple(f"{found} {number}" for found, number in rows)
+
+
+def _entries(link: Link, flavour: Flavour, schema: str, table: str) -> tuple[str, ...]:
+    """The numbers of its entries in the dictionary. MySQL locks every table for a look at them, which does not come about while
+    somebody waits to alter, or drop, any of them: then it is soon left.
+    """
+    name = table_pattern(schema, table)
+    rows = link.rows(
+        f"SELECT /*+ MAX_EXECUTION_TIME({LOOK_MILLISECONDS}) */ NAME, TABLE_ID, @@lower_case_table_names "
+        f"FROM information_schema.{flavour.innodb_view('tables')} WHERE NAME REGEXP %s",
+        name,
+    )
     # The server compares these names without case.
     return tuple(
         sorted(
