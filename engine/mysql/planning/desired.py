@@ -36,6 +36,15 @@ class Place:
     schema: str
     charset: str
     collation: str
+    any_case: bool = False
+    """Names of schemas that differ in upper and lower case only are the same; `schema` is the one in lower case."""
+
+    def named(self, schema: str) -> str:
+        """The real name of what the files call *schema*."""
+        if not self.any_case:
+            return self.schema if schema == self.namespace else schema
+        lower = schema.lower()
+        return self.schema if lower == self.namespace.lower() else lower
 
 
 MOST_CACHED = 8 << 20
@@ -233,8 +242,7 @@ def _referring(text: str, place: Place, stage: Stage) -> str:
     for at, token in enumerate(found[:-3]):
         if token.word == "REFERENCES" and found[at + 2].text == ".":
             schema = found[at + 1]
-            real = place.schema if schema.name == place.namespace else schema.name
-            pieces += [text[last : schema.start], stage.scratch_name(real)]
+            pieces += [text[last : schema.start], stage.scratch_name(place.named(schema.name))]
             last = schema.end
     return "".join([*pieces, text[last:]])
 

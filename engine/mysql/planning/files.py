@@ -4,7 +4,7 @@ What mysqldump --no-data writes around its tables is passed over where it cannot
 session, and the DROP TABLE IF EXISTS of a table that the next statement creates.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from engine.errors import BadFiles
@@ -43,11 +43,12 @@ def parse_groups(
     """
     problems: list[str] = []
     found: list[Statement] = []
+    names = {name if case else name.lower() for name in (namespace, *own_names)}
     for file in sorted(files):
         if not file.lower().endswith(".sql"):
             problems.append(f"{label}{file}:1:1: only .sql files are understood")
             continue
-        reading = _Reading(Source.of(label + file, files[file]), (namespace, *own_names), flavour, problems)
+        reading = _Reading(Source.of(label + file, files[file]), names, flavour, problems, case=case)
         found += reading.statements()
     groups = _grouped(found, case, problems)
     if problems:
@@ -66,8 +67,11 @@ class _Piece:
 class _Reading:
     """One file on its way into statements."""
 
-    def __init__(self, source: Source, names: Sequence[str], flavour: Flavour, problems: list[str]) -> None:
+    def __init__(
+        self, source: Source, names: Collection[str], flavour: Flavour, problems: list[str], *, case: bool
+    ) -> None:
         self._source = source
+        self._case = case
         self._names = names
         self._flavour = flavour
         self._problems = problems
@@ -157,7 +161,7 @@ class _Reading:
         first = found[0]
         if first.word != "CREATE":
             raise Misfit(refusal(first), first.start)
-        head = Head(found, self._names)
+        head = Head(found, self._names, case=self._case)
         shape = head.read()
         text = self._source.text[first.start : found[-1].end]
         for token in shape.blanked:

@@ -1,6 +1,6 @@
 """Read the head of a CREATE statement, and say of everything else in a schema file why it is not taken."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from engine.lexer import Kind, Token
@@ -70,9 +70,10 @@ class Shape:
 class Head:
     """Reads the tokens of one CREATE statement."""
 
-    def __init__(self, found: Sequence[Token], names: Sequence[str]) -> None:
+    def __init__(self, found: Sequence[Token], names: Collection[str], *, case: bool) -> None:
         self._found = found
-        self._names = names  # qualifiers that may be there
+        self._names = names  # qualifiers that may be there; in lower case where names know no case
+        self._case = case
         self._at = 1
         self._blanked: list[Token] = []
 
@@ -135,7 +136,7 @@ class Head:
     def _qualified_name(self) -> str:
         if self._peek(1).text == ".":
             schema = self._peek()
-            if schema.name not in self._names:
+            if (schema.name if self._case else schema.name.lower()) not in self._names:
                 raise Misfit(
                     f"the qualifier {schema.text} names another schema; write the bare name", schema.start
                 )

@@ -36,7 +36,7 @@ from engine.mysql.planning.rows.zones import server_zone
 from engine.mysql.planning.scratch import Scratch, Stage
 from engine.mysql.planning.settled import SettledTables
 from engine.mysql.planning.suspended import suspensions
-from engine.mysql.planning.targets import Live, children_elsewhere, read_live, schema_names
+from engine.mysql.planning.targets import Live, children_elsewhere, read_live, schema_names, without_case
 from engine.mysql.planning.unnamed import with_live_names
 from engine.mysql.planning.untold import refuse_untold
 from engine.mysql.planning.way_back import files_back
@@ -64,8 +64,11 @@ def plan_mysql(
     with Link(address, schema="") as link:
         flavour = flavour_of(link)
         case = int(link.value("SELECT @@lower_case_table_names")) == 0
+        schemas = schemas if case else without_case(schemas)
         groups = _groups(flavour, files, schemas, case=case)
-        live = {schema: read_live(link, namespace, schema) for namespace, schema in schemas.items()}
+        live = {
+            schema: read_live(link, namespace, schema, case=case) for namespace, schema in schemas.items()
+        }
         _check_names(groups, live, case=case)
         with Scratch(workspace or address, link) as scratch:
             places = {schema: one.place for schema, one in live.items()}

@@ -34,8 +34,22 @@ def schema_names(address: Address, namespaces: Iterable[str]) -> dict[str, str]:
     return {name: name for name in names}
 
 
-def read_live(link: Link, namespace: str, schema: str) -> Live:
-    """The schema as it is now. Refused when there is none."""
+def without_case(schemas: Mapping[str, str]) -> dict[str, str]:
+    """*schemas* by the names in lower case, which is how such a server tells them. BadFiles: two of them are one there."""
+    found = {namespace: schema.lower() for namespace, schema in schemas.items()}
+    if len(set(found.values())) < len(found):
+        raise BadFiles(
+            [
+                f"{', '.join(found)}: names that differ in upper and lower case only are one schema on this server"
+            ]
+        )
+    if odd := set(found.values()) & SYSTEM_SCHEMAS:
+        raise BadFiles([f"{min(odd)}: this schema belongs to the server itself"])
+    return found
+
+
+def read_live(link: Link, namespace: str, schema: str, *, case: bool) -> Live:
+    """The schema as it is now; *case*: the server tells names apart by case. Refused when there is none."""
     row = link.row(
         "SELECT DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = %s",
         schema,
@@ -44,7 +58,9 @@ def read_live(link: Link, namespace: str, schema: str) -> Live:
         raise Refused(
             f"the server has no schema {schema} (or this user may not see it): make it first, empty"
         )
-    place = Place(namespace=namespace, schema=schema, charset=str(row[0]), collation=str(row[1]))
+    place = Place(
+        namespace=namespace, schema=schema, charset=str(row[0]), collation=str(row[1]), any_case=not case
+    )
     return Live(
         place=place,
         tables=read_tables(link, schema),
