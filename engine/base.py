@@ -244,6 +244,11 @@ class Session(ABC):
     def tidy(self, control: Control) -> Signal:
         """Remove what finished changes left behind (old tables, checkpoints), in small steps. GO when nothing is left."""
 
+    def give_up(self, reason: str) -> None:  # noqa: B027
+        """It failed for good; `discard` comes next. Where that may take long, or several owners, note it on the target: the next
+        owner's `prepare` raises Refused with *reason*, and does not do the work again to fail with it.
+        """
+
     @abstractmethod
     def discard(self, control: Control) -> Signal:
         """Cancelled, or failed for good: remove everything the apply made on the target and that is not live. GO when nothing

@@ -186,6 +186,7 @@ class Drive:
         """
         self._given_up = str(error)
         try:
+            session.give_up(self._given_up)
             if self._finish(session.discard) is Signal.HALT:
                 return self._obey(Signal.HALT)
         except EngineError as trouble:

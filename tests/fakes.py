@@ -148,6 +148,10 @@ class FakeSession(Session):
         self._target.tell("tidy", control)
         return Signal.GO
 
+    def give_up(self, reason: str) -> None:
+        """Note it."""
+        self._target.tell(f"give up: {reason}")
+
     def discard(self, control: Control) -> Signal:
         """Nothing to remove; a shutdown that comes then is obeyed."""
         self._target.tell("discard", control)

@@ -55,6 +55,7 @@ def drive(session: Session, change: Change, control: Control) -> Signal:
             if signal is not Signal.GO:
                 return signal
         return session.tidy(control)
-    except (Refused, DriftFound):
+    except (Refused, DriftFound) as error:
+        session.give_up(str(error))
         session.discard(control)
         raise

@@ -62,12 +62,16 @@ class Copies:
     # -- filling ------------------------------------------------------------------------------------------------
 
     def fill(self, works: Sequence[Work], control: Control) -> Signal:
-        """Take every table from wherever it stands to verified and in step."""
-        begun = {(found.schema, found.source) for found in checkpoints.checkpoints(self._hold)}
+        """Take every table from wherever it stands to verified and in step. Refused: the apply is given up."""
+        there = checkpoints.checkpoints(self._hold)
+        for found in there:
+            if found.given_up and found.apply_uid == self._hold.job.apply_uid:
+                raise Refused(found.given_up)
+        begun = {(found.schema, found.source) for found in there}
         for work in works:  # before the first of them is copied in vain
             if (work.step.schema, work.source) not in begun:
                 Staging(self._hold, work.step).check_free()
-        found: list[OnlineCopy] = []
+        filled: list[OnlineCopy] = []
         for work in works:
             copy = self._of(work)
             for step in (copy.open, copy.fill):
@@ -75,9 +79,9 @@ class Copies:
                 if signal is not Signal.GO:
                     return signal
             copy.throttle.close()  # it may wait for its cutover for days
-            found.append(copy)
-        signal = self._catch_up(found, control)
-        if found and signal is Signal.GO:
+            filled.append(copy)
+        signal = self._catch_up(filled, control)
+        if filled and signal is Signal.GO:
             self._snapshots.note()
         return signal
 
@@ -178,7 +182,7 @@ class Copies:
             rest=copy,
         )
 
-    # -- beginning anew -----------------------------------------------------------------------------------------
+    # -- beginning anew, and giving up --------------------------------------------------------------------------
 
     def begin_anew(self, reason: str) -> None:
         """Write down that the copies have lost their place in the log: whoever opens them next begins from the start.
@@ -186,14 +190,21 @@ class Copies:
         Refused: that was so too often.
         """
         self.close()
-        for found in checkpoints.checkpoints(self._hold):
-            checkpoint = self._settled(found)
-            if (
-                checkpoint.apply_uid == self._hold.job.apply_uid
-                and checkpoint.phase in CAPTURING
-                and checkpoint.position is not None
-            ):
+        for checkpoint in self._ours():
+            if checkpoint.phase in CAPTURING and checkpoint.position is not None:
                 checkpoints.put(self._hold, self._hold.link, checkpoint.from_the_start(reason))
+
+    def give_up(self, reason: str) -> None:
+        """Write down why nothing of it becomes live any more: whoever fills next is refused with that."""
+        self.close()
+        for checkpoint in self._ours():
+            if checkpoint.phase is not Phase.OLD:
+                given_up = replace(checkpoint, phase=Phase.DISCARD, given_up=reason)
+                checkpoints.put(self._hold, self._hold.link, given_up)
+
+    def _ours(self) -> list[Checkpoint]:
+        uid = self._hold.job.apply_uid
+        return [self._settled(one) for one in checkpoints.checkpoints(self._hold) if one.apply_uid == uid]
 
     # -- cleaning -----------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from typing import TypeVar
 
 from engine import faults
 from engine.base import Change, Control, Job, Session, Signal, Standing
@@ -20,6 +21,8 @@ from engine.mysql.ownership.watch import BeatingControl, Watch
 from engine.mysql.shadow.checkpoints import Checkpoint, Phase
 from engine.mysql.spec import Step
 from engine.mysql.trouble import NO_ANSWER, NO_SUCH_TABLE, OF_LOCKS, READ_ONLY, ServerRefused, Trouble, Waited
+
+T = TypeVar("T")
 
 
 class MysqlSession(Session):
@@ -135,6 +138,10 @@ class MysqlSession(Session):
         """Remove replaced tables, then our own tables when nothing is left to do."""
         return self._told(lambda: self._clean(control, lambda found: found.phase is Phase.OLD))
 
+    def give_up(self, reason: str) -> None:
+        """A table of ours may be in use for long before it can be removed."""
+        self._told(lambda: self._copies.give_up(reason))
+
     def discard(self, control: Control) -> Signal:
         """Remove everything of this apply but the live tables."""
         self._ahead.clear()
@@ -172,12 +179,12 @@ class MysqlSession(Session):
     def _with_unfinished(self, reason: EngineError) -> EngineError:
         """*reason*, and what is left half done; it stays as it is where nothing is."""
         left = self.unfinished([work.change for work in self._known.values()])
-        if not left:
+        if not left or str(reason).endswith(left):  # that was said when it was given up
             return reason
         kind = DriftFound if isinstance(reason, DriftFound) else Refused
         return kind(f"{reason}; {left}")
 
-    def _told(self, call: Callable[[], Signal]) -> Signal:
+    def _told(self, call: Callable[[], T]) -> T:
         """Run *call*; passing trouble says what people can do about it."""
         try:
             return call()

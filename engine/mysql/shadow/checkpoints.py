@@ -66,6 +66,7 @@ class Checkpoint:
     repairs: int = 0  # rows that the comparison had to mend
     identity: TableIdentity | None = None  # of the source with its triggers
     begun_anew: int = 0  # so often the place in the log was lost in this apply
+    given_up: str = ""  # why, in DISCARD, when the apply has failed for good
 
     @property
     def names(self) -> Names:
@@ -201,6 +202,7 @@ def _state(checkpoint: Checkpoint) -> dict[str, Any]:
         "repairs": checkpoint.repairs,
         "witness": None if checkpoint.identity is None else checkpoint.identity.to_json(),
         "begun_anew": checkpoint.begun_anew,
+        "given_up": checkpoint.given_up,
     }
 
 
@@ -228,4 +230,5 @@ def _from_row(
         repairs=known["repairs"],
         identity=None if identity is None else TableIdentity.from_json(identity),
         begun_anew=known.get("begun_anew", 0),
+        given_up=known.get("given_up", ""),
     )
