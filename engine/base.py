@@ -255,6 +255,11 @@ class Session(ABC):
         is left.
         """
 
+    def know(self, changes: Sequence[Change]) -> None:  # noqa: B027
+        """All changes of the apply in their order, those that are done, too; told before anything is asked. Nothing to do where
+        no change depends on what another one leaves.
+        """
+
     def unfinished(self, changes: Sequence[Change]) -> str:  # noqa: ARG002
         """What *changes* that were begun and are not done leave changed on the target, for people. Empty: nothing; so it is
         wherever each change is made live in one step.

@@ -150,6 +150,7 @@ class Drive:
             is_over=self._is_over,
         )
         with engine.open(job) as session:
+            session.know(list(self._changes.values()))
             if self._control.signal is Signal.CANCEL:
                 return self._cancel(session)
             try:

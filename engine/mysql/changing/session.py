@@ -13,7 +13,7 @@ from engine.mysql.catalog import fingerprints as live_fingerprints
 from engine.mysql.changing.copies import Copies, Work
 from engine.mysql.changing.disk_space import DiskSpace
 from engine.mysql.changing.growth import refuse_grown
-from engine.mysql.changing.standing import standing_of, unfinished
+from engine.mysql.changing.standing import Course, unfinished
 from engine.mysql.changing.statements import StatementRun
 from engine.mysql.link import DDL_SETTINGS
 from engine.mysql.ownership.hold import HELD_UP_SECONDS, Hold
@@ -43,11 +43,16 @@ class MysqlSession(Session):
             raise
         self._watch = Watch(self._hold)
         self._copies = Copies(self._watch)
+        self._course = Course()
         self._known: dict[tuple[str, str], Work] = {}  # by schema and live table
         self._ahead: set[tuple[str, str]] = set()
         """What is not known to be live, of all changes of a session that began with `check_fits`."""
 
     # -- looking ------------------------------------------------------------------------------------------------
+
+    def know(self, changes: Sequence[Change]) -> None:
+        """Which changes touch the same tables."""
+        self._course = Course([Step.from_json(change.spec) for change in changes])
 
     def check_fits(self, changes: Sequence[Change], fingerprints: Mapping[str, str]) -> None:  # noqa: ARG002
         """DriftFound when a table is neither what the plan was computed from nor done (RC-3), or has grown too large for it.
@@ -64,7 +69,7 @@ class MysqlSession(Session):
             names = [name for name, _ in work.step.before]
             live = live_fingerprints(self._hold.link, work.step.schema, names)
             if any(live[name] != expected[(work.step.schema, name)] for name in names):
-                standing_of(self._hold.link, work.step)
+                self._course.standing(self._hold.link, work.step)
             elif work.step.statements:
                 with suppress(Waited):  # it is looked at again
                     refuse_grown(self._hold.link, work.step.schema, work.step.statements[0])
@@ -72,7 +77,7 @@ class MysqlSession(Session):
     def standing(self, change: Change) -> Standing:
         """Look at the live tables (RC-2, RC-4)."""
         (work,) = self._works([change])
-        found = standing_of(self._hold.link, work.step)
+        found = self._course.standing(self._hold.link, work.step)
         if found is Standing.DONE:
             self._ahead.discard(change.key)
         return found
@@ -219,7 +224,7 @@ class MysqlSession(Session):
             return error
         for work in self._known.values():
             try:
-                standing_of(self._hold.link, work.step)
+                self._course.standing(self._hold.link, work.step)
             except DriftFound as drift:
                 return DriftFound(f"{drift} ({error})")
         if isinstance(error, ServerRefused) and error.code == NO_SUCH_TABLE:

@@ -128,6 +128,33 @@ def test_several_namespaces_are_changed_in_one_apply(server: Server, tmp_path: P
         assert shop.left_behind() == []
 
 
+def test_a_table_that_follows_a_name_is_changed_together_with_it(server: Server, tmp_path: Path) -> None:
+    """The server rewrites its foreign key. Once somebody else has changed it (RC-2), once the daemon dies in between (RC-4)."""
+    parent = "-- renamed from: par\nCREATE TABLE top (\n-- renamed from: id\nnr INT PRIMARY KEY)"
+    chi = "CREATE TABLE chi (id INT PRIMARY KEY, p INT{}, CONSTRAINT fk FOREIGN KEY (p) REFERENCES {})"
+    shop = Shop(server, "CREATE TABLE par (id INT PRIMARY KEY)", chi.format("", "par (id)"))
+    wanted = files(top=parent, chi=chi.format(", q INT", "top (nr)"))
+    with Daemon(tmp_path, dsn_of(server, shop.database)) as daemon:
+        apply_id = daemon.apply(wanted, defer_cutover="true")
+        daemon.wait(apply_id, "waiting_for_cutover")
+        shop.run("ALTER TABLE chi ADD COLUMN r INT")
+        daemon.command("cutover", apply_id)
+        assert "chi was changed since the plan was made" in str(daemon.wait(apply_id, "failed"))
+        shop.run("ALTER TABLE chi DROP COLUMN r")
+        apply_id = daemon.apply(wanted, defer_cutover="true")
+        daemon.wait(apply_id, "waiting_for_cutover")
+        assert list(columns(shop, "chi")) == ["id", "p"]
+        daemon.freeze_at("after_statement")
+        daemon.command("cutover", apply_id)
+        daemon.wait_frozen()
+        daemon.kill()
+        daemon.start()
+        daemon.wait(apply_id, "completed")
+        assert list(columns(shop, "chi")) == ["id", "p", "q"]
+        assert daemon.plan(wanted)["changes"] == []
+    assert shop.left_behind() == []
+
+
 def test_a_password_that_was_renewed_is_used_without_a_restart(
     shop: Shop, daemon: Daemon, tmp_path: Path
 ) -> None:
