@@ -25,8 +25,8 @@ _ALIKE = {
     "date": {*_NUMBERS, *_STRINGS, "moment", "time"},
     "moment": {*_NUMBERS, *_STRINGS, "date", "time"},
     "time": {*_NUMBERS, *_STRINGS},
-    "text": {"decimal", "real", *_STRINGS, "year", "date", "moment", "time", "members", "json"},
-    "binary": {"decimal", "real", *_STRINGS, "year", "time", "members"},
+    "text": {"whole", "decimal", "real", *_STRINGS, "year", "date", "moment", "time", "members", "json"},
+    "binary": {"whole", "decimal", "real", *_STRINGS, "year", "time", "members"},
     "members": {*_NUMBERS, *_STRINGS, "year", "bit", "time", "json"},
     "json": {*_STRINGS, "members"},
 }
@@ -34,7 +34,6 @@ _ALIKE = {
 _ADDRESSES = frozenset({"uuid", "inet6", "inet4"})
 _ON_MYSQL = {
     **dict.fromkeys(("decimal", "real", "year"), frozenset({"members"})),
-    **dict.fromkeys(_STRINGS, frozenset({"whole"})),
 }
 _ON_MARIADB = {**dict.fromkeys(_ADDRESSES, _STRINGS), **dict.fromkeys(_STRINGS, _ADDRESSES)}
 """The same of one server alone."""

@@ -172,7 +172,8 @@ def _as_stored(old: Column, new: Column) -> str:
     """The value to copy. ALTER TABLE stores a number in a text as it is shown, an INSERT without the zeros in front (ZEROFILL, a
     YEAR of 0000) and at the end (DOUBLE(10,2)), and of a FLOAT all digits rather than six; ALTER TABLE rounds it for a BIT, and
     to the digits of a DOUBLE(10,2), which an INSERT of MySQL fills with whatever another one has. On MySQL it goes by a number's
-    text for members and JSON, too, where an INSERT takes the member of that number, and no JSON; and rounds -0.01 to 0 first.
+    text for members and JSON, too, where an INSERT takes the member of that number, and no JSON; and rounds -0.01 to 0 first. On
+    MariaDB it refuses a text of 1.5 or 1e3 for a whole number, where an INSERT takes 2 and 1000.
     """
     name, real = quote_name(old.name), old.data_type in ("float", "double")
     if real and new.data_type == "bit":
@@ -183,6 +184,8 @@ def _as_stored(old: Column, new: Column) -> str:
         return _on_mysql("ROUND", name)
     if old.data_type in _SHOWN and new.data_type in ("enum", "set", "json"):
         return _on_mysql("CONCAT", name)
+    if _TEXT.search(old.data_type) and new.data_type in WHOLE:
+        return f"/*M! REGEXP_REPLACE(*/ {name} /*M! , '[.eE]', 'x') */"
     figures = old.data_type == "float" or (real and "(" in old.column_type)
     shown_otherwise = "zerofill" in old.column_type or old.data_type == "year" or figures
     return f"CONCAT({name})" if shown_otherwise and _TEXT.search(new.data_type) else name
