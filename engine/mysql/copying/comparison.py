@@ -7,9 +7,9 @@ the strict mode under which rows are copied: of such a column only NULL is compa
 from engine.mysql.members import in_members, reads_alike
 from engine.mysql.quoting import quote_name
 from engine.mysql.shadow.shape import Shape
-from engine.mysql.tables import Column
+from engine.mysql.tables import WHOLE, Column
 
-_WHOLE = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint", "year"})
+_WHOLE = WHOLE | {"year"}
 _TEXT = frozenset(
     {"char", "varchar", "tinytext", "text", "mediumtext", "longtext", "enum", "set", "uuid", "inet4", "inet6"}
 )
@@ -63,7 +63,7 @@ def _values(before: Column, after: Column) -> tuple[str, str]:
     if alike and (before.column_type == after.column_type or before.data_type in _TEXT - {"char"}):
         return _plain(before, old), _plain(after, new)
     kinds = (before.data_type, after.data_type)
-    if kinds[0] in _WHOLE and kinds[1] in _WHOLE - {"year"}:  # of 1 a YEAR makes 2001
+    if kinds[0] in _WHOLE and kinds[1] in WHOLE:  # of 1 a YEAR makes 2001
         return f"{old} + 0", f"{new} + 0"  # one may be ZEROFILL
     if kinds[0] in _TEXT | {"json"} and kinds[1] in _TEXT - _CODED:
         pad = "char" in kinds  # trailing spaces are not stored there
@@ -82,9 +82,8 @@ def _cast(before: Column, after: Column, old: str, new: str) -> tuple[str, str]:
         return f"CAST({old} AS {_bare(after)})", new
     if after.data_type == "timestamp" and before.data_type in _MOMENTS:
         return f"CAST({old} AS {_bare(after).replace('timestamp', 'datetime')})", new
-    if (
-        after.column_type in ("double", "double unsigned") and before.data_type in _REAL
-    ):  # DOUBLE(10,2) is rounded
+    # A DOUBLE(10,2) is rounded.
+    if after.column_type in ("double", "double unsigned") and before.data_type in _REAL:
         return f"{old} + 0e0", f"{new} + 0e0"
     return "", ""
 

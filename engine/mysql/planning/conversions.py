@@ -32,9 +32,7 @@ _ALIKE = {
 }
 """Kinds of columns that values of a kind come into as in an ALTER TABLE, on both servers."""
 _ADDRESSES = frozenset({"uuid", "inet6", "inet4"})
-_ON_MYSQL = {
-    **dict.fromkeys(("decimal", "real", "year"), frozenset({"members"})),
-}
+_ON_MYSQL = dict.fromkeys(("decimal", "real", "year"), frozenset({"members"}))
 _ON_MARIADB = {**dict.fromkeys(_ADDRESSES, _STRINGS), **dict.fromkeys(_STRINGS, _ADDRESSES)}
 """The same of one server alone."""
 _SHAPES = re.compile("geom|point|linestring|polygon")
