@@ -9,6 +9,7 @@ from engine.errors import EngineError
 from engine.mysql.catalog import read_table
 from engine.mysql.copying.table_copy import GATHER_SECONDS, TableCopy
 from engine.mysql.copying.verify import Verification
+from engine.mysql.copying.volume import settings_of
 from engine.mysql.link import Link
 from engine.mysql.shadow.checkpoints import Phase
 from engine.mysql.shadow.inspection import read_shadow
@@ -17,6 +18,8 @@ from engine.mysql.trouble import NOT_ONLINE, OUTRUN, ServerRefused, Trouble
 from engine.mysql.waiting.running import Running
 
 LOOK_SECONDS = 0.02
+THREADS = ("innodb_parallel_read_threads", "innodb_ddl_threads")
+"""MySQL's, which builds with four of each by itself; as many as the copy has leave the application more of the processors."""
 FALSE_DUPLICATE = 1859
 """Seen on MySQL 9.7 of an index that is not unique, while rows were changed and changed again: none that are put off are."""
 
@@ -26,7 +29,7 @@ def build_and_compare(work: TableCopy, control: Control) -> Signal:
     missing = missing_indexes(work)
     if not missing:
         return _built(work, control, Phase.CHECK)
-    with _building(work, missing) as running:
+    with _building(work, missing, control.volume()) as running:
         signal = Verification(work, beside=running).run(control)
         while signal is Signal.GO and not running.finished:
             signal = work.turn(control, "building indexes", gather=GATHER_SECONDS)
@@ -64,10 +67,13 @@ def missing_indexes(work: TableCopy) -> tuple[str, ...]:
 
 
 @contextmanager
-def _building(work: TableCopy, lines: Sequence[str]) -> Iterator[Running]:
+def _building(work: TableCopy, lines: Sequence[str], volume: int) -> Iterator[Running]:
     """The build under way, on a connection of its own; at the end it is over or ended."""
     link = work.hold.open_link(settings={**FILLING, "lock_wait_timeout": 60})
     try:
+        if not work.hold.flavour.mariadb:
+            threads = settings_of(volume, busy=work.throttle.busy).threads
+            link.set(dict.fromkeys(THREADS, threads))
         with Running(link, partial(_build, work.shape.shadow, lines)) as running:
             try:
                 yield running

@@ -63,6 +63,25 @@ def test_rows_are_compared_while_indexes_are_built(server: Server) -> None:
     rig.assert_as_altered()
 
 
+@pytest.mark.parametrize(("volume", "threads"), [(3, 2), (6, 3)])
+def test_a_build_has_as_many_threads_as_the_copy(
+    server: Server, monkeypatch: pytest.MonkeyPatch, volume: int, threads: int
+) -> None:
+    run = Link.run
+    rig = make_rig(server, INDEXED, ["MODIFY k BIGINT NOT NULL"])
+    seen: list[object] = []
+
+    def looked(self: Link, sql: str, *args: object) -> int:
+        if "ADD KEY" in sql and server.flavour == "mysql":
+            seen.append(self.row("SELECT @@innodb_parallel_read_threads, @@innodb_ddl_threads"))
+        return run(self, sql, *args)
+
+    monkeypatch.setattr(Link, "run", looked)
+    with rig.copying(rig.step()) as copy:
+        prepare(copy, Watcher(volume=volume))
+    assert seen == [(threads, threads)] * (server.flavour == "mysql")  # MariaDB builds with one
+
+
 def test_a_build_that_ends_is_told_while_rows_are_compared_and_made_again(server: Server) -> None:
     rig = make_rig(server, INDEXED, ["MODIFY k BIGINT NOT NULL"])
     reader = Reader(rig)

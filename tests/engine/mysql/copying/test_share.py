@@ -24,6 +24,16 @@ def test_the_time_left_is_told_where_nothing_else_goes_on(monkeypatch: pytest.Mo
     assert walk.told("comparing rows", 900_000, alone=False) == "comparing rows, 1,000,000 of 1,000,000"
 
 
+def test_the_time_left_goes_by_the_pace_without_other_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    walk = Share(1_000_000, 0)
+    now = 600.0
+    assert "left" not in walk.told("building indexes and comparing rows", 1_000, alone=False)
+    now = 610.0
+    assert walk.told("comparing rows", 501_000, alone=True).endswith("501,000 of 1,000,000, about 10 s left")
+
+
 def test_a_comparison_tells_how_far_it_is_and_one_that_went_on_counts_on(server: Server) -> None:
     rig = make_rig(server, f"{TABLE};;{fill(20_000)}", ["ADD extra INT NOT NULL DEFAULT 7"])
     step = rig.step()
