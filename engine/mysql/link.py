@@ -57,6 +57,8 @@ DDL_SETTINGS: Mapping[str, object] = {
 """Those of a connection that changes tables: no value is bent to fit, those that are there stay as they are (a row with key 0,
 a date that never was), and no writer queues behind our wait for a lock for longer than a second."""
 
+_IN_CLEAR = ("mysql_clear_password", "dialog")
+"""What a server may ask for that the driver answers with the password as it is; MariaDB's PAM has the second."""
 _NAME = re.compile(r"`[^`]*`")
 _NOT_UNDERSTOOD = (UnicodeDecodeError, struct.error, IndexError, AssertionError)
 """What the driver raises amid an answer that it does not understand; its rest would be taken for the answer to the next."""
@@ -99,7 +101,7 @@ class Link:
                 connect_timeout=CONNECT_SECONDS,
                 read_timeout=answer_seconds,
                 write_timeout=answer_seconds or ANSWER_SECONDS,
-                auth_plugin_map={} if _sure_of(address) else {"mysql_clear_password": _Discreet},
+                auth_plugin_map={} if _sure_of(address) else dict.fromkeys(_IN_CLEAR, _Discreet),
                 defer_connect=True,
                 **tls_options(address),
             )

@@ -1,7 +1,9 @@
 """Where a store is and who asks: mysql://user:password@host:port/database?ssl_ca=…"""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import parse_qsl, unquote
 
 from storage.errors import StoreError
@@ -53,6 +55,7 @@ def parse_address(text: str) -> Address:
     mode = options.get("ssl_mode", "verify_ca" if "ssl_ca" in options else "preferred").lower()
     if mode not in SSL_MODES:
         raise StoreError(f"ssl_mode in the address of the store must be one of {', '.join(SSL_MODES)}")
+    _check_files(options, mode)
     return Address(
         host=unquote(found["host"]).strip("[]"),
         port=int(found["port"] or 3306),
@@ -65,6 +68,20 @@ def parse_address(text: str) -> Address:
         ssl_key=options.get("ssl_key"),
         answer_seconds=_seconds(options.get("answer_seconds")),
     )
+
+
+def _check_files(options: Mapping[str, str], mode: str) -> None:
+    """StoreError: a file would be looked for where nobody means it, or be left unread."""
+    for name in ("ssl_ca", "ssl_cert", "ssl_key"):
+        if name in options and not Path(options[name]).is_absolute():
+            raise StoreError(
+                f"{name} in the address of the store must be a whole path, from / on, not {options[name]!r}"
+            )
+    if "ssl_ca" in options and not mode.startswith("verify"):
+        raise StoreError(
+            f"with ssl_mode={mode} in the address of the store nobody looks at its ssl_ca: say verify_identity or verify_ca, "
+            "or leave ssl_ca out"
+        )
 
 
 def _seconds(text: str | None) -> float:

@@ -1,6 +1,7 @@
 """Connections to the server: one per thread, opened at first use and again when lost, settings and all.
 
-The password is resolved anew for each connection: one that was changed in the meantime takes effect by itself.
+The password is resolved anew for each connection, and the files for TLS are read anew: what was changed in the meantime
+takes effect by itself.
 """
 
 import ssl
@@ -35,6 +36,9 @@ SETTINGS = (
     "sql_mode = 'ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'",
 )
 
+_IN_CLEAR = ("mysql_clear_password", "dialog")
+"""What a server may ask for that the driver answers with the password as it is; MariaDB's PAM has the second."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -68,7 +72,6 @@ class Sessions:
         self.address = address
         self._resolve = resolve
         self._on_connect = on_connect
-        self._tls = _tls_options(address)
         self._own = threading.local()
         self._owned: list[tuple[threading.Thread, Session]] = []
         self._shared: list[Session] = []
@@ -119,8 +122,9 @@ class Sessions:
                 connect_timeout=limits.connect,
                 read_timeout=limits.answer,
                 write_timeout=limits.answer,
+                auth_plugin_map={} if _sure_of(address) else dict.fromkeys(_IN_CLEAR, _Discreet),
                 defer_connect=True,
-                **self._tls,
+                **_tls_options(address),
             )
             if address.ssl_mode == "preferred" and not (address.ssl_ca or address.ssl_cert):
                 link._ssl_required = False  # type: ignore[attr-defined]
@@ -224,22 +228,68 @@ def _hang_up(link: Link) -> None:
     link._force_close()  # type: ignore[attr-defined]
 
 
+class _Discreet:
+    """What the driver asks instead of sending the password as it is, because the server wants it so."""
+
+    def __init__(self, connection: object) -> None:
+        self._connection = connection
+
+    def authenticate(self, _packet: object) -> None:
+        """Whoever answers at the address may not be the server."""
+        raise pymysql.err.OperationalError(
+            1045,
+            "the server asks for the password in clear: say ssl_mode=verify_identity (or verify_ca) in the address, with ssl_ca",
+        )
+
+
+def _sure_of(address: Address) -> bool:
+    """Whether it is known who answers there."""
+    return address.ssl_mode.startswith("verify")
+
+
 def _tls_options(address: Address) -> dict[str, Any]:
-    """The driver's options. Given a context, it insists on TLS; given none, it reads all authorities each time, 40 ms."""
+    """The driver's options. Given a context, it insists on TLS; given none, it reads all authorities each time, 40 ms.
+
+    Unreachable when a file of the address cannot be used: it may be one that is just renewed.
+    """
     if address.ssl_mode == "disabled":
         return {"ssl_disabled": True}
-    if address.ssl_mode.startswith("verify"):
-        context = ssl.create_default_context(cafile=address.ssl_ca)
-        context.check_hostname = address.ssl_mode == "verify_identity"
-        # Servers make their own certificates, and these leave out what the strict check asks for.
-        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    else:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
+    context = _checking(address) if address.ssl_mode.startswith("verify") else _trusting()
     if address.ssl_cert:
-        context.load_cert_chain(address.ssl_cert, address.ssl_key)
+        try:
+            # A key with a passphrase would ask on the terminal: give it none instead.
+            context.load_cert_chain(address.ssl_cert, address.ssl_key, password=lambda: b"")
+        except (OSError, ValueError) as error:
+            files = f"ssl_cert {address.ssl_cert} and ssl_key {address.ssl_key or address.ssl_cert}"
+            what = "are no certificate and key in PEM that belong together, without a passphrase"
+            raise _unusable(address, files, what, error) from error
     return {"ssl": context}
+
+
+def _checking(address: Address) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=address.ssl_ca)
+    except OSError as error:
+        raise _unusable(address, f"ssl_ca {address.ssl_ca}", "has no certificate in PEM", error) from error
+    context.check_hostname = address.ssl_mode == "verify_identity"
+    # Servers make their own certificates, and these leave out what the strict check asks for.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return context
+
+
+def _trusting() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _unusable(address: Address, files: str, what: str, error: Exception) -> Unreachable:
+    if isinstance(error, OSError) and not isinstance(error, ssl.SSLError):
+        what = f"cannot be read: {error.strerror}"
+    return Unreachable(
+        f"the store {address}: {files} {what}: correct its address, or the file there, its owner and mode"
+    )
 
 
 _CONVERSIONS: dict[int | type[Any], Any] = {**conversions, FIELD_TYPE.DATETIME: to_moment}

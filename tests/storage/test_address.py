@@ -45,6 +45,12 @@ def test_a_certificate_authority_means_that_it_is_checked() -> None:
         ("bot:hunter2@db:port/store", "must look like"),
         ("bot:hunter2@db/store?ssl=1&tls=2", "unknown in the address of the store: ssl, tls"),
         ("bot:hunter2@db/store?ssl_mode=maybe", "ssl_mode"),
+        ("bot:hunter2@db/store?ssl_ca=ca.pem", "ssl_ca in the address of the store must be a whole path"),
+        (
+            "bot:hunter2@db/store?ssl_key=~/key.pem",
+            "ssl_key in the address of the store must be a whole path",
+        ),
+        ("bot:hunter2@db/store?ssl_mode=required&ssl_ca=/ca.pem", "nobody looks at its ssl_ca"),
         ("bot:hunter2@db/store?answer_seconds=0", "answer_seconds"),
         ("bot:hunter2@db/store?answer_seconds=soon", "answer_seconds"),
     ],

@@ -1,48 +1,21 @@
 """What goes over the wire is encrypted where it can be, and the password of a dsn is not told as it is to whoever answers."""
 
-import socket
-import struct
-import threading
-
 import pytest
 
 from engine.errors import EngineError
 from engine.mysql.address import parse_address
 from engine.mysql.link import Link
+from tests.servers.impostor import IN_CLEAR, impostor
 from tests.servers.server import Server
 
 
-def packet(number: int, body: bytes) -> bytes:
-    return struct.pack("<I", len(body))[:3] + bytes([number]) + body
-
-
-GREETING = (
-    b"\x0a8.4.0\0" + struct.pack("<I", 1) + b"abcdefgh\0" + struct.pack("<H", 0xFFFF & ~0x0820) + b"\x2d\x02\0"
-    + struct.pack("<H", 8) + bytes([21]) + bytes(10) + b"ijklmnopqrst\0" + b"mysql_native_password\0"
-)  # fmt: skip
-
-
-def test_a_server_that_asks_for_it_in_clear_is_not_told_the_password() -> None:
-    heard: list[bytes] = []
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-
-        def answer() -> None:
-            client, _ = listening.accept()
-            with client:
-                client.sendall(packet(0, GREETING))
-                client.recv(4096)
-                client.sendall(packet(2, b"\xfemysql_clear_password\0\0"))
-                heard.append(client.recv(4096))
-
-        peer = threading.Thread(target=answer)
-        peer.start()
-        address = parse_address(
-            f"mysql://u:s3cret@127.0.0.1:{listening.getsockname()[1]}/x?ssl_mode=disabled"
-        )
+@pytest.mark.parametrize("plugin", IN_CLEAR)
+def test_a_server_that_asks_for_it_in_clear_is_not_told_the_password(plugin: str) -> None:
+    with impostor(plugin) as peer:
+        address = parse_address(f"mysql://u:s3cret@127.0.0.1:{peer.port}/x?ssl_mode=disabled")
         with pytest.raises(EngineError, match="password in clear: say ssl_mode=verify_identity"):
             Link(address)
-        peer.join()
-    assert heard == [b""]
+    assert peer.heard == [b""]
 
 
 @pytest.mark.parametrize("mode", ["preferred", "required", "verify_ca", "verify_identity"])
