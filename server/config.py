@@ -170,9 +170,11 @@ class _Table:
         self._problems.append(f"{self._file}: {place} {text}")
 
     def text(self, key: str, default: str | None = None) -> str:
-        """A non-empty string; without a *default* the key is required."""
+        """A non-empty string, or *default* where there is none; without a default the key is required."""
         self._known.append(key)
-        value = self.data.get(key, default)
+        value = self.data.get(key)
+        if value is None and default is not None:
+            return default
         if value is None:
             self.problem(key, "is required")
         elif not isinstance(value, str):
@@ -208,7 +210,7 @@ class _Table:
         return default
 
     def choice(self, key: str, allowed: tuple[str, ...], default: str | None = None) -> str:
-        """One of the *allowed* words."""
+        """One of the *allowed* words, or *default* where there is none."""
         value = self.text(key, default)
         if value and value not in allowed:
             self.problem(key, f"must be one of {', '.join(allowed)}, not {value!r}{_nearest(value, allowed)}")
@@ -239,10 +241,6 @@ class _Table:
     def named_texts(self) -> dict[str, str]:
         """Every key as a string whose name the operator chose; an empty string is refused like everywhere."""
         return {name: self.text(name) for name in self._names()}
-
-    def optional(self, key: str) -> None:
-        """Know *key*, whether it was read or not."""
-        self._known.append(key)
 
     def _names(self) -> list[str]:
         for name in self.data:
@@ -316,14 +314,10 @@ class _Reader:
         """The files of the certificate and its key: both or neither."""
         names = ("tls_certificate", "tls_key")
         given = [name for name in names if name in table.data]
-        for name in names:
-            table.optional(name)
-        if not given:
-            return "", ""
         if len(given) == 1:
             table.problem(given[0], f"needs {names[1 - names.index(given[0])]} beside it")
-        found = [self._path(table.text(name)) if name in given else "" for name in names]
-        return found[0], found[1]
+        certificate, key = (table.text(name, "") for name in names)
+        return certificate and self._path(certificate), key and self._path(key)
 
     def _tokens(self, table: _Table) -> tuple[Token, ...]:
         tokens: list[Token] = []
@@ -363,10 +357,7 @@ class _Reader:
         environments = {}
         for name, found in table.table("environments").named_tables().items():
             dsn = self._reference(found.text("dsn"))
-            unsafe = ""
-            if "unsafe_without_option" in found.data:
-                unsafe = found.choice("unsafe_without_option", UNSAFE_CHOICES)
-            found.optional("unsafe_without_option")
+            unsafe = found.choice("unsafe_without_option", UNSAFE_CHOICES, "")
             workspace = self._workspace(found, kind)
             found.close()
             plain = kind == "sqlite" and dsn and not dsn.startswith(("env:", "file:"))
@@ -381,15 +372,13 @@ class _Reader:
 
     def _workspace(self, table: _Table, kind: str) -> str:
         """The dsn of another server to try plans out on."""
-        table.optional("workspace")
-        if "workspace" not in table.data:
-            return ""
-        if kind != "mysql":
+        workspace = self._reference(table.text("workspace", ""))
+        if workspace and kind != "mysql":
             table.problem("workspace", "is for databases of type mysql only")
-        return self._reference(table.text("workspace"))
+        return workspace
 
     def _deployment(self, table: _Table) -> DeploymentConfig:
-        token = self._reference(table.text("token")) if "token" in table.data else ""
+        token = self._reference(table.text("token", ""))
         environments = table.table("environments").named_texts()
         for name, url in environments.items():
             if url and (problem := _wrong_address(url)):
@@ -398,7 +387,6 @@ class _Reader:
             table.problem(
                 "environments", 'needs at least one, for example staging = "https://schemabot.example:13370"'
             )
-        table.optional("token")
         table.close()
         return DeploymentConfig(environments=environments, token=token)
 

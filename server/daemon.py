@@ -22,11 +22,11 @@ from server.leases import LeaseKeeper
 from server.logs import log_to_stderr
 from server.metrics import Metrics
 from server.ownership import StoreOwned, StoreOwnership
-from server.secrets import SecretError, resolve
+from server.secrets import SecretError, resolve_for_store
 from server.targets import Targets
 from server.tls import BadCertificate, Certificate
 from server.workers import Workers
-from storage.errors import StoreError, Unavailable
+from storage.errors import StoreError
 from storage.registry import open_store, sqlite_path
 
 log = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ class Daemon:
         ownership = self._own(stack, path) if path is not None else None
         if ownership is None:
             config = _look_often(config)
-        store = stack.enter_context(open_store(config.storage.url, _password))
+        store = stack.enter_context(open_store(config.storage.url, resolve_for_store))
         store.upgrade()
         if ownership is not None:
             released = store.release_orphans()
@@ -146,14 +146,6 @@ def _look_often(config: Config) -> Config:
     """For a store of several daemons: another one may enqueue, and nobody wakes us (section 4 of the lifecycle)."""
     poll_seconds = min(config.workers.poll_seconds, SHARED_POLL_SECONDS)
     return replace(config, workers=replace(config.workers, poll_seconds=poll_seconds))
-
-
-def _password(text: str) -> str:
-    """The store's password from what its address says; read anew for every connection, as it may be renewed."""
-    try:
-        return resolve(text)
-    except SecretError as error:
-        raise Unavailable(f"the password of the store: {error}") from error
 
 
 def _exit_now(why: str) -> None:

@@ -10,11 +10,11 @@ from engine.base import Observation, Verdict
 from engine.errors import EngineError
 from server.config import Config, ServerConfig, is_loopback
 from server.ownership import last_owner
-from server.secrets import SecretError, resolve
+from server.secrets import SecretError, resolve, resolve_for_store
 from server.targets import Targets
 from server.texts import clean
 from server.tls import BadCertificate, Certificate
-from storage.errors import StoreError, Unavailable
+from storage.errors import StoreError
 from storage.registry import open_store, sqlite_path
 
 NOT_MADE_YET = "no such table"
@@ -39,12 +39,8 @@ def examine(config: Config) -> Iterator[Section]:
     yield Section(about="server", found=tuple(_server(config)))
     yield Section(about="store", found=(_store(config.storage.url),))
     targets = Targets(config)
-    for database, found in sorted(config.databases.items()):
-        for environment in sorted(found.environments):
-            yield _target(targets, database, environment, database)
-    for deployment, elsewhere in sorted(config.deployments.items()):
-        for environment in sorted(elsewhere.environments):
-            yield _target(targets, deployment, environment, "")
+    for deployment, environment, database in targets.places():
+        yield _target(targets, deployment, environment, database)
 
 
 # -- the server itself --------------------------------------------------------------------------------------------
@@ -128,7 +124,7 @@ def _new_file(path: Path) -> Observation:
 
 def _answering(url: str) -> Observation:
     try:
-        with open_store(url, _password) as store:
+        with open_store(url, resolve_for_store) as store:
             store.ping()
     except StoreError as error:
         text = clean(str(error))
@@ -137,13 +133,6 @@ def _answering(url: str) -> Observation:
         remedy = "see that it is up and reachable from here, and its user, password and privileges"
         return _bad("answer", text, remedy if error.retryable else "name another store in [storage] url")
     return _good("answer", "it can be read and written")
-
-
-def _password(text: str) -> str:
-    try:
-        return resolve(text)
-    except SecretError as error:
-        raise Unavailable(f"the password of the store: {error}") from error
 
 
 # -- targets ------------------------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 import logging
 import threading
-from collections.abc import Iterator
 
 from engine.errors import EngineError
 from server.config import Config
@@ -20,7 +19,6 @@ class FirstLook:
     """
 
     def __init__(self, config: Config, stopping: threading.Event) -> None:
-        self._config = config
         self._targets = Targets(config)
         self._stopping = stopping
         self.thread = threading.Thread(target=self._run, name="first-look", daemon=True)
@@ -30,24 +28,16 @@ class FirstLook:
         self.thread.start()
 
     def _run(self) -> None:
-        for place, environment, database in self._places():
+        for deployment, environment, database in self._targets.places():
             if self._stopping.is_set():
                 return
             try:
-                self._targets.engine(place, environment, database).ping()
+                self._targets.engine(deployment, environment, database).ping()
             except (EngineError, SecretError) as error:
                 log.warning(
                     "%s/%s cannot be used now: %s; `schemabot doctor` tells what to do, and its plans and applies "
                     "look at it again",
-                    place,
+                    deployment,
                     environment,
                     clean(str(error)),
                 )
-
-    def _places(self) -> Iterator[tuple[str, str, str]]:
-        for database, found in sorted(self._config.databases.items()):
-            for environment in sorted(found.environments):
-                yield database, environment, database
-        for deployment, elsewhere in sorted(self._config.deployments.items()):
-            for environment in sorted(elsewhere.environments):
-                yield deployment, environment, ""

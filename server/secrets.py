@@ -5,6 +5,8 @@ import re
 import threading
 from pathlib import Path
 
+from storage.errors import Unavailable
+
 HIDDEN = "[hidden]"
 MOST_BYTES = 64 * 1024
 SHORTEST_REMEMBERED = 6
@@ -39,6 +41,14 @@ def resolve(text: str) -> str:
     if text.startswith("file:"):
         return _remember(_from_file(text.removeprefix("file:")))
     return text
+
+
+def resolve_for_store(text: str) -> str:
+    """The same for the password in the store's address; Unavailable, as the store's other trouble, when it cannot be read."""
+    try:
+        return resolve(text)
+    except SecretError as error:
+        raise Unavailable(f"the password of the store: {error}") from error
 
 
 def redact(text: str) -> str:

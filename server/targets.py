@@ -1,6 +1,7 @@
 """From database and environment to the engine that serves it, as contract.md's routing says."""
 
 import threading
+from collections.abc import Iterator
 
 from engine.base import Engine, Target
 from engine.registry import open_engine
@@ -39,6 +40,16 @@ class Targets:
             return sorted(local.environments)
         remote = self._config.deployments.get(deployment)
         return sorted(remote.environments) if remote else []
+
+    def places(self) -> Iterator[tuple[str, str, str]]:
+        """Deployment, environment and database of each back end, as `engine` wants them; what is behind another SchemaBot is
+        not known here: no database."""
+        for database, found in sorted(self._config.databases.items()):
+            for environment in sorted(found.environments):
+                yield database, environment, database
+        for deployment, elsewhere in sorted(self._config.deployments.items()):
+            for environment in sorted(elsewhere.environments):
+                yield deployment, environment, ""
 
     def check(self, deployment: str, environment: str) -> None:
         """UnknownTarget unless the configuration names that place; nothing is opened, no secret is read."""
