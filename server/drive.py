@@ -64,6 +64,7 @@ class Drive:
         self._current: int | None = None
         self._outlasts = False  # it waits for somebody's word anyway, so for its target as well
         self._whole = False  # the engine takes the plan as one piece of work, elsewhere
+        self._deferred = False  # it is parked before its cutover, until that is commanded
         self._given_up = ""  # why, once it is
 
     def run(self) -> Outcome:
@@ -132,9 +133,9 @@ class Drive:
             return self._obey(Signal.CANCEL)
         if not self._tasks:
             return self._complete("nothing to change")
-        deferred = ApplyOptions.read(apply.options).defer_cutover
+        self._deferred = ApplyOptions.read(apply.options).defer_cutover
         asked = any(self._control.pending(kind) for kind in ("cutover", "cancel"))
-        self._outlasts = begun and deferred and not asked
+        self._outlasts = begun and self._deferred and not asked
         engine = self._app.targets.engine(apply.deployment, apply.environment, apply.database)
         self._whole = engine.capabilities.whole_plan
         unchecked = not any(task.started_at for task in self._tasks)
@@ -156,14 +157,14 @@ class Drive:
             try:
                 if unchecked:
                     session.check_fits(list(self._changes.values()), plan.fingerprints)
-                outcome, signal = self._walk(session, deferred=deferred)
+                ended = self._walk(session)
             except EngineError as error:
                 if error.retryable or self._whole or isinstance(error, Fenced):
                     raise
                 return self._give_up(session, error)
-            if signal is Signal.CANCEL:
+            if ended is Signal.CANCEL:
                 return self._cancel(session)
-        return outcome or self._obey(signal)
+        return ended if isinstance(ended, Outcome) else self._obey(ended)
 
     def _is_over(self, apply_uid: str) -> bool:
         """Of our store, and ended. What the store does not know, or cannot tell now, may be at work."""
@@ -205,25 +206,26 @@ class Drive:
             refused=self._control.refused,
         )
 
-    def _walk(self, session: Session, *, deferred: bool) -> tuple[Outcome | None, Signal]:
+    def _walk(self, session: Session) -> Outcome | Signal:
+        """What is not finished: how the drive ended, or what keeps it from going on."""
         if self._whole:
-            return self._elsewhere(session, deferred=deferred)
-        outcome, signal = self._grouped(session) if deferred else self._sequential(session)
-        if signal is Signal.STOP:
+            return self._elsewhere(session)
+        ended = self._grouped(session) if self._deferred else self._sequential(session)
+        if ended is Signal.STOP:
             self._log_unfinished(session)
-        return outcome, signal
+        return ended
 
-    def _sequential(self, session: Session) -> tuple[Outcome | None, Signal]:
+    def _sequential(self, session: Session) -> Outcome | Signal:
         """One change after the other, each with its own cutover; finished ones are never run again (RC-1)."""
         for task in self._remaining():
             self._current = task.seq
             signal = self._one(session, task)
             if signal is not Signal.GO:
-                return None, signal
+                return signal
         signal = self._finish(session.tidy)
         if signal is not Signal.GO:
-            return None, signal
-        return self._complete(), Signal.GO
+            return signal
+        return self._complete()
 
     def _one(self, session: Session, task: Task) -> Signal:
         change = self._changes[task.seq]
@@ -241,38 +243,28 @@ class Drive:
         self._finished(task)
         return self._finish(session.tidy)
 
-    def _grouped(self, session: Session) -> tuple[Outcome | None, Signal]:
+    def _grouped(self, session: Session) -> Outcome | Signal:
         """All changes copied first, then made live together; parked in between until a person says so (CO-5)."""
-        ahead = self._ahead(session)
-        if ahead:
-            signal, parked = self._ready_and_swap(session, ahead)
-            if parked or signal is not Signal.GO:
-                return (Outcome.PARKED if parked else None), signal
+        if ahead := self._ahead(session):
+            ended = self._ready_and_swap(session, ahead)
+            if ended is not Signal.GO:
+                return ended
         signal = self._finish(session.tidy)
         if signal is not Signal.GO:
-            return None, signal
+            return signal
         self._settle_cutover()
-        return self._complete(), Signal.GO
+        return self._complete()
 
-    def _ready_and_swap(self, session: Session, tasks: Sequence[Task]) -> tuple[Signal, bool]:
-        changes = [self._changes[task.seq] for task in tasks]
+    def _ready_and_swap(self, session: Session, tasks: Sequence[Task]) -> Outcome | Signal:
         self._current = None
-        self._advance([t for t in tasks if t.state is State.PENDING], State.RUNNING)
-        signal = session.prepare(changes, self._control)
+        self._advance([task for task in tasks if task.state is State.PENDING], State.RUNNING)
+        signal = session.prepare([self._changes[task.seq] for task in tasks], self._control)
         if signal is not Signal.GO:
-            return signal, False
+            return signal
         self._control.flush()  # nothing is written while it waits, however long
-        self._advance([t for t in tasks if t.state is not State.CUTTING_OVER], State.WAITING_FOR_CUTOVER)
-        self._control.insist(self._control.look_afresh)
-        if self._control.signal is not Signal.GO:
-            return self._control.signal, False
-        if self._control.pending("cutover") is None:
-            self._park()
-            return Signal.GO, True
-        self._advance(tasks, State.CUTTING_OVER)
-        return session.cut_over(changes, self._control), False
+        return self._park_or_cut(session, tasks)
 
-    def _elsewhere(self, session: Session, *, deferred: bool) -> tuple[Outcome | None, Signal]:
+    def _elsewhere(self, session: Session) -> Outcome | Signal:
         """The whole plan is one piece of work that goes on by itself: hand it over, follow it, pass commands on."""
         asked = self._control.pending("start")
         if asked is not None:
@@ -286,27 +278,25 @@ class Drive:
             signal = session.prepare(changes, self._control)
             self._control.flush()
             if signal is not Signal.GO:
-                return None, signal
+                return signal
             if waiting := self._ahead(session):
-                signal, parked = self._swap_elsewhere(session, waiting, deferred=deferred)
-                if parked or signal is not Signal.GO:
-                    return (Outcome.PARKED if parked else None), signal
+                ended = self._park_or_cut(session, waiting)
+                if ended is not Signal.GO:
+                    return ended
         self._settle_cutover()
-        return self._complete(), Signal.GO
+        return self._complete()
 
-    def _swap_elsewhere(
-        self, session: Session, tasks: Sequence[Task], *, deferred: bool
-    ) -> tuple[Signal, bool]:
-        """It waits for the cutover. A stop or cancel that came in goes the way of all: through `prepare`."""
+    def _park_or_cut(self, session: Session, tasks: Sequence[Task]) -> Outcome | Signal:
+        """All of them wait for the cutover: let them, until it is commanded, or make them live."""
         self._advance([t for t in tasks if t.state is not State.CUTTING_OVER], State.WAITING_FOR_CUTOVER)
         self._control.insist(self._control.look_afresh)
         if self._control.signal is not Signal.GO:
-            return Signal.GO, False
-        if deferred and self._control.pending("cutover") is None:
-            self._park()
-            return Signal.GO, True
+            # What goes on elsewhere hears of a stop or cancel in one way: through `prepare`.
+            return Signal.GO if self._whole else self._control.signal
+        if self._deferred and self._control.pending("cutover") is None:
+            return self._park()
         self._advance(tasks, State.CUTTING_OVER)
-        return session.cut_over([self._changes[task.seq] for task in tasks], self._control), False
+        return session.cut_over([self._changes[task.seq] for task in tasks], self._control)
 
     def _ahead(self, session: Session) -> list[Task]:
         """What is not live yet. What an earlier driver made live is written down, unless that is all (see `_finished`)."""
@@ -378,9 +368,10 @@ class Drive:
     def _settle(self, request: ControlRequest) -> None:
         self._write(lambda: self._store.settle(self._claim, request.id, "done", ""))
 
-    def _park(self) -> None:
+    def _park(self) -> Outcome:
         log.info("%s: copied and in step; waiting for the cutover command", self._claim.apply_uid)
         self._write(lambda: self._store.park(self._claim, CATCH_UP_SECONDS))
+        return Outcome.PARKED
 
     def _complete(self, message: str = "") -> Outcome:
         self._write(lambda: self._store.complete(self._claim, message))
