@@ -13,17 +13,35 @@ MOST_CODES = 1024
 """A range of an ENUM or SET is told to the server as a list of its values; of longer lists it makes heavy weather."""
 OWN_KEY = "my_row_id"
 """The column that MySQL makes a primary key of by itself."""
-WHOLE = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint"})
-"""Types of whole numbers."""
+INTEGER_BITS = {"tinyint": 8, "smallint": 16, "mediumint": 24, "int": 32, "bigint": 64}
+"""The types of whole numbers."""
+TEXT_BYTES = {
+    **dict.fromkeys(("tinytext", "tinyblob"), 255),
+    **dict.fromkeys(("text", "blob"), 65_535),
+    **dict.fromkeys(("mediumtext", "mediumblob"), 16_777_215),
+    **dict.fromkeys(("longtext", "longblob"), 4_294_967_295),
+}
+"""The most that a value of a type takes which has no length of its own."""
+_KINDS = {
+    **dict.fromkeys(INTEGER_BITS, "whole"),
+    **dict.fromkeys(("float", "double"), "real"),
+    **dict.fromkeys(("datetime", "timestamp"), "moment"),
+    **dict.fromkeys(("char", "varchar", "tinytext", "text", "mediumtext", "longtext"), "text"),
+    **dict.fromkeys(("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"), "binary"),
+    **dict.fromkeys(("enum", "set"), "members"),
+    **dict.fromkeys(("geometry", "point", "linestring", "polygon"), "shape"),
+    **dict.fromkeys(("multipoint", "multilinestring", "multipolygon"), "shape"),
+    **dict.fromkeys(("geomcollection", "geometrycollection"), "shape"),  # of two ages
+}
 _NOTHING = {
-    **dict.fromkeys((*WHOLE, "decimal", "float", "double", "bit", "year"), "0"),
-    **dict.fromkeys(("date", "datetime", "timestamp", "time"), "0"),
+    **dict.fromkeys(("whole", "decimal", "real", "bit", "year"), "0"),
+    **dict.fromkeys(("date", "moment", "time"), "0"),
     "json": "CAST(_utf8mb4'null' AS JSON)",
     "uuid": "'00000000-0000-0000-0000-000000000000'",
     "inet6": "'::'",
     "inet4": "'0.0.0.0'",
 }
-"""SQL of a type's value that is none; of any other type it is an empty text."""
+"""SQL of a kind's value that is none; of any other kind it is an empty text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +61,24 @@ class Column:
     auto_increment: bool
 
     @property
+    def kind(self) -> str:
+        """The family of its type: whole, real, moment, text, binary, members or shape; of another type that itself."""
+        return _KINDS.get(self.data_type, self.data_type)
+
+    @property
+    def figures(self) -> tuple[int, ...]:
+        """Those of the type: length, or digits and scale. None of a number that has no meaning but for display."""
+        if self.kind in ("whole", "year", "members"):
+            return ()
+        told = self.column_type.partition("(")[2].partition(")")[0]
+        return tuple(map(int, re.findall(r"\d+", told)))
+
+    @property
+    def scale(self) -> int:
+        """Of a DECIMAL, its digits behind the point."""
+        return self.figures[1] if self.data_type == "decimal" else 0
+
+    @property
     def unsigned(self) -> bool:
         """A number without a sign."""
         return "unsigned" in self.column_type
@@ -50,7 +86,7 @@ class Column:
     @property
     def members(self) -> tuple[str, ...]:
         """Of an ENUM or SET, in order."""
-        if self.data_type not in ("enum", "set"):
+        if self.kind != "members":
             return ()
         return tuple(string_value(text) for text in re.findall(STRING, self.column_type))
 
@@ -63,7 +99,7 @@ class Column:
     @property
     def implicit_default(self) -> str:
         """SQL of what ALTER TABLE gives the rows that are there where a new column is NOT NULL and says no value."""
-        return literal(self.members[0]) if self.data_type == "enum" else _NOTHING.get(self.data_type, "''")
+        return literal(self.members[0]) if self.data_type == "enum" else _NOTHING.get(self.kind, "''")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,7 +262,7 @@ class Table:
         return len(columns) == len(index.parts) and all(
             column is not None
             and not column.nullable
-            and column.data_type not in ("float", "double", "bit", "json")
+            and column.kind not in ("real", "bit", "json")
             and column.codes.stop <= MOST_CODES
             and part.prefix is None
             for column, part in zip(columns, index.parts, strict=True)

@@ -1,6 +1,5 @@
 """Turns the bytes of a key column in a row image into an SQL literal that compares on the server as the column does."""
 
-import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv6Address
@@ -19,15 +18,15 @@ DIGIT_BYTES = (0, 1, 1, 2, 2, 3, 3, 4, 4, 4)
 def decoder(column: Column, scale: int) -> Decoder:
     """The decoder for *column*; *scale*: how many digits behind the point it has in the log (decimal, fractions)."""
     data_type = column.data_type
-    if data_type.endswith("int"):
+    if column.kind == "whole":
         return _unsigned if column.unsigned else _signed
     if data_type in _SIMPLE:
         return _SIMPLE[data_type]
     match data_type:
         case "decimal":
-            return _decimal(int(_numbers(column)[0]), scale)
+            return _decimal(column.figures[0], scale)
         case "binary":
-            width = int((_numbers(column) or ["1"])[0])
+            (width,) = column.figures
             return lambda raw: f"_binary x'{raw.ljust(width, bytes(1)).hex()}'"
         case "time":
             return _time(scale)
@@ -37,10 +36,6 @@ def decoder(column: Column, scale: int) -> Decoder:
             return _timestamp(scale)
     begin = introducer(column.charset or "")
     return lambda raw: f"{begin}'{raw.hex()}'"
-
-
-def _numbers(column: Column) -> list[str]:
-    return re.findall(r"\d+", column.column_type.partition("(")[2].partition(")")[0])
 
 
 def _signed(raw: bytes) -> str:

@@ -7,19 +7,14 @@ the strict mode under which rows are copied: of such a column only NULL is compa
 from engine.mysql.members import in_members, reads_alike
 from engine.mysql.quoting import quote_name
 from engine.mysql.shadow.shape import Shape
-from engine.mysql.tables import WHOLE, Column
+from engine.mysql.tables import Column
 
-_WHOLE = WHOLE | {"year"}
-_TEXT = frozenset(
-    {"char", "varchar", "tinytext", "text", "mediumtext", "longtext", "enum", "set", "uuid", "inet4", "inet6"}
-)
+_WHOLE = frozenset({"whole", "year"})
 _CODED = frozenset({"uuid", "inet4", "inet6"})
 """An empty text cannot take the place of a NULL there."""
-_BYTES = frozenset({"binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"})
+_TEXT = frozenset({"text", "members"}) | _CODED
 _LONG = frozenset({"text", "mediumtext", "longtext", "blob", "mediumblob", "longblob", "json"})
 """Together they may be longer than max_allowed_packet, and a CONCAT of more than that is NULL."""
-_REAL = frozenset({"float", "double"})
-_MOMENTS = frozenset({"datetime", "timestamp"})
 
 
 def row_numbers(shape: Shape) -> tuple[str, str]:
@@ -57,33 +52,32 @@ def _with_null(value: str, column: Column) -> str:
 def _values(before: Column, after: Column) -> tuple[str, str]:
     """The value of the source, as the shadow should have it, and that of the shadow; empty: not known to be comparable."""
     old, new = quote_name(before.name), quote_name(after.name)
-    if after.members and before.data_type in _TEXT and not reads_alike(before, after):
+    if after.members and before.kind in _TEXT and not reads_alike(before, after):
         return _text(in_members(old, before, after), pad=False), _text(new, pad=False)
-    alike = before.data_type == after.data_type and before.charset == after.charset
-    if alike and (before.column_type == after.column_type or before.data_type in _TEXT - {"char"}):
+    types, kinds = (before.data_type, after.data_type), (before.kind, after.kind)
+    alike = types[0] == types[1] and before.charset == after.charset
+    if alike and (before.column_type == after.column_type or (kinds[0] in _TEXT and "char" not in types)):
         return _plain(before, old), _plain(after, new)
-    kinds = (before.data_type, after.data_type)
-    if kinds[0] in _WHOLE and kinds[1] in WHOLE:  # of 1 a YEAR makes 2001
+    if kinds[0] in _WHOLE and kinds[1] == "whole":  # of 1 a YEAR makes 2001
         return f"{old} + 0", f"{new} + 0"  # one may be ZEROFILL
     if kinds[0] in _TEXT | {"json"} and kinds[1] in _TEXT - _CODED:
-        pad = "char" in kinds  # trailing spaces are not stored there
+        pad = "char" in types  # trailing spaces are not stored there
         return _text(old, pad=pad), _text(new, pad=pad)
-    if kinds[0] in _BYTES and kinds[1] in _BYTES and "binary" not in kinds:
+    if kinds == ("binary", "binary") and "binary" not in types:  # of which a short one is padded
         return old, new
     return _cast(before, after, old, new)
 
 
 def _cast(before: Column, after: Column, old: str, new: str) -> tuple[str, str]:
     """Types that the server converts by CAST as it does when it stores."""
-    numbers = _WHOLE | {"decimal"}
-    if after.data_type == "decimal" and before.data_type in numbers:
+    if after.kind == "decimal" and before.kind in _WHOLE | {"decimal"}:
         return f"CAST({old} AS {_bare(after)}) + 0", f"{new} + 0"  # it may be ZEROFILL
-    if after.data_type == "datetime" and before.data_type in _MOMENTS | {"date"}:
+    if after.data_type == "datetime" and before.kind in ("moment", "date"):
         return f"CAST({old} AS {_bare(after)})", new
-    if after.data_type == "timestamp" and before.data_type in _MOMENTS:
+    if after.data_type == "timestamp" and before.kind == "moment":
         return f"CAST({old} AS {_bare(after).replace('timestamp', 'datetime')})", new
     # A DOUBLE(10,2) is rounded.
-    if after.column_type in ("double", "double unsigned") and before.data_type in _REAL:
+    if after.column_type in ("double", "double unsigned") and before.kind == "real":
         return f"{old} + 0e0", f"{new} + 0e0"
     return "", ""
 
@@ -97,9 +91,7 @@ def _plain(column: Column, name: str) -> str:
         return f"CAST({name} AS BINARY)"
     if column.data_type == "float":
         return f"{name} + 0e0"  # its text has six digits only
-    if column.data_type in ("bit", "vector", "geometry") or column.data_type.endswith(
-        ("point", "string", "polygon", "collection")
-    ):
+    if column.kind in ("bit", "vector", "shape"):
         return f"HEX({name})"
     return name
 

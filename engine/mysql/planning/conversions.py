@@ -3,17 +3,8 @@
 A number from 2^63 on counts as such where it becomes a BIGINT UNSIGNED: a copy keeps it, ALTER TABLE refuses or cuts some.
 """
 
-import re
+from engine.mysql.tables import Column
 
-from engine.mysql.tables import WHOLE, Column
-
-_KINDS = {
-    **dict.fromkeys(WHOLE, "whole"),
-    **dict.fromkeys(("float", "double"), "real"),
-    **dict.fromkeys(("datetime", "timestamp"), "moment"),
-    **dict.fromkeys(("enum", "set"), "members"),
-}
-_TEXT, _BINARY = re.compile("char|text$"), re.compile("binary$|blob$")
 _NUMBERS = frozenset({"whole", "decimal", "real"})
 _STRINGS = frozenset({"text", "binary"})
 _ALIKE = {
@@ -35,19 +26,10 @@ _ADDRESSES = frozenset({"uuid", "inet6", "inet4"})
 _ON_MYSQL = dict.fromkeys(("decimal", "real", "year"), frozenset({"members"}))
 _ON_MARIADB = {**dict.fromkeys(_ADDRESSES, _STRINGS), **dict.fromkeys(_STRINGS, _ADDRESSES)}
 """The same of one server alone."""
-_SHAPES = re.compile("geom|point|linestring|polygon")
 
 
 def copied_alike(old: Column, new: Column, *, mariadb: bool) -> bool:
     """Whether a copy is known to store whatever value of *old* in *new* as ALTER TABLE does, or not to take it."""
-    before, after = _kind(old), _kind(new)
+    before, after = old.kind, new.kind
     of_server = _ON_MARIADB if mariadb else _ON_MYSQL
     return before == after or after in _ALIKE.get(before, ()) or after in of_server.get(before, ())
-
-
-def _kind(column: Column) -> str:
-    data_type = column.data_type
-    if data_type in _KINDS:
-        return _KINDS[data_type]
-    patterns = {"text": _TEXT, "binary": _BINARY, "shape": _SHAPES}
-    return next((kind for kind, pattern in patterns.items() if pattern.search(data_type)), data_type)

@@ -6,13 +6,13 @@ from engine.mysql.flavour import Flavour
 from engine.mysql.planning.columns import remade
 from engine.mysql.planning.conversions import copied_alike
 from engine.mysql.planning.copied_checks import against_checks
-from engine.mysql.planning.linters.lossless import INTEGER_BITS, MINDS_SPACES, numbers_of
+from engine.mysql.planning.lossless import MINDS_SPACES
 from engine.mysql.spec import Copy
-from engine.mysql.tables import Column, Table
+from engine.mysql.tables import Table
 
 DIRECTORY = "DATA DIRECTORY"
-_BENDING = frozenset({"enum", "set", "binary", "varbinary", "datetime", "timestamp", "time", "year"})
-"""Types of key columns that are not changed by an online copy."""
+_BENDING = frozenset({"members", "binary", "moment", "time", "year"})
+"""Kinds of key columns that are not changed by an online copy."""
 
 
 def copied_columns(start: Table, wanted: Table, columns: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -82,15 +82,10 @@ def _bends(start: Table, old: str, wanted: Table, new: str) -> bool:
     before, after = start.column(old), wanted.column(new)
     if before is None or after is None or before.column_type == after.column_type:
         return False
-    kinds = {before.data_type, after.data_type}
-    numbers = kinds <= {*INTEGER_BITS, "decimal"} and _scale(before) <= _scale(after)
+    types, kinds = {before.data_type, after.data_type}, {before.kind, after.kind}
+    numbers = kinds <= {"whole", "decimal"} and before.scale <= after.scale
     alike_but_spaces = before.collation == after.collation and not MINDS_SPACES.search(before.collation or "")
     cut = (before.data_type, after.data_type) == ("varchar", "char") and not alike_but_spaces
-    texts = kinds <= {"char", "varchar"} and not cut
-    alike = numbers or texts or (len(kinds) == 1 and kinds != {"decimal"})
-    return (bool(kinds & _BENDING) or not alike) and kinds != {"date", "datetime"}
-
-
-def _scale(column: Column) -> int:
-    """Digits of a number behind the point."""
-    return numbers_of(column)[1] if column.data_type == "decimal" else 0
+    texts = types <= {"char", "varchar"} and not cut
+    alike = numbers or texts or (len(types) == 1 and types != {"decimal"})
+    return (bool(kinds & _BENDING) or not alike) and types != {"date", "datetime"}

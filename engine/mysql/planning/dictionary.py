@@ -10,8 +10,6 @@ from engine.mysql.quoting import quote_table
 from engine.mysql.tables import Table
 from engine.mysql.trouble import ServerRefused, Waited
 
-_TEXTS = frozenset({"char", "varchar", "tinytext", "text", "mediumtext", "longtext"})
-
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -86,10 +84,6 @@ def text_column(table: Table) -> str | None:
     if table.partitions or any(index.kind == "FULLTEXT" for index in table.indexes):
         return None
     return next(
-        (
-            column.name
-            for column in table.columns
-            if column.data_type in _TEXTS and column.generated != "VIRTUAL"
-        ),
+        (column.name for column in table.columns if column.kind == "text" and column.generated != "VIRTUAL"),
         None,
     )

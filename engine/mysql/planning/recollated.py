@@ -60,7 +60,7 @@ def _read_otherwise(old: Column, new: Column) -> bool:
     """Whether what is stored compares in another way, or becomes another text: with other zeros in front, other decimals."""
     if old.collation != new.collation:
         return True
-    shown = "zerofill" in f"{old.column_type} {new.column_type}" or new.data_type in ("float", "double")
+    shown = "zerofill" in f"{old.column_type} {new.column_type}" or new.kind == "real"
     return shown and old.column_type != new.column_type
 
 

@@ -13,20 +13,18 @@ from typing import NamedTuple, TypeVar
 from engine.errors import Refused
 from engine.mysql.quoting import introducer, quote_name
 from engine.mysql.shown import letters
-from engine.mysql.tables import WHOLE, Column, Index, Table
+from engine.mysql.tables import Column, Index, Table
 
 Literals = tuple[str, ...]
 """One key: a literal for each of its columns."""
 
 SHOWN = 120
 """Characters of a key's value that people are shown."""
-_NUMBERS = WHOLE | {"decimal", "year"}
+_NUMBERS = frozenset({"whole", "decimal", "year"})
 _BYTES = frozenset({"binary", "varbinary"})
 _CHARACTERS = frozenset({"char", "varchar"})
-_TIMES = frozenset({"date", "time", "datetime", "timestamp"})
-_CODED = frozenset({"enum", "set"})
 _LITERAL = re.compile(r"^(?:_\w+ x|DATE|TIMESTAMP|TIME)?'")
-_QUOTED = _TIMES | {"uuid", "inet4", "inet6"}
+_QUOTED = frozenset({"date", "time", "moment", "uuid", "inet4", "inet6"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +50,7 @@ class RowKey:
     @property
     def whole(self) -> bool:
         """One ascending column of whole numbers: ranges can be had by counting."""
-        return len(self.columns) == 1 and self.columns[0].data_type in WHOLE and not self.descending[0]
+        return len(self.columns) == 1 and self.columns[0].kind == "whole" and not self.descending[0]
 
     @property
     def select_list(self) -> str:
@@ -95,7 +93,7 @@ class RowKey:
 
         Of an ENUM or SET in front each value by itself: for a list of them MySQL may begin at the first row of the table.
         """
-        if self.columns[0].data_type not in _CODED:
+        if self.columns[0].kind != "members":
             yield Stretch(" AND ".join([self.after(low), *([] if high is None else [self.upto(high)])]), self)
             return
         for code in self._codes(low, high):
@@ -179,7 +177,7 @@ class RowKey:
             else:
                 further = _on_the_side(column, sign, value, inclusive=False)
                 condition = f"({further} OR ({quote_name(column.name)} = {value} AND {condition}))"
-                if place == 0 and column.data_type not in _CODED:
+                if place == 0 and column.kind != "members":
                     condition = f"{_on_the_side(column, sign, value, inclusive=True)} AND {condition}"
         return condition
 
@@ -232,7 +230,7 @@ def matching_key(table: Table, key: RowKey, new_names: Mapping[str, str]) -> Row
 def compared_alike(key: RowKey, other: RowKey) -> bool:
     """Whether the two find and sort the same values alike, so that a range of the one is a range of the other."""
     return all(
-        one.data_type in _CODED or (one.charset, one.collation) == (two.charset, two.collation)
+        one.kind == "members" or (one.charset, one.collation) == (two.charset, two.collation)
         for one, two in zip(key.columns, other.columns, strict=True)
     )
 
@@ -251,13 +249,13 @@ def _spelled(column: Column, literal: str) -> str:
     text = _LITERAL.sub("", literal).rstrip("'").lower()
     if column.data_type == "inet6":
         return IPv6Address(text).exploded
-    return text.lstrip("0") if column.data_type in _NUMBERS else text
+    return text.lstrip("0") if column.kind in _NUMBERS else text
 
 
 def _on_the_side(column: Column, sign: str, value: str, *, inclusive: bool) -> str:
     """The condition for what lies on one side of *value*. No server looks for an ENUM or SET in its index but by equality."""
     name = quote_name(column.name)
-    if column.data_type not in _CODED:
+    if column.kind != "members":
         return f"{name} {sign}{'=' if inclusive else ''} {value}"
     at = int(value)
     codes = column.codes[at + (not inclusive) :] if sign == ">" else column.codes[: at + inclusive]
@@ -265,16 +263,16 @@ def _on_the_side(column: Column, sign: str, value: str, *, inclusive: bool) -> s
 
 
 def _selected(column: Column, called: str, charset: str | None = None) -> str:
-    name, kind = quote_name(called), column.data_type
-    if kind in _NUMBERS:
+    name = quote_name(called)
+    if column.kind in _NUMBERS:
         return f"CAST({name} AS CHAR)"
-    if kind in _CODED:
+    if column.kind == "members":
         return f"CAST({name} + 0 AS CHAR)"
-    if kind in _CHARACTERS:
+    if column.data_type in _CHARACTERS:
         text = name if charset in (None, column.charset) else f"CONVERT({name} USING {charset})"
         return f"CONCAT('{introducer(charset or column.charset or '')}''', HEX({text}), '''')"
-    if kind in _BYTES:
+    if column.data_type in _BYTES:
         return f"CONCAT('_binary x''', HEX({name}), '''')"
-    if kind in _QUOTED:
+    if column.kind in _QUOTED:
         return f"CONCAT('''', {name}, '''')"
     raise Refused(f"{column.name}: rows cannot be found by a key of {column.column_type}")

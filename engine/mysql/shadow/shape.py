@@ -5,7 +5,6 @@ No statement here uses an alias: under LOCK TABLES an alias would need a lock of
 
 import hashlib
 import json
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,7 +14,7 @@ from engine.mysql.names import names_of
 from engine.mysql.quoting import quote_name, quote_names, quote_table
 from engine.mysql.shadow.keys import Literals, RowKey, compared_alike, lots, matching_key, row_key
 from engine.mysql.spec import Copy, Step
-from engine.mysql.tables import MOST_CODES, WHOLE, Column, Index, Table
+from engine.mysql.tables import MOST_CODES, Column, Index, Table
 
 FILLING = {
     # Strict, so that a lossy value is told of; but historic zero and odd dates must survive.
@@ -35,10 +34,9 @@ def locked(rows: int) -> str:
     return _LOCKED if rows == 1 else _AT_ONCE
 
 
-_TEXT = re.compile("char|text|blob|binary")
-_FRACTION = re.compile(r"^decimal\(\d+,[1-9]")
-_SHOWN = frozenset({*WHOLE, "decimal", "float", "double", "year"})
-"""Types of numbers that have a text of their own; the text of a BIT is its bytes."""
+_TEXTS = frozenset({"text", "binary"})
+_SHOWN = frozenset({"whole", "decimal", "real", "year"})
+"""Kinds of numbers that have a text of their own; the text of a BIT is its bytes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,20 +173,20 @@ def _as_stored(old: Column, new: Column) -> str:
     text for members and JSON, too, where an INSERT takes the member of that number, and no JSON; and rounds -0.01 to 0 first. On
     MariaDB it refuses a text of 1.5 or 1e3 for a whole number, where an INSERT takes 2 and 1000.
     """
-    name, real = quote_name(old.name), old.data_type in ("float", "double")
+    name, real = quote_name(old.name), old.kind == "real"
     if real and new.data_type == "bit":
         return f"CAST(ROUND({name}) AS DECIMAL(65))"  # of which it takes none that is too large
-    if real and new.data_type in ("float", "double") and "(" in new.column_type:
+    if real and new.kind == "real" and new.figures:
         return f"{name} + 0"
-    if _FRACTION.search(old.column_type) and new.data_type in (*WHOLE, "bit", "year"):
+    if old.scale and new.kind in ("whole", "bit", "year"):
         return _on_mysql("ROUND", name)
-    if old.data_type in _SHOWN and new.data_type in ("enum", "set", "json"):
+    if old.kind in _SHOWN and new.kind in ("members", "json"):
         return _on_mysql("CONCAT", name)
-    if _TEXT.search(old.data_type) and new.data_type in WHOLE:
+    if old.kind in _TEXTS and new.kind == "whole":
         return f"/*M! REGEXP_REPLACE(*/ {name} /*M! , '[.eE]', 'x') */"
-    figures = old.data_type == "float" or (real and "(" in old.column_type)
+    figures = old.data_type == "float" or (real and old.figures)
     shown_otherwise = "zerofill" in old.column_type or old.data_type == "year" or figures
-    return f"CONCAT({name})" if shown_otherwise and _TEXT.search(new.data_type) else name
+    return f"CONCAT({name})" if shown_otherwise and new.kind in _TEXTS else name
 
 
 def _on_mysql(function: str, name: str) -> str:
@@ -217,7 +215,7 @@ def _same(olds: dict[str, str], name: str, old: Table, new: Table) -> bool:
     before, after = old.column(olds.get(name.lower(), "")), new.column(name)
     if before is None or after is None:
         return False
-    if before.data_type in WHOLE and after.data_type in WHOLE:
+    if before.kind == after.kind == "whole":
         return True
     return (before.data_type, before.collation) == (after.data_type, after.collation) and (
         before.collation is not None or before.column_type == after.column_type

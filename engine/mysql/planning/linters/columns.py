@@ -8,8 +8,6 @@ from engine.mysql.planning.linters.case import Case
 from engine.mysql.tables import Column
 
 CHARSETS = ("utf8mb4", "binary")
-_FLOATING = ("float", "double")
-_DATES = ("date", "datetime", "timestamp")
 
 
 def has_timestamp(case: Case) -> Iterator[Finding]:
@@ -26,10 +24,10 @@ def has_timestamp(case: Case) -> Iterator[Finding]:
 def has_float(case: Case) -> Iterator[Finding]:
     """FLOAT and DOUBLE, which keep no decimal fraction exactly."""
     for old, column in case.pairs():
-        if column.data_type not in _FLOATING:
+        if column.kind != "real":
             continue
         about = f'olumn "{column.name}" in table "{case.name}"'
-        if case.now is None or (old is not None and old.data_type in _FLOATING):
+        if case.now is None or (old is not None and old.kind == "real"):
             message = f"C{about} uses {column.data_type} data type"
         elif old is None:
             message = f"New c{about} uses {column.data_type} data type"
@@ -57,7 +55,7 @@ def allow_charset(case: Case) -> Iterator[Finding]:
 def zero_date(case: Case) -> Iterator[Finding]:
     """A date that is none, as the default value."""
     for _, column in case.pairs():
-        if column.data_type in _DATES and (column.default or "").lstrip("'").startswith("0000-00-00"):
+        if column.kind in ("date", "moment") and (column.default or "").lstrip("'").startswith("0000-00-00"):
             message = f'column {column.name} with type "{column.column_type}" has a zero default value'
             yield case.finding(Severity.WARNING, "zero_date", message, column=column.name)
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from engine.mysql.members import in_members
 from engine.mysql.planning.columns import remade
 from engine.mysql.planning.linters.case import Case
-from engine.mysql.planning.linters.lossless import INTEGER_BITS, lossless, numbers_of
+from engine.mysql.planning.lossless import lossless
 from engine.mysql.planning.mentions import mentions
 from engine.mysql.quoting import quote_name, quote_table
 from engine.mysql.shown import Piece, in_utf8, joined, pieces, split_list
@@ -13,7 +13,6 @@ from engine.mysql.tables import Column, Table
 
 KEY_ALIAS = "_schemabot_key"  # under this name the key of a row goes along, to be shown as the example
 BEFORE = "_schemabot_before"  # and under this a value that is computed anew, as it is now
-DATES = ("date", "datetime", "timestamp", "time")
 _DRAWING = (
     "NEXTVAL", "LASTVAL", "SETVAL", "RAND", "RANDOM_BYTES", "SYSDATE", "SYS_GUID", "UUID", "UUID_SHORT", "UUID_V4", "UUID_V7",
 )  # fmt: skip
@@ -141,9 +140,9 @@ def _compares_anew(old: Column, column: Column) -> bool:
 
 def as_stored(value: str, column: Column) -> str:
     """What *value* is once it is in *column*, as far as that can be said."""
-    if column.data_type in INTEGER_BITS:
+    if column.kind == "whole":
         return f"CAST({value} AS {'UNSIGNED' if column.unsigned else 'SIGNED'})"
-    figures = ",".join(map(str, numbers_of(column)))
+    figures = ",".join(map(str, column.figures))
     if column.data_type in ("decimal", "date", "datetime", "time"):
         return f"CAST({value} AS {column.data_type}{f'({figures})' if figures else ''})"
     if column.data_type == "timestamp":

@@ -3,20 +3,16 @@
 from collections.abc import Iterator
 
 from engine.base import Finding, Severity
-from engine.mysql.planning.linters.lossless import INTEGER_BITS, lossless
-from engine.mysql.planning.rows.after import DATES, has_default, live_rows, live_value
+from engine.mysql.planning.lossless import lossless
+from engine.mysql.planning.rows.after import has_default, live_rows, live_value
 from engine.mysql.planning.rows.answers import Answers
 from engine.mysql.planning.rows.asking import Unanswered
 from engine.mysql.planning.rows.fits import fit
 from engine.mysql.planning.rows.zones import shifted
 from engine.mysql.shown import solid_pieces
-from engine.mysql.tables import Column
+from engine.mysql.tables import INTEGER_BITS, Column
 
 FULL = 0.85  # of what an AUTO_INCREMENT column can count to
-_SPATIAL = (
-    "geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon",
-    "geomcollection", "geometrycollection",  # of two ages
-)  # fmt: skip
 
 
 def null_columns(answers: Answers) -> Iterator[Finding]:
@@ -36,7 +32,7 @@ def new_columns(answers: Answers) -> Iterator[Finding]:
         if old is not None or given:
             continue
         what = f'column "{column.name}" is new, NOT NULL and without a default'
-        if column.data_type in _SPATIAL and _needs_geometry(answers, column):
+        if column.kind == "shape" and _needs_geometry(answers, column):
             yield answers.finding(Severity.BLOCKED, "not_null", f"{what}: every row would fail", column.name)
         else:
             message = f"{what}: the rows that are there get {_given(column)}"
@@ -54,11 +50,11 @@ def _needs_geometry(answers: Answers, column: Column) -> bool:
 
 def _given(column: Column) -> str:
     """In words, what rows that are there have in a new column that says nothing of it."""
-    if column.data_type in _SPATIAL:
+    if column.kind == "shape":
         return "an empty value, which is no geometry"
     if column.data_type == "json":
         return "a JSON null"
-    return "a zero date" if column.data_type in DATES else column.implicit_default
+    return "a zero date" if column.kind in ("date", "moment", "time") else column.implicit_default
 
 
 def types(answers: Answers) -> Iterator[Finding]:
@@ -96,8 +92,8 @@ def reference_systems(answers: Answers) -> Iterator[Finding]:
 def zero_dates(answers: Answers) -> Iterator[Finding]:
     """Dates that are none, where a column of dates changes: they stay, and a strict server takes no new ones."""
     for old, column in answers.case.kept():
-        kinds = {old.data_type, column.data_type} if old is not None else set()
-        if old is None or old.line == column.line or not kinds <= {"date", "datetime", "timestamp"}:
+        kinds = {old.kind, column.kind} if old is not None else set()
+        if old is None or old.line == column.line or not kinds <= {"date", "moment"}:
             continue
         value = live_value(old)
         what = f'column "{column.name}" has dates without a month or a day, which stay as they are'
@@ -109,11 +105,7 @@ def zero_dates(answers: Answers) -> Iterator[Finding]:
 def counters(answers: Answers) -> Iterator[Finding]:
     """AUTO_INCREMENT columns that will soon have counted to the end."""
     for old, column in answers.case.kept():
-        if (
-            old is None
-            or not column.auto_increment
-            or {old.data_type, column.data_type} - INTEGER_BITS.keys()
-        ):
+        if old is None or not column.auto_increment or {old.kind, column.kind} != {"whole"}:
             continue
         limit = _last_number(column)
         try:
@@ -133,7 +125,7 @@ def passed_counters(answers: Answers) -> Iterator[Finding]:
     """AUTO_INCREMENT columns that get too narrow for where they stand: the table counts on from there, whatever ids are left."""
     for old, column in answers.case.pairs():
         goes_on = old is not None and old.auto_increment and column.auto_increment
-        if goes_on and column.data_type in INTEGER_BITS and answers.now.counter > _last_number(column):
+        if goes_on and column.kind == "whole" and answers.now.counter > _last_number(column):
             message = (
                 f'Unsafe operation detected: column "{column.name}" stands at AUTO_INCREMENT={answers.now.counter:,}, and '
                 f"{column.column_type} can count to {_last_number(column):,}: each later INSERT without an id would fail; "

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pymysql.constants import FIELD_TYPE
 
 from engine.base import Finding, Severity
-from engine.mysql.planning.linters.lossless import lossless
+from engine.mysql.planning.lossless import lossless
 from engine.mysql.planning.rows.after import (
     BEFORE,
     as_stored,

@@ -4,14 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from engine.mysql.members import in_members, reads_alike
-from engine.mysql.planning.linters.lossless import INTEGER_BITS, TEXT_BYTES, numbers_of
 from engine.mysql.shown import letters
-from engine.mysql.tables import Column
+from engine.mysql.tables import INTEGER_BITS, TEXT_BYTES, Column
 
-_NUMBERS = (*INTEGER_BITS, "decimal", "float", "double")
-_TEXTS = ("char", "varchar", "tinytext", "text", "mediumtext", "longtext")
-_BINARIES = ("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob")
-_MOMENTS = ("datetime", "timestamp")
+_NUMBERS = ("whole", "decimal", "real")
 _WIDE = (
     "ucs2",
     "utf16",
@@ -56,18 +52,18 @@ def fit(old: Column, new: Column, value: str, *, mariadb: bool, last_timestamp: 
 
 def _to_integer(c: _Conversion) -> Fit | None:
     old, new, value = c.old, c.new, c.value
-    if new.data_type not in INTEGER_BITS:
+    if new.kind != "whole":
         return None
     bits = INTEGER_BITS[new.data_type]
     low, high = (0, 2**bits - 1) if new.unsigned else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
     if old.data_type == "bit":
         return Fit(f"({value} + 0 NOT BETWEEN {low} AND {high})")
-    if old.data_type in _NUMBERS:
-        whole = value if old.data_type in INTEGER_BITS else f"ROUND({value})"
+    if old.kind in _NUMBERS:
+        whole = value if old.kind == "whole" else f"ROUND({value})"
         return Fit(
             f"{whole} NOT BETWEEN {low} AND {high}", "" if whole == value else f"{value} <> ROUND({value})"
         )
-    if old.data_type in _TEXTS:
+    if old.kind == "text":
         pattern = _WHOLE if c.mariadb else _NUMBER  # MySQL rounds '1.5', MariaDB refuses it
         number = f"CAST({value} AS DECIMAL(65,0))"
         return Fit(
@@ -81,20 +77,20 @@ def _to_decimal(c: _Conversion) -> Fit | None:
     old, new, value = c.old, c.new, c.value
     if new.data_type != "decimal":
         return None
-    digits, scale = numbers_of(new)
-    number = f"CAST({value} AS DECIMAL(65,30))" if old.data_type in _TEXTS else value
-    if old.data_type not in (*_NUMBERS, *_TEXTS):
+    digits, scale = new.figures
+    number = f"CAST({value} AS DECIMAL(65,30))" if old.kind == "text" else value
+    if old.kind not in (*_NUMBERS, "text"):
         return None
     rounded = f"ROUND({number}, {scale})"
     refused = f"ABS({rounded}) >= {10 ** (digits - scale)}" + (f" OR {rounded} < 0" if new.unsigned else "")
-    if old.data_type in _TEXTS:
+    if old.kind == "text":
         refused = f"{value} NOT REGEXP _utf8mb4'{_NUMBER}' OR {refused}"
     return Fit(f"({refused})", f"{number} <> {rounded}")
 
 
 def _to_floating(c: _Conversion) -> Fit | None:
     old, new, value = c.old, c.new, c.value
-    if new.data_type not in ("float", "double") or old.data_type not in _NUMBERS or numbers_of(new):
+    if new.kind != "real" or old.kind not in _NUMBERS or new.figures:
         return None
     cast = f"CAST({value} AS {new.data_type})"
     refused = (
@@ -107,19 +103,19 @@ def _to_floating(c: _Conversion) -> Fit | None:
 
 def _to_text(c: _Conversion) -> Fit | None:
     old, new, value = c.old, c.new, c.value
-    if new.data_type not in _TEXTS or new.charset is None:
+    if new.kind != "text" or new.charset is None:
         return None
     text = f"CONVERT({value} USING {new.charset})"
-    if old.data_type in _BINARIES:
+    if old.kind == "binary":
         wrong = [f"NOT (CAST({text} AS BINARY) <=> CAST({value} AS BINARY))"]
     else:
         wrong = _lost_characters(old, new, value)
     if new.data_type in ("char", "varchar"):
         trimmed = new.data_type == "char" and old.charset not in _WIDE  # a CHAR keeps no spaces
         counted = f"TRIM(TRAILING ' ' FROM {text})" if trimmed else text
-        wrong.append(f"CHAR_LENGTH({counted}) > {numbers_of(new)[0]}")
+        wrong.append(f"CHAR_LENGTH({counted}) > {new.figures[0]}")
     else:
-        wrong.append(f"LENGTH({text}) > {TEXT_BYTES[new.data_type.removesuffix('text')]}")
+        wrong.append(f"LENGTH({text}) > {TEXT_BYTES[new.data_type]}")
     altered = [f"{value} LIKE '% '"] if new.data_type == "char" and old.data_type != "char" else []
     if old.data_type == "float":  # six digits of it
         altered.append(f"CAST(CAST({value} AS CHAR) AS FLOAT) <> {value}")
@@ -135,10 +131,9 @@ def _lost_characters(old: Column, new: Column, value: str) -> list[str]:
 
 def _to_binary(c: _Conversion) -> Fit | None:
     old, new, value = c.old, c.new, c.value
-    if new.data_type not in _BINARIES or old.data_type not in (*_TEXTS, *_BINARIES):
+    if new.kind != "binary" or old.kind not in ("text", "binary"):
         return None
-    fixed = new.data_type in ("binary", "varbinary")
-    size = numbers_of(new)[0] if fixed else TEXT_BYTES[new.data_type.removesuffix("blob")]
+    size = TEXT_BYTES.get(new.data_type) or new.figures[0]
     return Fit(f"LENGTH({value}) > {size}", f"LENGTH({value}) < {size}" if new.data_type == "binary" else "")
 
 
@@ -164,29 +159,29 @@ def _count(members: str) -> str:
 
 def _to_bits(c: _Conversion) -> Fit | None:
     old, new, value = c.old, c.new, c.value
-    if new.data_type != "bit" or old.data_type not in ("bit", *INTEGER_BITS):
+    if new.kind != "bit" or old.kind not in ("bit", "whole"):
         return None
-    return Fit(f"({value} + 0 > {2 ** numbers_of(new)[0] - 1} OR {value} + 0 < 0)")
+    return Fit(f"({value} + 0 > {2 ** new.figures[0] - 1} OR {value} + 0 < 0)")
 
 
 def _to_moment(c: _Conversion) -> Fit | None:
     """Dates and times. The session that changes them is at UTC, and lets zero dates be."""
     old, new, value = c.old, c.new, c.value
-    kinds = (old.data_type, new.data_type)
-    if kinds[0] not in ("date", "time", *_MOMENTS):
+    kinds = (old.kind, new.kind)
+    if old.kind not in ("date", "time", "moment"):
         return None
-    if kinds in (("datetime", "date"), ("timestamp", "date")):
+    if kinds == ("moment", "date"):
         return Fit("", f"(TIME_TO_SEC({value}) <> 0 OR MICROSECOND({value}) <> 0)")
-    if kinds[1] == "time" and kinds[0] in _MOMENTS:
+    if kinds == ("moment", "time"):
         return Fit("", f"{value} IS NOT NULL")
-    if kinds[0] == kinds[1] or (kinds[1] in _MOMENTS and kinds[0] in ("date", *_MOMENTS)):
-        digits = (numbers_of(new) or (0,))[0]
+    if old.kind == new.kind or kinds == ("date", "moment"):
+        digits = (new.figures or (0,))[0]
         outside = (
             f"({value} NOT BETWEEN '1970-01-01 00:00:01' AND '{c.last_timestamp}' AND YEAR({value}) <> 0)"
         )
         return Fit(
-            outside if kinds[1] == "timestamp" != kinds[0] else "",
-            f"MICROSECOND({value}) % {10 ** (6 - digits)} <> 0" if digits < 6 and kinds[0] != "date" else "",
+            outside if new.data_type == "timestamp" != old.data_type else "",
+            f"MICROSECOND({value}) % {10 ** (6 - digits)} <> 0" if digits < 6 and old.kind != "date" else "",
         )
     return None
 
@@ -194,7 +189,7 @@ def _to_moment(c: _Conversion) -> Fit | None:
 def _text_to_moment(c: _Conversion) -> Fit | None:
     """What is written in another way (2020/1/5, 10:11:12) is read as some date all the same, where it is not refused."""
     old, new, value = c.old, c.new, c.value
-    if old.data_type not in _TEXTS or new.data_type not in ("date", *_MOMENTS):
+    if old.kind != "text" or new.kind not in ("date", "moment"):
         return None
     moment = f"CAST({value} AS DATETIME(6))"
     read = replace(old, data_type="datetime", column_type="datetime(6)")
@@ -207,7 +202,7 @@ def _text_to_moment(c: _Conversion) -> Fit | None:
 
 def _to_json(c: _Conversion) -> Fit | None:
     old, new, value = c.old, c.new, c.value
-    if new.data_type != "json" or old.data_type not in _TEXTS:
+    if new.kind != "json" or old.kind != "text":
         return None
     return Fit(f"NOT JSON_VALID({value})")
 

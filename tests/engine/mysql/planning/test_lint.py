@@ -10,8 +10,8 @@ from engine.mysql.catalog import read_tables
 from engine.mysql.link import Link
 from engine.mysql.planning.lint import gone_and_new, judge
 from engine.mysql.planning.linters.case import Case
-from engine.mysql.planning.linters.lossless import lossless
 from engine.mysql.planning.linters.reserved import RESERVED
+from engine.mysql.planning.lossless import lossless
 from engine.mysql.tables import Table
 from tests.engine.mysql.planning.places import PERMISSIVE, run_all, schema_with
 from tests.servers.server import Server

@@ -4,10 +4,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from engine.mysql.tables import Column
+from engine.mysql.tables import INTEGER_BITS, TEXT_BYTES, Column
 
-INTEGER_BITS = {"tinyint": 8, "smallint": 16, "mediumint": 24, "int": 32, "bigint": 64}
-TEXT_BYTES = {"tiny": 255, "": 65_535, "medium": 16_777_215, "long": 4_294_967_295}
 MINDS_SPACES = re.compile("_0900_|_nopad_|^binary$")
 """In the names of collations that mind spaces at the end."""
 _CHARACTER_BYTES = {"binary": 1, "ascii": 1, "latin1": 1, "ucs2": 2, "utf8mb3": 3}  # at most; others: 4
@@ -51,18 +49,11 @@ class _Type:
     @classmethod
     def of(cls, column: Column) -> "_Type":
         charset = column.charset or ""
-        return cls(column.data_type, numbers_of(column), column.members, column.unsigned, charset)
+        return cls(column.data_type, column.figures, column.members, column.unsigned, charset)
 
     @property
     def number(self) -> int:
         return self.numbers[0] if self.numbers else 0
-
-
-def numbers_of(column: Column) -> tuple[int, ...]:
-    """The figures of the type: length, or digits and scale. None of a number that has no meaning but for display."""
-    if column.data_type in ("enum", "set", "year", *INTEGER_BITS):
-        return ()
-    return tuple(int(digits) for digits in re.findall(r"\d+", column.column_type.partition("(")[2]))
 
 
 def _same_characters(old: Column, new: Column) -> bool:
@@ -122,8 +113,7 @@ def _capacity(kind: _Type) -> tuple[int, int]:
     per_character = _CHARACTER_BYTES.get(kind.charset, 4) if kind.charset else 1
     if kind.base in ("char", "varchar", "binary", "varbinary"):
         return kind.number, kind.number * per_character
-    found = re.fullmatch(r"(tiny|medium|long|)(text|blob)", kind.base)
-    size = TEXT_BYTES[found[1]] if found else 0
+    size = TEXT_BYTES.get(kind.base, 0)
     return size, size
 
 
