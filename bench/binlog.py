@@ -22,6 +22,7 @@ from engine.mysql.binlog.watched import Key, TableName, Watched, watch
 from engine.mysql.catalog import read_table
 from engine.mysql.flavour import flavour_of
 from engine.mysql.link import Link
+from engine.mysql.shadow.keys import row_key
 from tests.servers.flavours import ACCOUNT, FLAVOURS
 from tests.servers.private import PrivateServer
 
@@ -92,7 +93,7 @@ class Bench:
     def watched(self, name: str) -> Watched:
         table = read_table(self.link, "bench", name)
         assert table is not None
-        return watch(table)
+        return watch(table, row_key(table, table.row_key).columns)
 
     def transactions(self, count: int) -> tuple[Position, Position]:
         """So many single-row updates, each a transaction: where they begin and end in the log."""

@@ -1,7 +1,7 @@
 """Reads the keys of changed rows from the binary log of a MySQL or MariaDB server.
 
     start = end_of_log(link, flavour)                       # position.py: Position(file, offset, gtid); or from a checkpoint
-    with KeyReader(address, [watch(table)], start, sink) as reader:   # reader.py: a thread of its own
+    with KeyReader(address, [watch(table, key)], start, sink) as reader:   # reader.py: a thread of its own
         reader.wait_until(end_of_log(link, flavour), 5.0)   # True: all before it has been delivered to the sink
         reader.position                                     # what `committed` was told last
         reader.check()                                      # raises what ended the reading; wait_until does, too

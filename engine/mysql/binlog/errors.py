@@ -40,7 +40,3 @@ class KeyMissing(StreamUnusable):
 
 class Unreadable(StreamUnusable):
     """The log holds what this reader does not know and what may carry rows, or the server tells of an incident."""
-
-
-class KeyUnsupported(Refused):
-    """Values of this column cannot be told as literals that find the row again (FLOAT, DOUBLE, BIT, JSON, TEXT, …)."""

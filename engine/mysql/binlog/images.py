@@ -46,6 +46,7 @@ _TYPES_OF = {
     "enum": {_ENUM},
     "set": {_SET},
 } | _STRINGS
+"""The types that a key may have, and as which the log may have each."""
 
 
 @dataclass(frozen=True, slots=True)

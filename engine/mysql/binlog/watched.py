@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from engine.errors import Refused
-from engine.mysql.binlog.errors import KeyUnsupported
 from engine.mysql.binlog.position import Position
 from engine.mysql.link import Link
 from engine.mysql.tables import OWN_KEY, Column, Table
@@ -15,12 +13,6 @@ TableName = tuple[str, str]
 
 Key = tuple[str, ...]
 """The values of a row's key as SQL literals, in the order of `Watched.key`: put them into the statement as they stand."""
-
-READABLE = frozenset(
-    {"tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "char", "varchar", "binary", "varbinary"}
-    | {"date", "time", "datetime", "timestamp", "year", "enum", "set", "uuid", "inet4", "inet6"}
-)
-"""The types (information_schema's DATA_TYPE) whose values the reader can tell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,28 +31,15 @@ class Watched:
         return (self.schema, self.table)
 
 
-def watch(table: Table, key: Sequence[str] = ()) -> Watched:
-    """Watch *table* by the columns of *key*, by default its `row_key`.
-
-    Refused when it has none; KeyUnsupported, naming the column, when the values of one could not be told.
-    """
-    names = tuple(key) or table.row_key
-    if not names:
-        raise Refused(f"{table.schema}.{table.name} has no key by which its rows could be found")
-    places = {column.name.lower(): place for place, column in enumerate(table.columns)}
-    found = []
-    for name in names:
-        column = table.column(name)
-        if column is None:
-            raise Refused(f"{table.schema}.{table.name} has no column {name!r}")
-        if column.nullable or column.data_type not in READABLE:
-            kind = f"{column.column_type}{' that may be NULL' if column.nullable else ''}"
-            raise KeyUnsupported(
-                f"{table.schema}.{table.name}.{name}: {kind} cannot be read from the binary log"
-            )
-        found.append((places.get(name.lower(), 0), column))
-    columns = len(table.columns) + sum(index.hashed for index in table.indexes)
-    return Watched(schema=table.schema, table=table.name, columns=columns, key=tuple(found))
+def watch(table: Table, key: Sequence[Column]) -> Watched:
+    """Watch *table* by *key*: columns of its own, of types by which rows can be found (`engine.mysql.shadow.keys`)."""
+    places = {column.name: place for place, column in enumerate(table.columns)}
+    return Watched(
+        schema=table.schema,
+        table=table.name,
+        columns=len(table.columns) + sum(index.hashed for index in table.indexes),
+        key=tuple((places.get(column.name, 0), column) for column in key),
+    )
 
 
 def as_logged(link: Link, watched: Watched) -> Watched:

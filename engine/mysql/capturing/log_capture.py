@@ -28,7 +28,7 @@ class LogCapture(Capture):
         self._shape = shape
         self._key = shape.key
         self.identity: TableIdentity = identity
-        self._watched = watch(shape.old, shape.key.names)
+        self._watched = watch(shape.old, shape.key.columns)
         self._changes = stream.join(self._watched, start or stream.end())
         self._mark: Position | None = None
 

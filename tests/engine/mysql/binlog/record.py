@@ -14,6 +14,7 @@ from engine.mysql.binlog.watched import Key, watch
 from engine.mysql.catalog import read_table
 from engine.mysql.flavour import flavour_of
 from engine.mysql.link import Link
+from engine.mysql.shadow.keys import row_key
 from tests.servers.flavours import ACCOUNT, FLAVOURS
 from tests.servers.private import PrivateServer
 
@@ -94,7 +95,7 @@ def record(name: str) -> None:
             for table in TABLES:
                 found = read_table(link, "rec", table)
                 assert found is not None
-                watched.append(asdict(watch(found)))
+                watched.append(asdict(watch(found, row_key(found, found.row_key).columns)))
             link.run("FLUSH LOGS")
             start = end_of_log(link, flavour)
             for statement in STATEMENTS + OF[name]:

@@ -79,7 +79,7 @@ class Ground:
     def watched(self, table: str, *key: str) -> Watched:
         found = read_table(self.link, self.schema, table)
         assert found is not None
-        return watch(found, key)
+        return watch(found, row_key(found, key or found.row_key).columns)
 
     @contextmanager
     def reading(self, *tables: str | Watched, start: Position | None = None) -> Iterator["Reading"]:
