@@ -4,8 +4,8 @@ A table reads the same wherever it stands: neither its schema's name nor what Sc
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 
 from engine.errors import Refused
@@ -19,7 +19,6 @@ from engine.mysql.tables import OWN_KEY, Check, Column, Table
 from engine.mysql.trouble import NO_SUCH_DATABASE, NO_SUCH_TABLE, ServerRefused
 
 _GONE = (NO_SUCH_TABLE, NO_SUCH_DATABASE, 1356)
-_OWN_KEYS = "show_gipk_in_create_table_and_information_schema"
 _NOT_BASE = hashlib.sha256(b"not a base table").hexdigest()[:32]
 
 _COLUMNS = """
@@ -94,21 +93,23 @@ def unmanaged(link: Link, schema: str) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(found))
 
 
-@contextmanager
-def plainly(link: Link) -> Iterator[None]:
+def plainly(link: Link) -> AbstractContextManager[None]:
     """The session as the texts here are read: backticks and backslashes mean what they usually do; an invisible primary key
     that the server made by itself is out of sight, as it is in the files. Texts come as the server has them: where MySQL
     translates them for us, it makes a ? of each byte of what does not fit its own character set of three bytes.
     """
     # SHOW VARIABLES would have the server look at all that it has, for each table that is read.
-    ((mode, *own_keys),) = link.rows(f"SELECT @@SESSION.sql_mode /*!80000 , @@SESSION.{_OWN_KEYS} */")
-    told = "character_set_results"
-    link.run(f"SET sql_mode = 'NO_AUTO_VALUE_ON_ZERO', {told} = NULL /*!80000 , {_OWN_KEYS} = 0 */")
-    try:
-        yield
-    finally:
-        before = "".join(f", {_OWN_KEYS} = {value}" for value in own_keys)  # MariaDB has none
-        link.run(f"SET sql_mode = '{mode}', {told} = utf8mb4{before}")
+    mode = link.value("SELECT @@SESSION.sql_mode")
+    return link.having(
+        {"sql_mode": "NO_AUTO_VALUE_ON_ZERO", "character_set_results": None},
+        {"sql_mode": mode, "character_set_results": "utf8mb4"},
+        more=(_own_keys(shown=0), _own_keys(shown=1)),
+    )
+
+
+def _own_keys(*, shown: int) -> str:
+    """MariaDB has none."""
+    return f" /*!80000 , SESSION show_gipk_in_create_table_and_information_schema = {shown} */"
 
 
 def exists(link: Link, kind: str, schema: str, name: str) -> bool:

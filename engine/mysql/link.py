@@ -17,7 +17,7 @@ from pymysql.cursors import Cursor
 from engine.errors import Refused
 from engine.mysql.address import Address
 from engine.mysql.tls import tls_options
-from engine.mysql.trouble import ACCESS_DENIED, ServerRefused, translate
+from engine.mysql.trouble import ACCESS_DENIED, Lost, ServerRefused, translate
 
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 30.0
@@ -127,8 +127,34 @@ class Link:
 
     def set(self, settings: Mapping[str, object], more: str = "") -> None:
         """Set variables of the session, and *more*, SQL that follows."""
-        marks = ", ".join(f"SESSION {name} = %s" for name in settings)
+        # Said to be in UTF-8: a session whose literals are in UTF-16 is not understood by MySQL here.
+        marks = ", ".join(
+            f"SESSION {name} = {'_utf8mb4' if isinstance(value, str) else ''}%s"
+            for name, value in settings.items()
+        )
         self.run(f"SET {marks}{more}", *settings.values())
+
+    @contextmanager
+    def having(
+        self,
+        settings: Mapping[str, object],
+        back: Mapping[str, object] | None = None,
+        *,
+        more: tuple[str, str] = ("", ""),
+    ) -> Iterator[None]:
+        """Inside, variables of the session are set so; then as *back* says, by default as they were before.
+
+        *more*: SQL that follows, of the one and of the other.
+        """
+        if back is None:
+            asked = ", ".join(f"@@SESSION.{name}" for name in settings)
+            back = dict(zip(settings, self.rows(f"SELECT {asked}")[0], strict=True))
+        self.set(settings, more[0])
+        try:
+            yield
+        finally:
+            with suppress(Lost):  # whoever uses it next is told
+                self.set(back, more[1])
 
     def run(self, sql: str, *args: object) -> int:
         """Run one statement; how many rows it found or changed. `%s` stand for *args*, `%%` for a %; without args, and in a

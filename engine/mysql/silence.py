@@ -5,11 +5,9 @@ itself ends a session that holds such a lock once it has heard nothing of it for
 A statement that is under way is no silence, however long it takes.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager
 
 from engine.mysql.link import SETTINGS, Link
-from engine.mysql.trouble import Lost
 
 TABLE_SECONDS = 1
 """With tables locked: about as long as the application may have to wait anyway. Servers count in whole seconds."""
@@ -19,22 +17,17 @@ ROW_SECONDS = 2
 """Inside a transaction that locks rows: more, as a busy machine may let a process wait, too."""
 IN_TRANSACTION = "idle_transaction_timeout"
 """MariaDB's variable for that, which holds inside transactions only."""
+_AS_EVER = {"wait_timeout": SETTINGS["wait_timeout"]}
 
 
-@contextmanager
-def ended_when_silent(link: Link, seconds: int) -> Iterator[None]:
+def ended_when_silent(link: Link, seconds: int) -> AbstractContextManager[None]:
     """Inside, the server ends *link* after so many seconds without a statement: the next one raises Lost."""
-    link.set({"wait_timeout": seconds})
-    try:
-        yield
-    finally:
-        with suppress(Lost):  # whoever uses it next is told
-            let_be_silent(link)
+    return link.having({"wait_timeout": seconds}, _AS_EVER)
 
 
 def let_be_silent(link: Link) -> None:
     """It holds no such lock any more."""
-    link.set({"wait_timeout": SETTINGS["wait_timeout"]})
+    link.set(_AS_EVER)
 
 
 def show_life(link: Link) -> None:

@@ -1,8 +1,7 @@
 """Runs a change's statements one after the other: as they were reviewed, by the algorithm that was reviewed, or not at all."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
 from engine import faults
@@ -12,11 +11,12 @@ from engine.mysql.changing.growth import refuse_grown
 from engine.mysql.changing.server_copy import ServerCopy, server_copy
 from engine.mysql.changing.stages import Stage, stage_of
 from engine.mysql.changing.standing import differs, statements_run
+from engine.mysql.link import DDL_SETTINGS
 from engine.mysql.ownership.watch import Watch
 from engine.mysql.quoting import quote_name
 from engine.mysql.sizes import estimate
 from engine.mysql.spec import Algorithm, Statement, Step
-from engine.mysql.trouble import INTERRUPTED, NOT_THAT_WAY, Lost, ServerRefused, Trouble, Waited
+from engine.mysql.trouble import INTERRUPTED, NOT_THAT_WAY, ServerRefused, Trouble, Waited
 from engine.mysql.waiting.lock_budget import LockBudget
 from engine.mysql.waiting.lock_retry import LockRetry
 from engine.mysql.waiting.running import Running
@@ -90,18 +90,14 @@ class StatementRun:
             self._check(statement)
         return signal
 
-    @contextmanager
-    def _settled(self, statement: Statement) -> Iterator[None]:
+    def _settled(self, statement: Statement) -> AbstractContextManager[None]:
         """What takes long to build waits longer for its last lock than the server would let it: we end it when it is time."""
         if statement.algorithm not in BUILDING:
-            yield
-            return
-        self._hold.link.set({"lock_wait_timeout": LAST_LOCK_SECONDS[self._hold.flavour.vendor]})
-        try:
-            yield
-        finally:
-            with suppress(Lost):
-                self._hold.settle_link()
+            return nullcontext()
+        return self._hold.link.having(
+            {"lock_wait_timeout": LAST_LOCK_SECONDS[self._hold.flavour.vendor]},
+            {"lock_wait_timeout": DDL_SETTINGS["lock_wait_timeout"]},
+        )
 
     def _follow(self, running: Running, statement: Statement, budget: LockBudget | None) -> Signal:
         if running.over(QUICK_SECONDS):

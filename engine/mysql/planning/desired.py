@@ -207,7 +207,8 @@ def _make(
     scratch: Scratch, stage: Stage, place: Place, groups: Iterable[Group], problems: list[str]
 ) -> dict[str, Table]:
     tried = []
-    with scratch.reading_files(), stage.selected(place.schema):
+    stage.select(place.schema)
+    with scratch.reading_files():
         for group in groups:
             statement = group.table
             try:

@@ -25,11 +25,8 @@ class Insistence:
     def __init__(self, link: Link, target: Link) -> None:
         """*link* is the scratch session."""
         self.on_a_key = insists_on_a_key(target)
-        self._lifted = {name: value for name, value in target.rows(_OF_SESSIONS) if _lift(link, name)}
-
-    def settings(self, *, on: bool) -> str:
-        """What follows in a SET; *on*: as the target has it."""
-        return "".join(f", {name} = {value if on else 'OFF'}" for name, value in self._lifted.items())
+        self.lifted = {name: value for name, value in target.rows(_OF_SESSIONS) if _lift(link, name)}
+        """Variables that are off in it, as the target has them."""
 
 
 def insists_on_a_key(link: Link) -> bool:

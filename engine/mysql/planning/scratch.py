@@ -7,7 +7,7 @@ rows are in it: then somebody uses it for something, and it stays.
 import re
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 
 from engine.errors import Refused, TargetUnavailable
 from engine.mysql.address import Address
@@ -109,23 +109,16 @@ class Scratch:
         for (name,) in self._target.rows(_SEQUENCES, real):
             self.link.run(f"CREATE SEQUENCE {quote_table(place, name)}")
 
-    @contextmanager
-    def for_good(self) -> Iterator[None]:
+    def for_good(self) -> AbstractContextManager[None]:
         """With foreign keys looked at, and all that the target insists on; without is how a scratch session starts."""
-        self.link.run(f"SET foreign_key_checks = 1{self.insistence.settings(on=True)}")
-        try:
-            yield
-        finally:
-            self.link.run(f"SET foreign_key_checks = 0{self.insistence.settings(on=False)}")
+        return self.link.having(
+            {"foreign_key_checks": 1, **self.insistence.lifted},
+            {"foreign_key_checks": 0, **dict.fromkeys(self.insistence.lifted, 0)},
+        )
 
-    @contextmanager
-    def reading_files(self) -> Iterator[None]:
+    def reading_files(self) -> AbstractContextManager[None]:
         """With the sql_mode in which people write files for that server."""
-        self.link.run("SET sql_mode = %s", self.files_mode)
-        try:
-            yield
-        finally:
-            self.link.run("SET sql_mode = %s", SQL_MODE)
+        return self.link.having({"sql_mode": self.files_mode}, {"sql_mode": SQL_MODE})
 
 
 class Stage:
@@ -140,11 +133,9 @@ class Stage:
             scratch.make_sequences(real, place)
         self._meant = {scratch: real for real, scratch in self._schemas.items()}
 
-    @contextmanager
-    def selected(self, schema: str) -> Iterator[None]:
-        """With the schema that stands for *schema* as the one that bare names are in."""
+    def select(self, schema: str) -> None:
+        """Have bare names be in the schema that stands for *schema*."""
         self._link.run(f"USE {quote_name(self._schemas[schema])}")
-        yield
 
     def scratch_name(self, schema: str) -> str:
         """The quoted name of what stands for *schema*; nothing does for one that is not in the plan.

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 
 from engine.mysql.catalog import plainly, read_table
@@ -218,15 +218,9 @@ class Clone:
         yield Algorithm.INPLACE
         yield Algorithm.COPY
 
-    @contextmanager
-    def _foreign_key_checks(self, *, on: bool) -> Iterator[None]:
+    def _foreign_key_checks(self, *, on: bool) -> AbstractContextManager[None]:
         """As in the session that will run it; off where tables that the scratch schema does not have are referred to."""
-        was = self._link.value("SELECT @@SESSION.foreign_key_checks")
-        self._link.run("SET SESSION foreign_key_checks = %s", int(on))
-        try:
-            yield
-        finally:
-            self._link.run("SET SESSION foreign_key_checks = %s", was)
+        return self._link.having({"foreign_key_checks": int(on)})
 
     @contextmanager
     def _selected(self) -> Iterator[None]:

@@ -1,12 +1,11 @@
 """Ask the target within a time: a question about all rows of a table must not become a load of its own."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from engine.mysql.flavour import Flavour
-from engine.mysql.link import DDL_SETTINGS, Link, Row
+from engine.mysql.link import DDL_SETTINGS, SETTINGS, Link, Row
 from engine.mysql.tables import Table
 from engine.mysql.trouble import INTERRUPTED, TOOK_TOO_LONG, ServerRefused, Trouble
 
@@ -52,15 +51,11 @@ class Asking:
 
     def rows_elsewhere(self, query: str) -> list[Row]:
         """As `rows`, in the time zone that the server has for all."""
-        zone = self.link.value("SELECT @@SESSION.time_zone")
-        self.link.run("SET SESSION time_zone = @@GLOBAL.time_zone")
-        try:
+        zone = self.link.value("SELECT @@GLOBAL.time_zone")
+        with self.link.having({"time_zone": zone}, {"time_zone": SETTINGS["time_zone"]}):
             return self.rows(query)
-        finally:
-            self._set("time_zone", zone)
 
-    @contextmanager
-    def within(self, table: Table) -> Iterator[None]:
+    def within(self, table: Table) -> AbstractContextManager[None]:
         """Texts have the character set and collation of *table* where they say none, as in its own expressions.
 
         A literal that is in none of these has to say its own (`in_utf8`). Answers come in the character set of the link.
@@ -72,11 +67,10 @@ class Asking:
             if collation
             else ("character_set_connection", table.options["CHARSET"])
         )
-        self.link.set({name: value, "character_set_results": "utf8mb4"})
-        try:
-            yield
-        finally:
-            self.link.set({"collation_connection": was, "character_set_results": answers})
+        return self.link.having(
+            {name: value, "character_set_results": "utf8mb4"},
+            {"collation_connection": was, "character_set_results": answers},
+        )
 
     def kind(self, query: str) -> tuple[int, int]:
         """Type and character set of the one column of `SELECT <query>`, as the protocol numbers them. NotTaken."""
@@ -87,15 +81,7 @@ class Asking:
 
     def complaint(self, query: str) -> str:
         """What `SELECT <query>` is warned of in the sql_mode of a session that changes tables; empty: nothing. As `rows`."""
-        mode = self.link.value("SELECT @@SESSION.sql_mode")
-        self._set("sql_mode", DDL_SETTINGS["sql_mode"])
-        try:
+        with self.link.having({"sql_mode": DDL_SETTINGS["sql_mode"]}):
             self.rows(query)
             told = self.link.rows("SHOW WARNINGS") if self.link.warnings else []
-        finally:
-            self._set("sql_mode", mode)
         return next((str(text) for level, _, text in told if level != "Note"), "")
-
-    def _set(self, name: str, value: object) -> None:
-        """A variable of the session: MySQL does not understand it in the UTF-16 of a table."""
-        self.link.run(f"SET SESSION {name} = _utf8mb4%s", value)
