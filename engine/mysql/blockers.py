@@ -4,14 +4,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from engine.mysql.link import Link
-from engine.mysql.open_transactions import NOT_CONVERTED, Untold, open_transactions
+from engine.mysql.open_transactions import NOT_CONVERTED, open_transactions
 from engine.mysql.process_list import process_list
-from engine.mysql.trouble import NO_PRIVILEGE, NO_SUCH_DATABASE, NO_SUCH_TABLE, ServerRefused
+from engine.mysql.trouble import NO_PRIVILEGE, NO_SUCH_PLACE, Tolerated
 
 LONG_SECONDS = 1
 """What began later goes by itself, and nobody needs to know."""
 TOLD = 3
-_NOT_TOLD = NO_PRIVILEGE | {NOT_CONVERTED, NO_SUCH_TABLE, NO_SUCH_DATABASE}
+_NOT_TOLD = NO_PRIVILEGE | NO_SUCH_PLACE | {NOT_CONVERTED}
 """Answers that leave it open; MariaDB may be built without performance_schema."""
 
 
@@ -70,7 +70,7 @@ def blockers(link: Link, tables: Sequence[tuple[str, str]], ours: Collection[int
 
     *ours* are not counted. Without tables only what the server tells for sure is of use.
     """
-    try:
+    with Tolerated(*_NOT_TOLD):
         sure = bool(
             link.value(
                 "SELECT COUNT(*) FROM performance_schema.setup_instruments"
@@ -92,9 +92,6 @@ def blockers(link: Link, tables: Sequence[tuple[str, str]], ours: Collection[int
                 ours,
                 sure=True,
             )
-    except (ServerRefused, Untold) as error:
-        if error.code not in _NOT_TOLD:
-            raise
     return _suspects(link, ours)
 
 
@@ -111,20 +108,16 @@ def row_blockers(link: Link, ours: Collection[int]) -> Blockers:
 
 def _suspects(link: Link, ours: Collection[int], *, of_rows: bool = False) -> Blockers:
     """A prepared transaction may have no connection any more; one that only reads holds no row."""
-    try:
-        found = open_transactions(link)
-    except (ServerRefused, Untold) as error:
-        if error.code not in _NOT_TOLD:
-            raise
-        return Blockers(found=(), sure=False)
-    known = {one.id: one for one in process_list(link)}
     blockers = []
-    for one in found:
-        process = known.get(one.connection)
-        if process is not None and (one.locks_rows or not of_rows):
-            blockers.append(blocker_of(process.id, process.user, process.command, one.seconds))
-        elif not one.connection:
-            blockers.append(blocker_of(0, "", "", one.seconds))
+    with Tolerated(*_NOT_TOLD):
+        found = open_transactions(link)
+        known = {one.id: one for one in process_list(link)}
+        for one in found:
+            process = known.get(one.connection)
+            if process is not None and (one.locks_rows or not of_rows):
+                blockers.append(blocker_of(process.id, process.user, process.command, one.seconds))
+            elif not one.connection:
+                blockers.append(blocker_of(0, "", "", one.seconds))
     return _found(blockers, ours, sure=False)
 
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from engine.mysql.flavour import Flavour
 from engine.mysql.link import Link
 from engine.mysql.receiving import UNSEEN, receives
 from engine.mysql.rights import TO_READ_LOGS, Rights
-from engine.mysql.trouble import NO_PRIVILEGE, ServerRefused
+from engine.mysql.trouble import NO_PRIVILEGE, Tolerated
 
 _SETTINGS = """
     SHOW GLOBAL VARIABLES WHERE Variable_name IN (
@@ -129,12 +130,9 @@ def _filters(link: Link, flavour: Flavour, rights: Rights) -> tuple[frozenset[st
     Where names know no case, MySQL takes these in lower case, too; MariaDB as they are written: capitals are no schema's then.
     """
     lower = rights.any_case and not flavour.mariadb
-    try:
+    status: list[dict[str, Any]] = []
+    with Tolerated(*NO_PRIVILEGE):
         status = link.named(flavour.binlog_status)
-    except ServerRefused as error:
-        if error.code not in NO_PRIVILEGE:
-            raise
-        status = []
     do_db, ignore_db = (
         frozenset(
             (name.lower() if lower else name).strip()

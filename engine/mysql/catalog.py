@@ -16,9 +16,9 @@ from engine.mysql.quoting import quote_table
 from engine.mysql.shown import joined, pieces, read_shown, readable
 from engine.mysql.spec import DELTA_SUFFIX
 from engine.mysql.tables import OWN_KEY, Check, Column, Table
-from engine.mysql.trouble import NO_SUCH_DATABASE, NO_SUCH_TABLE, ServerRefused
+from engine.mysql.trouble import NO_SUCH_PLACE, Tolerated
 
-_GONE = (NO_SUCH_TABLE, NO_SUCH_DATABASE, 1356)
+_BROKEN_VIEW = 1356
 _NOT_BASE = hashlib.sha256(b"not a base table").hexdigest()[:32]
 
 _COLUMNS = """
@@ -124,13 +124,9 @@ def exists(link: Link, kind: str, schema: str, name: str) -> bool:
 
 def show_create(link: Link, schema: str, name: str) -> str | None:
     """The server's own text of a table, None when there is none."""
-    try:
-        rows = link.raw_rows(f"SHOW CREATE TABLE {quote_table(schema, name)}")
-    except ServerRefused as refused:
-        if refused.code in _GONE:
-            return None
-        raise
-    return readable(rows[0][1])
+    with Tolerated(*NO_SUCH_PLACE, _BROKEN_VIEW):
+        return readable(link.raw_rows(f"SHOW CREATE TABLE {quote_table(schema, name)}")[0][1])
+    return None
 
 
 def _read(link: Link, schema: str, stands_for: Mapping[str, str], only: str | None) -> dict[str, Table]:

@@ -2,7 +2,7 @@
 
 from engine.mysql.flavour import Flavour
 from engine.mysql.link import Link
-from engine.mysql.trouble import NO_PRIVILEGE, ServerRefused
+from engine.mysql.trouble import NO_PRIVILEGE, Tolerated
 
 _CASE = "IF(@@lower_case_table_names, LOWER(%s), %s)"
 _ENCODED = f"CAST(CONVERT({_CASE} USING filename) AS BINARY)"  # a character set that MySQL knows by no name
@@ -39,12 +39,9 @@ def has_hidden_children(link: Link, flavour: Flavour, schema: str, table: str) -
 
 def _told_by_innodb(link: Link, flavour: Flavour, schema: str, table: str) -> int | None:
     """How many refer to the table by InnoDB's own list, which has those of all schemas; None: it is not for this account."""
-    try:
+    with Tolerated(*NO_PRIVILEGE):  # PROCESS
         return int(link.value(_REFERRED[flavour.mariadb], schema, schema, table, table))
-    except ServerRefused as error:
-        if error.code not in NO_PRIVILEGE:  # PROCESS
-            raise
-        return None
+    return None
 
 
 def _in_sight(link: Link, schema: str, table: str) -> int:

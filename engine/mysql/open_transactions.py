@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from engine.mysql.link import Link, Row
-from engine.mysql.trouble import NO_PRIVILEGE, ServerRefused, Trouble
+from engine.mysql.trouble import NO_PRIVILEGE, ServerRefused, Tolerated, Trouble
 
 _NOW = "CONVERT_TZ(NOW(), @@SESSION.time_zone, 'SYSTEM')"
 """The server tells in its own time zone when a transaction began."""
@@ -76,12 +76,9 @@ def open_transactions(link: Link) -> list[Transaction]:
 
 def _of_events(link: Link, refused: ServerRefused) -> list[Row]:
     """What performance_schema tells; its operator may have switched that off."""
-    try:
+    with Tolerated(*NO_PRIVILEGE):
         if link.value(_EVENTS_TOLD) == 3:
             return link.rows(_OF_EVENTS)
-    except (ServerRefused, Trouble) as error:
-        if error.code not in NO_PRIVILEGE:
-            raise
     raise Untold(
         f"{refused}: the server does not list transactions while a statement has bytes that are no UTF-8; performance_schema "
         "would tell (GRANT SELECT ON performance_schema.*, and its consumer events_transactions_current)",

@@ -4,7 +4,7 @@ them.
 
 from engine.mysql.flavour import Flavour
 from engine.mysql.link import Link
-from engine.mysql.trouble import NO_PRIVILEGE, ServerRefused
+from engine.mysql.trouble import NO_PRIVILEGE, ServerRefused, Tolerated
 
 NO_COPY_IN_GALERA = "it is on a node of a Galera cluster, and the cutover would keep all nodes from writing"
 _RUNNING = (
@@ -22,12 +22,9 @@ def receives(link: Link, flavour: Flavour) -> str:
     """From whom, as a phrase ("the server is a replica"); empty: from nobody. What may not be asked is taken for a yes."""
     if cluster := cluster_of(link):
         return cluster
-    try:
+    with Tolerated(*NO_PRIVILEGE):
         return _replicates(link, flavour)
-    except ServerRefused as error:
-        if error.code not in NO_PRIVILEGE:
-            raise
-        return _receives_openly(link, flavour)
+    return _receives_openly(link, flavour)
 
 
 def cluster_of(link: Link) -> str:
@@ -69,10 +66,8 @@ def _receives_openly(link: Link, flavour: Flavour) -> str:
     """The same by what fewer privileges see; MariaDB tells everybody, but not of replication that stands still."""
     if flavour.mariadb:
         return _REPLICA if int(link.value(_RUNNING)) else ""
-    try:
+    with Tolerated(*NO_PRIVILEGE):
         ((tells, sources),) = link.rows(_CONFIGURED)
-    except ServerRefused as error:
-        if error.code not in NO_PRIVILEGE:
-            raise
-        return UNSEEN
-    return (_REPLICA if sources else "") if tells else UNSEEN
+        if tells:
+            return _REPLICA if sources else ""
+    return UNSEEN

@@ -1,7 +1,8 @@
 """The border where the driver's errors become the engine's, classed by the server's error codes."""
 
 import re
-from typing import ClassVar
+from types import TracebackType
+from typing import ClassVar, Self
 
 import pymysql
 
@@ -39,6 +40,21 @@ class Waited(Trouble):
     the statement for 1205, is rolled back."""
 
 
+class Tolerated:
+    """Inside, the server may answer with one of the error numbers *codes*: then what follows the block is done instead."""
+
+    def __init__(self, *codes: int) -> None:
+        self._codes = codes
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        return isinstance(error, ServerRefused | Trouble) and error.code in self._codes
+
+
 LOST = frozenset(
     {1053, 1077, 1079, 1152, 1154, 1155, 1156, 1157, 1158, 1159, 1160, 1161, 1184, 1927}
     | {2000, 2006, 2012, 2013, 2014, 2027, 2055, 3169, 4031}
@@ -54,6 +70,7 @@ NO_ANSWER = frozenset({2002, 2003})
 """The driver's numbers for a connection that did not come about: refused, no route, no answer in time."""
 NO_SUCH_TABLE = 1146
 NO_SUCH_DATABASE = 1049
+NO_SUCH_PLACE = frozenset({NO_SUCH_TABLE, NO_SUCH_DATABASE})
 NO_PRIVILEGE = frozenset({1044, 1142, 1143, 1227, 1370})
 """The account may not do that: in a database, to a table, to a column, on the server, with a routine."""
 _BY_AN_OPTION = 1290

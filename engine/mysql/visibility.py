@@ -10,7 +10,7 @@ from engine.mysql.flavour import Flavour
 from engine.mysql.link import Link
 from engine.mysql.process_list import process_list
 from engine.mysql.rights import Rights, rights_of
-from engine.mysql.trouble import NO_PRIVILEGE, ServerRefused
+from engine.mysql.trouble import NO_PRIVILEGE, Tolerated
 
 _NOT_TOLD = NO_PRIVILEGE | {1401}
 """MySQL says XAER_RMERR where XA_RECOVER_ADMIN is missing."""
@@ -53,14 +53,11 @@ def _prepares(statement: str) -> bool:
 
 def _tells(link: Link, statement: str, found: list[VisibilityGap], unknown: VisibilityGap) -> bool:
     """Whether *statement* gives rows; *unknown* is found when the server does not say."""
-    try:
+    with Tolerated(*_NOT_TOLD):
         # Names of transactions are bytes, and an error quotes any statement.
         return bool(link.raw_rows(statement))
-    except ServerRefused as error:
-        if error.code not in _NOT_TOLD:
-            raise
-        found.append(unknown)
-        return False
+    found.append(unknown)
+    return False
 
 
 def _unknown(rights: Rights, privilege: str) -> VisibilityGap:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from engine.mysql.flavour import Flavour
 from engine.mysql.link import Link
-from engine.mysql.trouble import NO_PRIVILEGE, ServerRefused
+from engine.mysql.trouble import NO_PRIVILEGE, Tolerated
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,12 +29,9 @@ _MYSQL = """
 
 def stage_of(link: Link, flavour: Flavour, connection: int) -> Stage:
     """What the connection is at. MySQL tells only where its operator had stages recorded (setup_consumers)."""
-    try:
+    with Tolerated(*NO_PRIVILEGE):
         return _mariadb(link, connection) if flavour.mariadb else _mysql(link, connection)
-    except ServerRefused as error:
-        if error.code not in NO_PRIVILEGE:
-            raise
-        return Stage(name="", share=0.0)
+    return Stage(name="", share=0.0)
 
 
 def _mariadb(link: Link, connection: int) -> Stage:

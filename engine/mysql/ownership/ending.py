@@ -11,7 +11,7 @@ from typing import Literal
 from engine.errors import TargetUnavailable
 from engine.mysql.link import Link
 from engine.mysql.process_list import process_list
-from engine.mysql.trouble import ServerRefused
+from engine.mysql.trouble import Tolerated
 
 COMMITTING = frozenset({"waiting for handler commit", "Waiting for someone to free space"})
 LOOKS, LOOK_SECONDS = 20, 0.25
@@ -30,11 +30,8 @@ def end(link: Link, what: Literal["QUERY", "CONNECTION"], connection_id: int) ->
                 "is the server's disk full?"
             )
         time.sleep(LOOK_SECONDS)
-    try:
+    with Tolerated(NO_SUCH_CONNECTION):
         link.run(f"KILL {what} {connection_id}")
-    except ServerRefused as error:
-        if error.code != NO_SUCH_CONNECTION:
-            raise
 
 
 def stuck(link: Link) -> bool:

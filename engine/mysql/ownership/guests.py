@@ -18,7 +18,7 @@ from engine.mysql.ownership.records import (
 )
 from engine.mysql.quoting import quote_table
 from engine.mysql.spec import OWN_PREFIX
-from engine.mysql.trouble import NO_PRIVILEGE, NO_SUCH_DATABASE, NO_SUCH_TABLE, ServerRefused
+from engine.mysql.trouble import NO_PRIVILEGE, NO_SUCH_PLACE, Tolerated
 
 GUEST_TABLE = f"{OWN_PREFIX}guest"
 
@@ -99,22 +99,16 @@ class Guests:
             SELECT 1 FROM {owners} AS o JOIN {connections} AS c ON c.apply_uid = o.apply_uid
              WHERE o.apply_uid = %s AND c.beat_at > UTC_TIMESTAMP(6) - INTERVAL %s SECOND LIMIT 1
             """
-        try:
+        with Tolerated(*NO_PRIVILEGE):
             return bool(
                 _rows(link, f"SELECT 1 FROM {copies} WHERE apply_uid = %s LIMIT 1", apply_uid)
                 or _rows(link, alive, apply_uid, HELD_SECONDS)
             )
-        except ServerRefused as error:
-            if error.code not in NO_PRIVILEGE:
-                raise
-            return True  # we may not look there: its word stands
+        return True  # we may not look there: its word stands
 
 
 def _rows(link: Link, sql: str, *values: Any) -> Sequence[Sequence[Any]]:
     """No row where there is no such table."""
-    try:
+    with Tolerated(*NO_SUCH_PLACE):
         return link.rows(sql, *values)
-    except ServerRefused as error:
-        if error.code not in (NO_SUCH_TABLE, NO_SUCH_DATABASE):
-            raise
-        return ()
+    return ()

@@ -23,7 +23,7 @@ from engine.mysql.replication.replicas import Replicas, SilentReplicas
 from engine.mysql.replication.rules import read_rules
 from engine.mysql.rights import OWN, rights_of
 from engine.mysql.silence import IN_TRANSACTION, ROW_SECONDS, ended_when_silent
-from engine.mysql.trouble import NO_SUCH_TABLE, ServerRefused, Trouble, Waited
+from engine.mysql.trouble import NO_SUCH_TABLE, Tolerated, Trouble, Waited
 
 HELD_UP_SECONDS = 5.0
 """So soon it is looked again whether the server may be written to."""
@@ -118,28 +118,23 @@ class Hold:
         token = self._tokens[self.link.id]
         for _ in range(TAKES):
             try:
-                self._records.make(self.link)
-                # On record before anything is locked: whoever comes next can end us wherever we stop.
-                self._records.put(self.link, token)
-                with self._transaction(self.link, "take"):
-                    predecessors = self._records.raise_fence(self.link, token)
-                self._end(predecessors)
-                self._locks.lock()
-                self._guests.look(self.link)
-                with self.transaction(self.link, "settle"):
-                    self._records.forget(self.link, predecessors)
-                self._guests.put(self.link)
-            except ServerRefused as error:
-                if error.code != NO_SUCH_TABLE:
-                    raise
-            except Gone:
-                pass
+                with suppress(Gone), Tolerated(NO_SUCH_TABLE):
+                    self._records.make(self.link)
+                    # On record before anything is locked: whoever comes next can end us wherever we stop.
+                    self._records.put(self.link, token)
+                    with self._transaction(self.link, "take"):
+                        predecessors = self._records.raise_fence(self.link, token)
+                    self._end(predecessors)
+                    self._locks.lock()
+                    self._guests.look(self.link)
+                    with self.transaction(self.link, "settle"):
+                        self._records.forget(self.link, predecessors)
+                    self._guests.put(self.link)
+                    self.taken = True
+                    return
             except Waited:
                 self.check_server_lock()
                 self._end(self._records.superseded(self.link))
-            else:
-                self.taken = True
-                return
         raise TargetUnavailable(f"{self.address}: our tables there come and go; other owners are at it")
 
     def _end(self, predecessors: list[Recorded]) -> None:

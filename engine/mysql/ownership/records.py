@@ -1,17 +1,18 @@
 """Our tables on a target: which apply has it now, and the connections of whoever had or has it."""
 
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 
 from engine.base import Job
 from engine.errors import EngineError, Fenced, TargetHeld
 from engine.mysql.address import Address
+from engine.mysql.catalog import exists
 from engine.mysql.link import Link
 from engine.mysql.quoting import quote_table
 from engine.mysql.spec import OWN_PREFIX
-from engine.mysql.trouble import NO_PRIVILEGE, NO_SUCH_DATABASE, NO_SUCH_TABLE, ServerRefused, Waited
+from engine.mysql.trouble import NO_PRIVILEGE, NO_SUCH_PLACE, NO_SUCH_TABLE, Tolerated, Waited
 
 OWNER_TABLE = f"{OWN_PREFIX}owner"
 CONNECTION_TABLE = f"{OWN_PREFIX}connection"
@@ -79,46 +80,30 @@ class Records:
     def writable(self, link: Link) -> bool:
         """Whether anybody may write on the server: tried by what changes nothing and waits for no lock but one of the server."""
         try:
-            try:
+            with Tolerated(NO_SUCH_TABLE):
                 link.run(f"UPDATE {self._owner} SET fence = fence WHERE FALSE")
-            except ServerRefused as error:
-                if error.code != NO_SUCH_TABLE:
-                    raise
-                link.run(f"DROP TABLE IF EXISTS {self._nothing}")
+                return True
+            link.run(f"DROP TABLE IF EXISTS {self._nothing}")
         except Waited:
             return False
         return True
 
     def left(self, link: Link) -> int:
         """How many tables any apply still has work or helpers of here."""
-        try:
+        with Tolerated(NO_SUCH_TABLE):
             return int(link.value(f"SELECT COUNT(*) FROM {self._copy}"))
-        except ServerRefused as error:
-            if error.code != NO_SUCH_TABLE:
-                raise
-            return 0
+        return 0
 
     def begun(self, link: Link) -> bool:
         """Whether our apply has the target, or has something left there; where we may not read them, whether any has."""
-        try:
-            uid = self._job.apply_uid
-            if link.value(f"SELECT COUNT(*) FROM {self._owner} WHERE apply_uid = %s", uid):
-                return True
-            return bool(link.value(f"SELECT COUNT(*) FROM {self._copy} WHERE apply_uid = %s", uid))
-        except ServerRefused as error:
-            if error.code in NO_PRIVILEGE:
-                return self._stand(link)
-            if error.code != NO_SUCH_TABLE:
-                raise
-            return False
-
-    def _stand(self, link: Link) -> bool:
-        found = link.value(
-            "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s",
-            self._home,
-            OWNER_TABLE,
-        )
-        return bool(found)
+        uid = self._job.apply_uid
+        with Tolerated(NO_SUCH_TABLE):
+            with Tolerated(*NO_PRIVILEGE):
+                if link.value(f"SELECT COUNT(*) FROM {self._owner} WHERE apply_uid = %s", uid):
+                    return True
+                return bool(link.value(f"SELECT COUNT(*) FROM {self._copy} WHERE apply_uid = %s", uid))
+            return exists(link, "TABLE", self._home, OWNER_TABLE)
+        return False
 
     def unowned(self, link: Link) -> bool:
         """Whether no apply has the target and none has anything left there."""
@@ -187,73 +172,60 @@ class Records:
 
         A shared lock, so that transactions of ours do not wait for each other, and a successor waits for them.
         """
-        try:
+        with self._while_there():
             ours = link.value(
                 f"SELECT 1 FROM {self._owner} WHERE one = 1 AND apply_uid = %s AND fence = %s LOCK IN SHARE MODE",
                 self._job.apply_uid,
                 self._job.fence,
             )
-        except ServerRefused as error:
-            if error.code != NO_SUCH_TABLE:
-                raise
-            raise Gone(f"{self._address}: a newer owner took this database, finished and left") from error
         if ours is None:
             raise Gone(
                 f"{self._address}: a newer owner took this database; fence {self._job.fence} writes nothing"
             )
 
+    @contextmanager
+    def _while_there(self) -> Iterator[None]:
+        with Tolerated(NO_SUCH_TABLE):
+            yield
+            return
+        raise Gone(f"{self._address}: a newer owner took this database, finished and left")
+
     # -- connections --------------------------------------------------------------------------------------------
 
     def put(self, link: Link, token: str) -> None:
         """Write *link*, a connection of ours, down. Gone: our tables are not there any more."""
-        try:
-            self._put(link, token)
-        except ServerRefused as error:
-            if error.code != NO_SUCH_TABLE:
-                raise
-            raise Gone(f"{self._address}: a newer owner took this database, finished and left") from error
-
-    def _put(self, link: Link, token: str) -> None:
-        link.run(
-            f"""
-            REPLACE INTO {self._connection} (token, apply_uid, fence, owner, connection_id, beat_at)
-            VALUES (%s, %s, %s, %s, %s, UTC_TIMESTAMP(6))
-            """,
-            token,
-            self._job.apply_uid,
-            self._job.fence,
-            self._job.owner[:255],
-            link.id,
-        )
+        with self._while_there():
+            link.run(
+                f"""
+                REPLACE INTO {self._connection} (token, apply_uid, fence, owner, connection_id, beat_at)
+                VALUES (%s, %s, %s, %s, %s, UTC_TIMESTAMP(6))
+                """,
+                token,
+                self._job.apply_uid,
+                self._job.fence,
+                self._job.owner[:255],
+                link.id,
+            )
 
     def beat(self, link: Link, token: str) -> None:
         """Show that the connection of *token* lives. Fenced when a successor has struck it off."""
-        try:
-            found = link.run(
-                f"UPDATE {self._connection} SET beat_at = UTC_TIMESTAMP(6) WHERE token = %s", token
-            )
-        except ServerRefused as error:
-            if error.code != NO_SUCH_TABLE:
-                raise
-            found = 0
-        if not found:
-            raise Fenced(f"{self._address}: a newer owner took this database")
+        with Tolerated(NO_SUCH_TABLE):
+            if link.run(f"UPDATE {self._connection} SET beat_at = UTC_TIMESTAMP(6) WHERE token = %s", token):
+                return
+        raise Fenced(f"{self._address}: a newer owner took this database")
 
     def beat_of(self, link: Link, token: str) -> datetime | None:
         """When the connection of *token* showed life, by the target's clock; None: that is not there."""
-        try:
+        with Tolerated(*NO_SUCH_PLACE):
             found: datetime | None = link.value(
                 f"SELECT beat_at FROM {self._connection} WHERE token = %s", token
             )
-        except ServerRefused as error:
-            if error.code not in (NO_SUCH_TABLE, NO_SUCH_DATABASE):
-                raise
-            return None
-        return found
+            return found
+        return None
 
     def superseded(self, link: Link) -> list[Recorded]:
         """Connections, in whatever transaction they stopped, of earlier owners of our apply, and of applies without life."""
-        try:
+        with Tolerated(NO_SUCH_TABLE):
             rows = link.rows(
                 f"""
                 SELECT token, owner FROM {self._connection} AS c
@@ -267,11 +239,8 @@ class Records:
                 self._job.apply_uid,
                 HELD_SECONDS,
             )
-        except ServerRefused as error:
-            if error.code != NO_SUCH_TABLE:
-                raise
-            return []  # whoever was there has just left, and taken our tables along
-        return [Recorded(str(token), str(owner)) for token, owner in rows]
+            return [Recorded(str(token), str(owner)) for token, owner in rows]
+        return []  # whoever was there has just left, and taken our tables along
 
     def forget(self, link: Link, connections: Iterable[Recorded]) -> None:
         """These are no more."""

@@ -20,7 +20,7 @@ from engine.mysql.ownership.records import COPY_TABLE
 from engine.mysql.quoting import quote_table
 from engine.mysql.shadow.table_identity import TableIdentity
 from engine.mysql.spec import Step
-from engine.mysql.trouble import NO_SUCH_TABLE, ServerRefused
+from engine.mysql.trouble import NO_SUCH_TABLE, Tolerated
 
 
 class Phase(StrEnum):
@@ -117,18 +117,15 @@ def make_table(hold: Hold) -> None:
 
 def checkpoints(hold: Hold) -> list[Checkpoint]:
     """All work on the target, of every apply."""
-    try:
+    with Tolerated(NO_SUCH_TABLE):
         rows = hold.link.rows(
             f"""
             SELECT apply_uid, schema_name, source, phase, rows_copied, rows_total, state
               FROM {_table(hold)} ORDER BY apply_uid, schema_name, source
             """
         )
-    except ServerRefused as error:
-        if error.code != NO_SUCH_TABLE:
-            raise
-        return []
-    return [_from_row(*row) for row in rows]
+        return [_from_row(*row) for row in rows]
+    return []
 
 
 def find(hold: Hold, step: Step) -> Checkpoint | None:

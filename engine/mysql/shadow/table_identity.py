@@ -7,13 +7,14 @@ accounts with the PROCESS privilege. Triggers that were dropped and made again h
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Self
 
 from engine.mysql.flavour import Flavour
 from engine.mysql.innodb_names import table_pattern
 from engine.mysql.link import Link
-from engine.mysql.trouble import NO_PRIVILEGE, TOOK_TOO_LONG, ServerRefused, Trouble, Waited
+from engine.mysql.trouble import NO_PRIVILEGE, TOOK_TOO_LONG, Tolerated, Waited
 
 LOOK_MILLISECONDS = 200
 """The application may be waiting for us meanwhile."""
@@ -61,16 +62,11 @@ def numbers_of(link: Link, flavour: Flavour, schema: str, table: str) -> tuple[s
     Empty: the server does not tell. Tables come along whose names differ from this one's in letters beyond ASCII alone, or look
     like those of its partitions.
     """
-    try:
+    with suppress(Waited), Tolerated(*NO_PRIVILEGE, *TOOK_TOO_LONG):  # PROCESS
         return (() if flavour.mariadb else _files(link, schema, table)) or _entries(
             link, flavour, schema, table
         )
-    except Waited:
-        return ()
-    except (ServerRefused, Trouble) as error:
-        if error.code not in NO_PRIVILEGE | TOOK_TOO_LONG:  # PROCESS
-            raise
-        return ()
+    return ()
 
 
 def _files(link: Link, schema: str, table: str) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from engine.mysql.link import Link
 from engine.mysql.open_transactions import Transaction, Untold, open_transactions
 from engine.mysql.ownership.hold import Hold
 from engine.mysql.process_list import process_list
-from engine.mysql.trouble import NO_PRIVILEGE, ServerRefused
+from engine.mysql.trouble import NO_PRIVILEGE, Tolerated
 from engine.mysql.waiting.lock_retry import LOOK_SECONDS, Say
 
 _OF_REPLICATION = "system user"
@@ -38,20 +38,20 @@ def snapshots(link: Link, ours: Collection[int]) -> Snapshots:
     Not what reads by a SELECT of its own, which has the locks of all its tables already, nor with READ COMMITTED, where each
     statement reads as of its own begin. Untold.
     """
-    try:
+    with Tolerated(*NO_PRIVILEGE):
         found = open_transactions(link)
-    except ServerRefused as error:
-        if error.code not in NO_PRIVILEGE:
-            raise
-        return {}
-    known = {one.id: one for one in process_list(link) if one.id not in ours and one.user != _OF_REPLICATION}
-    return {
-        one.connection: Snapshot(
-            transaction=one, blocker=blocker_of(one.connection, process.user, process.command, one.seconds)
-        )
-        for one in found
-        if one.one_moment and (process := known.get(one.connection)) is not None
-    }
+        known = {
+            one.id: one for one in process_list(link) if one.id not in ours and one.user != _OF_REPLICATION
+        }
+        return {
+            one.connection: Snapshot(
+                transaction=one,
+                blocker=blocker_of(one.connection, process.user, process.command, one.seconds),
+            )
+            for one in found
+            if one.one_moment and (process := known.get(one.connection)) is not None
+        }
+    return {}
 
 
 def still(older: Snapshots, now: Snapshots) -> str:

@@ -3,7 +3,8 @@
 import pymysql
 import pytest
 
-from engine.mysql.trouble import Lost, ServerRefused, Trouble, Waited, translate
+from engine.errors import Refused
+from engine.mysql.trouble import Lost, ServerRefused, Tolerated, Trouble, Waited, translate
 
 PASSING = (
     1021,
@@ -77,3 +78,12 @@ def test_what_the_server_said_is_told_apart_from_where_it_is(where: str) -> None
     assert isinstance(found, ServerRefused)
     assert found.said == "near 'x': odd (1064)"
     assert str(found) == (f"{where}: {found.said}" if where else found.said)
+
+
+def test_no_answer_is_tolerated_but_those_that_are_named() -> None:
+    for error in (ServerRefused("no such table", 1146), Trouble("not in this database", 1044)):
+        with Tolerated(1146, 1044):
+            raise error
+    for other in (ServerRefused("no such column", 1054), Trouble("gone", 0), Refused("ours")):
+        with pytest.raises(type(other)), Tolerated(1146, 1044):
+            raise other
