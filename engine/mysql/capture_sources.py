@@ -103,7 +103,7 @@ def capture_sources_of(link: Link, flavour: Flavour, rights: Rights, home: str) 
     """Look at the server's settings and the account's privileges. *home*: the schema of our own tables, if it is known."""
     settings = _settings(link)
     sender = receives(link, flavour)
-    do_db, ignore_db = _filters(link, flavour, rights)
+    do_db, ignore_db = _filters(link, flavour)
     return CaptureSources(
         of_log=tuple(_of_log(settings, sender)),
         unread=tuple(_unread(settings, rights)),
@@ -111,7 +111,7 @@ def capture_sources_of(link: Link, flavour: Flavour, rights: Rights, home: str) 
         ignore_db=ignore_db,
         home=home,
         no_triggers=_no_triggers(settings, rights, sender),
-        any_case=rights.any_case,
+        any_case=flavour.any_case,
     )
 
 
@@ -124,12 +124,12 @@ def _settings(link: Link) -> dict[str, str]:
     return {str(name): str(value).upper() for name, value in link.rows(_SETTINGS)}
 
 
-def _filters(link: Link, flavour: Flavour, rights: Rights) -> tuple[frozenset[str], frozenset[str]]:
+def _filters(link: Link, flavour: Flavour) -> tuple[frozenset[str], frozenset[str]]:
     """binlog_do_db and binlog_ignore_db, which are no variables; whoever may not see them may not read the log either.
 
     Where names know no case, MySQL takes these in lower case, too; MariaDB as they are written: capitals are no schema's then.
     """
-    lower = rights.any_case and not flavour.mariadb
+    lower = flavour.any_case and not flavour.mariadb
     status: list[dict[str, Any]] = []
     with Tolerated(*NO_PRIVILEGE):
         status = link.named(flavour.binlog_status)

@@ -4,13 +4,12 @@ from engine.mysql.flavour import Flavour
 from engine.mysql.link import Link
 from engine.mysql.trouble import NO_PRIVILEGE, Tolerated
 
-_CASE = "IF(@@lower_case_table_names, LOWER(%s), %s)"
-_ENCODED = f"CAST(CONVERT({_CASE} USING filename) AS BINARY)"  # a character set that MySQL knows by no name
+_ENCODED = "CAST(CONVERT({name} USING filename) AS BINARY)"  # a character set that MySQL knows by no name
 _REFERRED = {
     True: "SELECT COUNT(*) FROM information_schema.INNODB_SYS_FOREIGN "
     f"WHERE TRIM(TRAILING '@@@' FROM REF_NAME) = CONCAT({_ENCODED}, '/', {_ENCODED})",
     False: "SELECT COUNT(*) FROM information_schema.INNODB_FOREIGN "
-    f"WHERE REF_NAME = CAST(CONCAT({_CASE}, '/', {_CASE}) AS BINARY)",
+    "WHERE REF_NAME = CAST(CONCAT({name}, '/', {name}) AS BINARY)",
 }
 """By whether it is MariaDB."""
 
@@ -40,7 +39,8 @@ def has_hidden_children(link: Link, flavour: Flavour, schema: str, table: str) -
 def _told_by_innodb(link: Link, flavour: Flavour, schema: str, table: str) -> int | None:
     """How many refer to the table by InnoDB's own list, which has those of all schemas; None: it is not for this account."""
     with Tolerated(*NO_PRIVILEGE):  # PROCESS
-        return int(link.value(_REFERRED[flavour.mariadb], schema, schema, table, table))
+        query = _REFERRED[flavour.mariadb].format(name=flavour.folded_sql)
+        return int(link.value(query, schema, table))
     return None
 
 

@@ -15,6 +15,8 @@ class Flavour:
 
     vendor: str  # MySQL | MariaDB
     version: tuple[int, int, int]
+    any_case: bool
+    """Names of schemas and tables that differ in upper and lower case only are the same (lower_case_table_names)."""
 
     def __str__(self) -> str:
         return f"{self.vendor} {'.'.join(map(str, self.version))}"
@@ -23,6 +25,15 @@ class Flavour:
     def mariadb(self) -> bool:
         """MariaDB, not MySQL."""
         return self.vendor == "MariaDB"
+
+    def folded(self, name: str) -> str:
+        """What two names of a schema, or of a table, have in common when they are the same to the server."""
+        return name.lower() if self.any_case else name
+
+    @property
+    def folded_sql(self) -> str:
+        """The same of a parameter in SQL: the server has small letters beyond ASCII of its own."""
+        return "LOWER(%s)" if self.any_case else "%s"
 
     @property
     def renames_under_lock(self) -> bool:
@@ -57,7 +68,7 @@ class Flavour:
 
 def flavour_of(link: Link) -> Flavour:
     """Ask the server. Refused for one older than we know."""
-    text = str(link.value("SELECT VERSION()"))
+    text, any_case = link.rows("SELECT VERSION(), @@lower_case_table_names")[0]
     found = re.match(r"(\d+)\.(\d+)\.(\d+)", text)
     if found is None:
         raise Refused(f"the server's version {text!r} is not understood")
@@ -66,7 +77,7 @@ def flavour_of(link: Link) -> Flavour:
     if version[:2] < OLDEST[vendor]:
         oldest = ".".join(map(str, OLDEST[vendor]))
         raise Refused(f"the server is {vendor} {found[0]}; {vendor} {oldest} or newer is needed")
-    return Flavour(vendor=vendor, version=version)
+    return Flavour(vendor=vendor, version=version, any_case=bool(any_case))
 
 
 def same_kind(here: Flavour, there: Flavour) -> Flavour:
@@ -74,6 +85,11 @@ def same_kind(here: Flavour, there: Flavour) -> Flavour:
     if (here.vendor, here.version[:2]) != (there.vendor, there.version[:2]):
         raise Refused(
             f"the workspace server is {here}, the target {there}: it must be of the same kind and release"
+        )
+    if here.any_case != there.any_case:
+        raise Refused(
+            "of the workspace server and the target, one alone tells names of tables apart by upper and lower case: both must "
+            "have the same lower_case_table_names"
         )
     return here
 

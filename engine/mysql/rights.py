@@ -36,9 +36,9 @@ class Rights:
     user: str  # 'name'@'host', as a GRANT wants it
     grants: tuple[Grant, ...]
     precedence: Precedence
-    literal: bool = False
+    literal: bool
     """Names of schemas are no patterns (`partial_revokes`)."""
-    any_case: bool = False
+    any_case: bool
     """Names that differ in upper and lower case only are the same."""
 
     def missing(self, wanted: Iterable[str], schema: str = "", table: str = "") -> tuple[str, ...]:
@@ -128,7 +128,7 @@ def rights_of(link: Link, flavour: Flavour) -> Rights:
         grants=tuple(_with_implied(one, flavour) for one in grants),
         precedence=precedence,
         literal=not flavour.mariadb and bool(link.value("SELECT @@GLOBAL.partial_revokes")),
-        any_case=bool(link.value("SELECT @@lower_case_table_names")),
+        any_case=flavour.any_case,
     )
 
 

@@ -27,8 +27,9 @@ class KeyReader:
     def __init__(self, address: Address, watched: Sequence[Watched], start: Position, sink: Sink) -> None:
         """Begin to read. PositionGone and PositionRewound come from here when *start* cannot be; so do the link's errors."""
         with Link(address) as link:
-            check_position(link, flavour_of(link), start)
-            watched = [as_logged(link, one) for one in watched]
+            flavour = flavour_of(link)
+            check_position(link, flavour, start)
+            watched = [as_logged(link, flavour, one) for one in watched]
         self._sink = sink
         self._transactions = Transactions(watched, sink, start, hold_back=self._hold_back)
         self._dump = Dump(address, start)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from engine.mysql.binlog.position import Position
+from engine.mysql.flavour import Flavour
 from engine.mysql.link import Link
 from engine.mysql.tables import OWN_KEY, Column, Table
 
@@ -42,13 +43,13 @@ def watch(table: Table, key: Sequence[Column]) -> Watched:
     )
 
 
-def as_logged(link: Link, watched: Watched) -> Watched:
+def as_logged(link: Link, flavour: Flavour, watched: Watched) -> Watched:
     """*watched* as the log has it.
 
     MySQL puts a key of its own (OWN_KEY) among the columns of a table without one, at first before all others; the catalogue
     does not count it, as the files have none.
     """
-    watched = replace(watched, any_case=int(link.value("SELECT @@lower_case_table_names")) != 0)
+    watched = replace(watched, any_case=flavour.any_case)
     names = link.rows(
         "SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s "
         "ORDER BY ORDINAL_POSITION",

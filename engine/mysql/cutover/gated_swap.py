@@ -61,12 +61,11 @@ class GatedSwap(Swap):
     """One try at exchanging the tables of *pairs*."""
 
     def __init__(self, watch: Watch, pairs: Sequence[Pair]) -> None:
-        any_case = bool(int(watch.hold.link.value("SELECT @@lower_case_table_names")))
+        folded = watch.hold.flavour.folded
 
         def place(schema: str, name: str) -> tuple[bytes, bytes]:
             """By which the server orders its locks."""
-            names = (schema.lower(), name.lower()) if any_case else (schema, name)
-            return (names[0].encode(), names[1].encode())
+            return (folded(schema).encode(), folded(name).encode())
 
         super().__init__(watch, sorted(pairs, key=lambda pair: place(pair.schema, pair.source)))
         self._gate = max(((pair.schema, pair.old) for pair in pairs), key=lambda name: place(*name))

@@ -36,7 +36,7 @@ class Place:
     schema: str
     charset: str
     collation: str
-    any_case: bool = False
+    any_case: bool
     """Names of schemas that differ in upper and lower case only are the same; `schema` is the one in lower case."""
 
     def named(self, schema: str) -> str:

@@ -33,24 +33,22 @@ def parse_groups(
     namespace: str,
     own_names: Sequence[str],
     flavour: Flavour,
-    case: bool,
     label: str = "",
 ) -> list[Group]:
     """The tables of one namespace's *files*, sorted by name. BadFiles tells every problem at once.
 
-    *own_names*: what may stand before a table's name with a dot. *case*: whether the server tells names apart by case. *label*:
-    what is put before the names of files in messages.
+    *own_names*: what may stand before a table's name with a dot. *label*: what is put before the names of files in messages.
     """
     problems: list[str] = []
     found: list[Statement] = []
-    names = {name if case else name.lower() for name in (namespace, *own_names)}
+    names = {flavour.folded(name) for name in (namespace, *own_names)}
     for file in sorted(files):
         if not file.lower().endswith(".sql"):
             problems.append(f"{label}{file}:1:1: only .sql files are understood")
             continue
-        reading = _Reading(Source.of(label + file, files[file]), names, flavour, problems, case=case)
+        reading = _Reading(Source.of(label + file, files[file]), names, flavour, problems)
         found += reading.statements()
-    groups = _grouped(found, case, problems)
+    groups = _grouped(found, flavour, problems)
     if problems:
         raise BadFiles(problems)
     return groups
@@ -67,11 +65,8 @@ class _Piece:
 class _Reading:
     """One file on its way into statements."""
 
-    def __init__(
-        self, source: Source, names: Collection[str], flavour: Flavour, problems: list[str], *, case: bool
-    ) -> None:
+    def __init__(self, source: Source, names: Collection[str], flavour: Flavour, problems: list[str]) -> None:
         self._source = source
-        self._case = case
         self._names = names
         self._flavour = flavour
         self._problems = problems
@@ -161,7 +156,7 @@ class _Reading:
         first = found[0]
         if first.word != "CREATE":
             raise Misfit(refusal(first), first.start)
-        head = Head(found, self._names, case=self._case)
+        head = Head(found, self._names, self._flavour)
         shape = head.read()
         text = self._source.text[first.start : found[-1].end]
         for token in shape.blanked:
@@ -210,17 +205,15 @@ def _creates(piece: _Piece) -> str:
     return piece.found[2].name if words == ["CREATE", "TABLE"] and len(piece.found) > 2 else ""
 
 
-def _grouped(found: Sequence[Statement], case: bool, problems: list[str]) -> list[Group]:
-    def known(name: str) -> str:
-        return name if case else name.lower()
-
+def _grouped(found: Sequence[Statement], flavour: Flavour, problems: list[str]) -> list[Group]:
     tables: dict[str, Statement] = {}
     indexes: dict[str, dict[str, Statement]] = {}
     for statement in found:
         if statement.kind == "table":
-            _add(tables, known(statement.name), statement, problems)
+            _add(tables, flavour.folded(statement.name), statement, problems)
         else:
-            _add(indexes.setdefault(known(statement.table), {}), statement.name.lower(), statement, problems)
+            on_table = indexes.setdefault(flavour.folded(statement.table), {})
+            _add(on_table, statement.name.lower(), statement, problems)
     for name, strays in indexes.items():
         if name not in tables:
             problems += [

@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from engine.lexer import Kind, Token
+from engine.mysql.flavour import Flavour
 from engine.mysql.names import is_helper_name
 
 _HINTS = {
@@ -70,10 +71,11 @@ class Shape:
 class Head:
     """Reads the tokens of one CREATE statement."""
 
-    def __init__(self, found: Sequence[Token], names: Collection[str], *, case: bool) -> None:
+    def __init__(self, found: Sequence[Token], names: Collection[str], flavour: Flavour) -> None:
+        """*names*: qualifiers that may be there, folded."""
         self._found = found
-        self._names = names  # qualifiers that may be there; in lower case where names know no case
-        self._case = case
+        self._names = names
+        self._flavour = flavour
         self._at = 1
         self._blanked: list[Token] = []
 
@@ -136,7 +138,7 @@ class Head:
     def _qualified_name(self) -> str:
         if self._peek(1).text == ".":
             schema = self._peek()
-            if (schema.name if self._case else schema.name.lower()) not in self._names:
+            if self._flavour.folded(schema.name) not in self._names:
                 raise Misfit(
                     f"the qualifier {schema.text} names another schema; write the bare name", schema.start
                 )

@@ -63,13 +63,10 @@ def plan_mysql(
     schemas = schema_names(address, files)
     with Link(address, schema="") as link:
         flavour = flavour_of(link)
-        case = int(link.value("SELECT @@lower_case_table_names")) == 0
-        schemas = schemas if case else without_case(schemas)
-        groups = _groups(flavour, files, schemas, case=case)
-        live = {
-            schema: read_live(link, namespace, schema, case=case) for namespace, schema in schemas.items()
-        }
-        _check_names(groups, live, case=case)
+        schemas = without_case(schemas) if flavour.any_case else schemas
+        groups = _groups(flavour, files, schemas)
+        live = {schema: read_live(link, flavour, namespace, schema) for namespace, schema in schemas.items()}
+        _check_names(flavour, groups, live)
         with Scratch(workspace or address, link) as scratch:
             places = {schema: one.place for schema, one in live.items()}
             tables = {schema: one.tables for schema, one in live.items()}
@@ -79,9 +76,7 @@ def plan_mysql(
             return _Planning(link, scratch, live, desired, settled, address.database).result()
 
 
-def _groups(
-    flavour: Flavour, files: SchemaFiles, schemas: Mapping[str, str], *, case: bool
-) -> dict[str, list[Group]]:
+def _groups(flavour: Flavour, files: SchemaFiles, schemas: Mapping[str, str]) -> dict[str, list[Group]]:
     found: dict[str, list[Group]] = {}
     problems: list[str] = []
     for namespace, schema in schemas.items():
@@ -92,7 +87,6 @@ def _groups(
                 namespace=namespace,
                 own_names=[schema],
                 flavour=flavour,
-                case=case,
                 label=label,
             )
         except BadFiles as bad:
@@ -102,7 +96,7 @@ def _groups(
     return found
 
 
-def _check_names(groups: Mapping[str, Sequence[Group]], live: Mapping[str, Live], *, case: bool) -> None:
+def _check_names(flavour: Flavour, groups: Mapping[str, Sequence[Group]], live: Mapping[str, Live]) -> None:
     """Refused: something else has the name of a table of the files."""
     taken = [
         f"{group.table.where()}: there is a {kind} {name} on the server, which is not managed here: drop or rename it there, "
@@ -110,7 +104,7 @@ def _check_names(groups: Mapping[str, Sequence[Group]], live: Mapping[str, Live]
         for schema, one in live.items()
         for name, kind in one.others.items()
         for group in groups[schema]
-        if name == (group.table.name if case else group.table.name.lower())
+        if name == flavour.folded(group.table.name)
     ]
     if taken:
         raise Refused("\n".join(taken))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from engine.errors import BadFiles, Refused
 from engine.mysql.address import Address
 from engine.mysql.catalog import others, read_tables, unmanaged
+from engine.mysql.flavour import Flavour
 from engine.mysql.link import Link
 from engine.mysql.planning.desired import Place
 from engine.mysql.spec import SYSTEM_SCHEMAS
@@ -48,8 +49,8 @@ def without_case(schemas: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def read_live(link: Link, namespace: str, schema: str, *, case: bool) -> Live:
-    """The schema as it is now; *case*: the server tells names apart by case. Refused when there is none."""
+def read_live(link: Link, flavour: Flavour, namespace: str, schema: str) -> Live:
+    """The schema as it is now. Refused when there is none."""
     row = link.row(
         "SELECT DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = %s",
         schema,
@@ -59,7 +60,11 @@ def read_live(link: Link, namespace: str, schema: str, *, case: bool) -> Live:
             f"the server has no schema {schema} (or this user may not see it): make it first, empty"
         )
     place = Place(
-        namespace=namespace, schema=schema, charset=str(row[0]), collation=str(row[1]), any_case=not case
+        namespace=namespace,
+        schema=schema,
+        charset=str(row[0]),
+        collation=str(row[1]),
+        any_case=flavour.any_case,
     )
     return Live(
         place=place,

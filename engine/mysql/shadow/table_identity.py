@@ -63,20 +63,20 @@ def numbers_of(link: Link, flavour: Flavour, schema: str, table: str) -> tuple[s
     like those of its partitions.
     """
     with suppress(Waited), Tolerated(*NO_PRIVILEGE, *TOOK_TOO_LONG):  # PROCESS
-        return (() if flavour.mariadb else _files(link, schema, table)) or _entries(
+        return (() if flavour.mariadb else _files(link, flavour, schema, table)) or _entries(
             link, flavour, schema, table
         )
     return ()
 
 
-def _files(link: Link, schema: str, table: str) -> tuple[str, ...]:
+def _files(link: Link, flavour: Flavour, schema: str, table: str) -> tuple[str, ...]:
     """The numbers of its tablespaces; none where it shares one with other tables."""
-    name = "IF(@@lower_case_table_names, LOWER(%s), %s)"
+    name = flavour.folded_sql
     whole, part, end = f"{schema}/{table}", f"{schema}/{table}#p#", f"{schema}/{table}#p$"
     rows = link.rows(
         "SELECT NAME, CAST(SPACE AS UNSIGNED) FROM information_schema.INNODB_TABLESPACES_BRIEF "
         f"WHERE NAME = {name} OR NAME >= {name} AND NAME < {name} ORDER BY NAME",
-        *(whole, whole, part, part, end, end),
+        *(whole, part, end),
     )
     return tuple(f"{found} {number}" for found, number in rows)
 
@@ -87,7 +87,7 @@ def _entries(link: Link, flavour: Flavour, schema: str, table: str) -> tuple[str
     """
     name = table_pattern(schema, table)
     rows = link.rows(
-        f"SELECT /*+ MAX_EXECUTION_TIME({LOOK_MILLISECONDS}) */ NAME, TABLE_ID, @@lower_case_table_names "
+        f"SELECT /*+ MAX_EXECUTION_TIME({LOOK_MILLISECONDS}) */ NAME, TABLE_ID "
         f"FROM information_schema.{flavour.innodb_view('tables')} WHERE NAME REGEXP %s",
         name,
     )
@@ -95,7 +95,7 @@ def _entries(link: Link, flavour: Flavour, schema: str, table: str) -> tuple[str
     return tuple(
         sorted(
             f"{found} {number}"
-            for found, number, any_case in rows
-            if re.search(name, str(found), re.IGNORECASE if int(any_case) else 0)
+            for found, number in rows
+            if re.search(name, str(found), re.IGNORECASE if flavour.any_case else 0)
         )
     )

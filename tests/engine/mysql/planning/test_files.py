@@ -1,5 +1,7 @@
 """MySQL files are cut into located statements; whatever is not a schema is refused with its place and a reason."""
 
+from dataclasses import replace
+
 import pytest
 
 from engine.errors import BadFiles
@@ -11,8 +13,8 @@ from tests.engine.mysql.planning.rig import ground
 from tests.servers.server import Server
 
 SERVER = {
-    "mysql": Flavour(vendor="MySQL", version=(9, 7, 4)),
-    "mariadb": Flavour(vendor="MariaDB", version=(10, 11, 19)),
+    "mysql": Flavour(vendor="MySQL", version=(9, 7, 4), any_case=False),
+    "mariadb": Flavour(vendor="MariaDB", version=(10, 11, 19), any_case=False),
 }
 
 TRICKY = r"""-- a; comment
@@ -24,10 +26,9 @@ create unique index i using btree on `a;b` (x) comment '; -- no';
 """
 
 
-def groups(text: str, flavour: str = "mysql", *, case: bool = True) -> list[Group]:
-    return parse_groups(
-        {"shop.sql": text}, namespace="shop", own_names=("live",), flavour=SERVER[flavour], case=case
-    )
+def groups(text: str, flavour: str = "mysql", *, any_case: bool = False) -> list[Group]:
+    server = replace(SERVER[flavour], any_case=any_case)
+    return parse_groups({"shop.sql": text}, namespace="shop", own_names=("live",), flavour=server)
 
 
 def problems(text: str, flavour: str = "mysql") -> list[str]:
@@ -186,7 +187,7 @@ def test_definitions_that_stand_twice_name_both_places() -> None:
     two = "CREATE TABLE t (a INT); CREATE TABLE T (a INT)"
     assert len(groups(two)) == 2
     with pytest.raises(BadFiles, match="table T is defined twice"):
-        groups(two, case=False)
+        groups(two, any_case=True)
 
 
 def test_its_own_namespace_and_its_live_schema_may_qualify_a_table() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from engine.base import Signal
-from engine.errors import BadFiles
+from engine.errors import BadFiles, Refused
 from engine.mysql.planning.desired import TableCache
 from engine.mysql.planning.planner import plan_mysql
 from tests.engine.driving import Caller, drive
@@ -48,6 +48,15 @@ def test_a_parent_that_is_in_no_schema_of_the_plan_is_found_however_that_is_spel
     for spelled in (there.database, there.database.upper()):
         files = {"shop": {"a.sql": f"{CHILD.replace('par', f'{spelled}.par')};"}}
         assert plan_mysql(shop.address, files, cached=TableCache()).changes == ()
+
+
+def test_plans_are_tried_out_on_no_server_that_tells_names_apart_otherwise(
+    without_case: Server, mariadb: Server
+) -> None:
+    files = {"shop": {"a.sql": PARENT}}
+    for target, workspace in (without_case, mariadb), (mariadb, without_case):
+        with pytest.raises(Refused, match="must have the same lower_case_table_names"):
+            plan_mysql(Shop(target, PARENT).address, files, workspace=Shop(workspace).address)
 
 
 def test_two_namespaces_that_are_one_schema_there_are_refused(without_case: Server) -> None:
