@@ -136,6 +136,21 @@ class Observation:
     remedy: str = ""  # what to do about it; said of everything that is not good
 
 
+def good(subject: str, text: str) -> Observation:
+    """What needs nothing."""
+    return Observation(verdict=Verdict.GOOD, subject=subject, text=text)
+
+
+def doubtful(subject: str, text: str, remedy: str) -> Observation:
+    """What makes changes slower, or some of them impossible."""
+    return Observation(verdict=Verdict.DOUBTFUL, subject=subject, text=text, remedy=remedy)
+
+
+def bad(subject: str, text: str, remedy: str) -> Observation:
+    """What has to be mended before changes can run."""
+    return Observation(verdict=Verdict.BAD, subject=subject, text=text, remedy=remedy)
+
+
 class Signal(Enum):
     """What the server wants of a running engine call."""
 
@@ -300,7 +315,7 @@ class Engine(ABC):
         nothing else to show.
         """
         self.ping()
-        return (Observation(verdict=Verdict.GOOD, subject="reach", text="the target answers"),)
+        return (good("reach", "the target answers"),)
 
     @abstractmethod
     def pull(self) -> SchemaFiles:

@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.base import Observation, Verdict
+from engine.base import Observation, Verdict, bad, doubtful, good
 from engine.errors import EngineError
 from server.config import Config, ServerConfig, is_loopback
 from server.ownership import last_owner
@@ -53,11 +53,11 @@ def _server(config: Config) -> Iterator[Observation]:
     yield from _secrets((f"token {token.name}", token.secret) for token in config.server.tokens)
     served = len(config.databases)
     if config.databases or config.deployments:
-        yield _good(
+        yield good(
             "databases", f"{served} served here, {len(config.deployments)} deployments served by others"
         )
     else:
-        yield _doubtful(
+        yield doubtful(
             "databases", "there is none to change", "add a [databases.NAME], or: serve -d NAME=FILE"
         )
 
@@ -66,7 +66,7 @@ def _listening(server: ServerConfig, daemon: dict[str, str]) -> Observation:
     host, port = server.listen_host, server.listen_port
     reach = "this machine only" if is_loopback(host) else "everybody who can reach this machine, with a token"
     if port == 0:
-        return _good("address", f"any free port on {host}, for {reach}")
+        return good("address", f"any free port on {host}, for {reach}")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with closing(socket.socket(family, socket.SOCK_STREAM)) as probe:
         # As the daemon does: connections of its predecessor that are not forgotten yet are in nobody's way.
@@ -75,22 +75,22 @@ def _listening(server: ServerConfig, daemon: dict[str, str]) -> Observation:
             probe.bind((host.strip("[]"), port))
         except OSError as error:
             if daemon.get("url", "").endswith(f":{port}"):
-                return _good(
+                return good(
                     "address", f"{host}:{port} is held by this daemon, at work with pid {daemon['pid']}"
                 )
             remedy = "end the program that has it, or choose another listen_port"
-            return _bad("address", f"{host}:{port} cannot be listened on: {error.strerror}", remedy)
-    return _good("address", f"{host}:{port} is free, for {reach}")
+            return bad("address", f"{host}:{port} cannot be listened on: {error.strerror}", remedy)
+    return good("address", f"{host}:{port} is free, for {reach}")
 
 
 def _certificate(server: ServerConfig) -> Observation:
     try:
         Certificate(Path(server.tls_certificate), Path(server.tls_key))
     except BadCertificate as error:
-        return _bad(
+        return bad(
             "certificate", str(error), "correct tls_certificate and tls_key, or the files' owner and mode"
         )
-    return _good("certificate", f"{server.tls_certificate} and its key belong together")
+    return good("certificate", f"{server.tls_certificate} and its key belong together")
 
 
 def _daemon_on(store: str) -> dict[str, str]:
@@ -103,9 +103,9 @@ def _secrets(named: Iterable[tuple[str, str]]) -> Iterator[Observation]:
         try:
             resolve(reference)
         except SecretError as error:
-            yield _bad(name, str(error), "set it where the daemon runs, or correct the reference")
+            yield bad(name, str(error), "set it where the daemon runs, or correct the reference")
         else:
-            yield _good(name, "can be read")
+            yield good(name, "can be read")
 
 
 # -- the store ----------------------------------------------------------------------------------------------------
@@ -118,8 +118,8 @@ def _store(url: str) -> Observation:
 
 def _new_file(path: Path) -> Observation:
     if path.parent.is_dir():
-        return _good("file", f"{path} does not exist yet: the first start makes it")
-    return _bad("file", f"the folder {path.parent} does not exist", f"run: mkdir -p {path.parent}")
+        return good("file", f"{path} does not exist yet: the first start makes it")
+    return bad("file", f"the folder {path.parent} does not exist", f"run: mkdir -p {path.parent}")
 
 
 def _answering(url: str) -> Observation:
@@ -129,10 +129,10 @@ def _answering(url: str) -> Observation:
     except StoreError as error:
         text = clean(str(error))
         if NOT_MADE_YET in text:
-            return _good("tables", "there are none yet: the first start makes them")
+            return good("tables", "there are none yet: the first start makes them")
         remedy = "see that it is up and reachable from here, and its user, password and privileges"
-        return _bad("answer", text, remedy if error.retryable else "name another store in [storage] url")
-    return _good("answer", "it can be read and written")
+        return bad("answer", text, remedy if error.retryable else "name another store in [storage] url")
+    return good("answer", "it can be read and written")
 
 
 # -- targets ------------------------------------------------------------------------------------------------------
@@ -142,12 +142,12 @@ def _target(targets: Targets, deployment: str, environment: str, database: str) 
     try:
         found = tuple(targets.engine(deployment, environment, database).examine())
     except SecretError as error:
-        found = (_bad("secret", str(error), "set it where the daemon runs, or correct the reference"),)
+        found = (bad("secret", str(error), "set it where the daemon runs, or correct the reference"),)
     except EngineError as error:
         remedy = "see that it is up and reachable from here, and its user, password and privileges"
         if not error.retryable:
             remedy = f"correct the configuration of {deployment} ({environment})"
-        found = (_bad("reach", str(error), remedy),)
+        found = (bad("reach", str(error), remedy),)
     return Section(about=f"{deployment}/{environment}", found=tuple(map(_fit, found)))
 
 
@@ -159,15 +159,3 @@ def _fit(found: Observation) -> Observation:
         text=clean(found.text),
         remedy=clean(found.remedy),
     )
-
-
-def _good(subject: str, text: str) -> Observation:
-    return Observation(verdict=Verdict.GOOD, subject=subject, text=text)
-
-
-def _doubtful(subject: str, text: str, remedy: str) -> Observation:
-    return Observation(verdict=Verdict.DOUBTFUL, subject=subject, text=text, remedy=remedy)
-
-
-def _bad(subject: str, text: str, remedy: str) -> Observation:
-    return Observation(verdict=Verdict.BAD, subject=subject, text=text, remedy=remedy)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from engine.base import Observation, Verdict
+from engine.base import Observation, bad, doubtful, good
 from engine.errors import EngineError
 from engine.mysql.address import Address
 from engine.mysql.capture_sources import capture_sources_of, remedies, whats
@@ -41,7 +41,7 @@ def examine_server(
     address: Address, link: Link, flavour: Flavour, *, workspace: Address | None = None
 ) -> Iterator[Observation]:
     """One observation for each thing looked at. *workspace*: the server where plans are tried out, if it is another one."""
-    yield _good("server", str(flavour))
+    yield good("server", str(flavour))
     rights = rights_of(link, flavour)
     schemas = _schemas(address, link)
     yield _writing(link, flavour, rights)
@@ -62,12 +62,11 @@ def _writing(link: Link, flavour: Flavour, rights: Rights) -> Observation:
     exempt = "READ_ONLY ADMIN" if flavour.mariadb else "CONNECTION_ADMIN"
     passes = locked == ["read_only"] and any(not rights.missing([one]) for one in ("SUPER", exempt))
     if not locked or passes:
-        return _good("writing", "the server takes changes")
-    return Observation(
-        verdict=Verdict.BAD,
-        subject="writing",
-        text=f"the server is read-only ({locked[0]} = ON), a replica perhaps",
-        remedy=f"have the dsn lead to the primary, or SET GLOBAL {locked[0]} = OFF",
+        return good("writing", "the server takes changes")
+    return bad(
+        "writing",
+        f"the server is read-only ({locked[0]} = ON), a replica perhaps",
+        f"have the dsn lead to the primary, or SET GLOBAL {locked[0]} = OFF",
     )
 
 
@@ -82,7 +81,7 @@ def _workspace(workspace: Address, target: Flavour) -> Observation:
         remedy = (
             "see that the workspace server is up, of the target's kind and release, and lets this user in"
         )
-        return Observation(verdict=Verdict.BAD, subject=subject, text=str(error), remedy=remedy)
+        return bad(subject, str(error), remedy)
     return replace(found, subject=subject)
 
 
@@ -97,14 +96,12 @@ def _tables(flavour: Flavour, rights: Rights, schemas: Sequence[str]) -> Observa
     found = {name: rights.missing(wanted, name) for name in schemas} or {"": rights.missing(wanted)}
     lacking = {_where(name): missing for name, missing in found.items() if missing}
     if not lacking:
-        return _good("privileges", f"all that changes of tables need on {', '.join(map(_where, found))}")
-    return Observation(
-        verdict=Verdict.BAD
-        if all(set(missing) - set(SEEN) for missing in found.values())
-        else Verdict.DOUBTFUL,
-        subject="privileges",
-        text="; ".join(f"missing on {where}: {', '.join(missing)}" for where, missing in lacking.items()),
-        remedy="; ".join(_granting(rights, wanted, name) for name, missing in found.items() if missing),
+        return good("privileges", f"all that changes of tables need on {', '.join(map(_where, found))}")
+    say = bad if all(set(missing) - set(SEEN) for missing in found.values()) else doubtful
+    return say(
+        "privileges",
+        "; ".join(f"missing on {where}: {', '.join(missing)}" for where, missing in lacking.items()),
+        "; ".join(_granting(rights, wanted, name) for name, missing in found.items() if missing),
     )
 
 
@@ -119,12 +116,11 @@ def _granting(rights: Rights, wanted: Iterable[str], schema: str) -> str:
 def _scratch(rights: Rights) -> Observation:
     missing = rights.missing_for_plans()
     if not missing:
-        return _good("scratch schemas", "plans can be tried out on this server")
-    return Observation(
-        verdict=Verdict.BAD,
-        subject="scratch schemas",
-        text=f"plans are tried out in schemas of our own, {OWN_PREFIX}…; missing there: {', '.join(missing)}",
-        remedy=rights.remedy_for_plans(),
+        return good("scratch schemas", "plans can be tried out on this server")
+    return bad(
+        "scratch schemas",
+        f"plans are tried out in schemas of our own, {OWN_PREFIX}…; missing there: {', '.join(missing)}",
+        rights.remedy_for_plans(),
     )
 
 
@@ -135,17 +131,17 @@ def _log(
     sources = capture_sources_of(link, flavour, rights, address.database)
     problems = sources.log_problems(schemas)
     if not problems:
-        return _good("binary log", "it tells which rows change while a table is copied")
+        return good("binary log", "it tells which rows change while a table is copied")
     if (obstacle := sources.no_triggers) is None:
         outcome = "changes are captured by triggers, which is slower for writers"
     else:
         outcome = f"changes cannot be captured by triggers either ({obstacle.what})"
     everywhere = all(sources.log_problems([name]) for name in schemas)
-    return Observation(
-        verdict=Verdict.BAD if obstacle and everywhere else Verdict.DOUBTFUL,
-        subject="binary log",
-        text=f"{whats(problems)}: while a table is copied its {outcome}",
-        remedy=remedies((*problems, obstacle) if obstacle else problems),
+    say = bad if obstacle and everywhere else doubtful
+    return say(
+        "binary log",
+        f"{whats(problems)}: while a table is copied its {outcome}",
+        remedies((*problems, obstacle) if obstacle else problems),
     )
 
 
@@ -157,34 +153,31 @@ def _locks(link: Link, flavour: Flavour, user: str) -> Observation:
     except ServerRefused:
         enabled = None
     if enabled == "YES":
-        return _good("locks", "the server tells who holds a lock that a change waits for")
+        return good("locks", "the server tells who holds a lock that a change waits for")
     option = "performance_schema = ON, " if flavour.mariadb else ""
-    return Observation(
-        verdict=Verdict.DOUBTFUL,
-        subject="locks",
-        text="the server does not tell who holds a lock on a table: a waiting change can only name who may",
-        remedy=f"set {option}performance-schema-instrument = 'wait/lock/metadata/sql/mdl=ON' and let {user} read it",
+    return doubtful(
+        "locks",
+        "the server does not tell who holds a lock on a table: a waiting change can only name who may",
+        f"set {option}performance-schema-instrument = 'wait/lock/metadata/sql/mdl=ON' and let {user} read it",
     )
 
 
 def _others(rights: Rights) -> Observation:
     if not rights.missing(("PROCESS",)):
-        return _good("other connections", "their transactions can be seen")
-    return Observation(
-        verdict=Verdict.DOUBTFUL,
-        subject="other connections",
-        text="this user cannot see other connections: a waiting change cannot say for whom, replicas are taken to be there",
-        remedy=f"GRANT PROCESS ON *.* TO {rights.user}",
+        return good("other connections", "their transactions can be seen")
+    return doubtful(
+        "other connections",
+        "this user cannot see other connections: a waiting change cannot say for whom, replicas are taken to be there",
+        f"GRANT PROCESS ON *.* TO {rights.user}",
     )
 
 
 def _cluster(link: Link) -> Iterator[Observation]:
     if in_galera_cluster(link):
-        yield Observation(
-            verdict=Verdict.BAD,
-            subject="cluster",
-            text=f"no table is copied online: {NO_COPY_IN_GALERA}",
-            remedy="a plan says how the server itself would change a table: that, too, keeps all nodes from writing meanwhile",
+        yield bad(
+            "cluster",
+            f"no table is copied online: {NO_COPY_IN_GALERA}",
+            "a plan says how the server itself would change a table: that, too, keeps all nodes from writing meanwhile",
         )
 
 
@@ -209,13 +202,9 @@ def _replicas(
 
 def _lag(found: LagStatus, remedy: str) -> Observation:
     if found == LagStatus():
-        return _good("replicas", "none that is connected is behind")
-    return Observation(
-        verdict=Verdict.DOUBTFUL,
-        subject="replicas",
-        text=f"if a table were copied now: {found.wait or found.doubt}",
-        remedy=remedy if found.doubt else "",
-    )
+        return good("replicas", "none that is connected is behind")
+    text = f"if a table were copied now: {found.wait or found.doubt}"
+    return doubtful("replicas", text, remedy if found.doubt else "")
 
 
 def _rules(
@@ -223,55 +212,41 @@ def _rules(
 ) -> Iterator[Observation]:
     subject = "replicas' rules"
     if rules.unknown:
-        yield Observation(
-            verdict=Verdict.DOUBTFUL,
-            subject=subject,
-            text=f"nobody knows what replicas leave out: {'; '.join(rules.unknown)}",
-            remedy=remedy,
-        )
+        yield doubtful(subject, f"nobody knows what replicas leave out: {'; '.join(rules.unknown)}", remedy)
     for schema in schemas:
         for why in rules.against_change(schema, [schema]):
-            yield Observation(
-                verdict=Verdict.BAD,
-                subject=subject,
-                text=f"{why}, so no change is made",
-                remedy="have the replica keep the schema under its own name",
+            yield bad(
+                subject, f"{why}, so no change is made", "have the replica keep the schema under its own name"
             )
     if rules.filters:
         tables = [(str(schema), str(table)) for schema, table in link.rows(_TABLES, *[address.database] * 2)]
         for why in rules.against_copy(tables):
-            yield Observation(
-                verdict=Verdict.BAD,
-                subject=subject,
-                text=f"{why}, so such a table is not copied online",
-                remedy="have the replica keep what a copy makes beside a table (<table>__osc_n, <table>__osc_o), too",
+            yield bad(
+                subject,
+                f"{why}, so such a table is not copied online",
+                "have the replica keep what a copy makes beside a table (<table>__osc_n, <table>__osc_o), too",
             )
 
 
 def _prepared(link: Link, flavour: Flavour) -> Observation:
     found = visibility_gaps(link, flavour)
     if not found:
-        return _good("prepared transactions", "there are none: rows are copied without locks")
-    return Observation(
-        verdict=Verdict.DOUBTFUL,
-        subject="prepared transactions",
-        text="if a table were copied now, the application could not change the rows of a chunk while it is copied: "
+        return good("prepared transactions", "there are none: rows are copied without locks")
+    return doubtful(
+        "prepared transactions",
+        "if a table were copied now, the application could not change the rows of a chunk while it is copied: "
         + "; ".join(one.why for one in found),
-        remedy="; ".join(one.remedy for one in found if one.remedy),
+        "; ".join(one.remedy for one in found if one.remedy),
     )
 
 
 def _largest(address: Address, link: Link) -> Observation:
     row = link.row(_LARGEST, address.database, address.database)
     if row is None:
-        return _good("room", "there are no tables yet")
+        return good("room", "there are no tables yet")
     schema, table, size = row
-    return _good(
+    return good(
         "room",
         f"the largest table is {schema}.{table} with {shown_bytes(int(size or 0))}: while it is copied, "
         "the server's disk needs as much again, and about as much for its binary log",
     )
-
-
-def _good(subject: str, text: str) -> Observation:
-    return Observation(verdict=Verdict.GOOD, subject=subject, text=text)

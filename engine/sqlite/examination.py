@@ -7,7 +7,7 @@ from pathlib import Path
 
 import apsw
 
-from engine.base import Observation, Verdict
+from engine.base import Observation, bad, doubtful, good
 
 MEBIBYTE = 1024 * 1024
 LEAST_FREE_BYTES = 64 * MEBIBYTE
@@ -29,26 +29,25 @@ def _observations(connection: apsw.Connection, path: Path) -> Iterator[Observati
 
 
 def _missing(path: Path) -> Observation:
-    return Observation(
-        verdict=Verdict.DOUBTFUL,
-        subject="file",
-        text=f"{path} does not exist: it counts as an empty database",
-        remedy="the first apply makes it; if it should be there, correct the path or mount its disk",
+    return doubtful(
+        "file",
+        f"{path} does not exist: it counts as an empty database",
+        "the first apply makes it; if it should be there, correct the path or mount its disk",
     )
 
 
 def _access(path: Path) -> Observation:
     if os.access(path, os.R_OK | os.W_OK):
-        return _good("file", f"{path} can be read and written")
-    return _bad(
+        return good("file", f"{path} can be read and written")
+    return bad(
         "file", f"{path} cannot be written by this user", f"run: chmod u+rw {path}, or change its owner"
     )
 
 
 def _folder(folder: Path) -> Observation:
     if os.access(folder, os.W_OK | os.X_OK):
-        return _good("folder", f"{folder} takes the journal beside the file")
-    return _bad(
+        return good("folder", f"{folder} takes the journal beside the file")
+    return bad(
         "folder",
         f"{folder} cannot be written by this user: SQLite keeps its journal there",
         f"run: chmod u+wx {folder}, or change its owner",
@@ -58,12 +57,11 @@ def _folder(folder: Path) -> Observation:
 def _journal(connection: apsw.Connection) -> Observation:
     mode = str(connection.execute("PRAGMA journal_mode").get)
     if mode == "wal":
-        return _good("journal mode", "WAL: readers and the writer do not wait for each other")
-    return Observation(
-        verdict=Verdict.DOUBTFUL,
-        subject="journal mode",
-        text=f"{mode.upper()}: every commit of a copy makes readers wait, and copies are slower",
-        remedy="run once, at a quiet moment: PRAGMA journal_mode = WAL",
+        return good("journal mode", "WAL: readers and the writer do not wait for each other")
+    return doubtful(
+        "journal mode",
+        f"{mode.upper()}: every commit of a copy makes readers wait, and copies are slower",
+        "run once, at a quiet moment: PRAGMA journal_mode = WAL",
     )
 
 
@@ -72,20 +70,11 @@ def _room(path: Path) -> Observation:
     free = shutil.disk_usage(path.parent).free
     said = f"{free // MEBIBYTE:,} MiB free beside a file of {max(1, size // MEBIBYTE):,} MiB"
     if free >= size + LEAST_FREE_BYTES:
-        return _good("disk", said)
+        return good("disk", said)
     if free < LEAST_FREE_BYTES:
-        return _bad("disk", f"{said}: too little for any change", f"make room on the disk of {path.parent}")
-    return Observation(
-        verdict=Verdict.DOUBTFUL,
-        subject="disk",
-        text=f"{said}: a copy of its largest table may not fit",
-        remedy=f"make room on the disk of {path.parent} before a large table is copied",
+        return bad("disk", f"{said}: too little for any change", f"make room on the disk of {path.parent}")
+    return doubtful(
+        "disk",
+        f"{said}: a copy of its largest table may not fit",
+        f"make room on the disk of {path.parent} before a large table is copied",
     )
-
-
-def _good(subject: str, text: str) -> Observation:
-    return Observation(verdict=Verdict.GOOD, subject=subject, text=text)
-
-
-def _bad(subject: str, text: str, remedy: str) -> Observation:
-    return Observation(verdict=Verdict.BAD, subject=subject, text=text, remedy=remedy)
