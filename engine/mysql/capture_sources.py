@@ -6,6 +6,7 @@ from typing import Any
 
 from engine.mysql.flavour import Flavour
 from engine.mysql.link import Link
+from engine.mysql.problems import Problem, remedies, whats
 from engine.mysql.receiving import UNSEEN, receives
 from engine.mysql.rights import TO_READ_LOGS, Rights
 from engine.mysql.trouble import NO_PRIVILEGE, Tolerated
@@ -16,17 +17,6 @@ _SETTINGS = """
     )
 """
 _TRUST = "SET GLOBAL log_bin_trust_function_creators = 1"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
-    """Why one of the two does not tell of every change."""
-
-    what: str  # as a phrase
-    remedy: str = ""  # a statement, or what to do; may be empty
-
-    def __str__(self) -> str:
-        return f"{self.what}: {self.remedy}" if self.remedy else self.what
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,16 +77,6 @@ class CaptureSources:
         if self.no_triggers is not None and self.no_triggers.remedy:
             return ""
         return self.nothing_tells(self.log_problems([schema]))
-
-
-def whats(problems: Iterable[Problem]) -> str:
-    """All of them in a phrase."""
-    return "; ".join(problem.what for problem in problems)
-
-
-def remedies(problems: Iterable[Problem]) -> str:
-    """What would help against all of them; may be empty."""
-    return "; ".join(problem.remedy for problem in problems if problem.remedy)
 
 
 def capture_sources_of(link: Link, flavour: Flavour, rights: Rights, home: str) -> CaptureSources:

@@ -6,9 +6,10 @@ from dataclasses import replace
 from engine.base import Observation, bad, doubtful, good
 from engine.errors import EngineError
 from engine.mysql.address import Address
-from engine.mysql.capture_sources import capture_sources_of, remedies, whats
+from engine.mysql.capture_sources import capture_sources_of
 from engine.mysql.flavour import Flavour, flavour_of, same_kind
 from engine.mysql.link import Link
+from engine.mysql.problems import remedies, whats
 from engine.mysql.quoting import quote_name
 from engine.mysql.receiving import NO_COPY_IN_GALERA, in_galera_cluster
 from engine.mysql.replication.followers import Unseen
@@ -234,9 +235,8 @@ def _prepared(link: Link, flavour: Flavour) -> Observation:
         return good("prepared transactions", "there are none: rows are copied without locks")
     return doubtful(
         "prepared transactions",
-        "if a table were copied now, the application could not change the rows of a chunk while it is copied: "
-        + "; ".join(one.why for one in found),
-        "; ".join(one.remedy for one in found if one.remedy),
+        f"if a table were copied now, the application could not change the rows of a chunk while it is copied: {whats(found)}",
+        remedies(found),
     )
 
 

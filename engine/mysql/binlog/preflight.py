@@ -4,9 +4,9 @@ from engine.errors import EngineError
 from engine.mysql.address import Address
 from engine.mysql.binlog.dump import Dump, refusal, wanted_bytes
 from engine.mysql.binlog.position import Position, end_of_log
-from engine.mysql.capture_sources import Problem
 from engine.mysql.flavour import flavour_of
 from engine.mysql.link import Link
+from engine.mysql.problems import Problem
 from engine.mysql.trouble import ACCESS_DENIED, NO_PRIVILEGE, ServerRefused
 
 

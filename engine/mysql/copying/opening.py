@@ -7,7 +7,7 @@ from engine.base import DEFAULT_VOLUME, Control, Signal
 from engine.errors import DriftFound, Refused
 from engine.mysql.binlog.errors import BeginAnew
 from engine.mysql.binlog.preflight import obstacles
-from engine.mysql.capture_sources import CaptureSources, Problem, capture_sources_of
+from engine.mysql.capture_sources import CaptureSources, capture_sources_of
 from engine.mysql.capturing.capture import Capture
 from engine.mysql.capturing.delta_capture import DeltaCapture
 from engine.mysql.capturing.log_capture import LogCapture
@@ -16,6 +16,7 @@ from engine.mysql.copying.comparison import uncompared
 from engine.mysql.copying.index_build import missing_indexes
 from engine.mysql.copying.table_copy import TableCopy
 from engine.mysql.flavour import started_at
+from engine.mysql.problems import Problem
 from engine.mysql.receiving import NO_COPY_IN_GALERA, in_galera_cluster
 from engine.mysql.replication.rules import read_rules
 from engine.mysql.rights import rights_of

@@ -5,12 +5,13 @@ from dataclasses import replace
 
 from engine.base import Finding, Severity
 from engine.errors import Refused
-from engine.mysql.capture_sources import CaptureSources, remedies, whats
+from engine.mysql.capture_sources import CaptureSources
 from engine.mysql.flavour import Flavour
 from engine.mysql.link import Link
 from engine.mysql.names import names_of
 from engine.mysql.planning.drafts import Draft
 from engine.mysql.planning.order import parent_of
+from engine.mysql.problems import remedies, whats
 from engine.mysql.quoting import quote_name
 from engine.mysql.rights import COPY, OWN, Rights
 from engine.mysql.spec import OWN_PREFIX

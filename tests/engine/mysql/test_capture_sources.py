@@ -7,10 +7,11 @@ from pymysql.cursors import Cursor
 
 from engine.base import Job, Signal, Target, Verdict
 from engine.mysql.address import parse_address
-from engine.mysql.capture_sources import CaptureSources, capture_sources_of, whats
+from engine.mysql.capture_sources import CaptureSources, capture_sources_of
 from engine.mysql.engine import MysqlEngine
 from engine.mysql.flavour import flavour_of
 from engine.mysql.link import Link
+from engine.mysql.problems import whats
 from engine.mysql.rights import rights_of
 from tests.engine.driving import Caller, drive
 from tests.servers.flavours import ACCOUNT, FLAVOURS

@@ -76,7 +76,7 @@ def test_the_process_list_is_read_whatever_others_run(
         assert "User sleep" in found[number].state
         assert not stuck(link)
         assert log_readers(link) == []
-        reasons = [one.why for one in visibility_gaps(link, flavour_of(link))]
+        reasons = [one.what for one in visibility_gaps(link, flavour_of(link))]
         assert not any("PROCESS" in reason for reason in reasons)
         end(link, "QUERY", number)
 
@@ -92,7 +92,7 @@ def test_what_may_be_preparing_is_found_at_once_in_a_statement_of_any_length(
         began = time.thread_time()
         found = visibility_gaps(link, flavour_of(link))
         assert time.thread_time() - began < 1.0
-        preparing = "there are prepared transactions (XA RECOVER)" in [one.why for one in found]
+        preparing = "there are prepared transactions (XA RECOVER)" in [one.what for one in found]
         assert preparing == ("prepare" in text.lower())
         end(link, "QUERY", number)
 
@@ -122,7 +122,7 @@ def test_a_prepared_transaction_may_have_any_name(server: Server) -> None:
         for step in ("START", "END", "PREPARE"):
             other.run(f"XA {step} X'FFFEC3', X'C328'")
         try:
-            assert [one.why for one in visibility_gaps(link, flavour_of(link))] == [
+            assert [one.what for one in visibility_gaps(link, flavour_of(link))] == [
                 "there are prepared transactions (XA RECOVER)"
             ]
         finally:

@@ -6,9 +6,10 @@ import pytest
 
 from engine.errors import DriftFound
 from engine.mysql.address import parse_address
-from engine.mysql.capture_sources import capture_sources_of, whats
+from engine.mysql.capture_sources import capture_sources_of
 from engine.mysql.flavour import flavour_of
 from engine.mysql.link import Link
+from engine.mysql.problems import whats
 from engine.mysql.rights import rights_of
 from tests.engine.mysql.capturing.rig import emptied, foreign_key, unread
 from tests.engine.mysql.copying.application import TABLE, fill
