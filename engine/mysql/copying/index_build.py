@@ -69,7 +69,7 @@ def missing_indexes(work: TableCopy) -> tuple[str, ...]:
 @contextmanager
 def _building(work: TableCopy, lines: Sequence[str], volume: int) -> Iterator[Running]:
     """The build under way, on a connection of its own; at the end it is over or ended."""
-    link = work.hold.open_link(settings={**FILLING, "lock_wait_timeout": 60})
+    link = work.hold.open_link({**FILLING, "lock_wait_timeout": 60})
     try:
         if not work.hold.flavour.mariadb:
             threads = settings_of(volume, busy=work.throttle.busy).threads

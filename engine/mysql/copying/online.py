@@ -24,9 +24,6 @@ from engine.mysql.shadow.inspection import Inspection
 from engine.mysql.shadow.staging import Staging
 from engine.mysql.trouble import Waited
 
-FINAL_SECONDS = 5.0
-"""So long the last changes may take under the lock of the cutover; else it is given up and tried again."""
-
 
 class OnlineCopy(TableCopy):
     """The work on one table, as far as it is not live yet. Used by the session's thread.
@@ -85,7 +82,7 @@ class OnlineCopy(TableCopy):
         self._inspection.look()
         self.capture.look(self.link)
 
-    def final_apply(self, link: Link, seconds: float = FINAL_SECONDS) -> None:
+    def final_apply(self, link: Link, seconds: float) -> None:
         """Under LOCK TABLES on *link*: apply the rest. Lost, Waited: not done in so many *seconds*, give the lock up for now.
 
         DriftFound: since `look` somebody changed one of the tables.

@@ -128,7 +128,7 @@ class TableCopy:
 
     def open_link(self) -> Link:
         """A further connection that fills shadows."""
-        link = self.hold.open_link(settings=self.filling)
+        link = self.hold.open_link(self.filling)
         with suppress(ServerRefused):  # not everybody may; then chunks with more warnings are cut
             link.set({"max_error_count": MOST_WARNINGS})
         return link

@@ -15,7 +15,7 @@ from engine.errors import EngineError, HeldUp, Refused, TargetUnavailable
 from engine.mysql.address import Address
 from engine.mysql.blockers import blockers, lock_of_the_server
 from engine.mysql.flavour import Flavour, flavour_of, identity_of
-from engine.mysql.link import ANSWER_SECONDS, SETTINGS, Link
+from engine.mysql.link import SETTINGS, Link
 from engine.mysql.ownership.guests import Guests
 from engine.mysql.ownership.locks import NamedLocks, mark
 from engine.mysql.ownership.records import Gone, Recorded, Records
@@ -195,21 +195,13 @@ class Hold:
 
     # -- further connections ------------------------------------------------------------------------------------
 
-    def open_link(
-        self,
-        *,
-        settings: Mapping[str, object] | None = None,
-        schema: str | None = None,
-        answer_seconds: float | None = ANSWER_SECONDS,
-    ) -> Link:
+    def open_link(self, settings: Mapping[str, object] | None = None) -> Link:
         """A further connection, on record before it is handed out: a successor ends it. Fenced when there is one already.
 
         Trouble when the address leads to another server than that of `link` by now (a fail-over): what is copied there is
         not there where it is written down.
         """
-        link = Link(
-            self.address, settings=settings, schema=schema or self.home, answer_seconds=answer_seconds
-        )
+        link = Link(self.address, settings=settings, schema=self.home)
         try:
             self._check_server(link)
             if self.flavour.mariadb:
@@ -246,7 +238,7 @@ class Hold:
     @contextmanager
     def further_link(self) -> Iterator[Link]:
         """A further connection, with the settings of `link`, for the time of a `with` statement."""
-        link = self.open_link(settings=self._settings)
+        link = self.open_link(self._settings)
         try:
             yield link
         finally:

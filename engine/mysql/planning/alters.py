@@ -90,13 +90,7 @@ class Parts:
         )  # fmt: skip
 
 
-def parts_between(
-    now: Table,
-    wanted: Table,
-    flavour: Flavour,
-    *,
-    whole_partitions: bool = False,
-) -> Parts:
+def parts_between(now: Table, wanted: Table, flavour: Flavour, *, whole_partitions: bool) -> Parts:
     """The clauses that lead from *now* to *wanted*. *whole_partitions*: those that change are all taken away and made again."""
     found = Parts()
     columns = column_parts(now, wanted)

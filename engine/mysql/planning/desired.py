@@ -121,7 +121,7 @@ class Desired:
         comments = (*group.table.comments, *(t for t in _comments(group.table.text)))
         return any(ELSEWHERE.match(line) for comment in comments for line in comment_lines(comment))
 
-    def locate(self, table: str, name: str = "") -> tuple[str, int]:
+    def locate(self, table: str, name: str) -> tuple[str, int]:
         """File and line of a table, or of a column, index or foreign key of it; ("", 0) when it is in no file."""
         group = self._groups.get(table)
         if group is None:

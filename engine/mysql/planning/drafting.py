@@ -13,7 +13,7 @@ from engine.mysql.planning.order import Key, Ties, Unit, parent_of
 from engine.mysql.planning.parents import takes_foreign_keys, why_refused
 from engine.mysql.planning.rehearsal import Rehearsal
 from engine.mysql.planning.rewriting import counting, same_type, without_checks, without_foreign_keys
-from engine.mysql.planning.scratch import created
+from engine.mysql.planning.scratch import Stage, created
 from engine.mysql.planning.suspended import suspended_keys
 from engine.mysql.quoting import quote_name, quote_table
 from engine.mysql.spec import Algorithm, Statement, Step
@@ -27,10 +27,16 @@ class Drafting:
     """The drafts of one plan."""
 
     def __init__(
-        self, rehearsal: Rehearsal, ties: Ties, altering: Altering, namespaces: Mapping[str, str]
+        self,
+        stage: Stage,
+        rehearsal: Rehearsal,
+        ties: Ties,
+        altering: Altering,
+        namespaces: Mapping[str, str],
     ) -> None:
         """*namespaces*: by schema."""
-        self._stage = rehearsal
+        self._stage = stage
+        self._tables = rehearsal
         self._ties = ties
         self._altering = altering
         self._namespaces = namespaces
@@ -47,7 +53,7 @@ class Drafting:
             raise Refused(
                 f"foreign keys tie {names} in a ring across schemas: change them in two plans, the first without one of the keys"
             )
-        before = self._stage.tables()
+        before = self._tables.tables()
         alone = len(units) == 1 and not self._ties.again[units[0].key]
         draft_parts = [
             draft_part for draft_part in (self._one(units[0]) if alone else self._ring(units)) if draft_part
@@ -102,9 +108,9 @@ class Drafting:
 
     def _alter(self, unit: Unit, wanted: Table, no_copy: str = "") -> DraftPart | None:
         """None when what went before has changed it already: a foreign key follows the names it refers to."""
-        now = self._stage.table((unit.key[0], wanted.name))
+        now = self._tables.table((unit.key[0], wanted.name))
         if now is None and unit.now is not None:
-            now = self._stage.table((unit.key[0], unit.now.name))
+            now = self._tables.table((unit.key[0], unit.now.name))
         assert now is not None
         if now.text == self._altering.settled.as_live(wanted, now).text:
             return None
@@ -117,14 +123,14 @@ class Drafting:
     def _drop(self, unit: Unit) -> DraftPart:
         assert unit.now is not None
         key = unit.key
-        for child in self._stage.relatives(key):
+        for child in self._tables.relatives(key):
             refers = any(parent_of(one) == key for one in child.foreign_keys)
             if refers and not self._ties.changes(child):
                 raise Refused(
                     f"{key[1]} cannot be dropped: {child.schema}.{child.name} refers to it by a foreign key, "
                     "and is not in the plan: drop that key first"
                 )
-        self._stage.gone(key)
+        self._tables.gone(key)
         rows, size = self._altering.sizes(key, ())
         sql = f"DROP TABLE {quote_table(*key)}"
         lock = dropped(Size(rows=rows, bytes_=size), self._altering.tied(unit.now))
@@ -138,16 +144,16 @@ class Drafting:
         key = (wanted.schema, wanted.name)
         sql = created(wanted.schema, counting(wanted))
         statement = Statement(sql=sql, algorithm=Algorithm.PLAIN, after=((wanted.name, wanted.fingerprint),))
-        rivals = self._stage.rivals(wanted)
+        rivals = self._tables.rivals(wanted)
         if self._stage.surely_takes(wanted) and self._sure_of_parents(wanted) and not rivals:
-            self._stage.put(wanted)
+            self._tables.put(wanted)
         else:
-            self._stage.need([*(parent_of(foreign) for foreign in wanted.foreign_keys), *rivals])
+            self._tables.need([*(parent_of(foreign) for foreign in wanted.foreign_keys), *rivals])
             try:
-                statement = self._stage.run(sql, Algorithm.PLAIN, [key])
+                statement = self._tables.run(sql, Algorithm.PLAIN, [key])
             except ServerRefused as refused:
-                why = f"{self._stage.said(refused)}{why_refused(wanted, self._stage.table)}"
-                said = self._stage.clash(wanted) or f": {why}"
+                why = f"{self._stage.said(refused)}{why_refused(wanted, self._tables.table)}"
+                said = self._tables.clash(wanted) or f": {why}"
                 raise Refused(f"{wanted.name}: the server does not take it{said}") from refused
         return DraftPart(
             table=wanted.name, statements=[statement], ddl=[counting(wanted)], strategy=Strategy.INSTANT,
@@ -158,7 +164,7 @@ class Drafting:
         """Whether the server is bound to take its foreign keys: columns of the same types, a key on them, InnoDB throughout."""
         for foreign in table.foreign_keys:
             mine = parent_of(foreign) == (table.schema, table.name)
-            parent = table if mine else self._stage.table(parent_of(foreign))
+            parent = table if mine else self._tables.table(parent_of(foreign))
             if parent is None or not (takes_foreign_keys(table) and takes_foreign_keys(parent)):
                 return False
             ends = [
@@ -199,7 +205,7 @@ class Drafting:
 
     def _loosened(self, unit: Unit, no_copy: str) -> DraftPart | None:
         """Without the foreign keys that have to go, and without constraints whose names others are to have."""
-        current = self._stage.table((unit.key[0], unit.now.name)) if unit.now else None
+        current = self._tables.table((unit.key[0], unit.now.name)) if unit.now else None
         if current is None:
             return None
         moving = self._ties.moving(unit)

@@ -90,7 +90,7 @@ def choose(
     """
     unshown = _unshown(live, alters)
     cloned = in_live_order(live.target, live.table, live.name)
-    clone = Clone(link, live.flavour, scratch, cloned, _touched(live, alters), unshown=unshown)
+    clone = Clone(link, live.flavour, scratch, cloned, _touched(live, alters), unshown)
     choice = _Choice(live, clone, _tied(live, alters))
     return choice.made(alters, no_copy or _unreadable(live.table, unshown.old_temporals))
 

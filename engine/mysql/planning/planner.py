@@ -216,7 +216,7 @@ class _Planning:
             ties = Ties(self._schemas, units, forced, naming)
             namespaces = {schema: one.place.namespace for schema, one in self._live.items()}
             try:
-                return Drafting(rehearsal, ties, altering, namespaces).drafts()
+                return Drafting(stage, rehearsal, ties, altering, namespaces).drafts()
             except TiedDown as tied:
                 if tied.key in forced:
                     raise Refused(

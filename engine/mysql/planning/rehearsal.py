@@ -79,14 +79,6 @@ class Rehearsal:
                 )
         return ""
 
-    def said(self, refused: ServerRefused) -> str:
-        """What the server said, in the names of the real schemas."""
-        return self._stage.said(refused)
-
-    def surely_takes(self, table: Table) -> bool:
-        """Whether a table of the files can be made live untried; foreign keys aside."""
-        return self._stage.surely_takes(table)
-
     def need(self, keys: Iterable[Key]) -> None:
         """Have these tables and their relatives on the stage."""
         for key in keys:
@@ -182,7 +174,7 @@ class Rehearsal:
             made = self._made(table)
         except ServerRefused as refused:
             raise Refused(
-                f"{table.name}: the live definition, made again in a scratch schema, is refused: {self.said(refused)}"
+                f"{table.name}: the live definition, made again in a scratch schema, is refused: {self._stage.said(refused)}"
                 f"{remedy(refused)}"
             ) from refused
         alike = made if self._naming.flavour.mariadb else in_words_of(made, table)

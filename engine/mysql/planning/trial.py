@@ -56,8 +56,8 @@ class Clone:
         flavour: Flavour,
         scratch: str,
         table: Table,
-        relatives: Sequence[Table] = (),
-        unshown: Unshown = Unshown(),
+        relatives: Sequence[Table],
+        unshown: Unshown,
     ) -> None:
         """*scratch* is a schema that holds nothing but earlier clones, with a plain name."""
         self._link = link

@@ -41,7 +41,7 @@ def followers(link: Link, flavour: Flavour, *, but: str = "") -> str:
     return f"{count} replica{' is' if count == 1 else 's are'} connected" if count else ""
 
 
-def connected(link: Link, flavour: Flavour, *, but: str = "") -> list[Connected]:
+def connected(link: Link, flavour: Flavour, *, but: str) -> list[Connected]:
     """Who replicates from the server just now, *but* those of a user, ourselves. Unseen: the account may not see that.
 
     MariaDB lists replicas only to those who may do much else: then whatever reads the log is taken for one.

@@ -65,10 +65,10 @@ def unseen_status(error: Unseen) -> LagStatus:
 class LagMonitor:
     """Looks every few seconds until it is closed; `status` may be read by any thread."""
 
-    def __init__(self, address: Address, flavour: Flavour, silent: SilentReplicas | None = None) -> None:
+    def __init__(self, address: Address, flavour: Flavour, silent: SilentReplicas) -> None:
         """The first look spares those that are *silent*."""
         self._address = replace(address, database="")
-        self._silent = dict(silent or {})
+        self._silent = dict(silent)
         self._replicas = Replicas(address, flavour, self._silent)
         self._status = LagStatus(wait="waiting: looking for replicas")
         self.looked = threading.Event()

@@ -159,7 +159,7 @@ def looking(server: Server, user: str = "") -> Iterator[Callable[[Callable[[LagS
     address = address_of(server, "")
     address = replace(address, user=user or address.user)
     with Link(address) as link:
-        replicas = LagMonitor(address, flavour_of(link))
+        replicas = LagMonitor(address, flavour_of(link), {})
 
     def first(wanted: Callable[[LagStatus], bool]) -> LagStatus:
         assert replicas.looked.wait(LIMIT_SECONDS)

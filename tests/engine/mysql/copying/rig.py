@@ -23,6 +23,8 @@ from tests.engine.mysql.planning.places import address_of
 from tests.servers.server import Server
 
 LIMIT_SECONDS = 60.0
+FINAL_SECONDS = 5.0
+"""So long the last changes may take under the locks."""
 INDEXED = """
 CREATE TABLE t (
     id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
@@ -201,7 +203,7 @@ class Rig:
         names = ", ".join(f"{quote_table(self.schema, name)} WRITE" for name in copy.locks)
         link.run(f"LOCK TABLES {names}")
         try:
-            copy.final_apply(link)
+            copy.final_apply(link, FINAL_SECONDS)
             yield link
         finally:
             link.run("UNLOCK TABLES")
