@@ -3,10 +3,9 @@
 import statistics
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any
 
 import pymysql
 import pytest
@@ -264,8 +263,8 @@ def test_a_rename_that_nobody_hears_of_any_more_is_over_before_anybody_looks(
         opened: list[Link] = []
         further = watch.hold.open_link
 
-        def remembered(**options: Any) -> Link:
-            opened.append(further(**options))
+        def remembered(settings: Mapping[str, object]) -> Link:
+            opened.append(further(settings))
             return opened[-1]
 
         monkeypatch.setattr(watch.hold, "open_link", remembered)
