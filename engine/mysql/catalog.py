@@ -122,6 +122,16 @@ def exists(link: Link, kind: str, schema: str, name: str) -> bool:
     return bool(found)
 
 
+def told_of(link: Link, schema: str, name: str, column: str) -> str | None:
+    """What information_schema.TABLES has in *column* of a table, or whatever has its name; None: nothing, or it is not there."""
+    found = link.value(
+        f"SELECT {column} FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s",  # noqa: S608
+        schema,
+        name,
+    )
+    return None if found is None else str(found)
+
+
 def show_create(link: Link, schema: str, name: str) -> str | None:
     """The server's own text of a table, None when there is none."""
     with Tolerated(*NO_SUCH_PLACE, _BROKEN_VIEW):
@@ -175,8 +185,8 @@ def _triggers(link: Link, schema: str, only: str | None) -> list[tuple[str, str]
 
 
 def _kind(link: Link, schema: str, name: str) -> str | None:
-    row = link.row(*_narrowed(_TABLES, schema, "TABLE_NAME", name))
-    return str(row[1]).lower() if row else None
+    found = told_of(link, schema, name, "TABLE_TYPE")
+    return found and found.lower()
 
 
 def _table(

@@ -1,5 +1,7 @@
 """Foreign keys that refer to a table: they go along when it is renamed, and would keep the replaced one alive."""
 
+from collections.abc import Sequence
+
 from engine.mysql.flavour import Flavour
 from engine.mysql.link import Link
 from engine.mysql.trouble import NO_PRIVILEGE, Tolerated
@@ -58,7 +60,9 @@ def _in_sight(link: Link, schema: str, table: str) -> int:
 
 
 def children_of(link: Link, schema: str, table: str) -> list[str]:
-    """The other tables of the same schema whose foreign keys refer to the table; not under a lock, as above."""
+    """The other tables of the same schema whose foreign keys refer to the table; not under a lock: MariaDB looks through all
+    tables of this schema.
+    """
     found = link.rows(
         """
         SELECT DISTINCT TABLE_NAME FROM information_schema.REFERENTIAL_CONSTRAINTS
@@ -69,3 +73,22 @@ def children_of(link: Link, schema: str, table: str) -> list[str]:
         table,
     )
     return sorted(str(name) for (name,) in found)
+
+
+def children_elsewhere(link: Link, tables: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Tables in schemas other than those of *tables* that refer to one of them by a foreign key, as (schema, name); not under a
+    lock: MariaDB looks through all tables of all schemas.
+    """
+    if not tables:
+        return []
+    schemas = sorted({schema for schema, _ in tables})
+    parents = " OR ".join("(UNIQUE_CONSTRAINT_SCHEMA = %s AND REFERENCED_TABLE_NAME = %s)" for _ in tables)
+    rows = link.rows(
+        f"""
+        SELECT DISTINCT CONSTRAINT_SCHEMA, TABLE_NAME FROM information_schema.REFERENTIAL_CONSTRAINTS
+         WHERE ({parents}) AND CONSTRAINT_SCHEMA NOT IN ({", ".join(["%s"] * len(schemas))})
+        """,
+        *(part for table in tables for part in table),
+        *schemas,
+    )
+    return [(str(schema), str(name)) for schema, name in rows]

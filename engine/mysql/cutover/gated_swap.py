@@ -31,6 +31,7 @@ from contextlib import ExitStack, contextmanager, suppress
 
 from engine import faults
 from engine.errors import EngineError, Refused
+from engine.mysql.catalog import exists, told_of
 from engine.mysql.cutover.swap import OutOfTime, Pair, Swap
 from engine.mysql.link import Link
 from engine.mysql.ownership.watch import WAITS_FOR_TABLE, Watch
@@ -115,7 +116,7 @@ class GatedSwap(Swap):
         """Have it. Refused when tables of others have the names that the replaced ones will get."""
         for pair in self._pairs:
             remove_sentry(self._link, pair.schema, pair.old)  # of an earlier try
-            if _comment(self._link, pair.schema, pair.old) is not None:
+            if exists(self._link, "TABLE", pair.schema, pair.old):
                 raise Refused(
                     f"the table {pair.old} is in the way and not of this apply; remove it, then plan again"
                 )
@@ -212,15 +213,5 @@ class GatedSwap(Swap):
 
 def remove_sentry(link: Link, schema: str, name: str) -> None:
     """Drop the table *name* if it is a sentry of ours."""
-    if _comment(link, schema, name) == SENTRY:
+    if told_of(link, schema, name, "TABLE_COMMENT") == SENTRY:
         link.run(f"DROP TABLE IF EXISTS {quote_table(schema, name)}")
-
-
-def _comment(link: Link, schema: str, name: str) -> str | None:
-    """Of a table; None: it is not there."""
-    found = link.value(
-        "SELECT table_comment FROM information_schema.tables WHERE table_schema = %s AND table_name = %s",
-        schema,
-        name,
-    )
-    return None if found is None else str(found)

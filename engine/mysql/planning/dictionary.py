@@ -44,16 +44,6 @@ def entry_of(link: Link, flavour: Flavour, schema: str, name: str) -> Entry:
     return Entry(*(int(value or 0) for value in found[0])) if found else Entry()
 
 
-def row_format(link: Link, schema: str, name: str) -> str:
-    """The row format of a live table, upper case; empty where there is none."""
-    found = link.value(
-        "SELECT ROW_FORMAT FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s AND TABLE_NAME = %s",
-        schema,
-        name,
-    )
-    return str(found or "").upper()
-
-
 def in_live_order(link: Link, table: Table, name: str) -> Table:
     """*table* with its indexes in the order of the live one of that *name*, where no key is primary: InnoDB keeps the
     rows by the first unique one of NOT NULL columns.

@@ -7,6 +7,7 @@ from functools import cached_property
 
 from engine.base import Strategy
 from engine.errors import Refused
+from engine.mysql.catalog import told_of
 from engine.mysql.children import has_hidden_children
 from engine.mysql.elements import foreign_key_of
 from engine.mysql.flavour import Flavour
@@ -16,7 +17,6 @@ from engine.mysql.planning.dictionary import (
     entry_of,
     in_live_order,
     old_temporals,
-    row_format,
     text_column,
 )
 from engine.mysql.planning.insistence import insists_on_a_key
@@ -114,9 +114,13 @@ def _unshown(live: LiveTable, alters: Sequence[Sequence[str]]) -> Unshown:
     innodb = table.options.get("ENGINE", "InnoDB") == "InnoDB"
     return Unshown(
         columns=columns,
-        row_format=row_format(target, table.schema, live.name) if innodb and not told else "",
+        row_format=_row_format(live) if innodb and not told else "",
         old_temporals=old_temporals(target, table.schema, live.name) if flavour.mariadb else {},
     )
+
+
+def _row_format(live: LiveTable) -> str:
+    return (told_of(live.target, live.table.schema, live.name, "ROW_FORMAT") or "").upper()
 
 
 def _tied(live: LiveTable, alters: Sequence[Sequence[str]]) -> Tied:

@@ -13,6 +13,7 @@ from engine.errors import BadFiles, Refused
 from engine.mysql.address import Address
 from engine.mysql.capture_sources import CaptureSources, capture_sources_of
 from engine.mysql.catalog import read_table
+from engine.mysql.children import children_elsewhere
 from engine.mysql.flavour import Flavour, flavour_of
 from engine.mysql.link import Link
 from engine.mysql.planning.altering import Altering, TiedDown
@@ -36,7 +37,7 @@ from engine.mysql.planning.rows.zones import server_zone
 from engine.mysql.planning.scratch import Scratch, Stage
 from engine.mysql.planning.settled import SettledTables
 from engine.mysql.planning.suspended import suspensions
-from engine.mysql.planning.targets import Live, children_elsewhere, read_live, schema_names, without_case
+from engine.mysql.planning.targets import Live, read_live, schema_names, without_case
 from engine.mysql.planning.unnamed import with_live_names
 from engine.mysql.planning.untold import refuse_untold
 from engine.mysql.planning.way_back import files_back

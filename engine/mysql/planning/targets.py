@@ -1,6 +1,6 @@
 """Which schema of the target each namespace of the files is for, and what is there now."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from engine.errors import BadFiles, Refused
@@ -72,20 +72,3 @@ def read_live(link: Link, flavour: Flavour, namespace: str, schema: str) -> Live
         others=others(link, schema),
         unmanaged=unmanaged(link, schema),
     )
-
-
-def children_elsewhere(link: Link, tables: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Tables in schemas other than those of *tables* that refer to one of them by a foreign key, as (schema, name)."""
-    if not tables:
-        return []
-    schemas = sorted({schema for schema, _ in tables})
-    parents = " OR ".join("(UNIQUE_CONSTRAINT_SCHEMA = %s AND REFERENCED_TABLE_NAME = %s)" for _ in tables)
-    rows = link.rows(
-        f"""
-        SELECT DISTINCT CONSTRAINT_SCHEMA, TABLE_NAME FROM information_schema.REFERENTIAL_CONSTRAINTS
-         WHERE ({parents}) AND CONSTRAINT_SCHEMA NOT IN ({", ".join(["%s"] * len(schemas))})
-        """,  # noqa: S608
-        *(part for table in tables for part in table),
-        *schemas,
-    )
-    return [(str(schema), str(name)) for schema, name in rows]

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 
-from engine.mysql.catalog import plainly, read_table
+from engine.mysql.catalog import plainly, read_table, told_of
 from engine.mysql.flavour import Flavour
 from engine.mysql.link import Link
 from engine.mysql.planning.alters import makes_a_key_again
@@ -166,12 +166,7 @@ class Clone:
     @property
     def engine(self) -> str:
         """The storage engine the clone has by now."""
-        return str(
-            self._link.value(
-                "SELECT engine FROM information_schema.tables WHERE table_schema = %s AND table_name = %s",
-                self._scratch, self._table.name,
-            )
-        )  # fmt: skip
+        return str(told_of(self._link, self._scratch, self._table.name, "ENGINE"))
 
     def _gentlest(self, clauses: str, *, instant: bool) -> tuple[Algorithm, str]:
         alter = self._alter(clauses)
