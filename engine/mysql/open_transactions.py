@@ -6,17 +6,16 @@ from datetime import datetime
 from engine.mysql.link import Link, Row
 from engine.mysql.trouble import NO_PRIVILEGE, ServerRefused, Tolerated, Trouble
 
-_NOW = "CONVERT_TZ(NOW(), @@SESSION.time_zone, 'SYSTEM')"
-"""The server tells in its own time zone when a transaction began."""
-_OF_INNODB = f"""
-    SELECT trx_mysql_thread_id, trx_started, {_NOW},
+# InnoDB tells in the time zone of the server when it began: of an hour that comes twice, the second is taken.
+_OF_INNODB = """
+    SELECT trx_mysql_thread_id, CONVERT_TZ(trx_started, 'SYSTEM', '+00:00'), UTC_TIMESTAMP(),
            trx_isolation_level IN ('REPEATABLE READ', 'SERIALIZABLE') AND trx_autocommit_non_locking = 0,
            trx_rows_locked > 0
       FROM information_schema.innodb_trx
 """
 # From BEGIN on, never later than it was, and without those that were prepared before the server started.
-_OF_EVENTS = f"""
-    SELECT t.processlist_id, TIMESTAMPADD(SECOND, -CEIL(e.timer_wait / 1e12), {_NOW}), {_NOW},
+_OF_EVENTS = """
+    SELECT t.processlist_id, TIMESTAMPADD(SECOND, -CEIL(e.timer_wait / 1e12), UTC_TIMESTAMP()), UTC_TIMESTAMP(),
            e.isolation_level IN ('REPEATABLE READ', 'SERIALIZABLE') AND e.autocommit = 'NO',
            TRUE
       FROM performance_schema.events_transactions_current AS e
@@ -39,7 +38,7 @@ class Transaction:
     """One that is open."""
 
     connection: int  # 0: none has it any more, it is a prepared XA transaction
-    begun: datetime  # by the server's clock, whole seconds
+    begun: datetime  # UTC, by the server's clock, whole seconds; after `seen` once that went back
     seen: datetime  # by the same clock
     one_moment: bool  # it reads as of one moment, or may yet
     locks_rows: bool  # or may do so
@@ -47,7 +46,7 @@ class Transaction:
     @property
     def seconds(self) -> int:
         """How long it has been open."""
-        return int((self.seen - self.begun).total_seconds())
+        return max(0, int((self.seen - self.begun).total_seconds()))
 
 
 def open_transactions(link: Link) -> list[Transaction]:

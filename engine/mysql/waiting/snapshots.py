@@ -55,19 +55,23 @@ def snapshots(link: Link, ours: Collection[int]) -> Snapshots:
 
 
 def still(older: Snapshots, now: Snapshots) -> str:
-    """Those of *older* that are there *now* and waited for, in words; empty: none is.
-
-    It is the same transaction when it had begun as *older* was seen: the server may tell of another begin each time.
-    """
+    """Those of *older* that are there *now* and waited for, in words; empty: none is."""
     left = [
         now[connection].blocker
         for connection, one in older.items()
-        if connection in now and now[connection].transaction.begun <= one.transaction.seen
+        if connection in now and _same(one.transaction, now[connection].transaction)
     ]
     if not left:
         return ""
     names = Blockers(found=tuple(sorted(left, key=lambda one: -one.seconds)), sure=True).names
     return f"the transaction of {names}, which began before the copy was complete and would find rows missing in it"
+
+
+def _same(older: Transaction, now: Transaction) -> bool:
+    """Whether two of one connection are the same transaction: the server may tell of another begin each time, but of none after
+    *older* was seen; once its clock went back, the begin may be yet to come, but is the same.
+    """
+    return now.begun <= older.seen or now.begun == older.begun
 
 
 def outlast(held: Callable[[], str], control: Control, say: Say) -> Signal:

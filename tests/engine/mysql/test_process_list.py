@@ -23,6 +23,7 @@ from engine.mysql.replication.followers import log_readers
 from engine.mysql.trouble import Lost
 from engine.mysql.visibility import visibility_gaps
 from engine.mysql.waiting.snapshots import Snapshots, snapshots, still
+from tests.engine.mysql.cutover.snapshots import SNAPSHOT
 from tests.engine.mysql.planning.places import address_of, schema_with
 from tests.servers.server import Server
 
@@ -158,6 +159,21 @@ def test_a_snapshot_is_the_same_whatever_its_connection_runs(server: Server) -> 
     for older, now in ((before, amid), (amid, after)):
         assert still(older, now).startswith(f"the transaction of connection {number} of ")
     assert told.sure == (server.flavour == "mysql")
+
+
+def test_a_snapshot_is_the_same_when_the_clock_of_its_server_goes_back(server: Server) -> None:
+    """Or seems to: at the end of summer time."""
+    with Link(address_of(server)) as link, Link(address_of(server)) as reader:
+        for statement in SNAPSHOT:
+            reader.run(statement)
+        reader.rows("SELECT * FROM mysql.user")
+        before = seen(link)
+        link.run("SET timestamp = UNIX_TIMESTAMP() - 3600")
+        amid, after = seen(link), seen(link)
+    for older in (before, amid):
+        assert f"connection {reader.id} of {server.user}, idle in a transaction for 0 s" in still(
+            older, after
+        )
 
 
 def test_where_nobody_tells_of_transactions_it_is_not_taken_for_none(mysql: Server) -> None:
