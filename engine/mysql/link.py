@@ -62,6 +62,8 @@ _IN_CLEAR = ("mysql_clear_password", "dialog")
 _NAME = re.compile(r"`[^`]*`")
 _NOT_UNDERSTOOD = (UnicodeDecodeError, struct.error, IndexError, AssertionError)
 """What the driver raises amid an answer that it does not understand; its rest would be taken for the answer to the next."""
+_NOT_CONNECTED = (pymysql.MySQLError, OSError, *_NOT_UNDERSTOOD, ValueError)
+"""What it raises instead of connecting: another protocol may be spoken there, and the name may be none of a host."""
 
 Row = tuple[Any, ...]
 
@@ -108,7 +110,7 @@ class Link:
             if address.ssl_mode == "preferred" and not (address.ssl_ca or address.ssl_cert):
                 self._connection._ssl_required = False  # type: ignore[attr-defined]
             self._connection.connect()
-        except (pymysql.MySQLError, OSError) as error:
+        except _NOT_CONNECTED as error:
             raise translate(error, self._where) from error
         except RuntimeError as error:
             # The driver's own encryption of passwords is not installed: TLS does that.

@@ -172,11 +172,13 @@ def code_of(error: Exception) -> int:
 
 
 def translate(error: Exception, where: str = "") -> EngineError:
-    """What *error* of the driver or the socket means for the caller."""
+    """What *error* of the driver or the socket, or one that the driver does not expect, means for the caller."""
     code = code_of(error) if isinstance(error, pymysql.MySQLError) else 0
     text = str(error.args[1]) if len(error.args) == 2 else str(error)
     said = f"{where}: {text}" if where else text
-    if not isinstance(error, pymysql.MySQLError) or code in LOST:
+    if not isinstance(error, pymysql.MySQLError | OSError):
+        return Lost(f"{said} ({type(error).__name__}: the driver does not understand what it got)", code)
+    if isinstance(error, OSError) or code in LOST:
         return Lost(f"{said} ({code or type(error).__name__}: the connection is gone)", code)
     if isinstance(error, pymysql.err.InterfaceError):
         return Lost(f"{said} (the connection is closed)", code)

@@ -440,12 +440,12 @@ def test_a_table_whose_copy_does_not_get_to_a_replica_is_not_copied(pair: Pair, 
 
 
 @contextmanager
-def silent(server: Server, *numbers: int) -> Iterator[socket.socket]:
+def silent(server: Server, *numbers: int, host: bytes = b"127.0.0.1") -> Iterator[socket.socket]:
     """Replicas of these server_ids that are listed, and do not answer where they say that they are."""
     with ExitStack() as stack:
         hole = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         hole.setblocking(False)
-        host, port = b"127.0.0.1", hole.getsockname()[1]
+        port = hole.getsockname()[1]
         for number in numbers:
             connection: Any = stack.enter_context(closing(server.connect()))
             told = struct.pack("<IB", number, len(host)) + host + struct.pack("<BBHII", 0, 0, port, 0, 0)
@@ -474,6 +474,13 @@ def test_the_examination_asks_each_replica_once_and_names_those_whose_rules_nobo
         where = f"127.0.0.1:{hole.getsockname()[1]}"
     assert verdict is Verdict.DOUBTFUL
     assert f"nobody knows what replicas leave out: {where}: " in text
+
+
+def test_a_replica_whose_report_host_is_no_name_of_a_host_makes_the_copy_gentle(server: Server) -> None:
+    with silent(server, 1001, host=b"db2..example.com"), looking(server) as first:
+        found = first(anything)
+    assert found.wait == ""
+    assert "nobody knows how far the replica db2..example.com:" in found.doubt
 
 
 def test_replicas_that_do_not_answer_hide_no_others_and_are_not_asked_at_each_table(

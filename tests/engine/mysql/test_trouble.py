@@ -1,10 +1,17 @@
 """Errors of the driver, classed."""
 
+import re
+import socket
+import threading
+
 import pymysql
 import pytest
 
 from engine.errors import Refused
 from engine.mysql.trouble import Lost, ServerRefused, Tolerated, Trouble, Waited, translate
+from engine.mysql.address import parse_address
+from engine.mysql.link import Link
+from engine.mysql.trouble import Lost, ServerRefused, Trouble, Waited, translate
 
 PASSING = (
     1021,
@@ -63,6 +70,31 @@ def test_of_what_an_option_forbids_only_writing_is_waited_for(option: str, passe
 )
 def test_an_answer_that_is_not_understood_is_a_lost_connection(error: Exception) -> None:
     assert isinstance(translate(error), Lost)
+
+
+@pytest.mark.parametrize(
+    "greeting",
+    [b"\x05\0\0\0\x0b\x08\x05\x1a\0", bytes(4), b"\2\0\0\0\x0aa", b"SSH-2.0-OpenSSH_9.2\r\n"],
+    ids=["X protocol", "empty packet", "cut short", "SSH"],
+)
+def test_where_another_protocol_is_spoken_the_server_is_not_reached(greeting: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def greet() -> None:
+            with listening.accept()[0] as client:
+                client.sendall(greeting)
+
+        peer = threading.Thread(target=greet)
+        peer.start()
+        with pytest.raises(Lost, match=r"^127\.0\.0\.1:"):
+            Link(parse_address(f"mysql://u@127.0.0.1:{listening.getsockname()[1]}/shop?ssl_mode=disabled"))
+        peer.join()
+
+
+@pytest.mark.parametrize("host", ["db2..example.com", "x" * 64 + ".example.com"])
+def test_what_is_no_name_of_a_host_is_not_reached(host: str) -> None:
+    with pytest.raises(Lost, match=f"^{re.escape(host)}:3306/shop: .*does not understand"):
+        Link(parse_address(f"mysql://u@{host}:3306/shop"))
 
 
 @pytest.mark.parametrize("code", [1064, 1062, 1142, 1146, 1265, 1366, 1406, 3098, 3819, 3903])
