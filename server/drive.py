@@ -33,6 +33,9 @@ CATCH_UP_SECONDS = 30.0
 UNREACHABLE_SECONDS = 10.0
 """How often a target that nobody answers at is tried for an apply that waits for its cutover; so late its return is noticed."""
 
+_NO_BUGS = (LeaseLost, ShuttingDown, NotFound, UnknownTarget, SecretError)
+"""What a drive may meet beside the engine's errors."""
+
 
 class Outcome(StrEnum):
     """How a drive ended; a label of the metrics and a word of the log."""
@@ -94,12 +97,8 @@ class Drive:
             return self._fail(str(error))
         except (LeaseLost, ShuttingDown):
             raise
-        except Exception as error:
-            log.exception("%s: bug in the drive", self._claim.apply_uid)
-            self._app.metrics.drive_crashes.inc()
-            where = traceback.extract_tb(error.__traceback__)[-1]
-            self._fail(f"internal error ({type(error).__name__} in {where.name}): {error}")
-            return Outcome.CRASHED
+        except Exception as error:  # noqa: BLE001 - it is logged there
+            return self._crashed(error)
 
     def _troubled(self, error: EngineError) -> Outcome:
         if isinstance(error, StoppedElsewhere):
@@ -110,6 +109,15 @@ class Drive:
         if isinstance(error, Unreachable) and self._outlasts:
             return self._retry(str(error), UNREACHABLE_SECONDS, spent=False)  # AV-2
         return self._retry(str(error)) if error.retryable else self._fail(str(error))
+
+    def _crashed(self, error: Exception, session: Session | None = None) -> Outcome:
+        """A bug costs this apply and nothing else (AV-3); with a session, nothing stays on the target, either."""
+        log.exception("%s: bug in the drive", self._claim.apply_uid)
+        self._app.metrics.drive_crashes.inc()
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        text = f"internal error ({type(error).__name__} in {where.name}): {error}"
+        ended = self._give_up(session, text) if session else self._fail(self._told(text))
+        return Outcome.CRASHED if ended is Outcome.FAILED else ended
 
     # -- deciding -----------------------------------------------------------------------------------------------
 
@@ -154,17 +162,30 @@ class Drive:
             session.know(list(self._changes.values()))
             if self._control.signal is Signal.CANCEL:
                 return self._cancel(session)
-            try:
-                if unchecked:
-                    session.check_fits(list(self._changes.values()), plan.fingerprints)
-                ended = self._walk(session)
-            except EngineError as error:
-                if error.retryable or self._whole or isinstance(error, Fenced):
-                    raise
-                return self._give_up(session, error)
+            ended = self._at_work(session, plan, unchecked)
             if ended is Signal.CANCEL:
                 return self._cancel(session)
         return ended if isinstance(ended, Outcome) else self._obey(ended)
+
+    def _at_work(self, session: Session, plan: Plan, unchecked: bool) -> Outcome | Signal:
+        """As far as it goes on the target: how the drive ended, or what keeps it from going on.
+
+        What fails for good, be it by a bug, takes what is not live off the target first.
+        """
+        try:
+            if unchecked:
+                session.check_fits(list(self._changes.values()), plan.fingerprints)
+            return self._walk(session)
+        except EngineError as error:
+            if error.retryable or self._whole or isinstance(error, Fenced):
+                raise
+            return self._give_up(session, str(error))
+        except _NO_BUGS:
+            raise
+        except Exception as error:
+            if self._whole:
+                raise
+            return self._crashed(error, session)
 
     def _is_over(self, apply_uid: str) -> bool:
         """Of our store, and ended. What the store does not know, or cannot tell now, may be at work."""
@@ -181,12 +202,12 @@ class Drive:
         engine.ping()
         self._write(lambda: self._store.advance(self._claim, []))
 
-    def _give_up(self, session: Session, error: EngineError) -> Outcome:
+    def _give_up(self, session: Session, error: str) -> Outcome:
         """A permanent failure: first take what is not live off the target, then say so.
 
         Where shutdown or passing trouble comes between, the next driver meets the same failure and is here again.
         """
-        self._given_up = str(error)
+        self._given_up = error
         try:
             session.give_up(self._given_up)
             if self._finish(session.discard) is Signal.HALT:
@@ -426,13 +447,17 @@ class Drive:
         return Outcome.STOPPED
 
     def _retry(self, error: str, delay: float | None = None, *, spent: bool = True) -> Outcome:
-        error = clean("; ".join(filter(None, (self._given_up, error))))
+        error = clean(self._told(error))
         if delay is None:
             delay = retry_delay(self._claim.attempt, random.random)
         log.warning("%s: will be tried again in %.0f s: %s", self._claim.apply_uid, delay, error)
         self._write(lambda: self._store.retry_later(self._claim, self._current, error, delay, spent=spent))
         self._app.metrics.retries.inc()
         return Outcome.RETRY
+
+    def _told(self, error: str) -> str:
+        """Behind why it is given up, once it is."""
+        return "; ".join(filter(None, (self._given_up, error)))
 
     def _fail(self, error: str) -> Outcome:
         error = clean(error)

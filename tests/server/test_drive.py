@@ -445,6 +445,29 @@ def test_av_3_a_bug_costs_the_apply_and_nothing_else(rig: Rig) -> None:
     assert any(event.level == "error" for event in rig.store.events(apply.id))
 
 
+def test_av_3_a_bug_leaves_nothing_on_the_target(rig: Rig) -> None:
+    apply = rig.enqueue("orders")
+    rig.target.on["prepare orders"] = fails(ZeroDivisionError("oops"))
+    fails_once(rig, "discard", TargetUnavailable("and now it is gone, too"))
+
+    assert rig.drive() is Outcome.RETRY
+    assert rig.drive() is Outcome.CRASHED
+
+    why = "internal error (ZeroDivisionError in hook): oops"
+    assert rig.target.told[-3:] == [f"give up: {why}", "discard", "close"]
+    assert rig.now(apply).error == why
+
+
+def test_av_3_a_bug_in_the_cleaning_ends_it(rig: Rig) -> None:
+    apply = rig.enqueue("orders")
+    rig.target.on["prepare orders"] = fails(Refused("a row does not fit"))
+    rig.target.on["discard"] = fails(ZeroDivisionError("oops"))
+
+    assert rig.drive() is Outcome.CRASHED
+
+    assert rig.now(apply).error == "a row does not fit; internal error (ZeroDivisionError in hook): oops"
+
+
 def test_progress_that_is_notable_is_in_the_log_at_once(rig: Rig) -> None:
     apply = rig.enqueue("orders")
 
