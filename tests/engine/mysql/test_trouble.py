@@ -8,10 +8,9 @@ import pymysql
 import pytest
 
 from engine.errors import Refused
-from engine.mysql.trouble import Lost, ServerRefused, Tolerated, Trouble, Waited, translate
 from engine.mysql.address import parse_address
 from engine.mysql.link import Link
-from engine.mysql.trouble import Lost, ServerRefused, Trouble, Waited, translate
+from engine.mysql.trouble import Lost, ServerRefused, Tolerated, Trouble, Waited, translate
 
 PASSING = (
     1021,
