@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pymysql
@@ -43,6 +44,19 @@ def test_a_server_has_what_production_has(own_server: Server) -> None:
 
     assert (log, form, schema) == (1, "ROW", 1)
     assert helpers
+
+
+def test_variables_that_a_test_sets_are_as_before_however_it_ends(server: Server) -> None:
+    asked = "SELECT @@GLOBAL.sql_mode, @@GLOBAL.max_error_count"
+    before = _rows(server, asked)
+    with suppress(ArithmeticError), server.having(sql_mode="ANSI_QUOTES", max_error_count=7):
+        assert _rows(server, asked) == [("ANSI_QUOTES", 7)]
+        with server.having(sql_mode=""):
+            assert _rows(server, asked) == [("", 7)]
+        assert _rows(server, asked) == [("ANSI_QUOTES", 7)]
+        raise ArithmeticError
+
+    assert _rows(server, asked) == before
 
 
 def test_what_was_committed_is_there_after_kill_9(own_server: Server) -> None:

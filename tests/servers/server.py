@@ -3,6 +3,8 @@
 import os
 import secrets
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -55,6 +57,21 @@ class Server:
         place = f"127.0.0.1:{port}" if port is not None else f"{self.host}:{self.port}"
         where = f"{place}/{quote(database, safe='')}"
         return f"mysql://{quote(self.user, safe='')}{password}@{where}" + (query and f"?{query}")
+
+    @contextmanager
+    def having(self, **settings: Any) -> Iterator[None]:
+        """Inside, these global variables have these values, for all sessions that begin; then those that they had before."""
+        names = ", ".join(f"@@GLOBAL.{name}" for name in settings)
+        with self.connect(autocommit=True) as connection, connection.cursor() as cursor:
+            cursor.execute(f"SELECT {names}")
+            before = dict(zip(settings, cursor.fetchone(), strict=True))
+            try:
+                for name, value in settings.items():
+                    cursor.execute(f"SET GLOBAL {name} = %s", (value,))
+                yield
+            finally:
+                for name in reversed(before):
+                    cursor.execute(f"SET GLOBAL {name} = %s", (before[name],))
 
     def fresh_database(self, prefix: str = "t_") -> str:
         """The name of a new, empty database; dropped at the end of the run at the latest."""

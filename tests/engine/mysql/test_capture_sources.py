@@ -42,12 +42,8 @@ def test_nothing_is_said_of_a_server_that_logs_by_row(server: Server) -> None:
 
 
 def test_a_format_other_than_row_is_told(server: Server) -> None:
-    with server.connect(autocommit=True) as connection, connection.cursor() as cursor:
-        cursor.execute("SET GLOBAL binlog_format = MIXED")
-        try:
-            (said,) = sources_on(server).log_problems(["shop"])
-        finally:
-            cursor.execute("SET GLOBAL binlog_format = ROW")
+    with server.having(binlog_format="MIXED"):
+        (said,) = sources_on(server).log_problems(["shop"])
     assert said.what == "binlog_format is MIXED"
 
 
@@ -66,16 +62,15 @@ def test_who_may_not_see_whether_the_server_is_a_replica_is_told_all_that_trigge
     mysql: Server,
 ) -> None:
     """MariaDB tells everybody."""
-    trust = "SET GLOBAL log_bin_trust_function_creators = "
-    with mysql.connect(autocommit=True) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT @@GLOBAL.log_bin_trust_function_creators")
-        (before,) = cursor.fetchone() or (0,)
+    with (
+        mysql.having(log_bin_trust_function_creators=0),
+        mysql.connect(autocommit=True) as connection,
+        connection.cursor() as cursor,
+    ):
         cursor.execute("CREATE USER unseeing@'127.0.0.1'")
         try:
-            cursor.execute(f"{trust}0")
-            helps(cursor, mysql, f"or {SEEING} and {trust}1")
+            helps(cursor, mysql, f"or {SEEING} and SET GLOBAL log_bin_trust_function_creators = 1")
         finally:
-            cursor.execute(f"{trust}{before}")
             cursor.execute("DROP USER unseeing@'127.0.0.1'")
 
 

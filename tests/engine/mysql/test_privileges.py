@@ -28,26 +28,24 @@ def account(server: Server) -> Iterator[Account]:
     "left_out", [(), ("REPLICATION SLAVE", "REPLICATION CLIENT", "PROCESS", "XA_RECOVER_ADMIN")]
 )
 def test_the_privileges_of_the_page_are_enough_for_a_copy(
-    account: Account, left_out: tuple[str, ...], request: pytest.FixtureRequest
+    account: Account, left_out: tuple[str, ...]
 ) -> None:
     """Without those that read the log, triggers capture what changes."""
     fill(account.shop, rows=21_000)
     account.grant(*left_out)
-    trusted = account.shop.rows("SELECT @@GLOBAL.log_bin_trust_function_creators")[0][0]
-    account.shop.run(f"SET GLOBAL log_bin_trust_function_creators = {int(bool(left_out))}")
-    request.addfinalizer(lambda: account.shop.run(f"SET GLOBAL log_bin_trust_function_creators = {trusted}"))
     engine = account.engine()
     engine.ping()
-    assert [seen for seen in engine.examine() if seen.verdict is Verdict.BAD] == []
-    plan = engine.plan({"shop": {"orders.sql": f"{WIDE};\n"}})
-    (change,) = plan.changes
-    assert change.strategy.value == "online"
-    control = Caller()
-    control.rests = True
-    control.on_clear = lambda: account.shop.run("UPDATE orders SET quantity = quantity + 1 WHERE id = 7")
-    with engine.open(Job(apply_uid="apply_a", fence=1, owner="test", namespaces=("shop",))) as session:
-        session.check_fits(plan.changes, plan.fingerprints)
-        assert drive(session, change, control) is Signal.GO
+    with account.shop.server.having(log_bin_trust_function_creators=bool(left_out)):
+        assert [seen for seen in engine.examine() if seen.verdict is Verdict.BAD] == []
+        plan = engine.plan({"shop": {"orders.sql": f"{WIDE};\n"}})
+        (change,) = plan.changes
+        assert change.strategy.value == "online"
+        control = Caller()
+        control.rests = True
+        control.on_clear = lambda: account.shop.run("UPDATE orders SET quantity = quantity + 1 WHERE id = 7")
+        with engine.open(Job(apply_uid="apply_a", fence=1, owner="test", namespaces=("shop",))) as session:
+            session.check_fits(plan.changes, plan.fingerprints)
+            assert drive(session, change, control) is Signal.GO
     assert account.shop.left_behind() == []
     assert account.shop.rows("SELECT COUNT(*), MIN(quantity), MAX(id) FROM orders") == [(21_000, 1, 20_999)]
     assert account.shop.rows("SELECT quantity > 1 FROM orders WHERE id = 7") == [(1,)]
@@ -115,27 +113,23 @@ def test_the_examination_names_the_grant_that_is_missing(account: Account, privi
 
 
 def test_the_examination_understands_a_server_that_quotes_names_as_the_standard_does(
-    account: Account, request: pytest.FixtureRequest
+    account: Account,
 ) -> None:
     account.grant()
     (mode,) = account.shop.rows("SELECT @@GLOBAL.sql_mode")[0]
-    request.addfinalizer(lambda: account.shop.run(f"SET GLOBAL sql_mode = '{mode}'"))
-    account.shop.run(f"SET GLOBAL sql_mode = '{mode},ANSI_QUOTES'")
-    assert [seen for seen in account.engine().examine() if seen.verdict is Verdict.BAD] == []
+    with account.shop.server.having(sql_mode=f"{mode},ANSI_QUOTES"):
+        assert [seen for seen in account.engine().examine() if seen.verdict is Verdict.BAD] == []
 
 
-def test_the_examination_says_that_a_server_takes_no_writes(
-    account: Account, request: pytest.FixtureRequest
-) -> None:
+def test_the_examination_says_that_a_server_takes_no_writes(account: Account) -> None:
     account.grant()
-    request.addfinalizer(lambda: account.shop.run("SET GLOBAL read_only = OFF"))
-    account.shop.run("SET GLOBAL read_only = ON")
-    (bad,) = [seen for seen in account.engine().examine() if seen.verdict is Verdict.BAD]
-    assert bad.subject == "writing"
-    assert "read_only = ON" in bad.text
-    admin = "READ_ONLY ADMIN" if account.shop.server.flavour == "mariadb" else "CONNECTION_ADMIN"
-    account.shop.run(f"GRANT {admin} ON *.* TO {account.name}@'127.0.0.1'")
-    assert [seen for seen in account.engine().examine() if seen.verdict is Verdict.BAD] == []
+    with account.shop.server.having(read_only=1):
+        (bad,) = [seen for seen in account.engine().examine() if seen.verdict is Verdict.BAD]
+        assert bad.subject == "writing"
+        assert "read_only = ON" in bad.text
+        admin = "READ_ONLY ADMIN" if account.shop.server.flavour == "mariadb" else "CONNECTION_ADMIN"
+        account.shop.run(f"GRANT {admin} ON *.* TO {account.name}@'127.0.0.1'")
+        assert [seen for seen in account.engine().examine() if seen.verdict is Verdict.BAD] == []
 
 
 def test_where_a_grant_takes_no_patterns_doctor_and_plan_say_so(
@@ -144,22 +138,23 @@ def test_where_a_grant_takes_no_patterns_doctor_and_plan_say_so(
     account = Account(mysql)
     request.addfinalizer(lambda: account.shop.run(f"DROP USER {account.name}@'127.0.0.1'"))
     account.grant()
-    request.addfinalizer(lambda: account.shop.run("SET GLOBAL partial_revokes = OFF"))
-    account.shop.run("SET GLOBAL partial_revokes = ON")
     engine = account.engine()
-    (bad,) = [seen for seen in engine.examine() if seen.verdict is Verdict.BAD]
-    assert (bad.subject, "workspace server" in bad.remedy) == ("scratch schemas", True)
-    with pytest.raises(Refused, match=re.escape(bad.remedy)):
-        engine.plan({"shop": {"orders.sql": f"{WIDE};\n"}})
-    everywhere = "SELECT, INSERT, CREATE, DROP, ALTER, INDEX, REFERENCES, UPDATE"
-    account.shop.run(f"GRANT {everywhere} ON *.* TO {account.name}@'127.0.0.1'")
-    assert [seen for seen in engine.examine() if seen.verdict is Verdict.BAD] == []
-    assert engine.plan({"shop": {"orders.sql": f"{WIDE};\n"}}).changes
-    other = mysql.fresh_database()
-    account.shop.run(f"REVOKE UPDATE ON `{other}`.* FROM {account.name}@'127.0.0.1'")
-    (doubtful,) = [one for one in account.engine(whole_server=True).examine() if one.subject == "privileges"]
-    assert f"missing on `{other}`.*: UPDATE, DELETE" in doubtful.text
-    account.shop.run(f"GRANT UPDATE ON *.* TO {account.name}@'127.0.0.1'")
+    with mysql.having(partial_revokes=1):
+        (bad,) = [seen for seen in engine.examine() if seen.verdict is Verdict.BAD]
+        assert (bad.subject, "workspace server" in bad.remedy) == ("scratch schemas", True)
+        with pytest.raises(Refused, match=re.escape(bad.remedy)):
+            engine.plan({"shop": {"orders.sql": f"{WIDE};\n"}})
+        everywhere = "SELECT, INSERT, CREATE, DROP, ALTER, INDEX, REFERENCES, UPDATE"
+        account.shop.run(f"GRANT {everywhere} ON *.* TO {account.name}@'127.0.0.1'")
+        assert [seen for seen in engine.examine() if seen.verdict is Verdict.BAD] == []
+        assert engine.plan({"shop": {"orders.sql": f"{WIDE};\n"}}).changes
+        other = mysql.fresh_database()
+        account.shop.run(f"REVOKE UPDATE ON `{other}`.* FROM {account.name}@'127.0.0.1'")
+        (doubtful,) = [
+            one for one in account.engine(whole_server=True).examine() if one.subject == "privileges"
+        ]
+        assert f"missing on `{other}`.*: UPDATE, DELETE" in doubtful.text
+        account.shop.run(f"GRANT UPDATE ON *.* TO {account.name}@'127.0.0.1'")
 
 
 def test_a_plan_that_may_make_no_scratch_schemas_asks_for_what_the_page_and_the_doctor_do(
@@ -197,34 +192,29 @@ def test_the_examination_names_the_grant_that_tells_of_prepared_transactions(acc
         assert bool(left_out) == (f"GRANT {missing} ON *.* TO" in seen.remedy)
 
 
-def test_an_account_that_can_capture_changes_in_no_way_is_told_both(
-    account: Account, request: pytest.FixtureRequest
-) -> None:
+def test_an_account_that_can_capture_changes_in_no_way_is_told_both(account: Account) -> None:
+    server = account.shop.server
     fill(account.shop, rows=21_000)
-    # Tests that need it on say so themselves.
-    account.shop.run("SET GLOBAL log_bin_trust_function_creators = 0")
     account.grant("REPLICATION SLAVE", "REPLICATION CLIENT")
     engine = account.engine()
-    (bad,) = [seen for seen in engine.examine() if seen.verdict is Verdict.BAD]
-    assert bad.subject == "binary log"
     files = {"shop": {"orders.sql": f"{WIDE};\n"}}
-    plan = engine.plan(files)
-    (blocked,) = plan.blocked
-    assert bad.remedy in blocked
-    assert "log_bin_trust_function_creators = 1" in bad.remedy
-    assert "captured by three triggers" not in plan.changes[0].lock
-    with (
-        engine.open(Job(apply_uid="apply_a", fence=1, owner="test", namespaces=("shop",))) as session,
-        pytest.raises(Refused, match=f"{re.escape(bad.remedy)}; then plan again"),
-    ):
-        drive(session, plan.changes[0], Caller())
+    with server.having(log_bin_trust_function_creators=0):
+        (bad,) = [seen for seen in engine.examine() if seen.verdict is Verdict.BAD]
+        assert bad.subject == "binary log"
+        plan = engine.plan(files)
+        (blocked,) = plan.blocked
+        assert bad.remedy in blocked
+        assert "log_bin_trust_function_creators = 1" in bad.remedy
+        assert "captured by three triggers" not in plan.changes[0].lock
+        with (
+            engine.open(Job(apply_uid="apply_a", fence=1, owner="test", namespaces=("shop",))) as session,
+            pytest.raises(Refused, match=f"{re.escape(bad.remedy)}; then plan again"),
+        ):
+            drive(session, plan.changes[0], Caller())
     assert account.shop.left_behind() == []
-    request.addfinalizer(lambda: account.shop.run("SET GLOBAL log_bin_trust_function_creators = 0"))
-    account.shop.run(
-        "SET GLOBAL log_bin_trust_function_creators = 1",
-        f"REVOKE TRIGGER ON `{account.shop.database}`.* FROM {account.name}@'127.0.0.1'",
-    )
-    (blocked,) = engine.plan(files).blocked
+    account.shop.run(f"REVOKE TRIGGER ON `{account.shop.database}`.* FROM {account.name}@'127.0.0.1'")
+    with server.having(log_bin_trust_function_creators=1):
+        (blocked,) = engine.plan(files).blocked
     assert f"GRANT TRIGGER ON `{account.shop.database}`.* TO" in blocked
 
 

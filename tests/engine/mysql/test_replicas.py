@@ -6,7 +6,7 @@ import secrets
 import socket
 import struct
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -121,8 +121,7 @@ def test_the_rows_on_the_replica_are_those_of_the_primary(pair: Pair, rig: Rig) 
 
 def test_the_rows_are_the_same_where_triggers_capture(pair: Pair, rig: Rig) -> None:
     """The server logs statements where it may, and rows where a trigger counts."""
-    rig.run("SET GLOBAL binlog_format = MIXED", "SET GLOBAL log_bin_trust_function_creators = 1")
-    try:
+    with pair.primary.having(binlog_format="MIXED", log_bin_trust_function_creators=1):
         watcher = Watcher(volume=11)
         with rig.copying(rig.step()) as copy, Application(rig, writers=2, rows=ROWS) as application:
             prepare(copy, watcher)
@@ -131,8 +130,6 @@ def test_the_rows_are_the_same_where_triggers_capture(pair: Pair, rig: Rig) -> N
                 rig.assert_same(link)
         assert any("captured by triggers" in detail for detail in watcher.details())
         assert_replicated(pair, rig)
-    finally:
-        rig.run("SET GLOBAL binlog_format = ROW")
 
 
 def assert_replicated(pair: Pair, rig: Rig) -> None:
@@ -287,8 +284,7 @@ def test_a_copy_on_a_replica_is_refused_where_only_triggers_could_capture(pair: 
     """Replication fires none, so that what comes from the primary would be lost, or stale."""
     pair.catch_up()
     there = replace(rig, server=pair.replica)
-    unread(there)
-    with there.copying(there.step()) as copy:
+    with unread(there), there.copying(there.step()) as copy:
         with pytest.raises(
             Refused, match="not triggers, as the server is a replica, and replication fires none"
         ):
@@ -302,9 +298,12 @@ def test_a_server_that_becomes_a_replica_under_a_copy_is_drift_where_changes_go_
     server: Server, by_log: bool
 ) -> None:
     rig = make_rig(server, f"{TABLE};;{fill(99)}", CHANGE)
-    if not by_log:
-        unread(rig, *(["SLAVE MONITOR"] if server.flavour == "mariadb" else []))
-    with rig.link() as link, rig.copying(rig.step()) as copy:
+    more = ["SLAVE MONITOR"] if server.flavour == "mariadb" else []
+    with (
+        nullcontext() if by_log else unread(rig, *more),
+        rig.link() as link,
+        rig.copying(rig.step()) as copy,
+    ):
         prepare(copy, Watcher())
         copy.look()
         with receiving(link):
@@ -321,15 +320,15 @@ def test_whoever_may_not_see_whether_the_server_is_a_replica_has_no_triggers_for
 ) -> None:
     """MariaDB tells everybody."""
     rig = make_rig(mysql, f"{TABLE};;{fill(99)}", CHANGE)
-    unread(rig)
-    rig.run(
-        "REVOKE SELECT ON performance_schema.replication_connection_configuration "
-        f"FROM '{rig.account[0] if rig.account else ''}'@'127.0.0.1'"
-    )
-    with rig.copying(rig.step()) as copy:
-        with pytest.raises(Refused, match=r"may not see whether .*GRANT REPLICATION CLIENT"):
-            copy.open(Watcher())
-        copy.discard(Watcher())
+    with unread(rig):
+        rig.run(
+            "REVOKE SELECT ON performance_schema.replication_connection_configuration "
+            f"FROM '{rig.account[0] if rig.account else ''}'@'127.0.0.1'"
+        )
+        with rig.copying(rig.step()) as copy:
+            with pytest.raises(Refused, match=r"may not see whether .*GRANT REPLICATION CLIENT"):
+                copy.open(Watcher())
+            copy.discard(Watcher())
 
 
 # -- who reads there ----------------------------------------------------------------------------------------------

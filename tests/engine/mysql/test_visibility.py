@@ -27,7 +27,7 @@ class Stalled:
 
     def commit(self, statement: str) -> None:
         """Have another session commit that; back when its key was told and it stalls."""
-        semi_sync = "rpl_semi_sync_master" if self.ground.flavour.mariadb else "rpl_semi_sync_source"
+        semi_sync = semi_sync_of(self.ground)
         self.ground.run(f"SET GLOBAL {semi_sync}_enabled = OFF", f"SET GLOBAL {semi_sync}_enabled = ON")
         before = len(self.reading.sink.found.get((self.ground.schema, "item"), []))
         writer = threading.Thread(target=self._write, args=(statement,))
@@ -51,6 +51,11 @@ class Stalled:
             writer.join()
 
 
+def semi_sync_of(ground: Ground) -> str:
+    """What its variables begin with."""
+    return "rpl_semi_sync_master" if ground.flavour.mariadb else "rpl_semi_sync_source"
+
+
 @pytest.fixture
 def stalled(server: Server) -> Iterator[Stalled]:
     server.needs_control()
@@ -60,20 +65,19 @@ def stalled(server: Server) -> Iterator[Stalled]:
         "INSERT INTO item VALUES (1, 1), (2, 2)",
         "CREATE TABLE item__osc_n LIKE item",
     )
-    if ground.flavour.mariadb:
-        semi_sync = "rpl_semi_sync_master"
-        ground.run(f"SET GLOBAL {semi_sync}_wait_point = AFTER_SYNC")
-    else:
-        semi_sync = "rpl_semi_sync_source"
+    semi_sync = semi_sync_of(ground)
+    if not ground.flavour.mariadb:
         ground.run(f"INSTALL PLUGIN {semi_sync} SONAME 'semisync_source.so'")
-    ground.run(f"SET GLOBAL {semi_sync}_timeout = {STALL_MILLISECONDS}")
+    settings = {"wait_point": "AFTER_SYNC", "timeout": STALL_MILLISECONDS, "enabled": 0}
     try:
-        with ground.reading("item") as reading:
+        with (
+            server.having(**{f"{semi_sync}_{name}": value for name, value in settings.items()}),
+            ground.reading("item") as reading,
+        ):
             found = Stalled(ground, reading)
             yield found
             found.end()
     finally:
-        ground.run(f"SET GLOBAL {semi_sync}_enabled = OFF")
         if not ground.flavour.mariadb:
             ground.run(f"UNINSTALL PLUGIN {semi_sync}")
         ground.close()

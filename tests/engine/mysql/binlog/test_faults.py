@@ -1,6 +1,7 @@
 """Positions that are no more, connections that break, servers that restart: what the reader says, and that nothing is missed."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
@@ -173,18 +174,15 @@ def test_every_position_that_was_told_is_one_to_go_on_from(ground: Ground) -> No
 
 def test_a_checksum_switched_on_the_way_is_noticed(ground: Ground) -> None:
     ground.run(TABLE)
-    before = ground.link.value("SELECT @@GLOBAL.binlog_checksum")
-    with ground.reading("item") as reading:
-        try:
-            ground.run("INSERT INTO item VALUES (1, 1)")
-            for n, checksum in enumerate(("NONE", "CRC32", "NONE"), start=2):
-                ground.run(f"SET GLOBAL binlog_checksum = {checksum}", f"INSERT INTO item VALUES ({n}, 1)")
-            assert reading.keys_of("item") == ids(1, 2, 3, 4)
-            with ground.reading("item") as second:
-                ground.run("INSERT INTO item VALUES (5, 1)")
-                assert second.keys_of("item") == ids(5)
-        finally:
-            ground.run(f"SET GLOBAL binlog_checksum = {before}")
+    with ground.reading("item") as reading, ExitStack() as switched:
+        ground.run("INSERT INTO item VALUES (1, 1)")
+        for n, checksum in enumerate(("NONE", "CRC32", "NONE"), start=2):
+            switched.enter_context(ground.server.having(binlog_checksum=checksum))
+            ground.run(f"INSERT INTO item VALUES ({n}, 1)")
+        assert reading.keys_of("item") == ids(1, 2, 3, 4)
+        with ground.reading("item") as second:
+            ground.run("INSERT INTO item VALUES (5, 1)")
+            assert second.keys_of("item") == ids(5)
 
 
 def test_readers_do_not_push_each_other_out(ground: Ground) -> None:

@@ -157,26 +157,21 @@ def test_a_prepared_transaction_that_is_rolled_back_does_no_harm(reading: Readin
 
 def test_compressed_transactions_and_events_are_read(reading: Reading) -> None:
     ground = reading.ground
-    if ground.flavour.mariadb:
-        ground.run("SET GLOBAL log_bin_compress = ON", "SET GLOBAL log_bin_compress_min_len = 10")
-    else:
-        ground.run("SET SESSION binlog_transaction_compression = ON")
-    try:
-        with Link(ground.address) as other:
-            if not ground.flavour.mariadb:
-                other.run("SET SESSION binlog_transaction_compression = ON")
-            other.run("BEGIN")
-            other.run("UPDATE item SET note = REPEAT('x', 2000)")
-            other.run("INSERT INTO item VALUES (4, 4, 4, REPEAT('y', 2000)), (5, 5, 5, REPEAT('y', 1000))")
-            other.run("DELETE FROM item WHERE id = 2")
-            other.run("COMMIT")
+    compressing = (
+        {"log_bin_compress": 1, "log_bin_compress_min_len": 10}
+        if ground.flavour.mariadb
+        else {"binlog_transaction_compression": 1}
+    )
+    with ground.server.having(**compressing), Link(ground.address) as other:
+        other.run("BEGIN")
+        other.run("UPDATE item SET note = REPEAT('x', 2000)")
+        other.run("INSERT INTO item VALUES (4, 4, 4, REPEAT('y', 2000)), (5, 5, 5, REPEAT('y', 1000))")
+        other.run("DELETE FROM item WHERE id = 2")
+        other.run("COMMIT")
         assert reading.keys_of("item") == ids(1, 2, 3, 4, 5)
-        ground.run(f"ALTER TABLE item ADD COLUMN c INT COMMENT '{'x' * 300}'")
+        other.run(f"ALTER TABLE item ADD COLUMN c INT COMMENT '{'x' * 300}'")
         with pytest.raises(TableChanged, match="item"):
             reading.catch_up()
-    finally:
-        if ground.flavour.mariadb:
-            ground.run("SET GLOBAL log_bin_compress = OFF", "SET GLOBAL log_bin_compress_min_len = 256")
 
 
 def test_a_packed_transaction_is_held_back_between_its_pieces(
@@ -409,15 +404,14 @@ def test_a_huge_transaction_comes_in_pieces_and_counts_only_at_its_end(ground: G
 
 def test_an_event_that_fills_more_than_one_packet_is_put_together(ground: Ground) -> None:
     ground.run("CREATE TABLE item (t LONGTEXT, id INT PRIMARY KEY)")
-    before = ground.link.value("SELECT @@GLOBAL.max_allowed_packet")
-    ground.run(f"SET GLOBAL max_allowed_packet = {64 << 20}")
-    try:
-        with ground.reading("item") as reading, Link(ground.address) as other:
-            for size in (17_000_000, 40_000_000, (1 << 24) - 1, 10):
-                other.run(f"INSERT INTO item VALUES (REPEAT('x', {size}), {size})")
-            assert reading.keys_of("item") == ids(17_000_000, 40_000_000, (1 << 24) - 1, 10)
-    finally:
-        ground.run(f"SET GLOBAL max_allowed_packet = {before}")
+    with (
+        ground.server.having(max_allowed_packet=64 << 20),
+        ground.reading("item") as reading,
+        Link(ground.address) as other,
+    ):
+        for size in (17_000_000, 40_000_000, (1 << 24) - 1, 10):
+            other.run(f"INSERT INTO item VALUES (REPEAT('x', {size}), {size})")
+        assert reading.keys_of("item") == ids(17_000_000, 40_000_000, (1 << 24) - 1, 10)
 
 
 def test_transactions_with_tagged_names_are_read_like_others(ground: Ground) -> None:

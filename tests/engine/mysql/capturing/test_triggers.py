@@ -23,15 +23,11 @@ ROWS = 4_000
 
 
 @pytest.fixture
-def rig(server: Server) -> Rig:
+def rig(server: Server) -> Iterator[Rig]:
     """A table on a server whose log this account may not read."""
-    return make(server)
-
-
-def make(server: Server) -> Rig:
     found = make_rig(server, f"{TABLE};;{fill(ROWS)}", ["MODIFY pad VARCHAR(80) NOT NULL"])
-    unread(found)
-    return found
+    with unread(found):
+        yield found
 
 
 def test_nothing_is_lost_without_the_log(rig: Rig) -> None:
@@ -105,8 +101,7 @@ def test_moments_of_an_hour_that_comes_twice_are_told_apart(server: Server, twic
         " ('2020-10-25 00:40:00', 1), ('2020-10-25 00:50:00', 1)",
         ["MODIFY v BIGINT"],
     )
-    unread(rig)
-    with rig.copying(rig.step()) as copy:
+    with unread(rig), rig.copying(rig.step()) as copy:
         copy.hold.link.set(DDL_SETTINGS)  # as in a session: the triggers keep its sql_mode
         prepare(copy, Watcher())
         with rig.link(settings={**NATIVE, "time_zone": twice}) as link:
@@ -131,8 +126,7 @@ CODED = (
 def test_keys_of_members_that_the_catalog_does_not_tell(server: Server) -> None:
     """It has question marks for letters beyond the BMP; the application's writes are never refused."""
     rig = make_rig(server, CODED, ["MODIFY v BIGINT"])
-    unread(rig)
-    with rig.copying(rig.step()) as copy:
+    with unread(rig), rig.copying(rig.step()) as copy:
         prepare(copy, Watcher())
         rig.run(
             "UPDATE t SET v = 2 WHERE e = 'x😀'",
@@ -244,10 +238,9 @@ def one_more_trigger(_: Rig) -> list[str]:
     ],
 )
 def test_what_no_trigger_tells_is_found_before_the_swap(
-    server: Server, attack: Callable[[Rig], list[str]], told: str
+    rig: Rig, attack: Callable[[Rig], list[str]], told: str
 ) -> None:
     """Somebody gets in between the last look and the locks of the cutover; the account has PROCESS, as it should."""
-    rig = make(server)
     assert rig.account is not None
     rig.run(f"GRANT PROCESS ON *.* TO '{rig.account[0]}'@'127.0.0.1'")
     with rig.copying(rig.step()) as copy:
@@ -265,8 +258,7 @@ def test_a_table_of_any_name_is_seen_to_be_truncated(server: Server, name: str) 
         ["MODIFY v BIGINT"],
         source=name,
     )
-    unread(rig, "PROCESS")
-    with rig.copying(rig.step()) as copy:
+    with unread(rig, "PROCESS"), rig.copying(rig.step()) as copy:
         prepare(copy, Watcher())
         attack = [f"TRUNCATE TABLE `{name}`", f"INSERT INTO `{name}` VALUES (1, 1), (3, 1)"]
         with pytest.raises(DriftFound, match="was truncated or rebuilt"), rig.locked(copy, *attack):

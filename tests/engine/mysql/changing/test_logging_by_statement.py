@@ -25,12 +25,8 @@ GRANTED = (
 @pytest.fixture
 def shop(server: Server) -> Iterator[Shop]:
     found = filled(Shop(server), "orders", rows=300)
-    with found.link() as admin:
-        admin.run("SET GLOBAL binlog_format = STATEMENT")
-        try:
-            yield found
-        finally:
-            admin.run("SET GLOBAL binlog_format = ROW")
+    with server.having(binlog_format="STATEMENT"):
+        yield found
 
 
 @contextmanager

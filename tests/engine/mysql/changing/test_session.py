@@ -282,20 +282,20 @@ def without_process(shop: Shop, request: pytest.FixtureRequest) -> Shop:
     return found
 
 
-def test_only_a_definition_that_waits_is_taken_for_one(
-    mariadb: Server, request: pytest.FixtureRequest
-) -> None:
+def test_only_a_definition_that_waits_is_taken_for_one(mariadb: Server) -> None:
     """Rows may be about anything, and expressions be read otherwise by all sessions."""
     shop = filled(Shop(mariadb), "orders", "orders_1")
-    request.addfinalizer(lambda: shop.run("SET GLOBAL default_regex_flags = ''"))
-    shop.run("SET GLOBAL default_regex_flags = 'EXTENDED'")
     for statement, found in (
         ("INSERT INTO orders VALUES (0, 1, 'create what you truncate ')", ""),
         ("/* nightly */ TRUNCATE TABLE orders", "/* nightly */ TRUNCATE TABLE orders"),
         ("OPTIMIZE TABLE orders_1, `orders€`, `€orders`, a, orders$, vorders", ""),
         ("OPTIMIZE TABLE orders_1,ORDERS", "OPTIMIZE TABLE orders_1,ORDERS"),
     ):
-        with shop.session() as session, shop.link() as holder:
+        with (
+            mariadb.having(default_regex_flags="EXTENDED"),
+            shop.session() as session,
+            shop.link() as holder,
+        ):
             holder.run("LOCK TABLES orders WRITE, orders_1 WRITE")
             waiting = threading.Thread(target=shop.run, args=(statement,))
             waiting.start()
@@ -369,17 +369,11 @@ def test_a_group_becomes_live_whatever_sql_mode_all_sessions_have(mariadb: Serve
     shop = filled(Shop(mariadb), "orders", "parts", rows=300)
     shop.run("ALTER TABLE parts MODIFY id INT AUTO_INCREMENT")
     changes = [widened(shop, table) for table in ("orders", "parts")]
-    with shop.link() as admin:
-        before = admin.value("SELECT @@GLOBAL.sql_mode")
-        admin.run("SET GLOBAL sql_mode = 'ANSI_QUOTES,NO_TABLE_OPTIONS'")
-        try:
-            with shop.session() as session:
-                assert session.prepare(changes, caller()) is Signal.GO
-                shop.run("INSERT INTO parts VALUES (700, 0, '')", "DELETE FROM parts WHERE id = 700")
-                assert session.cut_over(changes, caller()) is Signal.GO
-                assert session.tidy(caller()) is Signal.GO
-        finally:
-            admin.run("SET GLOBAL sql_mode = %s", before)
+    with mariadb.having(sql_mode="ANSI_QUOTES,NO_TABLE_OPTIONS"), shop.session() as session:
+        assert session.prepare(changes, caller()) is Signal.GO
+        shop.run("INSERT INTO parts VALUES (700, 0, '')", "DELETE FROM parts WHERE id = 700")
+        assert session.cut_over(changes, caller()) is Signal.GO
+        assert session.tidy(caller()) is Signal.GO
     assert shop.left_behind() == []
     assert "AUTO_INCREMENT=701" in shop.rows("SHOW CREATE TABLE parts")[0][1]
 

@@ -3,8 +3,6 @@
 import itertools
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
@@ -219,7 +217,7 @@ def test_an_index_that_cannot_keep_up_with_the_application_is_built_at_a_calmer_
 
     writer = threading.Thread(target=application)
     fences = itertools.count(1)
-    with smallest_log(shop):
+    with shop.server.having(innodb_online_alter_log_max_size=65536):
         writer.start()
         try:
             while (raised := built(shop, change, next(fences))) is None:
@@ -243,17 +241,6 @@ def built(shop: Shop, change: Change, fence: int) -> TargetUnavailable | None:
         except TargetUnavailable as error:
             return error
     return None
-
-
-@contextmanager
-def smallest_log(shop: Shop) -> Iterator[None]:
-    """Of what is written to a table while an index is built on it."""
-    ((before,),) = shop.rows("SELECT @@GLOBAL.innodb_online_alter_log_max_size")
-    shop.run("SET GLOBAL innodb_online_alter_log_max_size = 65536")
-    try:
-        yield
-    finally:
-        shop.run(f"SET GLOBAL innodb_online_alter_log_max_size = {before}")
 
 
 def _slow_change(shop: Shop) -> Change:

@@ -1,6 +1,7 @@
 """A session waits for whoever holds what it needs, says so, and spends no attempts on it."""
 
 import time
+from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
@@ -136,20 +137,22 @@ def test_a_server_that_takes_no_writes_is_waited_for_without_spending_attempts(
         f"GRANT ALL ON `{shop.database}`.* TO {name}@'127.0.0.1'",
         f"GRANT PROCESS, REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO {name}@'127.0.0.1'",
     )
-    with shop.link() as admin:
-        shop.address = replace(shop.address, user=name, password="")
-        control = caller()
-        control.on_report = lambda _: admin.run("SET GLOBAL read_only = 1")
-        try:
-            if phase == "opening":
-                admin.run("SET GLOBAL read_only = 1")
-            with pytest.raises(HeldUp, match="read-only"), shop.session() as session:
-                drive(session, change, control)
-        finally:
-            admin.run("SET GLOBAL read_only = 0")
-        control.on_report = None
-        with shop.session() as session:
-            assert drive(session, change, control) is Signal.GO
+    shop.address = replace(shop.address, user=name, password="")
+    control = caller()
+    with ExitStack() as taking_none:
+
+        def take_none(_: Progress | None = None) -> None:
+            control.on_report = None
+            taking_none.enter_context(shop.server.having(read_only=1))
+
+        if phase == "opening":
+            take_none()
+        else:
+            control.on_report = take_none
+        with pytest.raises(HeldUp, match="read-only"), shop.session() as session:
+            drive(session, change, control)
+    with shop.session() as session:
+        assert drive(session, change, control) is Signal.GO
     assert shop.left_behind() == []
 
 

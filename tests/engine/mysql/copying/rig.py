@@ -300,3 +300,11 @@ def make_rig(server: Server, create: str, clauses: Sequence[str], **options: Any
             if statement.strip():
                 link.run(statement)
     return rig
+
+
+@contextmanager
+def commits_stall(mariadb: Server, milliseconds: int) -> Iterator[None]:
+    """Every commit is in the log so long before it is visible: semi-sync without a replica."""
+    settings = {"wait_point": "AFTER_SYNC", "timeout": milliseconds, "wait_no_slave": "ON", "enabled": "ON"}
+    with mariadb.having(**{f"rpl_semi_sync_master_{name}": value for name, value in settings.items()}):
+        yield

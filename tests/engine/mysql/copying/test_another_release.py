@@ -1,5 +1,7 @@
 """A copy that another release began goes on only where its rows are stored as they are now."""
 
+from contextlib import nullcontext
+
 import pytest
 
 from engine.base import Signal
@@ -30,22 +32,22 @@ def test_a_copy_begins_anew_if_a_release_that_stored_its_values_otherwise_began_
 ) -> None:
     """Of a number that became a text no comparison would tell; releases that did not note it copied 5 of 000005."""
     rig = make_rig(server, TABLE, [f"MODIFY z {wanted}"])
-    if triggers:
-        unread(rig)
-    step, watcher = rig.step(), Watcher()
-    with monkeypatch.context() as earlier, rig.copying(step) as copy:
-        earlier.setattr(shape, "_as_stored", lambda old, _new: quote_name(old.name))
-        prepare(copy, Watcher())
-    rig.run("INSERT INTO t VALUES (4, 7)", *([] if marked else [UNMARK]))
-    with rig.copying(step) as copy:
-        assert copy.open(watcher) is Signal.GO
-        assert copy.checkpoint.phase is (Phase.COPY if anew else Phase.READY)
-        prepare(copy, watcher)
-    rig.assert_as_altered()
-    assert anew == any(
-        "from the start again: another release began the copy, which stored some values otherwise" in detail
-        for detail in watcher.details()
-    )
-    with rig.copying(step) as copy:
-        assert copy.open(Watcher()) is Signal.GO
-        assert copy.checkpoint.phase is Phase.READY
+    with unread(rig) if triggers else nullcontext():
+        step, watcher = rig.step(), Watcher()
+        with monkeypatch.context() as earlier, rig.copying(step) as copy:
+            earlier.setattr(shape, "_as_stored", lambda old, _new: quote_name(old.name))
+            prepare(copy, Watcher())
+        rig.run("INSERT INTO t VALUES (4, 7)", *([] if marked else [UNMARK]))
+        with rig.copying(step) as copy:
+            assert copy.open(watcher) is Signal.GO
+            assert copy.checkpoint.phase is (Phase.COPY if anew else Phase.READY)
+            prepare(copy, watcher)
+        rig.assert_as_altered()
+        assert anew == any(
+            "from the start again: another release began the copy, which stored some values otherwise"
+            in detail
+            for detail in watcher.details()
+        )
+        with rig.copying(step) as copy:
+            assert copy.open(Watcher()) is Signal.GO
+            assert copy.checkpoint.phase is Phase.READY

@@ -106,8 +106,7 @@ def test_values_that_all_change_places_are_applied_however_few_are_read_at_once(
     rig = make_rig(server, TABLE.split("VALUES")[0] + f"VALUES {many}", CHANGE)
     if not by_log:
         monkeypatch.setattr(opening, "obstacles", lambda *_: ["as if"])
-        rig.run("SET GLOBAL log_bin_trust_function_creators = 1")
-    with rig.copying(rig.step()) as copy:
+    with server.having(log_bin_trust_function_creators=1), rig.copying(rig.step()) as copy:
         prepare(copy, Watcher())
         rig.run(*(f"UPDATE t SET n = '{(n + 30) % 60}' WHERE id = {n}" for n in range(60)))
         assert copy.in_step(Watcher(limit=20), "catching up") is Signal.GO

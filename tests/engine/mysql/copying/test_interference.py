@@ -6,11 +6,9 @@ import pytest
 
 from engine.base import DEFAULT_VOLUME, Progress, Signal
 from engine.errors import DriftFound
-from engine.mysql.address import parse_address
 from engine.mysql.capturing.delta_capture import DeltaCapture
 from engine.mysql.copying import opening, throttle
 from engine.mysql.copying.filling import refresh
-from engine.mysql.link import Link
 from engine.mysql.shadow.checkpoints import Phase
 from engine.mysql.trouble import Waited
 from tests.engine.mysql.copying.rig import Rig, Watcher, make_rig, prepare
@@ -97,16 +95,10 @@ def test_what_comes_before_the_log_is_read_is_found_before_the_cutover(
     server: Server, statement: str
 ) -> None:
     rig = make_rig(server, TABLE, ADD)
-    with rig.link() as link:
-        trusted = link.value("SELECT @@GLOBAL.log_bin_trust_function_creators")
-    rig.run("SET GLOBAL log_bin_trust_function_creators = 1")
-    try:
-        with rig.copying(rig.step()) as copy, At("shadow:begin", lambda: rig.run(statement)):
-            prepare(copy, Watcher())
-            with pytest.raises(DriftFound, match=r"got (triggers|a foreign key)"):
-                copy.look()
-    finally:
-        rig.run(f"SET GLOBAL log_bin_trust_function_creators = {trusted}")
+    with rig.copying(rig.step()) as copy, At("shadow:begin", lambda: rig.run(statement)):
+        prepare(copy, Watcher())
+        with pytest.raises(DriftFound, match=r"got (triggers|a foreign key)"):
+            copy.look()
 
 
 def test_a_copy_whose_log_does_not_tell_any_more_begins_anew_by_triggers(
@@ -114,38 +106,27 @@ def test_a_copy_whose_log_does_not_tell_any_more_begins_anew_by_triggers(
 ) -> None:
     rig = make_rig(server, TABLE, ADD)
     step = rig.step()
-    with rig.link() as link:
-        trusted = link.value("SELECT @@GLOBAL.log_bin_trust_function_creators")
     with rig.copying(step) as copy:
         prepare(copy, Watcher())
     monkeypatch.setattr(opening, "obstacles", lambda *_: ["the schema is left out of the log"])
-    rig.run("SET GLOBAL log_bin_trust_function_creators = 1")
-    try:
-        with rig.copying(step) as copy:
-            prepare(copy, Watcher())
-            assert isinstance(copy.capture, DeltaCapture)
-            rig.run("UPDATE t SET v = 9 WHERE id = 2")
-            with rig.locked(copy) as link:
-                assert rig.assert_same(link) == 3
-            copy.discard(Watcher())
-    finally:
-        rig.run(f"SET GLOBAL log_bin_trust_function_creators = {trusted}")
+    with server.having(log_bin_trust_function_creators=1), rig.copying(step) as copy:
+        prepare(copy, Watcher())
+        assert isinstance(copy.capture, DeltaCapture)
+        rig.run("UPDATE t SET v = 9 WHERE id = 2")
+        with rig.locked(copy) as link:
+            assert rig.assert_same(link) == 3
+        copy.discard(Watcher())
 
 
 def test_rows_that_are_longer_than_a_packet_are_compared(server: Server) -> None:
-    with Link(parse_address(server.url(""))) as link:
-        before = link.value("SELECT @@GLOBAL.max_allowed_packet")
-        link.run(f"SET GLOBAL max_allowed_packet = {1 << 20}")
-        try:
-            create = "CREATE TABLE t (id INT PRIMARY KEY, a LONGTEXT, b LONGTEXT, v INT)"
-            row = "INSERT INTO t SELECT 1, REPEAT('a', 600000), REPEAT('b', 600000), 1"
-            rig = make_rig(server, f"{create};; {row}", ADD)
-            spoil = f"UPDATE {rig.shadow} SET v = 99"
-            with rig.copying(rig.step()) as copy, At("after_commit:chunk", lambda: rig.run(spoil)):
-                prepare(copy, Watcher())
-                assert copy.checkpoint.repairs == 1
-        finally:
-            link.run(f"SET GLOBAL max_allowed_packet = {before}")
+    create = "CREATE TABLE t (id INT PRIMARY KEY, a LONGTEXT, b LONGTEXT, v INT)"
+    row = "INSERT INTO t SELECT 1, REPEAT('a', 600000), REPEAT('b', 600000), 1"
+    with server.having(max_allowed_packet=1 << 20):
+        rig = make_rig(server, f"{create};; {row}", ADD)
+        spoil = f"UPDATE {rig.shadow} SET v = 99"
+        with rig.copying(rig.step()) as copy, At("after_commit:chunk", lambda: rig.run(spoil)):
+            prepare(copy, Watcher())
+            assert copy.checkpoint.repairs == 1
 
 
 def test_a_copy_that_goes_on_has_made_no_progress_by_that(server: Server) -> None:

@@ -2,8 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import pytest
 
@@ -13,7 +12,7 @@ from engine.mysql.capturing.log_capture import LogCapture
 from engine.mysql.copying.online import OnlineCopy
 from engine.mysql.shadow.keys import Literals
 from engine.mysql.shadow.shape import Shape
-from tests.engine.mysql.copying.rig import Rig, Watcher, make_rig, prepare
+from tests.engine.mysql.copying.rig import Rig, Watcher, commits_stall, make_rig, prepare
 from tests.servers.server import Server
 
 TABLE = """
@@ -21,23 +20,6 @@ CREATE TABLE t (id INT NOT NULL PRIMARY KEY, v VARCHAR(40) NOT NULL);;
 INSERT INTO t VALUES (10, 'a'), (20, 'b'), (30, 'c')
 """
 CHANGE = ["MODIFY v VARCHAR(60) NOT NULL"]
-
-
-@contextmanager
-def commits_stall(server: Server, milliseconds: int) -> Iterator[None]:
-    """Every commit is in the log so long before it is visible: semi-sync without a replica."""
-    with server.connect() as root, root.cursor() as cursor:
-        for name, value in (
-            ("wait_point", "'AFTER_SYNC'"),
-            ("timeout", str(milliseconds)),
-            ("wait_no_slave", "ON"),
-            ("enabled", "ON"),
-        ):
-            cursor.execute(f"SET GLOBAL rpl_semi_sync_master_{name} = {value}")
-        try:
-            yield
-        finally:
-            cursor.execute("SET GLOBAL rpl_semi_sync_master_enabled = OFF")
 
 
 def same_after_a_stalled_insert(server: Server) -> bool:

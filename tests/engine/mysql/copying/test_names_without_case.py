@@ -39,17 +39,20 @@ def rig(without_case: Server) -> Rig:
 
 
 def test_what_triggers_do_not_tell_is_seen_however_the_database_is_spelled(rig: Rig) -> None:
-    unread(rig, "PROCESS")
-    step = rig.step()
-    with rig.copying(step) as copy:
-        prepare(copy, Watcher())
-        with pytest.raises(DriftFound, match="was truncated or rebuilt"), rig.locked(copy, *emptied(rig)):
-            pass
-        copy.discard(Watcher())
-    with rig.copying(rig.step()) as copy:
-        prepare(copy, Watcher())
-        with pytest.raises(DriftFound, match="got a foreign key to it"), rig.locked(copy, *foreign_key(rig)):
-            pass
+    with unread(rig, "PROCESS"):
+        step = rig.step()
+        with rig.copying(step) as copy:
+            prepare(copy, Watcher())
+            with pytest.raises(DriftFound, match="was truncated or rebuilt"), rig.locked(copy, *emptied(rig)):
+                pass
+            copy.discard(Watcher())
+        with rig.copying(rig.step()) as copy:
+            prepare(copy, Watcher())
+            with (
+                pytest.raises(DriftFound, match="got a foreign key to it"),
+                rig.locked(copy, *foreign_key(rig)),
+            ):
+                pass
 
 
 def test_changes_are_heard_however_the_database_is_spelled(rig: Rig) -> None:

@@ -1,7 +1,7 @@
 """A server that takes small packets: lists of long keys go to it in as many statements as it takes."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import pytest
 
@@ -27,19 +27,6 @@ KEYS = {
 }
 
 
-@contextmanager
-def small_packets(server: Server) -> Iterator[None]:
-    """Every connection from now on has them."""
-    with server.connect(autocommit=True) as admin, admin.cursor() as cursor:
-        cursor.execute("SELECT @@GLOBAL.max_allowed_packet")
-        (before,) = cursor.fetchone()
-        cursor.execute("SET GLOBAL max_allowed_packet = %s", (SMALLEST,))
-        try:
-            yield
-        finally:
-            cursor.execute("SET GLOBAL max_allowed_packet = %s", (before,))
-
-
 def long_keyed(server: Server, kind: str, *clauses: str) -> Rig:
     column, length = KEYS[kind]
     # Four bytes for a character make it as long as a key can be.
@@ -51,17 +38,19 @@ def long_keyed(server: Server, kind: str, *clauses: str) -> Rig:
     )
 
 
-def without_the_log(rig: Rig) -> None:
-    """Have the copy capture by triggers."""
+@contextmanager
+def without_the_log(rig: Rig) -> Iterator[None]:
+    """Inside, the copy captures by triggers."""
     name = f"plain{rig.schema[2:14]}"
     rig.run(
         f"CREATE USER '{name}'@'127.0.0.1' IDENTIFIED BY 'Secret-1'",
         "GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX, TRIGGER, LOCK TABLES "
         f"ON `{rig.schema}`.* TO '{name}'@'127.0.0.1'",
         f"GRANT REPLICATION CLIENT ON *.* TO '{name}'@'127.0.0.1'",  # whether the server is a replica
-        "SET GLOBAL log_bin_trust_function_creators = 1",
     )
     rig.account = (name, "Secret-1")
+    with rig.server.having(log_bin_trust_function_creators=1):
+        yield
 
 
 @pytest.mark.parametrize("capture", ["log", "triggers"])
@@ -70,9 +59,11 @@ def test_rows_with_long_keys_are_kept_in_step_in_small_packets(
     server: Server, kind: str, capture: str
 ) -> None:
     rig = long_keyed(server, kind, "ADD extra INT NOT NULL DEFAULT 7")
-    if capture == "triggers":
-        without_the_log(rig)
-    with small_packets(server), rig.copying(rig.step()) as copy:
+    with (
+        without_the_log(rig) if capture == "triggers" else nullcontext(),
+        server.having(max_allowed_packet=SMALLEST),
+        rig.copying(rig.step()) as copy,
+    ):
         prepare(copy, Watcher())
         rig.run("UPDATE t SET n = n + 1000", "DELETE FROM t WHERE n > 1500")
         prepare(copy, Watcher())
@@ -92,7 +83,7 @@ def test_long_keys_that_differ_are_mended_in_small_packets(server: Server, claus
         if point == "after_commit:chunk":
             rig.run(f"UPDATE {rig.shadow} SET n = n + 1")
 
-    with small_packets(server), rig.copying(rig.step()) as copy:
+    with server.having(max_allowed_packet=SMALLEST), rig.copying(rig.step()) as copy:
         with struck(strike):
             prepare(copy, Watcher())
         assert copy.checkpoint.repairs == ROWS
@@ -108,7 +99,7 @@ def test_a_row_that_does_not_fit_is_named_by_its_long_key_in_small_packets(
     """Whether the chunk that copies it meets it or it comes when all is copied, among many others."""
     rig = long_keyed(server, "bytes", "MODIFY n SMALLINT NOT NULL")
     too_large = "UPDATE t SET n = 40000 WHERE n = 567"
-    with small_packets(server), rig.copying(rig.step()) as copy:
+    with server.having(max_allowed_packet=SMALLEST), rig.copying(rig.step()) as copy:
         if late:
             prepare(copy, Watcher())
             rig.run("UPDATE t SET n = -n WHERE n <> 567")
@@ -124,7 +115,7 @@ def test_a_change_that_takes_more_of_the_log_than_a_packet_is_followed(server: S
     rig = make_rig(
         server, f"{create} INSERT INTO t VALUES (1, 1, REPEAT('a', 900000)), (2, 2, '')", ["ADD extra INT"]
     )
-    with small_packets(server), rig.copying(rig.step()) as copy:
+    with server.having(max_allowed_packet=SMALLEST), rig.copying(rig.step()) as copy:
         prepare(copy, Watcher())
         rig.run("UPDATE t SET n = 3, pad = REPEAT('b', 900001) WHERE k = 1")
         with rig.locked(copy) as link:

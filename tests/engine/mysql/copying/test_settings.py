@@ -11,19 +11,19 @@ from tests.engine.mysql.copying.application import TABLE, fill
 from tests.engine.mysql.copying.rig import Rig, Watcher, make_rig, prepare
 from tests.servers.server import Server
 
-SETTINGS = {
-    "both": (
-        "sql_select_limit = 10", "max_join_size = 5", "lc_messages = 'de_DE'", "completion_type = 1", "unique_checks = 0",
-        "sql_safe_updates = 1", "sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES,PAD_CHAR_TO_FULL_LENGTH'",
-    ),
-    "mariadb": (
-        "max_statement_time = 0.001", "tx_read_only = 1", "alter_algorithm = 'INSTANT'", "sql_if_exists = 1",
-        "innodb_compression_default = 1", "default_regex_flags = 'EXTENDED'",
-    ),
-    "mysql": (
-        "max_execution_time = 1", "range_optimizer_max_mem_size = 2000", "transaction_read_only = 1",
-        "old_alter_table = 1",
-    ),
+SETTINGS: dict[str, dict[str, object]] = {
+    "both": {
+        "sql_select_limit": 10, "max_join_size": 5, "lc_messages": "de_DE", "completion_type": 1, "unique_checks": 0,
+        "sql_safe_updates": 1, "sql_mode": "ANSI_QUOTES,NO_BACKSLASH_ESCAPES,PAD_CHAR_TO_FULL_LENGTH",
+    },
+    "mariadb": {
+        "max_statement_time": 0.001, "tx_read_only": 1, "alter_algorithm": "INSTANT", "sql_if_exists": 1,
+        "innodb_compression_default": 1, "default_regex_flags": "EXTENDED",
+    },
+    "mysql": {
+        "max_execution_time": 1, "range_optimizer_max_mem_size": 2000, "transaction_read_only": 1,
+        "old_alter_table": 1,
+    },
 }  # fmt: skip
 
 
@@ -33,38 +33,22 @@ def test_a_copy_does_not_depend_on_the_servers_own_settings(server: Server, kind
         pytest.skip(f"of {kind} only")
     rig = make_rig(server, f"{TABLE};;{fill(3_000)}", ["ADD extra INT NOT NULL DEFAULT 7"])
     step = rig.step()
-    with rig.link() as admin:
-        before = [
-            (name, admin.value(f"SELECT @@GLOBAL.{name}"))
-            for name in (setting.split(" = ")[0] for setting in SETTINGS[kind])
-        ]
-        try:
-            for setting in SETTINGS[kind]:
-                admin.run(f"SET GLOBAL {setting}")
-            with rig.copying(step) as copy:
-                prepare(copy, Watcher())
-                admin.run("UPDATE t SET pad = 'changed' WHERE id < 700")
-                with rig.locked(copy) as link:
-                    rig.assert_same(link)
-                assert (copy.checkpoint.repairs, copy.checkpoint.rows_copied) == (0, 3_000)
-        finally:
-            for name, value in before:
-                admin.run(f"SET GLOBAL {name} = %s", value)
+    with rig.link() as admin, server.having(**SETTINGS[kind]), rig.copying(step) as copy:
+        prepare(copy, Watcher())
+        admin.run("UPDATE t SET pad = 'changed' WHERE id < 700")
+        with rig.locked(copy) as link:
+            rig.assert_same(link)
+        assert (copy.checkpoint.repairs, copy.checkpoint.rows_copied) == (0, 3_000)
 
 
 def test_no_check_goes_live_that_rows_violate_where_the_server_is_set_to_look_at_none(
     mariadb: Server,
 ) -> None:
     rig = make_rig(mariadb, f"{TABLE};;{fill(300)}", ["ADD CONSTRAINT few CHECK (ops > 1)"])
-    with rig.link() as admin:
-        admin.run("SET GLOBAL check_constraint_checks = 0")
-        try:
-            with rig.copying(rig.step()) as copy:
-                with pytest.raises(Refused, match="few"):
-                    prepare(copy, Watcher())
-                copy.discard(Watcher())
-        finally:
-            admin.run("SET GLOBAL check_constraint_checks = 1")
+    with mariadb.having(check_constraint_checks=0), rig.copying(rig.step()) as copy:
+        with pytest.raises(Refused, match="few"):
+            prepare(copy, Watcher())
+        copy.discard(Watcher())
 
 
 def test_under_the_locks_of_a_cutover_no_statement_copies_the_table(server: Server) -> None:
@@ -73,23 +57,17 @@ def test_under_the_locks_of_a_cutover_no_statement_copies_the_table(server: Serv
     tables = "innodb_sys_tables" if server.flavour == "mariadb" else "innodb_tables"
     identity = f"SELECT table_id FROM information_schema.{tables} WHERE name LIKE '{rig.schema}/%__osc_n'"
     step = rig.step()
-    with rig.link() as admin:
-        name, copying = ("alter_algorithm", "COPY") if server.flavour == "mariadb" else ("old_alter_table", 1)
-        before = admin.value(f"SELECT @@GLOBAL.{name}")
-        admin.run(f"SET GLOBAL {name} = %s", copying)
-        try:
-            with rig.copying(step) as copy:
-                prepare(copy, Watcher())
-                given = "INSERT INTO t (id, pad) VALUES ({0}, ''); DELETE FROM t WHERE id = {0}"
-                rig.run(*given.format(7000).split("; "))
-                made = rig.value(identity)
-                copy.look()  # it takes a while where partitions are many: what can be done before is
-                assert "AUTO_INCREMENT=7001" in admin.rows(f"SHOW CREATE TABLE {rig.shadow}")[0][1]
-                with rig.locked(copy, *given.format(8000).split("; ")) as link:
-                    assert "AUTO_INCREMENT=8001" in link.rows(f"SHOW CREATE TABLE {rig.shadow}")[0][1]
-                assert rig.value(identity) == made
-        finally:
-            admin.run(f"SET GLOBAL {name} = %s", before)
+    copying = {"alter_algorithm": "COPY"} if server.flavour == "mariadb" else {"old_alter_table": "ON"}
+    with rig.link() as admin, server.having(**copying), rig.copying(step) as copy:
+        prepare(copy, Watcher())
+        given = "INSERT INTO t (id, pad) VALUES ({0}, ''); DELETE FROM t WHERE id = {0}"
+        rig.run(*given.format(7000).split("; "))
+        made = rig.value(identity)
+        copy.look()  # it takes a while where partitions are many: what can be done before is
+        assert "AUTO_INCREMENT=7001" in admin.rows(f"SHOW CREATE TABLE {rig.shadow}")[0][1]
+        with rig.locked(copy, *given.format(8000).split("; ")) as link:
+            assert "AUTO_INCREMENT=8001" in link.rows(f"SHOW CREATE TABLE {rig.shadow}")[0][1]
+        assert rig.value(identity) == made
 
 
 def test_a_duplicate_is_seen_in_a_new_unique_index_of_any_name(server: Server) -> None:
@@ -107,17 +85,9 @@ def test_a_server_that_keeps_statistics_of_its_own_does_not_read_all_rows_again_
 ) -> None:
     """use_stat_tables makes ANALYZE TABLE a scan, for which nobody waits at the end of a large copy."""
     rig = make_rig(mariadb, f"{TABLE};;{fill(300)}", ["ADD extra INT NOT NULL DEFAULT 7", "ADD KEY (pad)"])
-    with rig.link() as admin:
-        before = admin.value("SELECT @@GLOBAL.use_stat_tables")
-        admin.run("SET GLOBAL use_stat_tables = 'PREFERABLY'")
-        try:
-            with rig.copying(rig.step()) as copy:
-                prepare(copy, Watcher())
-                assert (
-                    admin.value("SELECT COUNT(*) FROM mysql.table_stats WHERE db_name = %s", rig.schema) == 0
-                )
-        finally:
-            admin.run("SET GLOBAL use_stat_tables = %s", before)
+    with mariadb.having(use_stat_tables="PREFERABLY"), rig.copying(rig.step()) as copy:
+        prepare(copy, Watcher())
+        assert rig.value(f"SELECT COUNT(*) FROM mysql.table_stats WHERE db_name = '{rig.schema}'") == 0
 
 
 @contextmanager
@@ -129,12 +99,9 @@ def few_warnings(rig: Rig, most: int) -> Iterator[None]:
         f"CREATE USER '{name}'@'127.0.0.1' IDENTIFIED BY 'Secret-1'",
         f"GRANT ALL ON `{rig.schema}`.* TO '{name}'@'127.0.0.1'",
         f"GRANT REPLICATION SLAVE, REPLICATION CLIENT, PROCESS, XA_RECOVER_ADMIN ON *.* TO '{name}'@'127.0.0.1'",
-        f"SET GLOBAL max_error_count = {most}",
     )
-    try:
+    with rig.server.having(max_error_count=most):
         yield
-    finally:
-        rig.run("SET GLOBAL max_error_count = DEFAULT")
 
 
 def test_a_copy_needs_few_warnings_told(mysql: Server) -> None:

@@ -193,8 +193,11 @@ def test_a_row_that_somebody_holds_keeps_no_other_from_being_applied_and_is_told
     rig = make_rig(server, TABLE, CHANGE)
     if not by_log:
         monkeypatch.setattr(opening, "obstacles", lambda *_: ["as if"])
-        rig.run("SET GLOBAL log_bin_trust_function_creators = 1")
-    with rig.copying(rig.step()) as copy, rig.link() as holder:
+    with (
+        server.having(log_bin_trust_function_creators=1),
+        rig.copying(rig.step()) as copy,
+        rig.link() as holder,
+    ):
         prepare(copy, Watcher())
         rig.run("UPDATE t SET v = 'changed' WHERE id = 20")
         holder.run("START TRANSACTION")
@@ -344,11 +347,8 @@ def test_changes_may_hide_where_commits_are_in_no_order_or_the_server_does_not_t
     rig = make_rig(mysql, TABLE, CHANGE)
     with rig.link() as link:
         flavour = flavour_of(link)
-        link.run("SET GLOBAL binlog_order_commits = OFF")
-        try:
+        with mysql.having(binlog_order_commits="OFF"):
             assert visibility_gaps(link, flavour)
-        finally:
-            link.run("SET GLOBAL binlog_order_commits = ON")
         link.run("CREATE USER without_recover@'127.0.0.1' IDENTIFIED BY 'p'")
         try:
             address = replace(parse_address(mysql.url("")), user="without_recover", password="p")

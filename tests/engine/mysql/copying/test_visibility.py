@@ -8,7 +8,7 @@ import pytest
 
 from engine.base import Progress, Signal
 from engine.errors import EngineError
-from tests.engine.mysql.copying.rig import Rig, Watcher, make_rig, prepare
+from tests.engine.mysql.copying.rig import Rig, Watcher, commits_stall, make_rig, prepare
 from tests.engine.striking import At
 from tests.servers.server import Server
 
@@ -163,11 +163,6 @@ def test_a_statement_that_is_logged_as_text_ends_the_copy(server: Server) -> Non
 def test_a_row_is_copied_although_its_commit_stalls_after_the_log(mariadb: Server) -> None:
     """Semi-sync without a replica, waiting after the log is written: the event is out seconds before the row is visible."""
     rig = make_rig(mariadb, TABLE, CHANGE)
-    settings = (
-        ("rpl_semi_sync_master_wait_point", "'AFTER_SYNC'"), ("rpl_semi_sync_master_timeout", "1500"),
-        ("rpl_semi_sync_master_wait_no_slave", "ON"), ("rpl_semi_sync_master_enabled", "ON"),
-    )  # fmt: skip
-    writer: list[threading.Thread] = []
 
     def stalled() -> None:
         connection = mariadb.connect(database=rig.schema, autocommit=True)
@@ -175,33 +170,22 @@ def test_a_row_is_copied_although_its_commit_stalls_after_the_log(mariadb: Serve
             cursor.execute("INSERT INTO t VALUES (60, 60, 'stalled')")
         connection.close()
 
-    def begin() -> None:
-        with (
-            pymysql.connect(host=mariadb.host, port=mariadb.port, user=mariadb.user) as root,
-            root.cursor() as cursor,
-        ):
-            for name, value in settings:
-                cursor.execute(f"SET GLOBAL {name} = {value}")
-        writer.append(threading.Thread(target=stalled))
-        writer[0].start()
-
-    try:
-        with rig.copying(rig.step()) as copy:
-            prepare(copy, Watcher())
-            end = copy.stream.end()
-            begin()
+    writer = threading.Thread(target=stalled)
+    with rig.copying(rig.step()) as copy:
+        prepare(copy, Watcher())
+        end = copy.stream.end()
+        with commits_stall(mariadb, 1_500):
+            writer.start()
             # Until the event is in the log, and its commit waits for a replica.
             while copy.stream.end() == end:
                 copy.link.value("SELECT SLEEP(0.01)")
-            assert writer[0].is_alive()
+            assert writer.is_alive()
             prepare(copy, Watcher())
-            writer[0].join()
+            writer.join()
             prepare(copy, Watcher())
             with rig.locked(copy) as link:
                 rig.assert_same(link)
                 assert link.value(f"SELECT COUNT(*) FROM {rig.shadow} WHERE id = 60") == 1
-    finally:
-        rig.run("SET GLOBAL rpl_semi_sync_master_enabled = OFF")
 
 
 def test_a_row_that_its_owner_holds_keeps_nobody_waiting_for_the_comparison(server: Server) -> None:

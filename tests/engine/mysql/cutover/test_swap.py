@@ -87,16 +87,15 @@ def test_no_write_slips_past_a_swap_and_none_fails(server: Server, tables: tuple
     )
 
 
-def test_no_write_slips_past_where_writes_go_before_the_rename_now_and_then(
-    mariadb: Server, request: pytest.FixtureRequest
-) -> None:
+def test_no_write_slips_past_where_writes_go_before_the_rename_now_and_then(mariadb: Server) -> None:
     """With max_write_lock_count, after one lock of the other kind."""
     shop = Shop(mariadb)
     make(shop, "t")
-    before = shop.rows("SELECT @@GLOBAL.max_write_lock_count")[0][0]
-    request.addfinalizer(lambda: shop.run(f"SET GLOBAL max_write_lock_count = {before}"))
-    shop.run("SET GLOBAL max_write_lock_count = 1")
-    with watching(shop) as watch, Writers(shop, ("t",)).at_work() as writers:
+    with (
+        mariadb.having(max_write_lock_count=1),
+        watching(shop) as watch,
+        Writers(shop, ("t",)).at_work() as writers,
+    ):
         for _ in range(3):
             until_it_fits(shop, watch, "t")
     assert writers.failed == []

@@ -105,8 +105,6 @@ def test_what_is_no_base_table_is_listed_and_never_read_as_one(server: Server) -
     ]  # fmt: skip
     if server.flavour == "mariadb":
         statements += ["CREATE SEQUENCE sq", "CREATE TABLE sv (a INT) WITH SYSTEM VERSIONING"]
-    else:
-        run_function_creators(server)
     with schema_with(server, *statements) as (link, schema):
         assert list(read_tables(link, schema)) == ["t"]
         expected = {
@@ -127,12 +125,6 @@ def test_what_is_no_base_table_is_listed_and_never_read_as_one(server: Server) -
         assert found["v"] not in (None, found["t"])
         with pytest.raises(Refused, match="a view of that name"):
             read_table(link, schema, "v")
-
-
-def run_function_creators(server: Server) -> None:
-    """With a binary log MySQL lets only trusted ones make functions."""
-    with server.connect() as connection, connection.cursor() as cursor:
-        cursor.execute("SET GLOBAL log_bin_trust_function_creators = 1")
 
 
 def test_the_records_tell_columns_keys_and_parents(server: Server) -> None:

@@ -31,19 +31,16 @@ def test_a_table_with_the_name_of_a_helper_blocks_a_copy_unless_it_may_be_ours(h
     assert here.plan(WANTED).blocked == ()
 
 
-def logging(here: Ground, format_: str) -> Change:
+def logging(server: Server, here: Ground, format_: str) -> Change:
     """The planned change where new sessions log so."""
-    here.run(f"SET GLOBAL binlog_format = {format_}")
-    try:
+    with server.having(binlog_format=format_):
         plan = here.plan(WANTED)
-    finally:
-        here.run("SET GLOBAL binlog_format = ROW")
     assert plan.blocked == ()
     return plan.changes[0]
 
 
-def test_where_the_server_logs_by_statement_no_table_is_copied_online(here: Ground) -> None:
-    change = logging(here, "STATEMENT")
+def test_where_the_server_logs_by_statement_no_table_is_copied_online(server: Server, here: Ground) -> None:
+    change = logging(server, here, "STATEMENT")
     assert change.strategy is Strategy.DIRECT
     (said,) = change.unsafe
     assert f"{UNTOLD} (binlog_format is STATEMENT)" in said
@@ -51,12 +48,12 @@ def test_where_the_server_logs_by_statement_no_table_is_copied_online(here: Grou
 
 
 def test_on_a_replica_a_table_is_copied_online_only_if_the_log_tells_of_what_it_receives(
-    here: Ground,
+    server: Server, here: Ground
 ) -> None:
     """Triggers do not: replication fires none."""
     with receiving(here.link):
         plan = here.plan(WANTED)
-        mixed = logging(here, "MIXED")
+        mixed = logging(server, here, "MIXED")
     assert plan.changes[0].strategy is (Strategy.DIRECT if here.mariadb else Strategy.ONLINE)
     assert ("does not log what it receives" in plan.changes[0].lock) == here.mariadb
     assert mixed.strategy is Strategy.DIRECT

@@ -1,8 +1,5 @@
 """How a change will run is what the server says on a clone; what is said holds on the live table with rows in it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import pytest
 
 from engine.base import Strategy
@@ -295,7 +292,7 @@ def test_a_dropped_fulltext_index_leaves_what_columns_do_not_come_beside_instant
 @pytest.mark.parametrize("clause", ["ADD KEY kw (w)", "MODIFY v VARCHAR(200)"])
 def test_what_is_too_long_for_a_table_s_old_row_format_is_copied(server: Server, clause: str) -> None:
     with place(server) as found:
-        with compact(found.link):
+        with server.having(innodb_default_row_format="compact"):
             found.link.run(
                 "CREATE TABLE t (id INT NOT NULL PRIMARY KEY, v VARCHAR(100), w VARCHAR(255), KEY (v)) CHARSET utf8mb4"
             )
@@ -308,29 +305,15 @@ def test_what_is_too_long_for_a_table_s_old_row_format_is_copied(server: Server,
 
 def test_changed_rows_are_not_told_by_a_date_of_an_old_format(mariadb: Server) -> None:
     with place(mariadb) as found:
-        found.link.run("SET GLOBAL mysql56_temporal_format = OFF")
-        try:
+        with mariadb.having(mysql56_temporal_format="OFF"):
             found.link.run("CREATE TABLE t (id INT NOT NULL PRIMARY KEY, d DATETIME NOT NULL)")
             found.link.run("CREATE TABLE u (d DATETIME NOT NULL PRIMARY KEY)")
             found.link.run("CREATE TABLE v (id INT NOT NULL PRIMARY KEY, d DATETIME(3) NOT NULL)")
-        finally:
-            found.link.run("SET GLOBAL mysql56_temporal_format = ON")
         assert found.how("ADD COLUMN n INT", table="t").strategy is Strategy.ONLINE
         for table in ("u", "v"):
             how = found.how("ADD COLUMN n INT", table=table)
             assert how.strategy is Strategy.DIRECT
             assert "d is of an old format" in how.lock
-
-
-@contextmanager
-def compact(link: Link) -> Iterator[None]:
-    """As a server that makes tables of the old format."""
-    was = link.value("SELECT @@GLOBAL.innodb_default_row_format")
-    link.run("SET GLOBAL innodb_default_row_format = 'compact'")
-    try:
-        yield
-    finally:
-        link.run("SET GLOBAL innodb_default_row_format = %s", was)
 
 
 def test_what_the_server_takes_in_no_way_is_refused_with_its_words(users: Place) -> None:

@@ -9,12 +9,11 @@ from tests.servers.server import Server
 
 
 def test_a_timestamp_is_what_the_files_say_whatever_the_server_would_add(mysql: Server) -> None:
-    with ground(mysql, "CREATE TABLE t (id INT PRIMARY KEY)") as here:
-        here.run("SET GLOBAL explicit_defaults_for_timestamp = 0")
-        try:
-            here.settle("CREATE TABLE t (id INT PRIMARY KEY, ts TIMESTAMP NOT NULL);")
-        finally:
-            here.run("SET GLOBAL explicit_defaults_for_timestamp = 1")
+    with (
+        ground(mysql, "CREATE TABLE t (id INT PRIMARY KEY)") as here,
+        mysql.having(explicit_defaults_for_timestamp=0),
+    ):
+        here.settle("CREATE TABLE t (id INT PRIMARY KEY, ts TIMESTAMP NOT NULL);")
 
 
 def test_a_copy_in_utc_of_what_is_computed_from_a_moment_is_unsafe(server: Server) -> None:
@@ -35,12 +34,8 @@ def test_values_that_are_carried_over_unchanged_are_not_unsafe(server: Server) -
     with ground(
         server, table, "INSERT INTO t VALUES (1, '2026-01-01 10:00:00.5', 'bb', b'1'), (2, NULL, NULL, 0)"
     ) as here:
-        zone = here.link.value("SELECT @@GLOBAL.time_zone")
-        try:
-            here.link.run("SET GLOBAL time_zone = '+05:00'")
+        with server.having(time_zone="+05:00"):
             (elsewhere,) = here.plan(files).changes
-        finally:
-            here.link.run("SET GLOBAL time_zone = %s", zone)
         was = here.link.rows(values)
 
         (change,) = here.settle(files).changes
@@ -67,15 +62,10 @@ def test_what_is_made_anew_in_utc_from_a_moment_is_unsafe(
 ) -> None:
     table = f"CREATE TABLE t (id INT PRIMARY KEY, n {{}}, ts TIMESTAMP NULL, d DATE AS ({rest});"
     with ground(server, table.format("INT")) as here:
-        zone = here.link.value("SELECT @@GLOBAL.time_zone")
-        try:
-            here.run("SET GLOBAL time_zone = '+10:00'", "SET time_zone = '+10:00'")
-            here.run(
-                "INSERT INTO t (id, n, ts) VALUES (1, 1, '2024-05-02 03:00:00')", "SET time_zone = '+00:00'"
-            )
+        here.run("SET time_zone = '+10:00'", "INSERT INTO t (id, n, ts) VALUES (1, 1, '2024-05-02 03:00:00')")
+        here.run("SET time_zone = '+00:00'")
+        with server.having(time_zone="+10:00"):
             (change,) = here.plan(table.format(after)).changes
-        finally:
-            here.run(f"SET GLOBAL time_zone = '{zone}'")
         in_place = after != "BIGINT" and (server.flavour == "mysql" or not told)
         assert change.strategy is (Strategy.IN_PLACE if in_place else Strategy.DIRECT)
         assert len(change.unsafe) == bool(told)
@@ -85,11 +75,8 @@ def test_what_is_made_anew_in_utc_from_a_moment_is_unsafe(
 def test_dates_of_an_old_format_are_read_and_converted_by_whatever_changes_the_table(mariadb: Server) -> None:
     with ground(mariadb, "CREATE TABLE u (id INT PRIMARY KEY)") as here:
         table = "CREATE TABLE t (id INT PRIMARY KEY, d DATETIME, s TIMESTAMP NULL, h TIME, v VARCHAR(10){})"
-        here.run("SET GLOBAL mysql56_temporal_format = OFF")
-        try:
+        with mariadb.having(mysql56_temporal_format="OFF"):
             here.run(table.format(""))
-        finally:
-            here.run("SET GLOBAL mysql56_temporal_format = ON")
         here.run("INSERT INTO t VALUES (1, '2020-01-01 01:02:03', '2020-01-01 01:02:03', '01:02:03', 'a')")
         pulled = pull_mysql(here.address, "shop")["shop"]
         assert here.plan(pulled).changes == ()

@@ -118,11 +118,8 @@ def test_where_the_server_insists_on_primary_keys_a_table_without_is_not_copied_
     setting = "innodb_force_primary_key" if server.flavour == "mariadb" else "sql_require_primary_key"
     with place(server, "CREATE TABLE users (id INT NOT NULL UNIQUE, a INT)") as found:
         assert found.how("MODIFY a BIGINT").strategy is Strategy.ONLINE
-        found.link.run(f"SET GLOBAL {setting} = ON")
-        try:
+        with server.having(**{setting: "ON"}):
             how = found.how("MODIFY a BIGINT")
-        finally:
-            found.link.run(f"SET GLOBAL {setting} = OFF")
         assert "can not be copied online: the server makes no copy without a primary key" in how.lock
 
 

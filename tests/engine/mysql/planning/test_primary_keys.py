@@ -1,15 +1,11 @@
 """Servers that insist on primary keys, or make them by themselves."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import pytest
 
 from engine.base import Strategy
 from engine.errors import Refused
-from engine.mysql.link import Link
 from engine.mysql.planning.planner import plan_mysql
-from tests.engine.mysql.planning.places import account, address_of, as_user
+from tests.engine.mysql.planning.places import account, as_user
 from tests.engine.mysql.planning.rig import ground
 from tests.engine.mysql.planning.trial_place import place
 from tests.servers.server import Server
@@ -34,17 +30,6 @@ def test_a_key_that_the_server_made_by_itself_serves_a_copy_and_stays(mysql: Ser
         assert here.plan("CREATE TABLE t (a BIGINT PRIMARY KEY, b INT)").changes == ()
 
 
-@contextmanager
-def insisting(server: Server, setting: str) -> Iterator[None]:
-    """With all new sessions, and all servers' tables, held to *setting*."""
-    with Link(address_of(server)) as link:
-        link.run(f"SET GLOBAL {setting} = ON")
-        try:
-            yield
-        finally:
-            link.run(f"SET GLOBAL {setting} = OFF")
-
-
 def test_tables_of_before_the_server_insisted_can_be_changed(mysql: Server) -> None:
     bare, parent = (
         "CREATE TABLE bare (a INT NOT NULL{0})",
@@ -53,7 +38,7 @@ def test_tables_of_before_the_server_insisted_can_be_changed(mysql: Server) -> N
     child = "CREATE TABLE {0} (id INT PRIMARY KEY, b INT{1}, CONSTRAINT {0} FOREIGN KEY (b) REFERENCES p (b))"
     with ground(mysql, "SET restrict_fk_on_non_standard_key = 0", bare.format(""), parent) as here:
         here.run(child.format("c", ""), "SET restrict_fk_on_non_standard_key = 1")
-        with insisting(mysql, "sql_require_primary_key"):
+        with mysql.having(sql_require_primary_key="ON"):
             here.run("SET sql_require_primary_key = 1")
             rest = f"{parent}; {child.format('c', ', n INT')};"
             with account(mysql, f"ALL ON {here.schema}.*", r"ALL ON `\_schemabot\_scratch\_%`.*") as user:
@@ -79,7 +64,7 @@ def test_tables_of_before_the_server_insisted_can_be_changed(mysql: Server) -> N
 def test_a_key_that_no_session_can_do_without_is_refused_with_what_to_do(mariadb: Server) -> None:
     with (
         ground(mariadb, "CREATE TABLE t (a INT NOT NULL)") as here,
-        insisting(mariadb, "innodb_force_primary_key"),
+        mariadb.having(innodb_force_primary_key="ON"),
         pytest.raises(Refused, match=r"made again .* plan on a workspace server"),
     ):
         here.plan("CREATE TABLE t (a INT NOT NULL PRIMARY KEY);")

@@ -17,6 +17,16 @@ from tests.engine.mysql.planning.places import schema_with
 from tests.engine.mysql.planning.rig import ground
 from tests.servers.server import Server
 
+
+@contextmanager
+def zone(server: Server, desk: Desk, zone: str) -> Iterator[None]:
+    """The server's, and for what is written there."""
+    with server.having(time_zone=zone):
+        desk.link.run(f"SET SESSION time_zone = '{zone}'")
+        yield
+    desk.link.run("SET SESSION time_zone = '+00:00'")
+
+
 ZONED = [
     ("TIMESTAMP NULL", "DATETIME", "2026-01-01 10:00:00 becomes 2026-01-01 05:00:00"),
     ("DATETIME", "TIMESTAMP NULL", "2026-01-01 10:00:00 becomes 2026-01-01 15:00:00"),
@@ -28,19 +38,15 @@ ZONED = [
 
 @pytest.mark.parametrize(("before", "after", "example"), ZONED)
 def test_moments_that_read_otherwise_after_a_change_in_utc_are_told_before(
-    desk: Desk, before: str, after: str, example: str
+    server: Server, desk: Desk, before: str, after: str, example: str
 ) -> None:
     desk.prepare(f"CREATE TABLE t (id BIGINT PRIMARY KEY, c {before})")
     alter = f"MODIFY c {after}"
-    zone = desk.link.value("SELECT @@GLOBAL.time_zone")
-    try:
-        desk.link.run("SET GLOBAL time_zone = '+05:00', SESSION time_zone = '+05:00'")
+    with zone(server, desk, "+05:00"):
         desk.link.run("INSERT INTO t VALUES (5, '2026-01-01 10:00:00'), (6, NULL)")
         desk.link.run("SET SESSION time_zone = '+00:00'")
 
         found = desk.said(alter)
-    finally:
-        desk.link.run(f"SET GLOBAL time_zone = '{zone}'")
 
     told = [message for severity, linter, message in found if (severity, linter) == ("error", "unsafe")]
     assert len(told) == bool(example)
@@ -68,24 +74,13 @@ COMPUTED_IN_A_ZONE = [
 ]  # fmt: skip
 
 
-@contextmanager
-def zone(desk: Desk, zone: str) -> Iterator[None]:
-    """The server's, and for what is written there."""
-    was = desk.link.value("SELECT @@GLOBAL.time_zone")
-    desk.link.run(f"SET GLOBAL time_zone = '{zone}', SESSION time_zone = '{zone}'")
-    try:
-        yield
-    finally:
-        desk.link.run(f"SET GLOBAL time_zone = '{was}', SESSION time_zone = '+00:00'")
-
-
 @pytest.mark.parametrize(("before", "alter", "told"), COMPUTED_IN_A_ZONE)
 def test_what_a_change_in_utc_computes_from_a_moment_is_told_before(
-    desk: Desk, before: str, alter: str, told: str
+    server: Server, desk: Desk, before: str, alter: str, told: str
 ) -> None:
     desk.prepare(f"CREATE TABLE t (id BIGINT PRIMARY KEY, c TIMESTAMP NULL, n INT, {before})")
     value = "SELECT GROUP_CONCAT(DISTINCT CAST(d AS CHAR(10))) FROM t"
-    with zone(desk, "+10:00"):
+    with zone(server, desk, "+10:00"):
         desk.link.run(
             "INSERT INTO t (id, c, n) VALUES (5, '2026-01-02 03:00:00', 1), (6, NULL, 1), (7, '2026-01-02 23:00:00', 1)"
         )
@@ -104,12 +99,12 @@ def test_what_a_change_in_utc_computes_from_a_moment_is_told_before(
     assert (desk.link.value(value) != was) == bool(told)
 
 
-def test_what_is_computed_from_a_moment_is_unsafe_when_nobody_could_look(desk: Desk) -> None:
+def test_what_is_computed_from_a_moment_is_unsafe_when_nobody_could_look(server: Server, desk: Desk) -> None:
     desk.prepare(
         "CREATE TABLE t (id INT PRIMARY KEY, c TIMESTAMP NULL, d DATE AS (DATE(c)) STORED, n INT, s INT AS (n) STORED)"
     )
-    for server, expected in (("+10:00", ["info", "error", "error"]), ("+00:00", ["info"])):
-        with zone(desk, server):
+    for of_server, expected in (("+10:00", ["info", "error", "error"]), ("+00:00", ["info"])):
+        with zone(server, desk, of_server):
             over = Asking(link=desk.link, flavour=flavour_of(desk.link), deadline=time.monotonic() - 1)
             alter = f"ADD e{expected.count('error')} DATE AS (DATE(c)) STORED"
             assert [found.severity.value for found in desk.ask(alter, asking=over, copied=True)] == expected
@@ -268,8 +263,7 @@ def test_what_is_drawn_when_the_change_runs_is_not_drawn_before(mariadb: Server)
             "ADD m BIGINT DEFAULT (n + 1), "
             "ADD g BIGINT AS (n * 2) STORED, ADD UNIQUE (n), ADD UNIQUE (m), ADD CHECK (n > 0), ADD UNIQUE (id, a)"
         )
-        with zone(desk, "+10:00"):
-            link.run("SET SESSION time_zone = '+00:00'")
+        with mariadb.having(time_zone="+10:00"):
             found = desk.said(alter, copied=True)
 
         assert {severity for severity, _, _ in found} == {"info"}, found
