@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from tests.cli.rig import Process, Run, free_address, process
+from tests.engine.mysql.planning.places import account, dsn
 from tests.servers.server import Server
 
 ROWS = 20_000
@@ -116,21 +117,16 @@ def test_doctor_looks_at_the_server_and_says_what_its_user_lacks(
     ended = run("doctor", "-c", str(configured))
     assert "shop/production" in ended.out
     assert "✗" not in ended.out.partition("shop/production")[2].partition("binary log")[0], ended.out
-    with server.connect(autocommit=True) as connection, connection.cursor() as cursor:
-        cursor.execute(f"CREATE USER poor_{database} IDENTIFIED BY 'poor'")
-        cursor.execute(f"GRANT SELECT ON {database}.* TO poor_{database}")
-    place = server.url(database).partition("@")[2]
-    configured.write_text(
-        f"""
-        [databases.shop]
-        type = "mysql"
-        [databases.shop.environments.production]
-        dsn = "mysql://poor_{database}:poor@{place}"
-        """
-    )
-    poor = run("doctor", "-c", str(configured))
-    with server.connect(autocommit=True) as connection, connection.cursor() as cursor:
-        cursor.execute(f"DROP USER poor_{database}")
+    with account(server, f"SELECT ON {database}.*", schema=database) as address:
+        configured.write_text(
+            f"""
+            [databases.shop]
+            type = "mysql"
+            [databases.shop.environments.production]
+            dsn = "{dsn(address)}"
+            """
+        )
+        poor = run("doctor", "-c", str(configured))
     assert poor.code == 1, poor.out
     assert "✗ privileges: missing on" in poor.out
     assert "→ GRANT" in poor.out

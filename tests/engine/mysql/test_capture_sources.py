@@ -3,18 +3,20 @@
 from collections.abc import Iterator
 
 import pytest
-from pymysql.cursors import Cursor
 
 from engine.base import Job, Signal, Target, Verdict
 from engine.mysql.address import parse_address
 from engine.mysql.capture_sources import CaptureSources, capture_sources_of
+from engine.mysql.address import Address
+from engine.mysql.capture_sources import CaptureSources, capture_sources_of, whats
 from engine.mysql.engine import MysqlEngine
 from engine.mysql.flavour import flavour_of
 from engine.mysql.link import Link
 from engine.mysql.problems import whats
 from engine.mysql.rights import rights_of
 from tests.engine.driving import Caller, drive
-from tests.servers.flavours import ACCOUNT, FLAVOURS
+from tests.engine.mysql.planning.places import account, address_of, dsn
+from tests.servers.flavours import FLAVOURS
 from tests.servers.private import PrivateServer
 from tests.servers.server import Server, server_of
 
@@ -26,34 +28,33 @@ GRANTED = (
 TABLE = "CREATE TABLE orders (id INT NOT NULL PRIMARY KEY, quantity INT NOT NULL)"
 WIDE = TABLE.replace("quantity INT", "quantity BIGINT")
 MANY = ", ".join(f"({n}, 1)" for n in range(21_000))
-SEEING = "GRANT REPLICATION CLIENT ON *.* TO 'unseeing'@'127.0.0.1'"
+SEEING = "GRANT REPLICATION CLIENT ON *.* TO '{}'@'%'"
 LEFT_OUT = "binlog_ignore_db leaves out secret"
 
 
-def sources_on(server: Server, account: str = ACCOUNT) -> CaptureSources:
-    dsn = f"mysql://{account}@127.0.0.1:{server.port}/?ssl_mode=disabled"
-    with Link(parse_address(dsn)) as link:
+def sources_at(address: Address) -> CaptureSources:
+    with Link(address) as link:
         flavour = flavour_of(link)
         return capture_sources_of(link, flavour, rights_of(link, flavour), "")
 
 
 def test_nothing_is_said_of_a_server_that_logs_by_row(server: Server) -> None:
-    assert sources_on(server).log_problems(["shop"]) == ()
+    assert sources_at(address_of(server)).log_problems(["shop"]) == ()
 
 
 def test_a_format_other_than_row_is_told(server: Server) -> None:
     with server.having(binlog_format="MIXED"):
-        (said,) = sources_on(server).log_problems(["shop"])
+        (said,) = sources_at(address_of(server)).log_problems(["shop"])
     assert said.what == "binlog_format is MIXED"
 
 
 def test_a_server_that_keeps_no_log_is_told(server: Server) -> None:
     with PrivateServer(FLAVOURS[server.flavour], options=["--skip-log-bin"]) as silent:
-        sources = sources_on(server_of(silent))
-        with server_of(silent).connect(autocommit=True) as connection, connection.cursor() as cursor:
-            cursor.execute("CREATE USER unseeing@'127.0.0.1'")
-            if server.flavour == "mysql":
-                helps(cursor, server_of(silent), f"or {SEEING}")
+        found = server_of(silent)
+        sources = sources_at(address_of(found))
+        if server.flavour == "mysql":
+            with account(found) as unseeing:
+                helps(found, unseeing, f"or {SEEING.format(unseeing.user)}")
     assert [said.what for said in sources.log_problems(["shop"])] == ["log_bin is OFF"]
     assert sources.no_triggers is None
 
@@ -62,25 +63,19 @@ def test_who_may_not_see_whether_the_server_is_a_replica_is_told_all_that_trigge
     mysql: Server,
 ) -> None:
     """MariaDB tells everybody."""
-    with (
-        mysql.having(log_bin_trust_function_creators=0),
-        mysql.connect(autocommit=True) as connection,
-        connection.cursor() as cursor,
-    ):
-        cursor.execute("CREATE USER unseeing@'127.0.0.1'")
-        try:
-            helps(cursor, mysql, f"or {SEEING} and SET GLOBAL log_bin_trust_function_creators = 1")
-        finally:
-            cursor.execute("DROP USER unseeing@'127.0.0.1'")
+    with mysql.having(log_bin_trust_function_creators=0), account(mysql) as unseeing:
+        seeing = SEEING.format(unseeing.user)
+        helps(mysql, unseeing, f"or {seeing} and SET GLOBAL log_bin_trust_function_creators = 1")
 
 
-def helps(cursor: Cursor, server: Server, remedy: str) -> None:
-    obstacle = sources_on(server, "unseeing").no_triggers
+def helps(server: Server, unseeing: Address, remedy: str) -> None:
+    obstacle = sources_at(unseeing).no_triggers
     assert obstacle is not None
     assert obstacle.remedy == remedy
-    for statement in remedy.removeprefix("or ").split(" and "):
-        cursor.execute(statement)
-    assert sources_on(server, "unseeing").no_triggers is None
+    with Link(address_of(server)) as link:
+        for statement in remedy.removeprefix("or ").split(" and "):
+            link.run(statement)
+    assert sources_at(unseeing).no_triggers is None
 
 
 @pytest.mark.parametrize(
@@ -132,28 +127,29 @@ def test_where_names_know_no_case_the_log_is_of_the_schema_in_lower_case(
 
 
 @pytest.fixture
-def choosy(server: Server) -> Iterator[Server]:
+def choosy(server: Server) -> Iterator[tuple[Server, Address]]:
     """A server whose log leaves out a schema, and a user who may read the log and is not trusted with triggers."""
     with PrivateServer(FLAVOURS[server.flavour], options=["--binlog-ignore-db=secret"]) as own:
         found = server_of(own)
         with found.connect(autocommit=True) as connection, connection.cursor() as cursor:
-            cursor.execute("CREATE DATABASE secret")
-            cursor.execute("CREATE USER plain@'127.0.0.1' IDENTIFIED BY 'Secret-1'")
-            for grant in GRANTED:
-                cursor.execute(f"GRANT {grant} TO plain@'127.0.0.1'")
-            if found.flavour == "mariadb":
-                cursor.execute("GRANT SLAVE MONITOR ON *.* TO plain@'127.0.0.1'")
-            cursor.execute("USE secret")
-            for statement in (TABLE, f"INSERT INTO orders VALUES {MANY}", "ANALYZE TABLE orders"):
+            for statement in (
+                "CREATE DATABASE secret",
+                "USE secret",
+                TABLE,
+                f"INSERT INTO orders VALUES {MANY}",
+            ):
                 cursor.execute(statement)
-        yield found
+            cursor.execute("ANALYZE TABLE orders")
+        more = ["SLAVE MONITOR ON *.*"] if found.flavour == "mariadb" else []
+        with account(found, *GRANTED, *more, schema="secret") as address:
+            yield found, address
 
 
 def test_a_schema_that_the_log_leaves_out_is_told_by_doctor_and_plan_as_the_copy_meets_it(
-    choosy: Server,
+    choosy: tuple[Server, Address],
 ) -> None:
-    dsn = f"mysql://plain:Secret-1@127.0.0.1:{choosy.port}/secret"
-    engine = MysqlEngine(Target(kind="mysql", database="secret", environment="test", dsn=dsn))
+    found, address = choosy
+    engine = MysqlEngine(Target(kind="mysql", database="secret", environment="test", dsn=dsn(address)))
     files = {"secret": {"orders.sql": f"{WIDE};\n"}}
 
     (seen,) = [seen for seen in engine.examine() if seen.subject == "binary log"]
@@ -162,8 +158,8 @@ def test_a_schema_that_the_log_leaves_out_is_told_by_doctor_and_plan_as_the_copy
     assert LEFT_OUT in blocked
     assert seen.remedy in blocked
 
-    with choosy.connect(autocommit=True) as connection, connection.cursor() as cursor:
-        cursor.execute("SET GLOBAL log_bin_trust_function_creators = 1")
+    with Link(address_of(found)) as link:
+        link.run("SET GLOBAL log_bin_trust_function_creators = 1")
     (seen,) = [seen for seen in engine.examine() if seen.subject == "binary log"]
     plan = engine.plan(files)
     (change,) = plan.changes

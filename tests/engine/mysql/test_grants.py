@@ -2,18 +2,20 @@
 
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from engine.base import Verdict
-from engine.mysql.address import parse_address
+from engine.mysql.address import Address
 from engine.mysql.flavour import flavour_of
 from engine.mysql.link import Link
 from engine.mysql.rights import Rights, rights_of
 from engine.mysql.trouble import ServerRefused
-from tests.engine.mysql.accounts import PASSWORD, Account
+from tests.engine.mysql.accounts import shop_account
 from tests.engine.mysql.changing.plans import Shop
 from tests.engine.mysql.journey import ORDERS, WIDE, fill
+from tests.engine.mysql.planning.places import account
 from tests.servers.server import Server
 
 TRIED = {
@@ -26,14 +28,11 @@ TRIED = {
 class Granted:
     """A user with a role, and a schema with an underscore in its name."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, address: Address) -> None:
         self.shop = Shop(server, ORDERS, prefix="tab_")
-        self.name, self.role = f"u{secrets.token_hex(5)}", f"r{secrets.token_hex(5)}"
-        self.user = f"{self.name}@'127.0.0.1'"
-        self.shop.run(
-            f"CREATE USER {self.user} IDENTIFIED BY '{PASSWORD}'", f"CREATE ROLE {self.role}",
-            f"GRANT {self.role} TO {self.user}",
-        )  # fmt: skip
+        self.address = address
+        self.user, self.role = f"{address.user}@'%'", f"r{secrets.token_hex(5)}"
+        self.shop.run(f"CREATE ROLE {self.role}", f"GRANT {self.role} TO {self.user}")
 
     def grant(self, *grants: str) -> None:
         """Each as "SELECT ON <pattern>", the end of the schema's name written as …; one for the role has its name behind it."""
@@ -44,15 +43,10 @@ class Granted:
             whom = self.role if to_role else self.user
             self.shop.run(f"GRANT {privilege} ON `{pattern.replace('…', rest)}`.* TO {whom}")
 
-    def close(self) -> None:
-        self.shop.run(f"DROP USER {self.user}", f"DROP ROLE {self.role}")
-
     def seen(self, *, role: bool) -> tuple[Rights, set[str]]:
         """What it is taken to be allowed, and what the server refuses."""
-        server = self.shop.server
-        address = parse_address(f"mysql://{self.name}:{PASSWORD}@{server.host}:{server.port}/")
         refused = set()
-        with Link(address) as link:
+        with Link(self.address) as link:
             link.run(f"SET ROLE {self.role if role else 'NONE'}")
             rights = rights_of(link, flavour_of(link))
             for privilege, sql in TRIED.items():
@@ -63,11 +57,18 @@ class Granted:
         return rights, refused
 
 
+@contextmanager
+def user_with_role(server: Server) -> Iterator[Granted]:
+    with account(server) as address:
+        found = Granted(server, address)
+        yield found
+        found.shop.run(f"DROP ROLE {found.role}")
+
+
 @pytest.fixture
 def granted(server: Server) -> Iterator[Granted]:
-    granted = Granted(server)
-    yield granted
-    granted.close()
+    with user_with_role(server) as found:
+        yield found
 
 
 @pytest.mark.parametrize(
@@ -109,12 +110,11 @@ def test_what_an_active_role_may_do_is_joined_as_the_server_joins_it(
 
 def test_of_equals_only_what_all_of_them_give_is_counted_on(mysql: Server) -> None:
     """MySQL goes by the one that was granted first, until it reads its tables anew."""
-    granted = Granted(mysql)
-    granted.grant("SELECT, INSERT ON tab%", "SELECT, DELETE ON tab_…")
-    rights, refused = granted.seen(role=False)
+    with user_with_role(mysql) as granted:
+        granted.grant("SELECT, INSERT ON tab%", "SELECT, DELETE ON tab_…")
+        rights, refused = granted.seen(role=False)
     assert refused == {"DELETE"}
     assert rights.missing(TRIED, granted.shop.database) == ("INSERT", "DELETE")
-    granted.close()
 
 
 def test_what_is_granted_on_columns_is_not_counted_as_the_table_s(granted: Granted) -> None:
@@ -130,36 +130,37 @@ def test_what_is_granted_on_columns_is_not_counted_as_the_table_s(granted: Grant
 
 
 def test_what_everybody_may_do_is_counted(mariadb: Server) -> None:
-    granted = Granted(mariadb)
-    granted.grant("SELECT ON tab_…")
-    granted.shop.run(f"GRANT INSERT ON `{granted.shop.database}`.* TO PUBLIC")
-    rights, refused = granted.seen(role=False)
-    granted.shop.run(f"REVOKE INSERT ON `{granted.shop.database}`.* FROM PUBLIC")
+    with user_with_role(mariadb) as granted:
+        granted.grant("SELECT ON tab_…")
+        granted.shop.run(f"GRANT INSERT ON `{granted.shop.database}`.* TO PUBLIC")
+        rights, refused = granted.seen(role=False)
+        granted.shop.run(f"REVOKE INSERT ON `{granted.shop.database}`.* FROM PUBLIC")
     assert set(rights.missing(TRIED, granted.shop.database)) == refused == {"DELETE"}
-    granted.close()
 
 
 def test_a_grant_that_hides_a_wider_one_is_seen_by_the_plan_and_the_examination(server: Server) -> None:
-    account = Account(server)
-    account.grant()
-    user = f"{account.name}@'127.0.0.1'"
-    fill(account.shop, rows=21_000)
-    database = account.shop.database
-    account.shop.run(f"GRANT ALL ON `%`.* TO {user}", f"REVOKE DROP ON `{database}`.* FROM {user}")
-    engine, files = account.engine(), {"shop": {"orders.sql": f"{WIDE};\n"}}
-    grant = f"GRANT DROP ON `{database}`.* TO '{account.name}'@'127.0.0.1'"
-    (bad,) = [seen for seen in engine.examine() if seen.verdict is Verdict.BAD]
-    assert bad.remedy == grant
-    (blocked,) = engine.plan(files).blocked
-    assert grant in blocked
-    account.shop.run(grant)
-    assert [seen for seen in engine.examine() if seen.verdict is Verdict.BAD] == []
-    assert engine.plan(files).blocked == ()
-    account.shop.run(f"REVOKE ALL PRIVILEGES ON `{database}`.* FROM {user}")
-    assert engine.plan(files).blocked == ()
-    account.shop.run(f"REVOKE DROP ON `%`.* FROM {user}")
-    (bad,) = [seen for seen in engine.examine() if seen.verdict is Verdict.BAD]
-    wider = f"GRANT DROP ON `%`.* TO '{account.name}'@'127.0.0.1'"
-    assert bad.remedy == wider
-    assert wider in engine.plan(files).blocked[0]  # by the schema's name it would take the pattern's place
-    account.shop.run(f"DROP USER {user}")
+    with shop_account(server) as account:
+        account.grant()
+        fill(account.shop, rows=21_000)
+        database = account.shop.database
+        account.shop.run(
+            f"GRANT ALL ON `%`.* TO {account.user}", f"REVOKE DROP ON `{database}`.* FROM {account.user}"
+        )
+        engine, files = account.engine(), {"shop": {"orders.sql": f"{WIDE};\n"}}
+        grant = f"GRANT DROP ON `{database}`.* TO {account.user}"
+        (bad,) = [seen for seen in engine.examine() if seen.verdict is Verdict.BAD]
+        assert bad.remedy == grant
+        (blocked,) = engine.plan(files).blocked
+        assert grant in blocked
+        account.shop.run(grant)
+        assert [seen for seen in engine.examine() if seen.verdict is Verdict.BAD] == []
+        assert engine.plan(files).blocked == ()
+        account.shop.run(f"REVOKE ALL PRIVILEGES ON `{database}`.* FROM {account.user}")
+        assert engine.plan(files).blocked == ()
+        account.shop.run(f"REVOKE DROP ON `%`.* FROM {account.user}")
+        (bad,) = [seen for seen in engine.examine() if seen.verdict is Verdict.BAD]
+        wider = f"GRANT DROP ON `%`.* TO {account.user}"
+        assert bad.remedy == wider
+        assert (
+            wider in engine.plan(files).blocked[0]
+        )  # by the schema's name it would take the pattern's place

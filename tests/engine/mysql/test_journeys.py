@@ -1,6 +1,7 @@
 """From files to a changed server through a real daemon: every kind of change, every command, and a death in mid-copy."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from tests.engine.mysql.changing.plans import Shop
 from tests.engine.mysql.daemon import Daemon, dsn_of
 from tests.engine.mysql.journey import ORDERS, ROWS, USERS, WIDE, columns, files, fill
+from tests.engine.mysql.planning.places import account, dsn
 from tests.servers.server import Server
 
 
@@ -158,20 +160,12 @@ def test_a_table_that_follows_a_name_is_changed_together_with_it(server: Server,
 def test_a_password_that_was_renewed_is_used_without_a_restart(
     shop: Shop, daemon: Daemon, tmp_path: Path
 ) -> None:
-    name = f"sb_{shop.database[2:12]}"
-    shop.run(
-        f"CREATE USER {name}@'127.0.0.1' IDENTIFIED BY 'first-secret'",
-        f"GRANT ALL ON *.* TO {name}@'127.0.0.1'",
-    )
-    here = f"@{shop.server.host}:{shop.server.port}/{shop.database}"
-    try:
-        (tmp_path / "dsn").write_text(f"mysql://{name}:first-secret{here}")
+    with account(shop.server, "ALL ON *.*", schema=shop.database) as address:
+        (tmp_path / "dsn").write_text(dsn(address))
         assert daemon.plan(files(users=USERS, orders=ORDERS))["changes"] == []
-        shop.run(f"ALTER USER {name}@'127.0.0.1' IDENTIFIED BY 'second-secret'")
-        (tmp_path / "dsn").write_text(f"mysql://{name}:second-secret{here}")
+        shop.run(f"ALTER USER {address.user}@'%' IDENTIFIED BY 'second-secret'")
+        (tmp_path / "dsn").write_text(dsn(replace(address, password="second-secret")))
         assert daemon.plan(files(users=USERS, orders=ORDERS))["changes"] == []
-    finally:
-        shop.run(f"DROP USER {name}@'127.0.0.1'")
 
 
 def test_names_with_percent_signs_are_names_like_others(server: Server, tmp_path: Path) -> None:

@@ -7,11 +7,10 @@ import pytest
 
 from engine.base import Job, Signal, Target, Verdict
 from engine.errors import HeldUp, Refused
-from engine.mysql.address import parse_address
 from engine.mysql.engine import MysqlEngine
 from engine.mysql.ownership.hold import Hold
 from tests.engine.driving import Caller, drive
-from tests.engine.mysql.accounts import PAGE, Account
+from tests.engine.mysql.accounts import PAGE, Account, shop_account
 from tests.engine.mysql.changing.plans import Shop
 from tests.engine.mysql.journey import ORDERS, WIDE, fill
 from tests.servers.server import Server
@@ -19,9 +18,8 @@ from tests.servers.server import Server
 
 @pytest.fixture
 def account(server: Server) -> Iterator[Account]:
-    account = Account(server)
-    yield account
-    account.shop.run(f"DROP USER {account.name}@'127.0.0.1'")
+    with shop_account(server) as account:
+        yield account
 
 
 @pytest.mark.parametrize(
@@ -57,7 +55,7 @@ def test_the_privileges_of_the_page_are_enough_for_a_copy(
         "captured by three triggers on the table, in the application's own transactions, as the binary log"
     )
     assert (by_triggers in change.lock) == bool(left_out)
-    assert (f"GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO '{account.name}'" in change.lock) == bool(
+    assert (f"GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO {account.user}" in change.lock) == bool(
         left_out
     )
     assert engine.plan({"shop": {"orders.sql": f"{WIDE};\n"}}).changes == ()
@@ -87,7 +85,7 @@ def test_a_foreign_key_of_a_table_that_the_account_may_not_see_is_none_that_a_co
     (change,) = engine.plan(files).changes
     assert change.strategy.value == "direct"
     assert "a foreign key of a table that this user may not see refers to it" in change.lock
-    account.shop.run(f"REVOKE PROCESS ON *.* FROM {account.name}@'127.0.0.1'")
+    account.shop.run(f"REVOKE PROCESS ON *.* FROM {account.user}")
     plan = engine.plan(files)
     assert (plan.changes[0].strategy.value, plan.changes[0].unsafe) == ("online", ())
     assert any("without the PROCESS privilege" in finding.message for finding in plan.findings)
@@ -109,7 +107,7 @@ def test_a_small_table_is_changed_without_the_right_to_lock_it(
 def test_the_examination_names_the_grant_that_is_missing(account: Account, privilege: str) -> None:
     account.grant(privilege)
     remedies = [seen.remedy for seen in account.engine().examine() if seen.verdict is not Verdict.GOOD]
-    assert any(f"GRANT {privilege} ON" in remedy and account.name in remedy for remedy in remedies)
+    assert any(f"GRANT {privilege} ON" in remedy and account.user in remedy for remedy in remedies)
 
 
 def test_the_examination_understands_a_server_that_quotes_names_as_the_standard_does(
@@ -128,33 +126,31 @@ def test_the_examination_says_that_a_server_takes_no_writes(account: Account) ->
         assert bad.subject == "writing"
         assert "read_only = ON" in bad.text
         admin = "READ_ONLY ADMIN" if account.shop.server.flavour == "mariadb" else "CONNECTION_ADMIN"
-        account.shop.run(f"GRANT {admin} ON *.* TO {account.name}@'127.0.0.1'")
+        account.shop.run(f"GRANT {admin} ON *.* TO {account.user}")
         assert [seen for seen in account.engine().examine() if seen.verdict is Verdict.BAD] == []
 
 
-def test_where_a_grant_takes_no_patterns_doctor_and_plan_say_so(
-    mysql: Server, request: pytest.FixtureRequest
-) -> None:
-    account = Account(mysql)
-    request.addfinalizer(lambda: account.shop.run(f"DROP USER {account.name}@'127.0.0.1'"))
-    account.grant()
-    engine = account.engine()
-    with mysql.having(partial_revokes=1):
-        (bad,) = [seen for seen in engine.examine() if seen.verdict is Verdict.BAD]
-        assert (bad.subject, "workspace server" in bad.remedy) == ("scratch schemas", True)
-        with pytest.raises(Refused, match=re.escape(bad.remedy)):
-            engine.plan({"shop": {"orders.sql": f"{WIDE};\n"}})
-        everywhere = "SELECT, INSERT, CREATE, DROP, ALTER, INDEX, REFERENCES, UPDATE"
-        account.shop.run(f"GRANT {everywhere} ON *.* TO {account.name}@'127.0.0.1'")
-        assert [seen for seen in engine.examine() if seen.verdict is Verdict.BAD] == []
-        assert engine.plan({"shop": {"orders.sql": f"{WIDE};\n"}}).changes
-        other = mysql.fresh_database()
-        account.shop.run(f"REVOKE UPDATE ON `{other}`.* FROM {account.name}@'127.0.0.1'")
-        (doubtful,) = [
-            one for one in account.engine(whole_server=True).examine() if one.subject == "privileges"
-        ]
-        assert f"missing on `{other}`.*: UPDATE, DELETE" in doubtful.text
-        account.shop.run(f"GRANT UPDATE ON *.* TO {account.name}@'127.0.0.1'")
+def test_where_a_grant_takes_no_patterns_doctor_and_plan_say_so(mysql: Server) -> None:
+    with shop_account(mysql) as account:
+        account.grant()
+        engine = account.engine()
+        with mysql.having(partial_revokes=1):
+            (bad,) = [seen for seen in engine.examine() if seen.verdict is Verdict.BAD]
+            assert (bad.subject, "workspace server" in bad.remedy) == ("scratch schemas", True)
+            with pytest.raises(Refused, match=re.escape(bad.remedy)):
+                engine.plan({"shop": {"orders.sql": f"{WIDE};\n"}})
+            everywhere = "SELECT, INSERT, CREATE, DROP, ALTER, INDEX, REFERENCES, UPDATE"
+            account.shop.run(f"GRANT {everywhere} ON *.* TO {account.user}")
+            assert [seen for seen in engine.examine() if seen.verdict is Verdict.BAD] == []
+            assert engine.plan({"shop": {"orders.sql": f"{WIDE};\n"}}).changes
+            other = mysql.fresh_database()
+            account.shop.run(f"REVOKE UPDATE ON `{other}`.* FROM {account.user}")
+            (doubtful,) = [
+                one for one in account.engine(whole_server=True).examine() if one.subject == "privileges"
+            ]
+            assert f"missing on `{other}`.*: UPDATE, DELETE" in doubtful.text
+            # Only where nothing is revoked in part the variable can be OFF again.
+            account.shop.run(f"GRANT UPDATE ON *.* TO {account.user}")
 
 
 def test_a_plan_that_may_make_no_scratch_schemas_asks_for_what_the_page_and_the_doctor_do(
@@ -163,10 +159,8 @@ def test_a_plan_that_may_make_no_scratch_schemas_asks_for_what_the_page_and_the_
     account.grant()
     scratch = r"`\_schemabot\_%`.*"
     wanted = "SELECT, INSERT, CREATE, DROP, ALTER, INDEX, REFERENCES"
-    account.shop.run(f"REVOKE ALL PRIVILEGES ON {scratch} FROM {account.name}@'127.0.0.1'")
-    with pytest.raises(
-        Refused, match=re.escape(f"GRANT {wanted} ON {scratch} TO '{account.name}'@'127.0.0.1'")
-    ):
+    account.shop.run(f"REVOKE ALL PRIVILEGES ON {scratch} FROM {account.user}")
+    with pytest.raises(Refused, match=re.escape(f"GRANT {wanted} ON {scratch} TO {account.user}")):
         account.engine().plan({"shop": {"orders.sql": f"{WIDE};\n"}})
     assert f"GRANT {wanted} ON {scratch} TO 'schemabot'@'%';" in PAGE.read_text()
 
@@ -176,7 +170,7 @@ def test_the_examination_of_a_whole_server_looks_at_the_schemas_that_can_be_seen
     account.grant()
     for rights, verdict in ((), Verdict.GOOD), (("SELECT", "UPDATE"), Verdict.DOUBTFUL):
         for right in rights:
-            account.shop.run(f"GRANT {right} ON `{other}`.* TO {account.name}@'127.0.0.1'")
+            account.shop.run(f"GRANT {right} ON `{other}`.* TO {account.user}")
         (seen,) = [one for one in account.engine(whole_server=True).examine() if one.subject == "privileges"]
         assert seen.verdict is verdict
         assert bool(rights) == (f"missing on `{other}`.*: INSERT, DELETE, CREATE" in seen.text)
@@ -212,7 +206,7 @@ def test_an_account_that_can_capture_changes_in_no_way_is_told_both(account: Acc
         ):
             drive(session, plan.changes[0], Caller())
     assert account.shop.left_behind() == []
-    account.shop.run(f"REVOKE TRIGGER ON `{account.shop.database}`.* FROM {account.name}@'127.0.0.1'")
+    account.shop.run(f"REVOKE TRIGGER ON `{account.shop.database}`.* FROM {account.user}")
     with server.having(log_bin_trust_function_creators=1):
         (blocked,) = engine.plan(files).blocked
     assert f"GRANT TRIGGER ON `{account.shop.database}`.* TO" in blocked
@@ -241,8 +235,8 @@ def test_a_copy_that_could_not_be_brought_to_its_end_is_refused_before_its_first
     engine = account.engine()
     plan = engine.plan({"shop": {"orders.sql": f"{WIDE};\n"}})
     assert plan.blocked == ()
-    account.shop.run(f"REVOKE {missing} ON `{account.shop.database}`.* FROM {account.name}@'127.0.0.1'")
-    grant = f"GRANT {missing} ON `{account.shop.database}`.* TO '{account.name}'@'127.0.0.1'"
+    account.shop.run(f"REVOKE {missing} ON `{account.shop.database}`.* FROM {account.user}")
+    grant = f"GRANT {missing} ON `{account.shop.database}`.* TO {account.user}"
     (blocked,) = engine.plan({"shop": {"orders.sql": f"{WIDE};\n"}}).blocked
     assert grant in blocked
     with pytest.raises(Refused, match=re.escape(grant)):  # noqa: SIM117
@@ -260,10 +254,10 @@ def test_a_right_that_a_later_change_lacks_blocks_the_plan_before_an_earlier_one
     new = "CREATE TABLE fresh (id INT NOT NULL PRIMARY KEY, KEY k (id));\n"
     beside = {"shop": {"orders.sql": f"{ORDERS};\n", "fresh.sql": new}}
     files = {"shop": {"orders.sql": f"{WIDE.replace('KEY,', 'KEY, KEY q (quantity),')};\n", "fresh.sql": new}}
-    account.shop.run(f"REVOKE {missing} ON `{account.shop.database}`.* FROM {account.name}@'127.0.0.1'")
+    account.shop.run(f"REVOKE {missing} ON `{account.shop.database}`.* FROM {account.user}")
     plan = engine.plan(files)
     assert [change.table for change in plan.changes] == ["fresh", "orders"]
-    grant = f"GRANT {missing} ON `{account.shop.database}`.* TO '{account.name}'@'127.0.0.1'"
+    grant = f"GRANT {missing} ON `{account.shop.database}`.* TO {account.user}"
     (blocked,) = plan.blocked
     assert grant in blocked
     assert bool(engine.plan(beside).blocked) == (missing != "ALTER")
@@ -282,7 +276,7 @@ def test_a_foreign_key_takes_the_right_to_refer_to_the_other_table_on_mysql(
 ) -> None:
     account.shop.run("CREATE TABLE customer (id INT NOT NULL PRIMARY KEY) DEFAULT CHARSET utf8mb4")
     account.grant()
-    database, user = account.shop.database, f"'{account.name}'@'127.0.0.1'"
+    database, user = account.shop.database, account.user
     account.shop.run(f"REVOKE REFERENCES ON `{database}`.* FROM {user}")
     engine = account.engine()
     key = ", CONSTRAINT whose FOREIGN KEY (quantity) REFERENCES customer (id))"
@@ -321,18 +315,17 @@ def test_a_dsn_that_is_not_understood_is_refused(server: Server) -> None:
 def test_an_apply_on_its_way_waits_for_a_right_that_it_had(account: Account, privilege: str) -> None:
     """Nobody else would remove what it has there; triggers among it note keys for ever."""
     account.grant()
-    address = parse_address(account.dsn(account.shop.database))
-    first = Hold(address, Job(apply_uid="apply_a", fence=1, owner="test"))
+    first = Hold(account.address, Job(apply_uid="apply_a", fence=1, owner="test"))
     first.take()
     first.close()
     on = f"{privilege} ON `{account.shop.database}`.*"
-    account.shop.run(f"REVOKE {on} FROM {account.name}@'127.0.0.1'")
-    second = Hold(address, Job(apply_uid="apply_a", fence=2, owner="test"))
-    with pytest.raises(HeldUp, match=re.escape(f"GRANT {on} TO '{account.name}'@'127.0.0.1'")):
+    account.shop.run(f"REVOKE {on} FROM {account.user}")
+    second = Hold(account.address, Job(apply_uid="apply_a", fence=2, owner="test"))
+    with pytest.raises(HeldUp, match=re.escape(f"GRANT {on} TO {account.user}")):
         second.take()
     second.close()
-    account.shop.run(f"GRANT {on} TO {account.name}@'127.0.0.1'")
-    third = Hold(address, Job(apply_uid="apply_a", fence=3, owner="test"))
+    account.shop.run(f"GRANT {on} TO {account.user}")
+    third = Hold(account.address, Job(apply_uid="apply_a", fence=3, owner="test"))
     third.take()
     assert third.release()
     third.close()

@@ -9,16 +9,13 @@ from tests.engine.mysql.copying.rig import Rig
 @contextmanager
 def unread(found: Rig, *more: str) -> Iterator[None]:
     """Inside, the account of the copy may not read the log, but has *more* privileges, and the server trusts it with triggers."""
-    name = f"plain{found.schema[2:14]}"
-    found.run(
-        f"CREATE USER '{name}'@'127.0.0.1' IDENTIFIED BY 'Secret-1'",
-        "GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX, TRIGGER, LOCK TABLES "
-        f"ON `{found.schema}`.* TO '{name}'@'127.0.0.1'",
-        f"GRANT SELECT ON performance_schema.replication_connection_configuration TO '{name}'@'127.0.0.1'",
-        *(f"GRANT {privilege} ON *.* TO '{name}'@'127.0.0.1'" for privilege in more),
+    needed = "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX, TRIGGER, LOCK TABLES"
+    grants = (
+        f"{needed} ON `{found.schema}`.*",
+        "SELECT ON performance_schema.replication_connection_configuration",
+        *(f"{privilege} ON *.*" for privilege in more),
     )
-    found.account = (name, "Secret-1")
-    with found.server.having(log_bin_trust_function_creators=1):
+    with found.copied_by(*grants), found.server.having(log_bin_trust_function_creators=1):
         yield
 
 

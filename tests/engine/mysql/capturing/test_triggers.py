@@ -242,7 +242,7 @@ def test_what_no_trigger_tells_is_found_before_the_swap(
 ) -> None:
     """Somebody gets in between the last look and the locks of the cutover; the account has PROCESS, as it should."""
     assert rig.account is not None
-    rig.run(f"GRANT PROCESS ON *.* TO '{rig.account[0]}'@'127.0.0.1'")
+    rig.run(f"GRANT PROCESS ON *.* TO {rig.account.user}@'%'")
     with rig.copying(rig.step()) as copy:
         prepare(copy, Watcher())
         with pytest.raises(DriftFound, match=told), rig.locked(copy, *attack(rig)):

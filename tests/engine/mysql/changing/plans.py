@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from typing import Any
 
 from engine.base import Change, Job, Strategy
@@ -10,7 +11,7 @@ from engine.mysql.changing.session import MysqlSession
 from engine.mysql.link import DDL_SETTINGS, Link
 from engine.mysql.quoting import quote_name, quote_table
 from engine.mysql.spec import Algorithm, Copy, Statement, Step
-from tests.engine.mysql.planning.places import address_of
+from tests.engine.mysql.planning.places import account, address_of
 from tests.servers.server import Server
 
 OURS = ("_schemabot_", "__osc_")
@@ -41,6 +42,14 @@ class Shop:
         """Rows of a query."""
         with self.link() as link:
             return link.rows(sql)
+
+    @contextmanager
+    def of_user(self, *grants: str) -> Iterator["Shop"]:
+        """The same database for a user of its own who has *grants*."""
+        with account(self.server, *grants, schema=self.database) as address:
+            found = copy(self)
+            found.address = address
+            yield found
 
     def session(self, fence: int = 1, apply_uid: str = "apply_a") -> MysqlSession:
         """A session on it."""

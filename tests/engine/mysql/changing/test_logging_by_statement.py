@@ -1,9 +1,6 @@
 """A server that logs by statement: our own sessions log by row if they may; what cannot be is refused before it is begun."""
 
-import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
 
 import pytest
 
@@ -14,6 +11,7 @@ from engine.mysql.spec import Algorithm
 from tests.engine.driving import drive
 from tests.engine.mysql.changing.orders import caller, filled, widened
 from tests.engine.mysql.changing.plans import Shop
+from tests.engine.mysql.planning.places import dsn
 from tests.servers.server import Server
 
 GRANTED = (
@@ -29,30 +27,10 @@ def shop(server: Server) -> Iterator[Shop]:
         yield found
 
 
-@contextmanager
-def unprivileged(shop: Shop) -> Iterator[None]:
-    """The target's user may not choose how its sessions log."""
-    name = f"plain{secrets.token_hex(4)}"
-    shop.run(
-        f"CREATE USER '{name}'@'127.0.0.1' IDENTIFIED BY 'Secret-1'",
-        f"GRANT {GRANTED} ON *.* TO '{name}'@'127.0.0.1'",
-    )
-    before, shop.address = (
-        shop.address,
-        replace(shop.address, user=name, password="Secret-1", ssl_mode="preferred"),
-    )
-    try:
-        yield
-    finally:
-        shop.address = before
-        shop.run(f"DROP USER '{name}'@'127.0.0.1'")
-
-
 def engine(shop: Shop) -> MysqlEngine:
-    address = shop.address
-    password = f":{address.password}" if address.password else ""
-    dsn = f"mysql://{address.user}{password}@{address.host}:{address.port}/{shop.database}"
-    return MysqlEngine(Target(kind="mysql", database=shop.database, environment="test", dsn=dsn))
+    return MysqlEngine(
+        Target(kind="mysql", database=shop.database, environment="test", dsn=dsn(shop.address))
+    )
 
 
 def test_statements_run_where_all_sessions_log_by_statement(shop: Shop) -> None:
@@ -65,8 +43,11 @@ def test_statements_run_where_all_sessions_log_by_statement(shop: Shop) -> None:
 def test_a_plan_is_refused_where_our_sessions_could_write_nothing(shop: Shop) -> None:
     (name,) = shop.rows("SHOW CREATE TABLE orders")[0][1:]
     files = {shop.database: {"orders.sql": name.replace("`note`", "`note` varchar(40), `more`", 1)}}
-    with unprivileged(shop), pytest.raises(Refused, match="SET GLOBAL binlog_format = ROW"):
-        engine(shop).plan(files)
+    with (
+        shop.of_user(f"{GRANTED} ON *.*") as ours,
+        pytest.raises(Refused, match="SET GLOBAL binlog_format = ROW"),
+    ):
+        engine(ours).plan(files)
     assert engine(shop).plan(files).changes
 
 

@@ -1,8 +1,7 @@
 """The contract of a session with online copies: idempotent, resumable, obedient, honest about drift, nothing left behind."""
 
 import threading
-from contextlib import suppress
-from copy import copy
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 
 import pytest
@@ -243,12 +242,11 @@ def quantity_of(shop: Shop) -> str:
     ("tables", "sees"), [(("orders",), True), (("orders", "parts"), True), (("orders",), False)]
 )
 def test_a_truncate_that_waits_while_the_tables_are_locked_is_not_undone(
-    server: Server, tables: tuple[str, ...], sees: bool, request: pytest.FixtureRequest
+    server: Server, tables: tuple[str, ...], sees: bool
 ) -> None:
     """MariaDB lets it run before our RENAME, on the table that goes: we see it wait, or without PROCESS only in the log."""
     shop = filled(Shop(server), *tables)
     changes = [widened(shop, table) for table in tables]
-    ours = shop if sees else without_process(shop, request)
     truncating = threading.Thread(target=shop.run, args=("TRUNCATE TABLE orders",))
 
     def strike(point: str) -> None:
@@ -259,7 +257,7 @@ def test_a_truncate_that_waits_while_the_tables_are_locked_is_not_undone(
             ):
                 pass
 
-    with ours.session() as session:
+    with nullcontext(shop) if sees else without_process(shop) as ours, ours.session() as session:
         assert session.prepare(changes, caller()) is Signal.GO
         with struck(strike), suppress(EngineError):
             session.cut_over(changes, caller())
@@ -268,18 +266,9 @@ def test_a_truncate_that_waits_while_the_tables_are_locked_is_not_undone(
         session.discard(caller())
 
 
-def without_process(shop: Shop, request: pytest.FixtureRequest) -> Shop:
+def without_process(shop: Shop) -> AbstractContextManager[Shop]:
     """The same for an account that does not see other connections."""
-    user = shop.database[:20]
-    request.addfinalizer(lambda: shop.run(f"DROP USER {user}@'127.0.0.1'"))
-    shop.run(
-        f"CREATE USER {user}@'127.0.0.1'",
-        f"GRANT ALL PRIVILEGES ON `{shop.database}`.* TO {user}@'127.0.0.1'",
-        f"GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO {user}@'127.0.0.1'",
-    )
-    found = copy(shop)
-    found.address = replace(shop.address, user=user, password="")
-    return found
+    return shop.of_user(f"ALL ON `{shop.database}`.*", "REPLICATION SLAVE, REPLICATION CLIENT ON *.*")
 
 
 def test_only_a_definition_that_waits_is_taken_for_one(mariadb: Server) -> None:
@@ -311,13 +300,10 @@ def test_only_a_definition_that_waits_is_taken_for_one(mariadb: Server) -> None:
             waiting.join()
 
 
-def test_a_definition_that_waits_and_names_the_table_is_told_beside_a_guess(
-    mariadb: Server, request: pytest.FixtureRequest
-) -> None:
+def test_a_definition_that_waits_and_names_the_table_is_told_beside_a_guess(mariadb: Server) -> None:
     """Whoever has had a transaction open for long is only a guess, where the performance schema may not be read."""
     shop = filled(Shop(mariadb), "orders", "orders_1", rows=99)
-    ours, control = without_process(shop, request), caller()
-    shop.run(f"GRANT PROCESS ON *.* TO {ours.address.user}@'127.0.0.1'")
+    control = caller()
 
     def both(progress: Progress) -> Signal | None:
         told = "somebody else waits to change orders (OPTIMIZE TABLE orders_1, orders); perhaps held by connection"
@@ -328,7 +314,8 @@ def test_a_definition_that_waits_and_names_the_table_is_told_beside_a_guess(
             link.run("OPTIMIZE TABLE orders_1, orders")
 
     waiting = threading.Thread(target=optimize)
-    with ours.session() as session, shop.link() as holder:
+    seeing = f"ALL ON `{shop.database}`.*", "REPLICATION SLAVE, REPLICATION CLIENT, PROCESS ON *.*"
+    with shop.of_user(*seeing) as ours, ours.session() as session, shop.link() as holder:
         assert session.prepare([widened(shop)], caller()) is Signal.GO
         holder.run("START TRANSACTION")
         holder.value("SELECT COUNT(*) FROM orders_1")

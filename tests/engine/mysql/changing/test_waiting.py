@@ -131,28 +131,23 @@ def test_a_server_that_takes_no_writes_is_waited_for_without_spending_attempts(
     shop: Shop, phase: str
 ) -> None:
     change = widened(shop)
-    name = f"u_{shop.database[-8:]}"
-    shop.run(
-        f"CREATE USER {name}@'127.0.0.1'",
-        f"GRANT ALL ON `{shop.database}`.* TO {name}@'127.0.0.1'",
-        f"GRANT PROCESS, REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO {name}@'127.0.0.1'",
-    )
-    shop.address = replace(shop.address, user=name, password="")
-    control = caller()
-    with ExitStack() as taking_none:
+    grants = f"ALL ON `{shop.database}`.*", "PROCESS, REPLICATION SLAVE, REPLICATION CLIENT ON *.*"
+    with shop.of_user(*grants) as ours:
+        control = caller()
+        with ExitStack() as taking_none:
 
-        def take_none(_: Progress | None = None) -> None:
-            control.on_report = None
-            taking_none.enter_context(shop.server.having(read_only=1))
+            def take_none(_: Progress | None = None) -> None:
+                control.on_report = None
+                taking_none.enter_context(shop.server.having(read_only=1))
 
-        if phase == "opening":
-            take_none()
-        else:
-            control.on_report = take_none
-        with pytest.raises(HeldUp, match="read-only"), shop.session() as session:
-            drive(session, change, control)
-    with shop.session() as session:
-        assert drive(session, change, control) is Signal.GO
+            if phase == "opening":
+                take_none()
+            else:
+                control.on_report = take_none
+            with pytest.raises(HeldUp, match="read-only"), ours.session() as session:
+                drive(session, change, control)
+        with ours.session() as session:
+            assert drive(session, change, control) is Signal.GO
     assert shop.left_behind() == []
 
 

@@ -4,11 +4,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from engine.base import DEFAULT_VOLUME, Change, Job, Progress, Signal, Strategy
-from engine.mysql.address import Address, parse_address
+from engine.mysql.address import Address
 from engine.mysql.capturing.stream import Stream
 from engine.mysql.catalog import fingerprints, read_table
 from engine.mysql.copying.online import OnlineCopy
@@ -19,7 +19,7 @@ from engine.mysql.ownership.watch import Watch
 from engine.mysql.quoting import quote_name, quote_table
 from engine.mysql.spec import Copy, Step
 from engine.mysql.tables import Column, Table
-from tests.engine.mysql.planning.places import address_of
+from tests.engine.mysql.planning.places import account, address_of
 from tests.servers.server import Server
 
 LIMIT_SECONDS = 60.0
@@ -95,8 +95,7 @@ class Rig:
     fence: int = 1
     key: Sequence[str] = ()
     unsafe: bool = False
-    # User and password of the copy, when they are not the server's own.
-    account: tuple[str, str] | None = None
+    account: Address | None = None  # of the copy, when it is not the server's own
 
     def link(self, **options: Any) -> Link:
         """A connection like an application's."""
@@ -180,11 +179,14 @@ class Rig:
             hold.close()
 
     def _address(self) -> Address:
-        if self.account is None:
-            return address_of(self.server, self.schema)
-        user, password = self.account
-        # With TLS: without it a password that the server has not seen lately does not go over.
-        return replace(parse_address(self.server.url(self.schema)), user=user, password=password)
+        return self.account or address_of(self.server, self.schema)
+
+    @contextmanager
+    def copied_by(self, *grants: str) -> Iterator[Address]:
+        """Inside, the copy is made by a user of its own who has *grants*."""
+        with account(self.server, *grants, schema=self.schema) as self.account:
+            yield self.account
+        self.account = None
 
     @property
     def table(self) -> str:

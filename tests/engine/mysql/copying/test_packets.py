@@ -1,13 +1,13 @@
 """A server that takes small packets: lists of long keys go to it in as many statements as it takes."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 
 import pytest
 
 from engine.base import Signal
 from engine.errors import Refused
 from engine.mysql.trouble import Trouble
+from tests.engine.mysql.capturing.rig import unread
 from tests.engine.mysql.copying.rig import Rig, Watcher, make_rig, prepare
 from tests.engine.striking import struck
 from tests.servers.flavours import FLAVOURS
@@ -38,21 +38,6 @@ def long_keyed(server: Server, kind: str, *clauses: str) -> Rig:
     )
 
 
-@contextmanager
-def without_the_log(rig: Rig) -> Iterator[None]:
-    """Inside, the copy captures by triggers."""
-    name = f"plain{rig.schema[2:14]}"
-    rig.run(
-        f"CREATE USER '{name}'@'127.0.0.1' IDENTIFIED BY 'Secret-1'",
-        "GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX, TRIGGER, LOCK TABLES "
-        f"ON `{rig.schema}`.* TO '{name}'@'127.0.0.1'",
-        f"GRANT REPLICATION CLIENT ON *.* TO '{name}'@'127.0.0.1'",  # whether the server is a replica
-    )
-    rig.account = (name, "Secret-1")
-    with rig.server.having(log_bin_trust_function_creators=1):
-        yield
-
-
 @pytest.mark.parametrize("capture", ["log", "triggers"])
 @pytest.mark.parametrize("kind", KEYS)
 def test_rows_with_long_keys_are_kept_in_step_in_small_packets(
@@ -60,7 +45,7 @@ def test_rows_with_long_keys_are_kept_in_step_in_small_packets(
 ) -> None:
     rig = long_keyed(server, kind, "ADD extra INT NOT NULL DEFAULT 7")
     with (
-        without_the_log(rig) if capture == "triggers" else nullcontext(),
+        unread(rig) if capture == "triggers" else nullcontext(),
         server.having(max_allowed_packet=SMALLEST),
         rig.copying(rig.step()) as copy,
     ):

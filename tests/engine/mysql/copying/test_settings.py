@@ -93,14 +93,11 @@ def test_a_server_that_keeps_statistics_of_its_own_does_not_read_all_rows_again_
 @contextmanager
 def few_warnings(rig: Rig, most: int) -> Iterator[None]:
     """The server tells each session so many warnings at most, and the account of the copy may not change that."""
-    name = f"few{rig.schema[2:14]}"
-    rig.account = (name, "Secret-1")
-    rig.run(
-        f"CREATE USER '{name}'@'127.0.0.1' IDENTIFIED BY 'Secret-1'",
-        f"GRANT ALL ON `{rig.schema}`.* TO '{name}'@'127.0.0.1'",
-        f"GRANT REPLICATION SLAVE, REPLICATION CLIENT, PROCESS, XA_RECOVER_ADMIN ON *.* TO '{name}'@'127.0.0.1'",
+    grants = (
+        f"ALL ON `{rig.schema}`.*",
+        "REPLICATION SLAVE, REPLICATION CLIENT, PROCESS, XA_RECOVER_ADMIN ON *.*",
     )
-    with rig.server.having(max_error_count=most):
+    with rig.copied_by(*grants), rig.server.having(max_error_count=most):
         yield
 
 

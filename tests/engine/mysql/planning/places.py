@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from engine.mysql.address import Address, parse_address
 from engine.mysql.link import Link
@@ -40,20 +41,20 @@ def run_all(link: Link, statements: Iterable[str]) -> None:
 
 
 @contextmanager
-def account(server: Server, *grants: str) -> Iterator[tuple[str, str]]:
-    """A user with a password and nothing but *grants*."""
-    name, password = f"u{secrets.token_hex(4)}", "Secret-1"
-    with Link(address_of(server)) as link:
-        link.run(f"CREATE USER '{name}'@'%' IDENTIFIED BY '{password}'")
+def account(server: Server, *grants: str, schema: str = "") -> Iterator[Address]:
+    """Where *schema* is, inside, for a user of its own who has a password and *grants* ("SELECT ON shop.*"), and nothing else."""
+    name, password = f"u{secrets.token_hex(5)}", "a-Password-9"
+    with server.connect(autocommit=True) as connection, connection.cursor() as cursor:
+        cursor.execute(f"CREATE USER {name}@'%' IDENTIFIED BY '{password}'")
         try:
             for grant in grants:
-                link.run(f"GRANT {grant} TO '{name}'@'%'")
-            yield name, password
+                cursor.execute(f"GRANT {grant} TO {name}@'%'")
+            # With TLS: without it a password that the server has not seen lately does not go over.
+            yield replace(parse_address(server.url(schema)), user=name, password=password)
         finally:
-            link.run(f"DROP USER '{name}'@'%'")
+            cursor.execute(f"DROP USER {name}@'%'")
 
 
-def as_user(address: Address, name: str, password: str) -> Address:
-    return Address(
-        host=address.host, port=address.port, user=name, password=password, database=address.database
-    )
+def dsn(address: Address) -> str:
+    """As a configuration has it."""
+    return f"mysql://{address.user}:{address.password}@{address.host}:{address.port}/{address.database}"

@@ -15,7 +15,7 @@ from engine.mysql.planning.pull import pull_mysql
 from engine.mysql.planning.scratch import PREFIX
 from engine.registry import open_engine
 from tests.engine.mysql.planning.odd_tables import ODD, PARENT, WIDE, only
-from tests.engine.mysql.planning.places import account, address_of, as_user
+from tests.engine.mysql.planning.places import account, address_of
 from tests.engine.mysql.planning.rig import ddl, ground
 from tests.servers.ports import free_port
 from tests.servers.server import Server
@@ -194,18 +194,15 @@ def test_a_schema_that_is_not_there_is_refused_with_what_to_do(server: Server) -
 def test_a_missing_right_is_named_with_the_grant_that_gives_it(server: Server) -> None:
     with ground(server) as here:
         right = r"SELECT, INSERT, CREATE, DROP, ALTER, INDEX, REFERENCES ON `\_schemabot\_%`.*"
-        with account(server, f"ALL PRIVILEGES ON {here.schema}.*") as user:
-            address = as_user(here.address, *user)
+        with account(server, f"ALL PRIVILEGES ON {here.schema}.*", schema=here.schema) as address:
             with pytest.raises(Refused) as refusal:
                 plan_mysql(address, {"shop": {"a.sql": "CREATE TABLE t (a INT)"}})
-            assert f"GRANT {right} TO '{user[0]}'@'%'" in str(refusal.value)
-        with account(server, f"ALL PRIVILEGES ON {here.schema}.*", right) as user:
-            plan = plan_mysql(as_user(here.address, *user), {"shop": {"a.sql": "CREATE TABLE t (a INT)"}})
+            assert f"GRANT {right} TO '{address.user}'@'%'" in str(refusal.value)
+        with account(server, f"ALL PRIVILEGES ON {here.schema}.*", right, schema=here.schema) as address:
+            plan = plan_mysql(address, {"shop": {"a.sql": "CREATE TABLE t (a INT)"}})
             assert [change.table for change in plan.changes] == ["t"]
             here.carry_out(plan)
-            plan = plan_mysql(
-                as_user(here.address, *user), {"shop": {"a.sql": "CREATE TABLE t (a INT, b INT)"}}
-            )
+            plan = plan_mysql(address, {"shop": {"a.sql": "CREATE TABLE t (a INT, b INT)"}})
             assert ddl(plan)[0].startswith("ALTER TABLE `t` ADD COLUMN `b` int")
 
 

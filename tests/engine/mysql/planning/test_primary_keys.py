@@ -5,7 +5,7 @@ import pytest
 from engine.base import Strategy
 from engine.errors import Refused
 from engine.mysql.planning.planner import plan_mysql
-from tests.engine.mysql.planning.places import account, as_user
+from tests.engine.mysql.planning.places import account
 from tests.engine.mysql.planning.rig import ground
 from tests.engine.mysql.planning.trial_place import place
 from tests.servers.server import Server
@@ -41,10 +41,11 @@ def test_tables_of_before_the_server_insisted_can_be_changed(mysql: Server) -> N
         with mysql.having(sql_require_primary_key="ON"):
             here.run("SET sql_require_primary_key = 1")
             rest = f"{parent}; {child.format('c', ', n INT')};"
-            with account(mysql, f"ALL ON {here.schema}.*", r"ALL ON `\_schemabot\_scratch\_%`.*") as user:
+            grants = f"ALL ON {here.schema}.*", r"ALL ON `\_schemabot\_scratch\_%`.*"
+            with account(mysql, *grants, schema=here.schema) as address:
                 files = {"shop": {"shop.sql": f"{rest} {bare.format(', PRIMARY KEY (a)')};"}}
                 with pytest.raises(Refused, match=r"made again .*GRANT SESSION_VARIABLES_ADMIN"):
-                    plan_mysql(as_user(here.address, *user), files)
+                    plan_mysql(address, files)
             for wanted, missing in (
                 (bare.format(", b INT"), "bare: the server does not take .*primary key"),
                 (

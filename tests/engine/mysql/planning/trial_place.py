@@ -3,7 +3,7 @@
 import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from pymysql.constants import COMMAND
 
@@ -11,7 +11,7 @@ from engine.mysql.catalog import read_table
 from engine.mysql.flavour import flavour_of
 from engine.mysql.link import Link
 from engine.mysql.planning.how import How, LiveTable, choose
-from tests.engine.mysql.planning.places import address_of, schema_with
+from tests.engine.mysql.planning.places import account, schema_with
 from tests.servers.server import Server
 
 MANY = 3_000_000
@@ -74,19 +74,11 @@ def place(server: Server, *statements: str) -> Iterator[Place]:
 @contextmanager
 def limited(server: Server, place: Place, *privileges: str) -> Iterator[Link]:
     """A link of an account that has nothing but the two schemas, and *privileges*."""
-    place.link.run("CREATE USER narrow@'127.0.0.1'")
-    try:
-        for schema in (place.schema, place.scratch):
-            place.link.run(f"GRANT ALL ON `{schema}`.* TO narrow@'127.0.0.1'")
-        place.link.run(
-            "GRANT SELECT ON performance_schema.replication_connection_configuration TO narrow@'127.0.0.1'"
-        )
-        for privilege in privileges:
-            place.link.run(f"GRANT {privilege} ON *.* TO narrow@'127.0.0.1'")
-        with Link(replace(address_of(server), user="narrow", password="")) as link:
-            yield link
-    finally:
-        place.link.run("DROP USER narrow@'127.0.0.1'")
+    everything = [f"ALL ON `{schema}`.*" for schema in (place.schema, place.scratch)]
+    seeing = "SELECT ON performance_schema.replication_connection_configuration"
+    more = [f"{privilege} ON *.*" for privilege in privileges]
+    with account(server, *everything, seeing, *more) as address, Link(address) as link:
+        yield link
 
 
 @contextmanager
