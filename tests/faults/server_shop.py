@@ -12,6 +12,7 @@ import pymysql
 from storage.states import State
 from tests.faults.grounds import patiently
 from tests.faults.shop import Shop
+from tests.servers.numbers import numbers
 from tests.servers.server import Server
 
 BEFORE = """
@@ -193,27 +194,10 @@ class Blocker(threading.Thread):
 
 def make_template(server: Server, database: str, rows: int) -> None:
     """A shop to copy others from: so many items in *database*."""
-    sequence = (
-        f"SELECT seq FROM seq_1_to_{rows}"
-        if server.flavour == "mariadb"
-        else f"SELECT /*+ SET_VAR(cte_max_recursion_depth = {rows + 1}) */ seq FROM numbers"
-    )
-    numbers = (
-        ""
-        if server.flavour == "mariadb"
-        else f"WITH RECURSIVE numbers (seq) AS (SELECT 1 UNION ALL SELECT seq + 1 FROM numbers WHERE seq < {rows}) "
-    )
-    with (
-        server.connect(database=database, autocommit=True) as connection,
-        connection.cursor() as cursor,
-    ):
+    with server.connect(database=database, autocommit=True) as connection, connection.cursor() as cursor:
         cursor.execute(BEFORE)
-        if server.flavour == "mysql":
-            cursor.execute(f"SET SESSION cte_max_recursion_depth = {rows + 1}")
-        cursor.execute(
-            f"INSERT INTO items {numbers}"
-            f"SELECT seq, CONCAT('name ', seq * 7919 % 1000), seq % 100 FROM ({sequence}) AS found"
-        )
+        made = "SELECT i, CONCAT('name ', i * 7919 % 1000), i % 100"
+        cursor.execute(f"INSERT INTO items {made} FROM {numbers(rows)}")
 
 
 def _rows(connection: Any, sql: str) -> Sequence[Any]:

@@ -1,6 +1,7 @@
 """What the journeys through a whole daemon or engine share: a shop's tables, more rows than are changed directly, their files."""
 
 from tests.engine.mysql.changing.plans import Shop
+from tests.servers.numbers import numbers
 
 USERS = "CREATE TABLE users (id INT NOT NULL PRIMARY KEY, name VARCHAR(20) NOT NULL, born INT) DEFAULT CHARSET utf8mb4"
 ORDERS = "CREATE TABLE orders (id INT NOT NULL PRIMARY KEY, quantity INT NOT NULL) DEFAULT CHARSET utf8mb4"
@@ -10,15 +11,7 @@ ROWS = 60_000  # more than may be changed directly
 
 def fill(shop: Shop, table: str = "orders", rows: int = ROWS) -> None:
     """Rows (0, 1), (1, 1), … and the server knows how many they are."""
-    digits = " CROSS JOIN ".join(
-        f"({' UNION ALL '.join(f'SELECT {digit} AS d' for digit in range(10))}) AS d{place}"
-        for place in range(5)
-    )
-    number = " + ".join(f"{10**place} * d{place}.d" for place in range(5))
-    shop.run(
-        f"INSERT INTO {table} SELECT {number}, 1 FROM {digits} WHERE {number} < {rows}",
-        f"ANALYZE TABLE {table}",
-    )
+    shop.run(f"INSERT INTO {table} SELECT i - 1, 1 FROM {numbers(rows)}", f"ANALYZE TABLE {table}")
 
 
 def files(**tables: str) -> dict[str, dict[str, str]]:

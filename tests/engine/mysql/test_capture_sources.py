@@ -17,6 +17,7 @@ from engine.mysql.rights import rights_of
 from tests.engine.driving import Caller, drive
 from tests.engine.mysql.planning.places import account, address_of, dsn
 from tests.servers.flavours import FLAVOURS
+from tests.servers.numbers import numbers
 from tests.servers.private import PrivateServer
 from tests.servers.server import Server, server_of
 
@@ -27,7 +28,7 @@ GRANTED = (
 )
 TABLE = "CREATE TABLE orders (id INT NOT NULL PRIMARY KEY, quantity INT NOT NULL)"
 WIDE = TABLE.replace("quantity INT", "quantity BIGINT")
-MANY = ", ".join(f"({n}, 1)" for n in range(21_000))
+MANY = f"INSERT INTO orders SELECT i, 1 FROM {numbers(21_000)}"
 SEEING = "GRANT REPLICATION CLIENT ON *.* TO '{}'@'%'"
 LEFT_OUT = "binlog_ignore_db leaves out secret"
 
@@ -136,7 +137,7 @@ def choosy(server: Server) -> Iterator[tuple[Server, Address]]:
                 "CREATE DATABASE secret",
                 "USE secret",
                 TABLE,
-                f"INSERT INTO orders VALUES {MANY}",
+                MANY,
             ):
                 cursor.execute(statement)
             cursor.execute("ANALYZE TABLE orders")

@@ -16,6 +16,7 @@ from tests.engine.mysql.capturing.rig import unread
 from tests.engine.mysql.copying.rig import Watcher, make_rig, prepare
 from tests.engine.mysql.planning.places import address_of
 from tests.engine.mysql.planning.rig import ground
+from tests.servers.numbers import numbers
 from tests.servers.server import Server
 from tests.waiting import until
 
@@ -46,9 +47,9 @@ def waiting_alter(server: Server) -> Iterator[None]:
 
 
 def test_a_plan_is_made(server: Server) -> None:
-    many = ", ".join(f"({n}, {n})" for n in range(21_000))
+    many = f"INSERT INTO t SELECT i, i FROM {numbers(21_000)}"
     with (
-        ground(server, TABLE, f"INSERT INTO t VALUES {many}", "ANALYZE TABLE t") as here,
+        ground(server, TABLE, many, "ANALYZE TABLE t") as here,
         waiting_alter(server),
     ):
         plan = here.plan(WANTED)

@@ -3,24 +3,21 @@
 from engine.base import Change
 from tests.engine.driving import Caller
 from tests.engine.mysql.changing.plans import Shop
+from tests.servers.numbers import numbers
 
 ROWS = 3000
 ORDERS = "CREATE TABLE orders (id INT PRIMARY KEY, quantity INT NOT NULL, note VARCHAR(40)) DEFAULT CHARSET utf8mb4"
-NUMBERS = """
-WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows})
-SELECT i, i % 7, CONCAT('note ', i) FROM n
-"""
 COLUMNS = (("id", "id"), ("quantity", "quantity"), ("note", "note"))
 
 
+def many(rows: int, note: str = "note ") -> str:
+    """SQL of as many orders; each one's note ends with its number."""
+    return f"SELECT i, i % 7, CONCAT('{note}', i) FROM {numbers(rows)}"
+
+
 def filled(shop: Shop, *tables: str, rows: int = ROWS) -> Shop:
-    with shop.link(settings={"sql_mode": ""}) as link:
-        link.run(
-            f"SET {'max_recursive_iterations' if shop.server.flavour == 'mariadb' else 'cte_max_recursion_depth'} = 1000000"
-        )
-        for table in tables:
-            link.run(ORDERS.replace("orders", table))
-            link.run(f"INSERT INTO {table} {NUMBERS.format(rows=rows)}")
+    for table in tables:
+        shop.run(ORDERS.replace("orders", table), f"INSERT INTO {table} {many(rows)}")
     return shop
 
 

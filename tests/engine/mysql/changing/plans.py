@@ -10,8 +10,9 @@ from engine.mysql.catalog import fingerprints
 from engine.mysql.changing.session import MysqlSession
 from engine.mysql.link import DDL_SETTINGS, Link
 from engine.mysql.quoting import quote_name, quote_table
-from engine.mysql.spec import Algorithm, Copy, Statement, Step
+from engine.mysql.spec import Algorithm, Statement, Step
 from tests.engine.mysql.planning.places import account, address_of
+from tests.engine.mysql.steps import copy_step
 from tests.servers.server import Server
 
 OURS = ("_schemabot_", "__osc_")
@@ -86,25 +87,7 @@ class Shop:
         self, table: str, *clauses: str, columns: Sequence[tuple[str, str]], key: Sequence[str] = ("id",)
     ) -> Change:
         """A change by an online copy."""
-        with self._scratch(table) as (link, scratch):
-            before = fingerprints(link, scratch, [table])
-            for clause in clauses:
-                link.run(f"ALTER TABLE {quote_table(scratch, table)} {clause}")
-            after = fingerprints(link, scratch, [table])
-        back = {old: new for new, old in columns}
-        step = Step(
-            schema=self.database,
-            before=tuple(before.items()),
-            after=tuple(after.items()),
-            copy=Copy(
-                source=table,
-                table=table,
-                clauses=tuple(clauses),
-                columns=tuple(columns),
-                key=tuple(key),
-                new_key=tuple(back[column] for column in key),
-            ),
-        )
+        step = copy_step(self.server, self.database, table, clauses, columns, key)
         return self._change(table, step, "alter", Strategy.ONLINE)
 
     def _change(self, table: str, step: Step, kind: str, strategy: Strategy) -> Change:

@@ -22,7 +22,7 @@ from engine.mysql.ownership.ending import COMMITTING, end
 from engine.mysql.process_list import process_list
 from engine.mysql.trouble import Lost, Trouble
 from tests.engine.driving import drive
-from tests.engine.mysql.changing.orders import COLUMNS, NUMBERS, ORDERS, caller
+from tests.engine.mysql.changing.orders import COLUMNS, ORDERS, caller, many
 from tests.engine.mysql.changing.plans import Shop
 from tests.engine.mysql.planning.places import address_of
 from tests.servers.flavours import FLAVOURS
@@ -98,11 +98,7 @@ def cramped(known: Server, disk: Disk, *options: str) -> Iterator[Server]:
 def shop(server: Server, disk: Disk) -> Iterator[Shop]:
     with cramped(server, disk, WITHOUT_LOG) as own:
         shop = Shop(own, ORDERS.replace("VARCHAR(40)", "VARCHAR(600)"))
-        with shop.link() as link:
-            limit = "max_recursive_iterations" if server.flavour == "mariadb" else "cte_max_recursion_depth"
-            link.run(f"SET {limit} = 1000000")
-            link.run(f"INSERT INTO orders {NUMBERS.format(rows=ROWS).replace('note ', 'x' * 500)}")
-            link.run("ANALYZE TABLE orders")
+        shop.run(f"INSERT INTO orders {many(ROWS, note='x' * 500)}", "ANALYZE TABLE orders")
         yield shop
 
 

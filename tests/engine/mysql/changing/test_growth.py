@@ -9,7 +9,7 @@ from engine.base import Change, Signal, Strategy
 from engine.errors import DriftFound
 from engine.mysql.planning.planner import plan_mysql
 from tests.engine.driving import drive
-from tests.engine.mysql.changing.orders import NUMBERS, ORDERS, caller
+from tests.engine.mysql.changing.orders import ORDERS, caller, many
 from tests.engine.mysql.changing.plans import Shop
 from tests.servers.server import Server
 
@@ -25,10 +25,7 @@ def shop(server: Server) -> Shop:
 
 
 def grow(shop: Shop, rows: int = 41_000) -> None:
-    with shop.link() as link:
-        limit = "max_recursive_iterations" if shop.server.flavour == "mariadb" else "cte_max_recursion_depth"
-        link.run(f"SET {limit} = 1000000")
-        link.run(f"INSERT INTO orders {NUMBERS.format(rows=rows)}")
+    shop.run(f"INSERT INTO orders {many(rows)}")
 
 
 def planned(shop: Shop, wanted: str) -> Change:

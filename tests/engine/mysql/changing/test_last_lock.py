@@ -10,7 +10,7 @@ from engine.mysql.changing import statements
 from engine.mysql.link import Link
 from engine.mysql.spec import Algorithm
 from tests.engine.driving import drive
-from tests.engine.mysql.changing.orders import NUMBERS, ORDERS, caller
+from tests.engine.mysql.changing.orders import ORDERS, caller, many
 from tests.engine.mysql.changing.plans import Shop
 from tests.servers.server import Server
 
@@ -23,12 +23,7 @@ WAITING = "done but for the last moment, waiting for a lock on orders"
 @pytest.fixture
 def shop(server: Server) -> Shop:
     found = Shop(server, ORDERS.replace("VARCHAR(40)", "VARCHAR(200)"))
-    with found.link() as link:
-        limit = "max_recursive_iterations" if server.flavour == "mariadb" else "cte_max_recursion_depth"
-        link.run(f"SET {limit} = 1000000")
-        link.run(
-            f"INSERT INTO orders {NUMBERS.format(rows=ROWS).replace('note ', 'a note that is long, of number ')}"
-        )
+    found.run(f"INSERT INTO orders {many(ROWS, note='a note that is long, of number ')}")
     return found
 
 

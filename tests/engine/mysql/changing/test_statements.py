@@ -13,6 +13,7 @@ from engine.mysql.trouble import Lost
 from tests.engine.driving import Caller, drive
 from tests.engine.mysql.changing.application import at_work
 from tests.engine.mysql.changing.plans import Shop
+from tests.servers.numbers import numbers
 from tests.servers.server import Server
 
 USERS = "CREATE TABLE users (id INT PRIMARY KEY, name VARCHAR(20), born INT) DEFAULT CHARSET utf8mb4"
@@ -254,17 +255,7 @@ def _slow_change(shop: Shop) -> Change:
 
 
 def _grow(shop: Shop) -> None:
-    shop.run("INSERT INTO users SELECT seq.n, 'x', 1 FROM (" + _numbers(3, 200_000) + ") AS seq")
-
-
-def _numbers(first: int, last: int) -> str:
-    digits = " CROSS JOIN ".join(
-        f"(SELECT 0 AS d{place} UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4 UNION ALL SELECT 5"
-        f" UNION ALL SELECT 6 UNION ALL SELECT 7 UNION ALL SELECT 8 UNION ALL SELECT 9) AS t{place}"
-        for place in range(6)
-    )
-    value = " + ".join(f"{10**place} * d{place}" for place in range(6))
-    return f"SELECT {first} + {value} AS n FROM {digits} WHERE {first} + {value} <= {last}"
+    shop.run(f"INSERT INTO users SELECT i + 2, 'x', 1 FROM {numbers(199_998)}")
 
 
 def test_a_statement_whose_connection_breaks_is_looked_for_by_the_next_owner(shop: Shop) -> None:

@@ -1,6 +1,5 @@
 """One table on a server, a copy of it, and a look at every row: what the tests of the online copy share."""
 
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,22 +9,26 @@ from typing import Any
 from engine.base import DEFAULT_VOLUME, Change, Job, Progress, Signal, Strategy
 from engine.mysql.address import Address
 from engine.mysql.capturing.stream import Stream
-from engine.mysql.catalog import fingerprints, read_table
+from engine.mysql.catalog import read_table
 from engine.mysql.copying.online import OnlineCopy
 from engine.mysql.link import Link
 from engine.mysql.names import names_of
 from engine.mysql.ownership.hold import Hold
 from engine.mysql.ownership.watch import Watch
 from engine.mysql.quoting import quote_name, quote_table
-from engine.mysql.spec import Copy, Step
+from engine.mysql.spec import Step
 from engine.mysql.tables import Column, Table
+from tests.engine.driving import Caller
 from tests.engine.mysql.planning.places import account, address_of
+from tests.engine.mysql.steps import copy_step
+from tests.servers.numbers import numbers
 from tests.servers.server import Server
 
 LIMIT_SECONDS = 60.0
 FINAL_SECONDS = 5.0
 """So long the last changes may take under the locks."""
 INDEXED = """
+INDEXED = f"""
 CREATE TABLE t (
     id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
     k INT NOT NULL,
@@ -37,8 +40,7 @@ CREATE TABLE t (
 )
 ;;
 INSERT INTO t (k, c, v, n, d)
-WITH RECURSIVE r (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM r WHERE i < 900)
-SELECT i % 97, CONCAT('c', i), CONCAT('v', i), IF(i % 3, NULL, i), '2024-01-01 10:11:12.125' FROM r
+SELECT i % 97, CONCAT('c', i), CONCAT('v', i), IF(i % 3, NULL, i), '2024-01-01 10:11:12.125' FROM {numbers(900)}
 ;;
 INSERT INTO t (k, c, v, n, d) SELECT k, c, v, n, d FROM t
 ;;
@@ -50,36 +52,25 @@ INSERT INTO t (k, c, v, n, d) SELECT k, c, v, n, d FROM t
 Hook = Callable[[Progress], Signal | None]
 
 
-class Watcher:
-    """The server's side of a copy: says GO unless a hook says otherwise, and fails a test that hangs."""
+class Watcher(Caller):
+    """One who hears of a copy, answers what a hook says, really pauses, and fails a test that hangs."""
 
     def __init__(
         self, hook: Hook | None = None, *, volume: int = DEFAULT_VOLUME, limit: float = LIMIT_SECONDS
     ) -> None:
-        self.hook = hook
-        self.level = volume
-        self.told: list[Progress] = []
+        super().__init__()
+        self.on_report = hook
+        self.wanted_volume = volume
+        self.rests = True
         self._until = time.monotonic() + limit
 
     def report(self, progress: Progress) -> Signal:
         assert time.monotonic() < self._until, f"not done in time: {progress}"
-        if not self.told or progress != self.told[-1]:
-            self.told.append(progress)
-        signal = self.hook(progress) if self.hook else None
-        return signal or Signal.GO
-
-    def clear_to_cut_over(self) -> Signal:
-        return Signal.GO
-
-    def pause(self, seconds: float) -> None:
-        threading.Event().wait(seconds)
-
-    def volume(self) -> int:
-        return self.level
+        return super().report(progress)
 
     def details(self) -> list[str]:
         """What was told, each once, in order."""
-        return list(dict.fromkeys(progress.detail for progress in self.told))
+        return list(dict.fromkeys(progress.detail for progress in self.reports))
 
 
 @dataclass
@@ -114,21 +105,8 @@ class Rig:
 
     def step(self) -> Step:
         """The step of the copy, as a planner would make it."""
-        table = self._live()
-        key = tuple(self.key) or table.row_key
-        return Step(
-            schema=self.schema,
-            before=((self.source, table.fingerprint),),
-            after=((self.source, self._altered_fingerprint()),),
-            copy=Copy(
-                source=self.source,
-                table=self.source,
-                clauses=tuple(self.clauses),
-                columns=self.columns,
-                key=key,
-                new_key=tuple(self.renames.get(name, name) for name in key),
-            ),
-        )
+        key = tuple(self.key) or self._live().row_key
+        return copy_step(self.server, self.schema, self.source, self.clauses, self.columns, key)
 
     @property
     def columns(self) -> tuple[tuple[str, str], ...]:
@@ -145,18 +123,6 @@ class Rig:
             table = read_table(link, self.schema, self.source)
         assert table is not None
         return table
-
-    def _altered_fingerprint(self) -> str | None:
-        """What a plain ALTER TABLE makes of the table's definition."""
-        scratch = self.server.fresh_database()
-        altered = quote_table(scratch, self.source)
-        with self.link(settings=NATIVE) as link:
-            link.run(f"CREATE TABLE {altered} LIKE {self.table}")
-            for clause in self.clauses:
-                link.run(f"ALTER TABLE {altered} {clause}")
-            found = fingerprints(link, scratch, [self.source])
-        self.server.drop_database(scratch)
-        return found[self.source]
 
     @contextmanager
     def copying(self, step: Step, uid: str = "apply-1") -> Iterator[OnlineCopy]:

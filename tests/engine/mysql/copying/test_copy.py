@@ -22,7 +22,7 @@ def test_a_table_is_copied_and_compared_row_by_row(server: Server) -> None:
             assert rig.assert_same(link) == 7200
         assert copy.checkpoint.repairs == 0
     rig.assert_as_altered()
-    assert watcher.told[-1].rows_copied == 7200
+    assert watcher.reports[-1].rows_copied == 7200
 
 
 def test_a_number_becomes_the_text_that_it_is_shown_as(server: Server) -> None:

@@ -129,7 +129,7 @@ def test_what_is_compared_beside_a_build_that_fails_is_no_progress(server: Serve
             prepare(copy, watcher)
     reader.end()
     assert [checkpoint.phase for checkpoint in saved] == [Phase.INDEX]
-    assert [any(progress.durable for progress in watcher.told) for watcher in watchers] == [True, False]
+    assert [any(progress.durable for progress in watcher.reports) for watcher in watchers] == [True, False]
 
 
 def kill_builds(rig: Rig) -> None:

@@ -11,16 +11,13 @@ from tests.engine.mysql.capturing.rig import unread
 from tests.engine.mysql.copying.rig import Rig, Watcher, make_rig, prepare
 from tests.engine.striking import struck
 from tests.servers.flavours import FLAVOURS
+from tests.servers.numbers import numbers
 from tests.servers.private import PrivateServer
 from tests.servers.server import Server, server_of
 
 SMALLEST = 1_048_576
 ROWS = 600
 LONG = "CONCAT(LPAD({n}, 4, '0'), REPEAT('k', {length}))"
-NUMBERS = f"""
-    SELECT 1 + a.d + 10 * b.d + 100 * c.d AS i FROM
-    {", ".join(f"({' UNION ALL '.join(f'SELECT {n} AS d' for n in range(10))}) {name}" for name in "abc")}
-"""
 KEYS = {
     "bytes": ("VARBINARY(2800)", 2700),
     "characters": ("VARCHAR(760) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin", 750),
@@ -33,9 +30,7 @@ def long_keyed(server: Server, kind: str, *clauses: str) -> Rig:
     letter = "k" if kind == "bytes" else "\N{GRINNING FACE}"
     key = LONG.format(n="i", length=length).replace("'k'", f"'{letter}'")
     create = f"CREATE TABLE t (k {column} NOT NULL PRIMARY KEY, n INT NOT NULL) ENGINE = InnoDB;;"
-    return make_rig(
-        server, f"{create} INSERT INTO t SELECT {key}, i FROM ({NUMBERS}) x WHERE i <= {ROWS}", clauses
-    )
+    return make_rig(server, f"{create} INSERT INTO t SELECT {key}, i FROM {numbers(ROWS)}", clauses)
 
 
 @pytest.mark.parametrize("capture", ["log", "triggers"])
@@ -110,7 +105,7 @@ def test_a_change_that_takes_more_of_the_log_than_a_packet_is_followed(server: S
 
 HEAVY = (
     "SET sql_log_bin = 0;; CREATE TABLE t (id INT PRIMARY KEY, v INT NOT NULL, pad MEDIUMTEXT NOT NULL);; "
-    f"INSERT INTO t SELECT i, 1, REPEAT('x', 3000) FROM ({NUMBERS}) x WHERE i <= 300"
+    f"INSERT INTO t SELECT i, 1, REPEAT('x', 3000) FROM {numbers(300)}"
 )
 
 

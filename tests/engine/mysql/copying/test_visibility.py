@@ -10,6 +10,7 @@ from engine.base import Progress, Signal
 from engine.errors import EngineError
 from tests.engine.mysql.copying.rig import Rig, Watcher, commits_stall, make_rig, prepare
 from tests.engine.striking import At
+from tests.servers.numbers import numbers
 from tests.servers.server import Server
 
 TABLE = """
@@ -128,13 +129,7 @@ def test_rows_of_a_prepared_transaction_wait_for_its_commit(server: Server) -> N
 
 
 def test_a_huge_transaction_is_applied(server: Server) -> None:
-    digits = " UNION ALL ".join(f"SELECT {n} AS d" for n in range(10))
-    rig = make_rig(
-        server,
-        f"{TABLE};;INSERT INTO t SELECT 100 + a.d + 10*b.d + 100*c.d + 1000*e.d, NULL, 'x' FROM ({digits}) a, ({digits}) b, "
-        f"({digits}) c, ({digits}) e",
-        CHANGE,
-    )
+    rig = make_rig(server, f"{TABLE};;INSERT INTO t SELECT 99 + i, NULL, 'x' FROM {numbers(10_000)}", CHANGE)
     with At(
         "after_commit:chunk",
         lambda: rig.run("UPDATE t SET v = CONCAT(v, id)", "DELETE FROM t WHERE id % 3 = 0"),

@@ -7,6 +7,7 @@ import pytest
 from engine.base import Change, Strategy
 from tests.engine.mysql.planning.rig import Ground, ground
 from tests.engine.mysql.replication import receiving
+from tests.servers.numbers import numbers
 from tests.servers.server import Server
 
 TABLE = "CREATE TABLE t (id INT PRIMARY KEY)"
@@ -17,8 +18,8 @@ UNTOLD = "can not be copied online: nothing would tell which of its rows change 
 @pytest.fixture
 def here(server: Server) -> Iterator[Ground]:
     """With a table that is copied online."""
-    many = ", ".join(f"({n})" for n in range(21_000))
-    with ground(server, TABLE, f"INSERT INTO t VALUES {many}", "ANALYZE TABLE t") as found:
+    many = f"INSERT INTO t SELECT i FROM {numbers(21_000)}"
+    with ground(server, TABLE, many, "ANALYZE TABLE t") as found:
         yield found
 
 

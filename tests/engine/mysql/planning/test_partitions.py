@@ -7,6 +7,7 @@ from engine.errors import Refused
 from engine.mysql.planning.partitions import named_partitions, partition_alters
 from engine.mysql.trouble import ServerRefused
 from tests.engine.mysql.planning.rig import ddl, ground
+from tests.servers.numbers import numbers
 from tests.servers.server import Server
 
 HEAD = "CREATE TABLE t (id INT NOT NULL PRIMARY KEY, a INT) "
@@ -115,14 +116,8 @@ def test_partitions_that_are_managed_elsewhere_follow_a_new_name_of_their_column
         assert here.link.rows("SELECT night, a FROM t PARTITION (day)") == [(1, 5)]
 
 
-TEN = " UNION ALL ".join(f"SELECT {digit} AS d" for digit in range(10))
-THREE = "SELECT 0 AS d UNION SELECT 1 UNION SELECT 2"
-NUMBERS = (
-    f"(SELECT a.d + 10*b.d + 100*c.d + 1000*e.d + 10000*f.d AS n FROM ({TEN}) a, ({TEN}) b, ({TEN}) c, ({TEN}) e, ({THREE}) f"
-    " HAVING n < 24000) AS numbers"
-)
-YEARS = "INSERT INTO t (id, a) SELECT n, n FROM " + NUMBERS
-THIRDS = "INSERT INTO t (id, a, k) SELECT n, n, 1 + n % 3 FROM " + NUMBERS
+YEARS = f"INSERT INTO t (id, a) SELECT i - 1, i - 1 FROM {numbers(24_000)}"
+THIRDS = f"INSERT INTO t (id, a, k) SELECT i - 1, i - 1, 1 + (i - 1) % 3 FROM {numbers(24_000)}"
 BY_LIST = "CREATE TABLE t (id INT, a INT, k INT, PRIMARY KEY (id, k)) PARTITION BY LIST (k) "
 ROTATIONS = {
     "a window that moves on": (
