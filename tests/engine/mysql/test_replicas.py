@@ -47,6 +47,7 @@ def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
     """A primary and a replica that tells where it is."""
     server: Server = request.getfixturevalue(request.param)
     with replicating(server.flavour, of_replica=("--report-host=127.0.0.1",)) as found:
+        found.catch_up()
         yield found
 
 
