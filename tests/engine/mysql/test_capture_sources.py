@@ -5,10 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from engine.base import Job, Signal, Target, Verdict
-from engine.mysql.address import parse_address
-from engine.mysql.capture_sources import CaptureSources, capture_sources_of
 from engine.mysql.address import Address
-from engine.mysql.capture_sources import CaptureSources, capture_sources_of, whats
+from engine.mysql.capture_sources import CaptureSources, capture_sources_of
 from engine.mysql.engine import MysqlEngine
 from engine.mysql.flavour import flavour_of
 from engine.mysql.link import Link

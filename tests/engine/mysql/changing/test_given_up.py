@@ -4,10 +4,9 @@ import pytest
 
 from engine.base import Signal
 from engine.errors import HeldUp, Refused
-from engine.mysql.address import parse_address
 from engine.mysql.shadow import removal
 from tests.engine.driving import drive
-from tests.engine.mysql.accounts import Account
+from tests.engine.mysql.accounts import shop_account
 from tests.engine.mysql.changing.orders import caller, filled, widened
 from tests.engine.mysql.changing.plans import Shop
 from tests.engine.striking import At
@@ -46,20 +45,18 @@ def test_the_next_owner_fails_with_the_same_before_it_copies_a_row(
 
 
 def test_no_trigger_outlives_a_bug_amid_the_copy(server: Server) -> None:
-    account = Account(server)
-    account.grant("REPLICATION SLAVE", "REPLICATION CLIENT")
-    shop = filled(account.shop, "parts")
-    shop.run("SET GLOBAL log_bin_trust_function_creators = 1")
-    change = widened(shop, "parts")
-    shop.address = parse_address(account.dsn(shop.database))
-
     def oops() -> None:
         raise ZeroDivisionError
 
-    with shop.session() as session:
-        with At("after_commit:chunk", oops), pytest.raises(ZeroDivisionError):
-            session.prepare([change], caller())
-        assert "parts__osc_ti" in shop.left_behind()
-        session.give_up(WHY)
-        assert session.discard(caller()) is Signal.GO
-    assert shop.left_behind() == []
+    with shop_account(server) as account, server.having(log_bin_trust_function_creators=1):
+        account.grant("REPLICATION SLAVE", "REPLICATION CLIENT")
+        shop = filled(account.shop, "parts")
+        change = widened(shop, "parts")
+        shop.address = account.address
+        with shop.session() as session:
+            with At("after_commit:chunk", oops), pytest.raises(ZeroDivisionError):
+                session.prepare([change], caller())
+            assert "parts__osc_ti" in shop.left_behind()
+            session.give_up(WHY)
+            assert session.discard(caller()) is Signal.GO
+        assert shop.left_behind() == []

@@ -27,7 +27,6 @@ from tests.servers.server import Server
 LIMIT_SECONDS = 60.0
 FINAL_SECONDS = 5.0
 """So long the last changes may take under the locks."""
-INDEXED = """
 INDEXED = f"""
 CREATE TABLE t (
     id BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,
