@@ -1,6 +1,6 @@
 """Whether a table can be copied online into what it is to become, and what goes over."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from engine.mysql.flavour import Flavour
 from engine.mysql.planning.columns import remade
@@ -54,9 +54,7 @@ def against_copying(now: Table, wanted: Table, columns: Mapping[str, str], flavo
         return "the key by which its rows are found does not stay"
     if key and wanted.unique_over(key) is None:
         return "the key by which its rows are found has no index afterwards"
-    if bent := next(
-        (old for old, new in zip(now.row_key, key, strict=True) if _bends(now, old, wanted, new)), ""
-    ):
+    if bent := _bent(now, wanted, zip(now.row_key, key, strict=True)):
         return f"the values of {bent}, by which its rows are found, read differently afterwards"
     if unlike := _stored_otherwise(now, wanted, columns, flavour):
         return f"what a copy would store of {unlike} differs from what ALTER TABLE makes of it"
@@ -72,20 +70,36 @@ def _stored_otherwise(now: Table, wanted: Table, columns: Mapping[str, str], fla
     return ""
 
 
-def _bends(start: Table, old: str, wanted: Table, new: str) -> bool:
-    """Whether a value of the key may not be found again in the copy by how it reads in the table.
+def _bent(now: Table, wanted: Table, key: Iterable[tuple[str, str]]) -> str:
+    """A column of the key, given by its names before and after, that bends; empty: there is none."""
+    found = [(now.column(old), wanted.column(new)) for old, new in key]
+    pairs = [(old, new) for old, new in found if old is not None and new is not None]
+    # Where one text is compared otherwise, all of them are found by their letters alone.
+    alike = all(old.collation == new.collation for old, new in pairs)
+    return next((old.name for old, new in pairs if _bends(old, new, alike=alike)), "")
 
-    ENUM and SET are told by number, binary ones are padded, fractions are cut, a CHAR loses the spaces at its end, which its
-    collation or another may mind, and a text is compared with a number as a float, which is the same for many; whole numbers,
-    dates, and other texts stay equal.
+
+def _bends(before: Column, after: Column, *, alike: bool) -> bool:
+    """Whether a value of the key may not be found again in the copy by how it reads in the table. *alike*: its texts are compared
+    as before.
+
+    ENUM and SET are told by number, binary ones are padded, fractions and times of day are cut, a CHAR, or a VARCHAR that is too
+    short, loses spaces at the end, which a collation may mind, and a text is compared with a number as a float, which is the
+    same for many; whole numbers, other texts, and dates that become moments stay equal.
     """
-    before, after = start.column(old), wanted.column(new)
-    if before is None or after is None or before.column_type == after.column_type:
+    if before.column_type == after.column_type:
         return False
     types, kinds = {before.data_type, after.data_type}, {before.kind, after.kind}
     numbers = kinds <= {"whole", "decimal"} and before.scale <= after.scale
-    alike_but_spaces = before.collation == after.collation and not MINDS_SPACES.search(before.collation or "")
-    cut = (before.data_type, after.data_type) == ("varchar", "char") and not alike_but_spaces
-    texts = types <= {"char", "varchar"} and not cut
-    alike = numbers or texts or (len(types) == 1 and types != {"decimal"})
-    return (bool(kinds & _BENDING) or not alike) and types != {"date", "datetime"}
+    minded = not alike or bool(MINDS_SPACES.search(before.collation or ""))
+    texts = types <= {"char", "varchar"} and not (minded and _cuts_spaces(before, after))
+    same = len(types) == 1 and types.isdisjoint({"decimal", "char", "varchar"})
+    to_moment = (before.data_type, after.data_type) == ("date", "datetime")
+    return not to_moment and (bool(kinds & _BENDING) or not (numbers or texts or same))
+
+
+def _cuts_spaces(before: Column, after: Column) -> bool:
+    """Whether a text may lose spaces at its end, which no server refuses; a CHAR has none."""
+    if before.data_type != "varchar":
+        return False
+    return after.data_type == "char" or after.figures < before.figures

@@ -133,7 +133,7 @@ def shape_of(step: Step, old: Table, new: Table) -> Shape:
     if any(column.codes.stop > MOST_CODES for column in key.columns):
         raise Refused(f"{old.name}: its rows cannot be found in order by {', '.join(key.names)}: plan again")
     new_key = matching_key(new, key, names)
-    if any(map(_is_stored_otherwise, key.columns, new_key.columns)):
+    if any(map(_is_found_otherwise, key.columns, new_key.columns)):
         raise Refused(
             f"{old.name}: the values of {', '.join(key.names)}, by which rows are found, read otherwise in the copy: plan again"
         )
@@ -164,6 +164,11 @@ def _needs_value(column: Column, copied: set[str]) -> bool:
 def _is_stored_otherwise(old: Column, new: Column) -> bool:
     """Whether the shadow gets another value than that of the live column."""
     return _as_stored(old, new) != quote_name(old.name)
+
+
+def _is_found_otherwise(old: Column, new: Column) -> bool:
+    """Whether a key's value reads otherwise in the shadow; earlier releases planned copies of a DATETIME that becomes a DATE."""
+    return _is_stored_otherwise(old, new) or (old.data_type, new.data_type) == ("datetime", "date")
 
 
 def _as_stored(old: Column, new: Column) -> str:

@@ -5,6 +5,7 @@ from contextlib import nullcontext
 import pytest
 
 from engine.base import Signal
+from engine.errors import Refused
 from engine.mysql.quoting import quote_name
 from engine.mysql.shadow import shape
 from engine.mysql.shadow.checkpoints import Phase
@@ -51,3 +52,20 @@ def test_a_copy_begins_anew_if_a_release_that_stored_its_values_otherwise_began_
         with rig.copying(step) as copy:
             assert copy.open(Watcher()) is Signal.GO
             assert copy.checkpoint.phase is Phase.READY
+
+
+def test_a_copy_that_another_release_planned_is_refused_where_deleted_rows_would_not_be_found(
+    server: Server,
+) -> None:
+    """The copy has no time of day, so that no change of a row with one is ever found there."""
+    create = (
+        "CREATE TABLE t (d DATETIME PRIMARY KEY, v INT);; INSERT INTO t VALUES ('2024-01-02 10:00:00', 1)"
+    )
+    rig = make_rig(server, create, ["MODIFY d DATE NOT NULL"])
+    rig.unsafe = True
+    with (
+        rig.copying(rig.step()) as copy,
+        pytest.raises(Refused, match="the values of d, by which rows are found, read otherwise in the copy"),
+    ):
+        prepare(copy, Watcher())
+    assert rig.value("SELECT d FROM t").hour == 10

@@ -61,6 +61,7 @@ def test_a_big_table_whose_key_goes_is_not_copied_online(server: Server, after: 
         ("DECIMAL(9,2)", "DECIMAL(9,1)"),
         ("VARCHAR(9) COLLATE utf8mb4_bin", "CHAR(9) COLLATE utf8mb4_general_ci"),
         ("VARCHAR(9) COLLATE {no_pad}", "CHAR(9) COLLATE {no_pad}"),
+        ("VARCHAR(9) COLLATE {no_pad}", "VARCHAR(8) COLLATE {no_pad}"),
     ],
 )
 def test_a_big_table_whose_key_reads_differently_afterwards_is_not_copied_online(
@@ -77,6 +78,29 @@ def test_a_big_table_whose_key_reads_differently_afterwards_is_not_copied_online
     assert (
         "the values of id, by which its rows are found, read differently afterwards" in plan.changes[0].lock
     )
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "online"),
+    [
+        (("utf8mb4_bin", "DATE", 9), ("utf8mb4_bin", "DATETIME", 8), True),
+        (("utf8mb4_bin", "DATETIME", 9), ("utf8mb4_bin", "DATE", 9), False),
+        (("utf8mb4_bin", "DATE", 9), ("utf8mb4_general_ci", "DATE", 8), False),
+    ],
+    ids=["longer", "without_its_time", "shorter_by_its_letters"],
+)
+def test_a_big_table_with_a_key_of_several_columns_is_copied_online_unless_one_may_lose_what_it_is_found_by(
+    server: Server, before: tuple[str, str, int], after: tuple[str, str, int], online: bool
+) -> None:
+    """Where one text will be compared otherwise all are found by their letters, spaces at the end too."""
+    create = (
+        "CREATE TABLE t (id INT, a VARCHAR(9) COLLATE {}, d {} DEFAULT '2024-01-02', "
+        "s VARCHAR({}) COLLATE utf8mb4_bin DEFAULT 'x', PRIMARY KEY (id, a, d, s))"
+    )
+    plan, rows = big(server, create.format(*before), create.format(*after))
+    assert (plan.changes[0].strategy is Strategy.ONLINE) is online
+    assert ("by which its rows are found, read differently" in plan.changes[0].lock) is not online
+    assert rows == 30_000
 
 
 def test_a_big_table_that_gets_a_foreign_key_to_itself_is_not_copied_online(server: Server) -> None:
