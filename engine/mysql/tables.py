@@ -102,6 +102,11 @@ class Column:
         return literal(self.members[0]) if self.data_type == "enum" else _NOTHING.get(self.kind, "''")
 
 
+def cuts_spaces(before: Column, after: Column) -> bool:
+    """Whether a text may lose spaces at its end when *before* becomes *after*, which no server refuses; a CHAR has none."""
+    return before.data_type == "varchar" and (after.data_type == "char" or after.figures < before.figures)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Element:
     """What a table has beside its columns. `line` is as that of a column."""

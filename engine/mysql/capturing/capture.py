@@ -49,7 +49,10 @@ class Capture(ABC):
 
     @abstractmethod
     def waiting(self, link: Link, keys: Sequence[Literals]) -> set[Literals] | None:
-        """Which of *keys*, whose rows are held, have changes that are not applied; None: that was not to be had in a moment."""
+        """Which of *keys*, whose rows are held, have changes that are not applied; None: that was not to be had in a moment.
+
+        They are as either table of the copy tells them.
+        """
 
     @abstractmethod
     def mark(self, link: Link) -> None:

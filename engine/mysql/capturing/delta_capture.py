@@ -153,7 +153,9 @@ class DeltaCapture(Capture):
         rows = link.rows(f"SELECT {selected} FROM {self._delta} ORDER BY id LIMIT {LOAD + 1}")
         if len(rows) > LOAD:
             return None
-        return {tuple(map(str, row)) for row in rows} & set(keys)
+        spelled = self._shape.key.spelled
+        waiting = {spelled(tuple(map(str, row))) for row in rows}
+        return {key for key in keys if spelled(key) in waiting}
 
     def mark(self, link: Link) -> None:
         self._check(link)

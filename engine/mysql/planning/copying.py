@@ -8,7 +8,7 @@ from engine.mysql.planning.conversions import copied_alike
 from engine.mysql.planning.copied_checks import against_checks
 from engine.mysql.planning.lossless import MINDS_SPACES
 from engine.mysql.spec import Copy
-from engine.mysql.tables import Table
+from engine.mysql.tables import Column, Table, cuts_spaces
 
 DIRECTORY = "DATA DIRECTORY"
 _BENDING = frozenset({"members", "binary", "moment", "time", "year"})
@@ -92,14 +92,7 @@ def _bends(before: Column, after: Column, *, alike: bool) -> bool:
     types, kinds = {before.data_type, after.data_type}, {before.kind, after.kind}
     numbers = kinds <= {"whole", "decimal"} and before.scale <= after.scale
     minded = not alike or bool(MINDS_SPACES.search(before.collation or ""))
-    texts = types <= {"char", "varchar"} and not (minded and _cuts_spaces(before, after))
+    texts = types <= {"char", "varchar"} and not (minded and cuts_spaces(before, after))
     same = len(types) == 1 and types.isdisjoint({"decimal", "char", "varchar"})
     to_moment = (before.data_type, after.data_type) == ("date", "datetime")
     return not to_moment and (bool(kinds & _BENDING) or not (numbers or texts or same))
-
-
-def _cuts_spaces(before: Column, after: Column) -> bool:
-    """Whether a text may lose spaces at its end, which no server refuses; a CHAR has none."""
-    if before.data_type != "varchar":
-        return False
-    return after.data_type == "char" or after.figures < before.figures

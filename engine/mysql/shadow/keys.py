@@ -25,6 +25,9 @@ _BYTES = frozenset({"binary", "varbinary"})
 _CHARACTERS = frozenset({"char", "varchar"})
 _LITERAL = re.compile(r"^(?:_\w+ x|DATE|TIMESTAMP|TIME)?'")
 _QUOTED = frozenset({"date", "time", "moment", "uuid", "inet4", "inet6"})
+_MIDNIGHT = re.compile(r" 00:00:00(?:\.0+)?$")
+_WIDE_SPACES = {"ucs2": "0020", "utf16": "0020", "utf16le": "2000", "utf32": "00000020"}
+"""In hexadecimal, of the character sets in which a space is more than a byte."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +39,8 @@ class RowKey:
     index: str
     exact: bool = False
     """Whether texts are one key only to the letter: the other table of a copy compares them otherwise."""
+    cut: tuple[str, ...] = ()
+    """Columns whose texts lose the spaces at their end in the other table of a copy; both tables find them without."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -145,8 +150,14 @@ class RowKey:
         ]
 
     def spelled(self, key: Literals) -> Literals:
-        """*key* in a spelling that is the same whether the server told it or its log."""
-        return tuple(_spelled(column, value) for column, value in zip(self.columns, key, strict=True))
+        """*key* in a spelling that is the same whether the server told it, its log, or the other table of a copy, which has more
+        digits, or moments for days.
+        """
+        texts = (_spelled(column, value) for column, value in zip(self.columns, key, strict=True))
+        return tuple(
+            _without_spaces(text, column.charset or "") if column.name in self.cut else text
+            for column, text in zip(self.columns, texts, strict=True)
+        )
 
     def size(self, key: Literals) -> int:
         """About how many bytes `among` needs for it; not less."""
@@ -245,11 +256,25 @@ def _index_over(table: Table, names: Sequence[str]) -> Index:
 
 
 def _spelled(column: Column, literal: str) -> str:
-    """The log tells bytes in lower case, moments with their type in front, and no zeros of ZEROFILL."""
+    """The log tells bytes in lower case, moments with their type in front, and no zeros of ZEROFILL; a copy may tell zeros behind
+    the point, and midnight.
+    """
     text = _LITERAL.sub("", literal).rstrip("'").lower()
     if column.data_type == "inet6":
         return IPv6Address(text).exploded
-    return text.lstrip("0") if column.kind in _NUMBERS else text
+    if column.data_type == "date":
+        return _MIDNIGHT.sub("", text)
+    if column.kind not in _NUMBERS:
+        return text
+    return (text.rstrip("0").rstrip(".") if "." in text else text).lstrip("0")
+
+
+def _without_spaces(digits: str, charset: str) -> str:
+    """The hexadecimal *digits* of a text without spaces at its end."""
+    space = _WIDE_SPACES.get(charset, "20")
+    while digits.endswith(space):
+        digits = digits[: -len(space)]
+    return digits
 
 
 def _on_the_side(column: Column, sign: str, value: str, *, inclusive: bool) -> str:

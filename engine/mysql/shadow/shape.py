@@ -14,7 +14,7 @@ from engine.mysql.names import names_of
 from engine.mysql.quoting import quote_name, quote_names, quote_table
 from engine.mysql.shadow.keys import Literals, RowKey, compared_alike, lots, matching_key, row_key
 from engine.mysql.spec import Copy, Step
-from engine.mysql.tables import MOST_CODES, Column, Index, Table
+from engine.mysql.tables import MOST_CODES, Column, Index, Table, cuts_spaces
 
 FILLING = {
     # Strict, so that a lossy value is told of; but historic zero and odd dates must survive.
@@ -144,10 +144,16 @@ def shape_of(step: Step, old: Table, new: Table) -> Shape:
         copy=copy,
         old=old,
         new=new,
-        key=replace(key, exact=exact),
+        key=replace(key, exact=exact, cut=() if exact else _cut(key, new_key)),
         new_key=replace(new_key, exact=exact),
         fresh_uniques=tuple(index.name for index in new.indexes if _is_fresh(index, copy, old, new)),
     )
+
+
+def _cut(key: RowKey, new_key: RowKey) -> tuple[str, ...]:
+    """Columns of *key* whose texts may lose spaces in the shadow."""
+    pairs = zip(key.columns, new_key.columns, strict=True)
+    return tuple(old.name for old, new in pairs if cuts_spaces(old, new))
 
 
 def _needs_value(column: Column, copied: set[str]) -> bool:

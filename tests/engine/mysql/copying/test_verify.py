@@ -6,6 +6,7 @@ from engine.base import Progress, Signal
 from engine.mysql.copying.sums import Sums
 from engine.mysql.link import Link, Row
 from engine.mysql.names import names_of
+from tests.engine.mysql.capturing.rig import unread
 from tests.engine.mysql.copying.application import TABLE, fill
 from tests.engine.mysql.copying.rig import Watcher, make_rig, prepare
 from tests.engine.striking import struck
@@ -151,6 +152,37 @@ def test_numbers_with_a_point_are_compared_to_their_last_digit(server: Server) -
         with rig.link() as link:
             found = Sums(copy.shape).differing(link, [(str(number),) for number in range(len(filled))])
         assert found == [(str(number),) for number in range(len(columns))]
+        copy.discard(Watcher())
+
+
+@pytest.mark.parametrize("by_log", [True, False])
+def test_a_change_that_waits_is_known_by_the_key_that_the_copy_tells(server: Server, by_log: bool) -> None:
+    """Else a busy row is taken for a wrong one, again and again, until the copy is given up."""
+    columns = {
+        "n": ("INT", "DECIMAL(12,2)", "50", "-7"),
+        "x": ("DECIMAL(9,1) ZEROFILL", "DECIMAL(12,4)", "0", "10.5"),
+        "d": ("DATE", "DATETIME(3)", "'2024-01-02'", "'2024-01-03'"),
+        "s": ("VARCHAR(9) COLLATE utf8mb4_bin", "CHAR(9) COLLATE utf8mb4_bin", "'a  '", "'b'"),
+        "u": ("VARCHAR(9) CHARACTER SET ucs2", "VARCHAR(8) CHARACTER SET ucs2", "'\u0120 '", "' '"),
+    }
+    made, names = ", ".join(f"{name} {old}" for name, (old, *_) in columns.items()), ", ".join(columns)
+    rows = [", ".join(values[at] for _, _, *values in columns.values()) for at in (0, 1)]
+    rig = make_rig(
+        server,
+        f"CREATE TABLE t ({made}, v INT, PRIMARY KEY ({names}));; INSERT INTO t VALUES ({rows[0]}, 1), ({rows[1]}, 2)",
+        [f"MODIFY {name} {new} NOT NULL" for name, (_, new, *_) in columns.items()],
+    )
+    rig.unsafe = True
+    if not by_log:
+        unread(rig)
+    with rig.copying(rig.step()) as copy:
+        prepare(copy, Watcher())
+        shadow = Sums(copy.shape).shadow
+        busy, quiet = (shadow.keys(copy.link, f"v = {value}") for value in (1, 2))
+        rig.run("UPDATE t SET v = 3 WHERE v = 1")
+        assert copy.capture.waiting(copy.link, [*busy, *quiet]) == busy
+        assert copy.in_step(Watcher(), "catching up") is Signal.GO
+        assert copy.capture.waiting(copy.link, [*busy, *quiet]) == set()
         copy.discard(Watcher())
 
 
