@@ -14,6 +14,7 @@ from engine.mysql.link import Link
 from engine.mysql.shadow.checkpoints import Phase
 from engine.mysql.shadow.inspection import read_shadow
 from engine.mysql.shadow.shape import FILLING
+from engine.mysql.shadow.table_identity import other_numbers
 from engine.mysql.trouble import NOT_ONLINE, OUTRUN, ServerRefused, Trouble
 from engine.mysql.waiting.running import Running
 
@@ -27,6 +28,8 @@ FALSE_DUPLICATE = 1859
 def build_and_compare(work: TableCopy, control: Control) -> Signal:
     """Build what is missing while rows are compared; the phase is READY at the end, or CHECK when nothing was missing."""
     missing = missing_indexes(work)
+    if work.checkpoint.low is None:
+        work.place.keep(shadow_numbers=work.shadow_numbers())
     if not missing:
         return _built(work, control, Phase.CHECK)
     with _building(work, missing, control.volume()) as running:
@@ -37,10 +40,16 @@ def build_and_compare(work: TableCopy, control: Control) -> Signal:
 
 
 def _built(work: TableCopy, control: Control, phase: Phase) -> Signal:
-    """All indexes are there."""
+    """All indexes are there. If the shadow is another table now all rows are compared again: whether the build copied it, or
+    somebody emptied it, does not show.
+    """
     shadow = read_shadow(work.hold.link, work.step)
     signal = _analyse(work, control)
     if signal is Signal.GO:
+        numbers = work.shadow_numbers()
+        if other_numbers(work.checkpoint.shadow_numbers, numbers):
+            phase = Phase.CHECK
+            work.place.keep(shadow_numbers=numbers, low=None)
         work.place.save(phase=phase, deferred=(), shadow_fingerprint=shadow.fingerprint)
     return signal
 

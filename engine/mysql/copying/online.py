@@ -11,8 +11,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from engine.base import Control, Signal
-from engine.errors import DriftFound
+from engine.errors import DriftFound, TargetUnavailable
 from engine.mysql.binlog.errors import TableChanged
+from engine.mysql.capturing.edges import the_copy_lacks_an_edge
 from engine.mysql.copying.index_build import build_and_compare
 from engine.mysql.copying.opening import Opening
 from engine.mysql.copying.rows import RowCopy
@@ -22,6 +23,7 @@ from engine.mysql.link import Link
 from engine.mysql.shadow.checkpoints import Phase
 from engine.mysql.shadow.inspection import Inspection
 from engine.mysql.shadow.staging import Staging
+from engine.mysql.shadow.table_identity import other_numbers
 from engine.mysql.trouble import Waited
 
 
@@ -75,7 +77,14 @@ class OnlineCopy(TableCopy):
             ) from error
 
     def look(self) -> None:
-        """Right before the locks: DriftFound when one of the tables is not what it has to be."""
+        """Right before the locks: DriftFound when one of the tables is not what it has to be.
+
+        TargetUnavailable: whoever opens the copy next compares all rows.
+        """
+        if other_numbers(self.checkpoint.shadow_numbers, self.shadow_numbers()):
+            raise TargetUnavailable(
+                f"our copy of {self.copy.source} was truncated or rebuilt by somebody: all rows are compared again"
+            )
         # Of many partitions, or columns, that takes a while; under the locks only what was given since is left.
         Staging(self.hold, self.step).carry_counter()
         self._inspection = Inspection(self.hold, self.step, self.checkpoint.source_fingerprint)
@@ -99,6 +108,11 @@ class OnlineCopy(TableCopy):
             self.applier.step(link, locked=True)
             self.capture.rotate(link)
         self.capture.check_end(link)
+        if the_copy_lacks_an_edge(link, self.shape):
+            raise DriftFound(
+                f"our copy of {self.copy.source} ({self.names.shadow}) lacks the table's first or last row, though all changes "
+                "are applied: somebody else wrote to one of the two unseen; nothing was changed: plan again"
+            )
         Staging(self.hold, self.step).carry_counter(link)
 
     def nothing_came(self, link: Link, seconds: float) -> bool:

@@ -10,6 +10,7 @@ from engine.mysql.binlog.preflight import obstacles
 from engine.mysql.capture_sources import CaptureSources, capture_sources_of
 from engine.mysql.capturing.capture import Capture
 from engine.mysql.capturing.delta_capture import DeltaCapture
+from engine.mysql.capturing.edges import the_copy_lacks_the_first_row
 from engine.mysql.capturing.log_capture import LogCapture
 from engine.mysql.catalog import read_table
 from engine.mysql.copying.comparison import uncompared
@@ -24,7 +25,7 @@ from engine.mysql.shadow import checkpoints
 from engine.mysql.shadow.checkpoints import CAPTURING, Checkpoint, Phase
 from engine.mysql.shadow.shape import Shape, shape_of
 from engine.mysql.shadow.staging import Staging
-from engine.mysql.shadow.table_identity import TableIdentity, identity_of
+from engine.mysql.shadow.table_identity import TableIdentity, identity_of, other_numbers
 from engine.mysql.tables import Table
 from engine.mysql.waiting.lock_retry import LockRetry
 
@@ -188,7 +189,7 @@ class Opening:
         if not shape.stores_as(state.values_digest):
             raise BeginAnew("another release began the copy, which stored some values otherwise")
         work.connect()
-        state = self._doubted(shape, state.found_again())
+        state = self._same_shadow(shape, self._doubted(shape, state.found_again()))
         work.begin(shape, self._captured_as_before(shape, state), state)
 
     def _doubted(self, shape: Shape, state: Checkpoint) -> Checkpoint:
@@ -207,10 +208,18 @@ class Opening:
                 f"{state.source} {doubt}, so that the log may lack changes, and a comparison would overlook other values of "
                 f"{', '.join(names)}"
             )
-        if state.phase is Phase.COPY:
+        return state.compared_anew()
+
+    def _same_shadow(self, shape: Shape, state: Checkpoint) -> Checkpoint:
+        """Where the shadow is not the one whose rows were compared: compare all rows. BeginAnew: few would be found there."""
+        work, before = self._work, state.shadow_numbers
+        now = work.shadow_numbers()
+        state = replace(state, shadow_numbers=now or before)
+        if not other_numbers(before, now):
             return state
-        phase = Phase.INDEX if state.phase is Phase.INDEX else Phase.CHECK
-        return replace(state, phase=phase, low=None, compared=0)
+        if the_copy_lacks_the_first_row(work.link, shape):
+            raise BeginAnew(f"our copy of {state.source} was emptied by somebody")
+        return state.compared_anew()
 
     def _restarted(self, state: Checkpoint, started: int) -> str:
         """That the server's run which began at *started* is another, in words: one may have run without a log, or have lost the

@@ -25,6 +25,7 @@ from engine.mysql.ownership.watch import Watch
 from engine.mysql.shadow.checkpoints import Checkpoint
 from engine.mysql.shadow.removal import Removal
 from engine.mysql.shadow.shape import FILLING, Shape
+from engine.mysql.shadow.table_identity import numbers_of
 from engine.mysql.sizes import Estimate, estimate
 from engine.mysql.spec import Copy, Step
 from engine.mysql.trouble import ServerRefused, Waited
@@ -168,6 +169,10 @@ class TableCopy:
         """The fingerprint of the shadow as it is; empty: it is not there."""
         table = read_table(self.hold.link, self.step.schema, self.names.shadow)
         return "" if table is None else table.fingerprint
+
+    def shadow_numbers(self) -> tuple[str, ...]:
+        """InnoDB's of the shadow as it is; empty: the server does not tell."""
+        return numbers_of(self.hold.link, self.hold.flavour, self.step.schema, self.names.shadow)
 
     # -- keeping in step ----------------------------------------------------------------------------------------
 

@@ -62,6 +62,7 @@ class Checkpoint:
     step: str  # digest of the step it was begun for
     source_fingerprint: str = ""  # when the copy began
     shadow_fingerprint: str = ""  # as it has to be now
+    shadow_numbers: tuple[str, ...] = ()  # InnoDB's, since its rows are compared; empty: not known
     values_digest: str = ""  # of what the shadow gets of a row; empty: an earlier release began it
     repairs: int = 0  # rows that the comparison had to mend
     identity: TableIdentity | None = None  # of the source with its triggers
@@ -83,6 +84,13 @@ class Checkpoint:
                 "and whether the dsn always leads to the same server, then plan again"
             )
         return replace(self, phase=Phase.STAGE, low=None, position=None, begun_anew=self.begun_anew + 1)
+
+    def compared_anew(self) -> Self:
+        """As a copy stands of which all rows have to be compared, whatever was compared before."""
+        if self.phase is Phase.COPY:
+            return self
+        phase = Phase.INDEX if self.phase is Phase.INDEX else Phase.CHECK
+        return replace(self, phase=phase, low=None, compared=0)
 
     def found_again(self) -> Self:
         """As a copy stands that goes on from its place in the log."""
@@ -195,6 +203,7 @@ def _state(checkpoint: Checkpoint) -> dict[str, Any]:
         "step": checkpoint.step,
         "source_print": checkpoint.source_fingerprint,
         "shadow_print": checkpoint.shadow_fingerprint,
+        "shadow_seen": checkpoint.shadow_numbers,
         "values": checkpoint.values_digest,
         "repairs": checkpoint.repairs,
         "witness": None if checkpoint.identity is None else checkpoint.identity.to_json(),
@@ -223,6 +232,7 @@ def _from_row(
         step=known["step"],
         source_fingerprint=known["source_print"],
         shadow_fingerprint=known["shadow_print"],
+        shadow_numbers=tuple(known.get("shadow_seen", ())),
         values_digest=known.get("values", ""),
         repairs=known["repairs"],
         identity=None if identity is None else TableIdentity.from_json(identity),

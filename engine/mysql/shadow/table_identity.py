@@ -6,7 +6,7 @@ accounts with the PROCESS privilege. Triggers that were dropped and made again h
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Self
@@ -36,7 +36,7 @@ class TableIdentity:
         """What happened to the table since, in the words of a person; empty: nothing that shows."""
         if self.triggers != now.triggers:
             return "got other triggers"
-        if self.numbers and now.numbers and self.numbers != now.numbers:
+        if other_numbers(self.numbers, now.numbers):
             return "was truncated or rebuilt"
         return ""
 
@@ -48,6 +48,11 @@ class TableIdentity:
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """The identity that `to_json` wrote; the numbers of earlier releases are not the same on MySQL."""
         return cls(triggers=tuple(data["triggers"]), numbers=tuple(data.get("seen", ())))
+
+
+def other_numbers(before: Sequence[str], now: Sequence[str]) -> bool:
+    """Whether `numbers_of` tells that it is not the same table any more."""
+    return bool(before and now) and tuple(before) != tuple(now)
 
 
 def identity_of(link: Link, flavour: Flavour, schema: str, table: str) -> TableIdentity:
