@@ -16,6 +16,7 @@ from pymysql.cursors import Cursor
 
 from engine.errors import Refused
 from engine.mysql.address import Address
+from engine.mysql.keepalive import keep_alive
 from engine.mysql.tls import tls_options
 from engine.mysql.trouble import ACCESS_DENIED, Lost, ServerRefused, translate
 
@@ -110,6 +111,7 @@ class Link:
             if address.ssl_mode == "preferred" and not (address.ssl_ca or address.ssl_cert):
                 self._connection._ssl_required = False  # type: ignore[attr-defined]
             self._connection.connect()
+            keep_alive(self._connection._sock)  # type: ignore[attr-defined]
         except _NOT_CONNECTED as error:
             raise translate(error, self._where) from error
         except RuntimeError as error:

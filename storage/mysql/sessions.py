@@ -20,6 +20,7 @@ from pymysql.cursors import DictCursor
 from storage.errors import Unavailable
 from storage.mysql.address import Address
 from storage.mysql.clock import to_moment
+from storage.mysql.keepalive import keep_alive
 from storage.mysql.transaction import Link
 from storage.mysql.trouble import Lost, Unreachable, translate
 
@@ -129,6 +130,7 @@ class Sessions:
             if address.ssl_mode == "preferred" and not (address.ssl_ca or address.ssl_cert):
                 link._ssl_required = False  # type: ignore[attr-defined]
             link.connect()
+            keep_alive(link._sock)  # type: ignore[attr-defined]
         except (pymysql.MySQLError, OSError) as exc:
             error = translate(exc, address)
             raise Unreachable(str(error)) if isinstance(error, Lost) else error from exc

@@ -12,6 +12,7 @@ from storage.mysql.store import MysqlStore
 from storage.registry import open_store
 from storage.states import State
 from tests.servers.server import Server
+from tests.servers.silence import hears_soon_of_a_silent_end
 from tests.storage.scene import a_request, claimed, driven_to, queued
 
 USER = "restricted"
@@ -58,6 +59,7 @@ def test_every_connection_is_set_up_alike_and_waits_for_nothing_for_ever(
         store.heartbeat([claimed(store)])
         found = [settings(link) for link in links]
         limits = [(link._read_timeout, link._write_timeout, link.connect_timeout) for link in links]
+        kept_alive = [hears_soon_of_a_silent_end(link._sock) for link in links]
     assert len(links) == 2, "one to work, one to beat"
     for one in found:
         assert (one["zone"], one["collation"], one["committing"]) == ("+00:00", "utf8mb4_bin", 1)
@@ -67,6 +69,7 @@ def test_every_connection_is_set_up_alike_and_waits_for_nothing_for_ever(
     assert [one["row_lock"] for one in found] == [5, 2]
     assert all(0 < limit <= 15 for one in limits for limit in one)
     assert all(0 < limit <= 5 for limit in limits[1]), "the heart's"
+    assert all(kept_alive)
 
 
 def settings(link: Any) -> dict[str, Any]:

@@ -1,0 +1,31 @@
+"""Has the kernel ask after the store's server while nothing is said on a connection, as during an upgrade that takes long.
+
+A firewall that forgets a connection, or a machine that lost its power, says no word of that; by the kernel's defaults it would be
+noticed after two hours.
+"""
+
+import socket
+from contextlib import suppress
+
+IDLE_SECONDS = 60
+AGAIN_SECONDS = 10
+TIMES = 6
+LOST_SECONDS = IDLE_SECONDS + TIMES * AGAIN_SECONDS
+"""So long after the last sign of the server the connection counts as lost."""
+
+_OPTIONS = {
+    "TCP_KEEPIDLE": IDLE_SECONDS,
+    "TCP_KEEPALIVE": IDLE_SECONDS,  # what macOS calls it
+    "TCP_KEEPINTVL": AGAIN_SECONDS,
+    "TCP_KEEPCNT": TIMES,
+    "TCP_USER_TIMEOUT": LOST_SECONDS * 1000,  # the same for what was sent
+}
+
+
+def keep_alive(connection: socket.socket) -> None:
+    """As far as the platform has the options."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _OPTIONS.items():
+        if (option := getattr(socket, name, None)) is not None:
+            with suppress(OSError):
+                connection.setsockopt(socket.IPPROTO_TCP, option, value)
