@@ -17,6 +17,11 @@ class Process:
     state: str
     statement: str  # its begin, or all of it
 
+    @property
+    def idle(self) -> bool:
+        """Whether it is at no statement. MariaDB calls one "Killed" that had none left to be ended."""
+        return self.command in ("Sleep", "Killed") and not self.statement
+
 
 def process_list(link: Link, *, whole: bool = False) -> list[Process]:
     """The connections that the account may see: all with PROCESS, else its own. *whole*: with all of each statement.

@@ -13,6 +13,7 @@ from engine.mysql.changing.stages import Stage, stage_of
 from engine.mysql.changing.standing import differs, statements_run
 from engine.mysql.link import DDL_SETTINGS
 from engine.mysql.ownership.watch import Watch
+from engine.mysql.process_list import Process
 from engine.mysql.quoting import quote_name
 from engine.mysql.sizes import estimate
 from engine.mysql.spec import Algorithm, Statement, Step
@@ -72,11 +73,11 @@ class StatementRun:
             self._copy.see_free()
         faults.reached("before_statement")
         watched = statement.algorithm in BUILDING or self._copy is not None
-        budget = LockBudget(self._watch, self._hold.link.id) if watched else None
+        budget = LockBudget(self._watch) if watched else None
         try:
             with (
                 self._settled(statement),
-                Running(self._hold.link, statement.sql + statement.algorithm.clause) as running,
+                Running(self._hold.link, statement.sql + statement.algorithm.clause, self._watch) as running,
             ):
                 signal = self._follow(running, statement, budget)
         except ServerRefused as error:
@@ -106,7 +107,10 @@ class StatementRun:
         seen_at = time.monotonic()
         while not running.over(LOOK_SECONDS):
             try:
-                detail = self._look(statement, budget)
+                process = running.look()
+                if process is None:
+                    break
+                detail = self._look(process, statement, budget)
                 seen_at = time.monotonic()
             except TargetUnavailable:
                 if time.monotonic() - seen_at > BLIND_SECONDS:
@@ -120,10 +124,9 @@ class StatementRun:
         running.outcome()
         return Signal.GO
 
-    def _look(self, statement: Statement, budget: LockBudget | None) -> str | None:
+    def _look(self, process: Process, statement: Statement, budget: LockBudget | None) -> str | None:
         """What goes on, for people; None: others have had to wait for too long. A copy the server itself gives up by then."""
-        link = self._hold.link
-        if budget is not None and budget.spent() and statement.algorithm in BUILDING:
+        if budget is not None and budget.spent(process) and statement.algorithm in BUILDING:
             return None
         if budget is not None and budget.at_the_end:
             found = self._watch.blockers(self._tables())
@@ -132,9 +135,14 @@ class StatementRun:
                     ": "
                 )
             )
-        stage = self._watch.ask(lambda watching: stage_of(watching, self._hold.flavour, link.id))
+        stage = self._stage()
         self._share = max(self._share, stage.share)
         return _told(statement, stage)
+
+    def _stage(self) -> Stage:
+        flavour = self._hold.flavour
+        found = self._watch.about(self._hold.link, lambda asking, number: stage_of(asking, flavour, number))
+        return found or Stage(name="", share=0.0)
 
     def _give_up(self, running: Running) -> Signal:
         """Waited, if it was not done at this moment."""
@@ -145,7 +153,7 @@ class StatementRun:
     def _ended(self, running: Running) -> bool:
         """End the statement; False when it took effect all the same."""
         try:
-            running.end(lambda: self._watch.kill_query(self._hold.link.id))
+            running.end()
             running.outcome()
         except Trouble as error:
             if error.code != INTERRUPTED and not isinstance(error, Waited):

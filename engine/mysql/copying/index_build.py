@@ -59,9 +59,9 @@ def _analyse(work: TableCopy, control: Control) -> Signal:
     signal = Signal.GO
     with (
         work.hold.further_link() as link,
-        Running(link, f"ANALYZE TABLE {work.shape.shadow}") as running,
+        Running(link, f"ANALYZE TABLE {work.shape.shadow}", work.watch) as running,
     ):
-        while signal is Signal.GO and not running.over(LOOK_SECONDS):
+        while signal is Signal.GO and not (running.over(LOOK_SECONDS) or running.finished):
             signal = work.turn(control, "estimating the rows of the copy", gather=GATHER_SECONDS)
         if signal is Signal.GO:
             running.outcome()
@@ -83,13 +83,13 @@ def _building(work: TableCopy, lines: Sequence[str], volume: int) -> Iterator[Ru
         if not work.hold.flavour.mariadb:
             threads = settings_of(volume, busy=work.throttle.busy).threads
             link.set(dict.fromkeys(THREADS, threads))
-        with Running(link, partial(_build, work.shape.shadow, lines)) as running:
+        with Running(link, partial(_build, work.shape.shadow, lines), work.watch) as running:
             try:
                 yield running
             finally:
                 if not running.over(0):
                     with suppress(EngineError):  # whoever comes next finds it done or ends it
-                        running.end(lambda: work.watch.kill_query(link.id))
+                        running.end()
     finally:
         work.hold.close_link(link)
 

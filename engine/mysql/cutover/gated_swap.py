@@ -82,7 +82,7 @@ class GatedSwap(Swap):
             renamer = stack.enter_context(self._renamer())
             with self._under_locks([keeper, *links]):
                 self._lock_and_apply(keeper, links)
-                running = stack.enter_context(Running(renamer, self._rename))
+                running = stack.enter_context(Running(renamer, self._rename, self._watch))
                 faults.reached("rename_queued")
                 self._let_go(links, renamer, running)
                 self._see_nothing_came()
@@ -182,10 +182,10 @@ class GatedSwap(Swap):
         """A read of the shadow that waits for the RENAME, and would keep the shadow from it if it gave it back."""
         reader.set(READER_SETTINGS)
         reader.run("START TRANSACTION")
-        return Running(reader, f"SELECT 1 FROM {quote_table(*self._shadow)} LIMIT 0")
+        return Running(reader, f"SELECT 1 FROM {quote_table(*self._shadow)} LIMIT 0", self._watch)
 
     def _see_waiting(self, link: Link, running: Running) -> None:
-        self._see(lambda: self._watch.state_of(link.id) == WAITS_FOR_TABLE, running)
+        self._see(lambda: self._watch.state_of(link) == WAITS_FOR_TABLE, running)
 
     def _see_kept(self, reading: Running, running: Running) -> None:
         """The RENAME has gone on with the locks that it had, and the shadow is no more."""

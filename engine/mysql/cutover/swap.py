@@ -133,9 +133,9 @@ class Swap:
         """Lock tables, given with their schemas, for writing. Waited when that takes too long."""
         tables = ", ".join(f"{quote_table(schema, name)} WRITE" for schema, name in names)
         try:
-            with Running(link, f"LOCK TABLES {tables}") as running:
+            with Running(link, f"LOCK TABLES {tables}", self._watch) as running:
                 if not self._over_in_time(running):
-                    running.end(lambda: self._watch.kill_query(link.id))
+                    running.end()
                     running.outcome()
                     link.run("UNLOCK TABLES")
                     raise OutOfTime("the locks were not to be had in time")

@@ -17,7 +17,7 @@ from engine.mysql.blockers import blockers, lock_of_the_server
 from engine.mysql.flavour import Flavour, flavour_of, identity_of
 from engine.mysql.link import SETTINGS, Link
 from engine.mysql.ownership.guests import Guests
-from engine.mysql.ownership.locks import NamedLocks, mark
+from engine.mysql.ownership.locks import NamedLocks, holder_of, mark
 from engine.mysql.ownership.records import Gone, Recorded, Records
 from engine.mysql.replication.replicas import Replicas, SilentReplicas
 from engine.mysql.replication.rules import read_rules
@@ -49,7 +49,7 @@ class Hold:
         self.taken = False
         self._replicas_checked = False
         self.silent_replicas: SilentReplicas = {}
-        self._tokens: dict[int, str] = {}  # by the connection's id
+        self._tokens: dict[Link, str] = {}
         self._settings = dict(settings or {})
         self._records = Records(address, job, self.home)
         schemas = self._schemas = schemas_of(address, job)
@@ -60,7 +60,7 @@ class Hold:
                 self._settings |= PARENT_SETTINGS
                 self.link.set(PARENT_SETTINGS)
             self._server = identity_of(self.link, self.flavour)
-            self._tokens[self.link.id] = mark(self.link)
+            self._tokens[self.link] = mark(self.link)
         except BaseException:
             self.link.close()
             raise
@@ -115,7 +115,7 @@ class Hold:
         return Replicas(self.address, self.flavour, self.silent_replicas)
 
     def _take(self) -> None:
-        token = self._tokens[self.link.id]
+        token = self._tokens[self.link]
         for _ in range(TAKES):
             try:
                 with suppress(Gone), Tolerated(NO_SUCH_TABLE):
@@ -143,7 +143,7 @@ class Hold:
 
     def _strike_off(self) -> None:
         """We did not become the owner."""
-        self._records.strike_off(self.link, self._tokens[self.link.id])
+        self._records.strike_off(self.link, self._tokens[self.link])
 
     def _vacate(self) -> None:
         """The apply is not ours to do: take the tables along if nobody has them, as we may have made them."""
@@ -191,7 +191,14 @@ class Hold:
     @property
     def connections(self) -> set[int]:
         """The ids of our connections."""
-        return set(self._tokens)
+        return {link.id for link in list(self._tokens)}  # other threads open connections
+
+    def number_of(self, link: Link, asking: Link) -> int | None:
+        """The server's number of *link*, one of ours, as *asking* is told; None: the server has not got it any more.
+
+        A number that was given once is a stranger's when the server has restarted.
+        """
+        return holder_of(asking, self._tokens[link])
 
     # -- further connections ------------------------------------------------------------------------------------
 
@@ -212,7 +219,7 @@ class Hold:
         except BaseException:
             link.close()
             raise
-        self._tokens[link.id] = token
+        self._tokens[link] = token
         try:
             with self.transaction(link, "open_link"):
                 pass
@@ -223,7 +230,7 @@ class Hold:
 
     def close_link(self, link: Link) -> None:
         """Close a connection that `open_link` gave; nothing is raised."""
-        self._records.strike_off(link, self._tokens.pop(link.id, ""))
+        self._records.strike_off(link, self._tokens.pop(link, ""))
         link.close()
 
     def end_link(self, link: Link) -> None:
@@ -231,7 +238,7 @@ class Hold:
 
         TargetUnavailable: it is not in a while. For the thread of `self.link`; `close_link` is due all the same.
         """
-        token = self._tokens[link.id]
+        token = self._tokens[link]
         self._locks.end([Recorded(token, self.job.owner)])
         self._records.strike_off(self.link, token)
 
@@ -271,11 +278,11 @@ class Hold:
 
     def beat(self, link: Link) -> None:
         """Show life through any connection of ours; waits for nobody. Fenced when a successor has struck us off."""
-        self._records.beat(link, self._tokens[self.link.id])
+        self._records.beat(link, self._tokens[self.link])
 
     def beat_of(self, link: Link) -> datetime | None:
         """When that was, as the server of *link* has it, which may be a replica; None: it has not got it."""
-        return self._records.beat_of(link, self._tokens[self.link.id])
+        return self._records.beat_of(link, self._tokens[self.link])
 
     def _mortal(self, link: Link) -> AbstractContextManager[None]:
         """What locks rows of a live table does not outlive our silence; `link` locks rows of our own tables only."""

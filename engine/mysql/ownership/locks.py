@@ -65,11 +65,11 @@ class NamedLocks:
             self._link.value("SELECT RELEASE_LOCK(%s)", name)
 
     def _kill(self, one: Recorded) -> None:
-        holder = self._link.value("SELECT IS_USED_LOCK(%s)", _token_lock(one.token))
+        holder = holder_of(self._link, one.token)
         if holder is None:
             return
         try:
-            end(self._link, "CONNECTION", int(holder))
+            end(self._link, "CONNECTION", holder)
         except ServerRefused as error:
             if error.code == NOT_OURS:
                 grant = "CONNECTION ADMIN" if self._flavour.mariadb else "CONNECTION_ADMIN"
@@ -86,6 +86,12 @@ def mark(link: Link) -> str:
     if link.value("SELECT GET_LOCK(%s, 0)", _token_lock(token)) != 1:
         raise TargetUnavailable("the server gives no named locks (GET_LOCK), by which owners know each other")
     return token
+
+
+def holder_of(link: Link, token: str) -> int | None:
+    """The number of the connection with that token, as *link* is told; None: it is no more."""
+    found = link.value("SELECT IS_USED_LOCK(%s)", _token_lock(token))
+    return None if found is None else int(found)
 
 
 def _token_lock(token: str) -> str:

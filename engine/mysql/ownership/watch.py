@@ -11,7 +11,7 @@ from engine.mysql.blockers import Blockers, blockers, row_blockers
 from engine.mysql.link import Link
 from engine.mysql.ownership.ending import end
 from engine.mysql.ownership.hold import Hold
-from engine.mysql.process_list import process_list
+from engine.mysql.process_list import Process, process_list
 from engine.mysql.trouble import Lost, Waited
 
 WAITS_FOR_TABLE = "Waiting for table metadata lock"
@@ -51,14 +51,27 @@ class Watch:
             with suppress(Waited):  # somebody holds the whole server, and nobody can take over meanwhile
                 self.ask(self.hold.beat)
 
-    def kill_query(self, connection_id: int) -> None:
-        """End what one of our connections is at, if it is still at it. TargetUnavailable: it commits, which does not end."""
-        self.ask(lambda link: end(link, "QUERY", connection_id))
+    def about(self, link: Link, call: Callable[[Link, int], T]) -> T | None:
+        """What *call* makes of the connection and of the server's number of *link*, one of ours; None: *link* is gone."""
 
-    def state_of(self, connection_id: int) -> str | None:
-        """What the server says a connection of ours is doing, None when it is gone."""
-        found = self.ask(process_list)
-        return next((one.state for one in found if one.id == connection_id), None)
+        def asked(asking: Link) -> T | None:
+            number = self.hold.number_of(link, asking)
+            return None if number is None else call(asking, number)
+
+        return self.ask(asked)
+
+    def kill_query(self, link: Link) -> None:
+        """End what a connection of ours is at, if it is still at it. TargetUnavailable: it commits, which does not end."""
+        self.about(link, lambda asking, number: end(asking, "QUERY", number))
+
+    def process_of(self, link: Link) -> Process | None:
+        """What the server says a connection of ours is at, None when it is gone."""
+        return self.about(link, _process)
+
+    def state_of(self, link: Link) -> str:
+        """The state that the server says a connection of ours is in, empty when it is gone."""
+        found = self.process_of(link)
+        return "" if found is None else found.state
 
     def blockers(self, tables: Sequence[tuple[str, str]]) -> Blockers:
         """Who but us has held locks on these (schema, table), or on the whole server, for a second or more."""
@@ -101,6 +114,12 @@ class Watch:
         if self._link is None:
             self._link = self.hold.open_link()
         return self._link
+
+
+def _process(asking: Link, number: int) -> Process:
+    """With nothing in it but the number where the server does not list it."""
+    unlisted = Process(id=number, user="", host="", command="", seconds=0, state="", statement="")
+    return next((one for one in process_list(asking) if one.id == number), unlisted)
 
 
 def _as_a_word(name: str) -> str:

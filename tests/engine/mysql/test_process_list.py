@@ -108,9 +108,13 @@ def test_a_target_is_taken_over_and_watched_whatever_others_run(
         second.take()
         with pytest.raises(Lost):
             first.link.value("SELECT 1")
-        watch = Watch(second)
-        assert watch.state_of(second.link.id) is not None
-        assert watch.state_of(first.link.id) is None
+        watch, gone = Watch(second), second.open_link()
+        second.end_link(gone)
+        found = watch.process_of(second.link)
+        assert found is not None
+        assert (found.user, found.idle) == (server.user, True)
+        assert watch.process_of(gone) is None
+        second.close_link(gone)
         watch.close()
     assert second.release()
     second.close()

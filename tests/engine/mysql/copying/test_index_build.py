@@ -11,7 +11,8 @@ from engine.mysql.link import Link
 from engine.mysql.names import names_of
 from engine.mysql.ownership.ending import end
 from engine.mysql.shadow.checkpoints import Checkpoint, Phase
-from engine.mysql.trouble import ServerRefused, Trouble
+from engine.mysql.trouble import Lost, ServerRefused, Trouble
+from engine.mysql.waiting import running
 from tests.engine.mysql.copying.rig import INDEXED, Rig, Watcher, make_rig, prepare
 from tests.servers.server import Server
 
@@ -139,6 +140,33 @@ def kill_builds(rig: Rig) -> None:
             rig.schema,
         ):
             link.run(f"KILL QUERY {thread}")
+
+
+def test_a_build_of_whose_end_nothing_is_heard_is_over_and_is_found_by_the_next_run(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The network has forgotten its connection."""
+    run = Link.run
+    rig = make_rig(server, INDEXED, ["MODIFY k BIGINT NOT NULL"])
+
+    def unheard(self: Link, sql: str, *args: object) -> int:
+        found = run(self, sql, *args)
+        if "ADD KEY" in sql:
+            self._connection._sock.recv(1)  # type: ignore[attr-defined]
+            run(self, "DO 0")
+        return found
+
+    monkeypatch.setattr(running, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(running, "UNHEARD_SECONDS", 0.2)
+    with monkeypatch.context() as silence, rig.copying(rig.step()) as copy:
+        silence.setattr(Link, "run", unheard)
+        with pytest.raises(Lost):
+            prepare(copy, Watcher())
+    assert indexes(rig) == {"PRIMARY", "k", "v"}
+    with rig.copying(rig.step()) as copy:
+        prepare(copy, Watcher())
+        assert copy.checkpoint.phase is Phase.READY
+    rig.assert_as_altered()
 
 
 @pytest.mark.parametrize(

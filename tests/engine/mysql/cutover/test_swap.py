@@ -258,7 +258,9 @@ def test_a_rename_that_nobody_hears_of_any_more_is_over_before_anybody_looks(
     make(shop, "t")
     one = pair(shop, "t")
     with watching(shop) as watch:
-        watch.state_of(0)  # have its connection: the last one that is opened is the one that renames
+        watch.state_of(
+            watch.hold.link
+        )  # have its connection: the last one that is opened is the one that renames
         opened: list[Link] = []
         further = watch.hold.open_link
 
@@ -310,7 +312,7 @@ def test_a_lock_that_is_not_to_be_had_is_given_up_in_time(server: Server, blocke
     one = pair(shop, "t")
     with watching(shop) as watch, shop.link() as holder:
         # Have its connection, which cannot be put on record under a lock of the whole server.
-        watch.state_of(0)
+        watch.state_of(watch.hold.link)
         for statement in blocker.split("; "):
             holder.run(statement)
         began = time.monotonic()
