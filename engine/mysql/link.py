@@ -95,7 +95,8 @@ class Link:
                 port=address.port,
                 unix_socket=address.socket or None,
                 user=address.user,
-                password=address.password,
+                # The driver would make Latin-1 of a text. What an environment has is passed on as it is.
+                password=address.password.encode("utf-8", "surrogateescape"),
                 database=(address.database if schema is None else schema) or None,
                 charset="utf8mb4",
                 collation="utf8mb4_bin",

@@ -111,7 +111,8 @@ class Sessions:
                 host=address.host,
                 port=address.port,
                 user=address.user,
-                password=password,
+                # The driver would make Latin-1 of a text. What an environment has is passed on as it is.
+                password=password.encode("utf-8", "surrogateescape"),
                 database=address.database,
                 charset="utf8mb4",
                 collation="utf8mb4_bin",

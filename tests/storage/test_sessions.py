@@ -129,6 +129,12 @@ def test_a_password_that_was_changed_takes_effect_by_itself_and_is_in_no_error(
     assert set(asked) == {f"file:{secret}"}
 
 
+def test_a_password_may_have_any_letters(server: Server, admin: Callable[[str], Any], database: str) -> None:
+    make_user(admin, database, "gr\u00fcn\u20ac")
+    with open_store(address(server, database, "gr%C3%BCn%E2%82%AC")) as store:
+        store.ping()
+
+
 def kill_user(admin: Callable[[str], list[Any]]) -> None:
     """Kill the restricted user's connections."""
     for (number,) in admin(f"SELECT id FROM information_schema.processlist WHERE user = '{USER}'"):
