@@ -265,6 +265,13 @@ def test_a_cached_table_is_for_its_own_schema_and_settings_only(server: Server) 
     assert ["latin1" in ddl(plan)[0] for plan in plans] == [False, True]
 
 
+def test_a_schema_without_a_character_set_is_planned(server: Server) -> None:
+    """MariaDB 10.6 knows its collation only in quotes."""
+    with ground(server) as here:
+        here.run(f"ALTER DATABASE {here.schema} CHARACTER SET binary")
+        assert "`v` varbinary(9)" in ddl(here.settle("CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(9))"))[0]
+
+
 def test_a_workspace_server_takes_the_trials_and_must_be_of_the_same_kind(
     mariadb: Server, mysql: Server
 ) -> None:

@@ -60,7 +60,7 @@ def test_characters_that_the_table_has_only_in_some_columns_are_not_lost(desk: D
     texts = "CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci"
     desk.prepare(
         f"CREATE TABLE t (id INT PRIMARY KEY, e ENUM('я','ж','x') {texts}, s SET('я','ж') {texts}, v VARCHAR(9) {texts}, "
-        f"d INT AS (CHAR_LENGTH(v)) STORED, n VARCHAR(9) {texts}) COLLATE {collation}",
+        f"d INT AS (CHAR_LENGTH(v)) STORED, n VARCHAR(9) {texts}) COLLATE `{collation}`",
         "INSERT INTO t (id, e, s, v, n) VALUES (1, 'я', 'я', 'я', '7'), (2, 'ж', 'ж,я', 'ж', '8')",
     )
     alter = (
@@ -76,7 +76,7 @@ def test_characters_that_the_table_has_only_in_some_columns_are_not_lost(desk: D
     assert not desk.fails(f"{alter}, ALGORITHM=COPY")
     by = "ADD PRIMARY KEY (id, v) PARTITION BY LIST COLUMNS (v) (PARTITION p VALUES IN ('я'), PARTITION q VALUES IN ('ж'))"
     desk.prepare(
-        f"CREATE TABLE t (id INT, v VARCHAR(9) {texts}) COLLATE {collation}", "INSERT INTO t VALUES (1, 'я')"
+        f"CREATE TABLE t (id INT, v VARCHAR(9) {texts}) COLLATE `{collation}`", "INSERT INTO t VALUES (1, 'я')"
     )
     assert desk.said(by) == []
     assert not desk.fails(by)
