@@ -84,7 +84,9 @@ class Scratch:
         """A new, empty schema with the defaults of the one that it stands for."""
         name = f"{PREFIX}{self._token}_{len(self._made)}"
         try:
-            self.link.run(f"CREATE DATABASE {quote_name(name)} CHARACTER SET {charset} COLLATE {quote_name(collation)}")
+            self.link.run(
+                f"CREATE DATABASE {quote_name(name)} CHARACTER SET {charset} COLLATE {quote_name(collation)}"
+            )
         except (ServerRefused, Trouble) as error:
             self._check_server_lock(error)
             if error.code not in NO_PRIVILEGE:

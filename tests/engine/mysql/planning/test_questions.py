@@ -76,7 +76,8 @@ def test_characters_that_the_table_has_only_in_some_columns_are_not_lost(desk: D
     assert not desk.fails(f"{alter}, ALGORITHM=COPY")
     by = "ADD PRIMARY KEY (id, v) PARTITION BY LIST COLUMNS (v) (PARTITION p VALUES IN ('я'), PARTITION q VALUES IN ('ж'))"
     desk.prepare(
-        f"CREATE TABLE t (id INT, v VARCHAR(9) {texts}) COLLATE `{collation}`", "INSERT INTO t VALUES (1, 'я')"
+        f"CREATE TABLE t (id INT, v VARCHAR(9) {texts}) COLLATE `{collation}`",
+        "INSERT INTO t VALUES (1, 'я')",
     )
     assert desk.said(by) == []
     assert not desk.fails(by)
