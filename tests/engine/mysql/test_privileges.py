@@ -62,7 +62,7 @@ def test_the_privileges_of_the_page_are_enough_for_a_copy(
 
 
 def test_a_foreign_key_of_a_table_that_the_account_may_not_see_is_none_that_a_copy_overlooks(
-    account: Account,
+    server: Server, account: Account
 ) -> None:
     """It would go along with the replaced table, and the application could write to the child no more."""
     fill(account.shop, rows=21_000)
@@ -87,6 +87,11 @@ def test_a_foreign_key_of_a_table_that_the_account_may_not_see_is_none_that_a_co
     assert "a foreign key of a table that this user may not see refers to it" in change.lock
     account.shop.run(f"REVOKE PROCESS ON *.* FROM {account.user}")
     plan = engine.plan(files)
+    if server.is_one("mysql") and not server.is_one("mysql 9"):
+        assert (
+            "a foreign key of a table that this user" in plan.changes[0].lock
+        )  # MySQL 8.4 lists them for everybody
+        return
     assert (plan.changes[0].strategy.value, plan.changes[0].unsafe) == ("online", ())
     assert any("without the PROCESS privilege" in finding.message for finding in plan.findings)
 

@@ -187,9 +187,12 @@ def test_where_nobody_tells_of_transactions_it_is_not_taken_for_none(mysql: Serv
         cursor.execute("SELECT * FROM mysql.user")
         link.run(consumer.format("NO"))
         try:
-            with busy(mysql, other, BINARY):
-                with pytest.raises(Untold, match="GRANT SELECT ON performance_schema"):
-                    seen(link)
+            with busy(mysql, other, BINARY) as number:
+                if mysql.is_one("mysql 9"):
+                    with pytest.raises(Untold, match="GRANT SELECT ON performance_schema"):
+                        seen(link)
+                else:  # 8.4 lists them whatever they run
+                    assert number in seen(link)
                 assert not row_blockers(link, ()).sure
         finally:
             link.run(consumer.format("YES"))
