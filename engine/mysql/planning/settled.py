@@ -5,6 +5,7 @@ Constants become of the type that they are compared with: of a BIGINT, `b` > -(5
 Strings get another character set in front. Some rest only after a second ALTER.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 
 from engine.mysql.names import CHECK_MARK, carried
@@ -15,6 +16,8 @@ from engine.mysql.planning.scratch import Scratch, Stage
 from engine.mysql.spec import OWN_PREFIX
 from engine.mysql.tables import Check, Column, Index, Table
 from engine.mysql.trouble import ServerRefused
+
+_FIGURES = re.compile(r"_(?:ascii|latin1|utf8mb3|utf8mb4)('\d[-:. \d]*')")
 
 
 class SettledTables:
@@ -47,7 +50,7 @@ class SettledTables:
             return None
         instead = with_columns(table, [other if one == column else one for one in table.columns])
         wanted, live = (self._forms_of(one)[-1].column(column.name) for one in (table, instead))
-        return other if wanted and live and wanted.line == live.line else None
+        return other if wanted and live and _words(wanted.line) == _words(live.line) else None
 
     def _live_index(self, table: Table, index: Index, now: Table) -> Index | None:
         other = now.index(index.name)
@@ -55,7 +58,7 @@ class SettledTables:
             return None
         instead = with_indexes(table, [other if one == index else one for one in table.indexes])
         wanted, live = (self._forms_of(one)[-1].index(index.name) for one in (table, instead))
-        return other if wanted and live and wanted.line == live.line else None
+        return other if wanted and live and _words(wanted.line) == _words(live.line) else None
 
     def _with_live_checks(self, table: Table, now: Table) -> Table:
         gone = {column.name.lower() for column in now.columns if table.column(column.name) is None}
@@ -74,7 +77,7 @@ class SettledTables:
         """What the CHECKs of *table*, and *others* put beside them, say for good among its columns; by what they say now."""
         beside = [other.named(f"{OWN_PREFIX}check_{at}") for at, other in enumerate(others)]
         whole = with_constraints(table, (), [*table.checks, *beside])
-        rests = {check.name: check.content for check in self._forms_of(whole)[-1].checks}
+        rests = {check.name: _words(check.content) for check in self._forms_of(whole)[-1].checks}
         return {check.content: rests[check.name] for check in whole.checks}
 
     def _forms_of(self, table: Table) -> Sequence[Table]:
@@ -107,6 +110,11 @@ def settles(table: Table) -> bool:
         or any(column.generated for column in table.columns)
         or any(_computed(index) for index in table.indexes)
     )
+
+
+def _words(line: str) -> str:
+    """*line* without the character set of figures, which MySQL 8.4 leaves to dates as whoever made the table was connected."""
+    return _FIGURES.sub(r"\1", line)
 
 
 def _computed(index: Index) -> bool:
