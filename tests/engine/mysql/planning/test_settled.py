@@ -7,7 +7,10 @@ from engine.mysql.planning import how
 from tests.engine.mysql.planning.rig import ddl, ground
 from tests.servers.server import Server
 
-COLUMNS = "id BIGINT PRIMARY KEY, b BIGINT, y YEAR, d DATE, ts DATETIME, s VARCHAR(9), g BOOL AS (ts > 20000101) STORED, h BOOL AS (d > '2020-01-01') STORED"
+COLUMNS = (
+    "id BIGINT PRIMARY KEY, b BIGINT, y YEAR, d DATE, ts DATETIME, s VARCHAR(9), g BOOL AS (ts > 20000101) STORED, "
+    "h BOOL AS (d > '2020-01-01') STORED"
+)
 CONDITIONS = (
     "b >= -1000", "b > 1.0", "b < '5'", "y > 70", "d BETWEEN '2000-01-01' AND '2100-12-31'", "ts > 20000101",
     "s IN ('new','paid')",
