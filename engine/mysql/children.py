@@ -59,6 +59,20 @@ def _in_sight(link: Link, schema: str, table: str) -> int:
     return int(found)
 
 
+def relatives_of(link: Link, schema: str, table: str) -> list[str]:
+    """The other tables of the same schema to which its own foreign keys refer, and those of `children_of`."""
+    found = link.rows(
+        """
+        SELECT DISTINCT REFERENCED_TABLE_NAME FROM information_schema.REFERENTIAL_CONSTRAINTS
+         WHERE CONSTRAINT_SCHEMA = %s AND TABLE_NAME = %s
+           AND CONSTRAINT_SCHEMA = UNIQUE_CONSTRAINT_SCHEMA AND TABLE_NAME <> REFERENCED_TABLE_NAME
+        """,
+        schema,
+        table,
+    )
+    return sorted({*children_of(link, schema, table), *(str(name) for (name,) in found)})
+
+
 def children_of(link: Link, schema: str, table: str) -> list[str]:
     """The other tables of the same schema whose foreign keys refer to the table; not under a lock: MariaDB looks through all
     tables of this schema.
@@ -66,8 +80,8 @@ def children_of(link: Link, schema: str, table: str) -> list[str]:
     found = link.rows(
         """
         SELECT DISTINCT TABLE_NAME FROM information_schema.REFERENTIAL_CONSTRAINTS
-         WHERE UNIQUE_CONSTRAINT_SCHEMA = %s AND REFERENCED_TABLE_NAME = %s
-           AND CONSTRAINT_SCHEMA = UNIQUE_CONSTRAINT_SCHEMA AND TABLE_NAME <> REFERENCED_TABLE_NAME
+         WHERE CONSTRAINT_SCHEMA = %s AND UNIQUE_CONSTRAINT_SCHEMA = CONSTRAINT_SCHEMA
+           AND REFERENCED_TABLE_NAME = %s AND TABLE_NAME <> REFERENCED_TABLE_NAME
         """,
         schema,
         table,

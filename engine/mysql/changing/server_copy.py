@@ -4,18 +4,15 @@ The server needs the table for itself when the copy is done, and throws it away 
 may come while it copies, so that nothing found at the begin makes sure of the end.
 """
 
-from contextlib import suppress
 from functools import cached_property
 
 from engine import faults
 from engine.errors import Refused
 from engine.mysql.blockers import Blockers
-from engine.mysql.children import children_of
+from engine.mysql.changing.family import family_of, locked
 from engine.mysql.ownership.watch import Watch
-from engine.mysql.quoting import quote_table
-from engine.mysql.silence import TABLE_SECONDS, ended_when_silent
 from engine.mysql.spec import Algorithm, Statement
-from engine.mysql.trouble import NO_PRIVILEGE, Lost, ServerRefused, Trouble, Waited
+from engine.mysql.trouble import NO_PRIVILEGE, ServerRefused, Trouble, Waited
 
 MOST = 3
 """So many copies are thrown away."""
@@ -34,8 +31,7 @@ class ServerCopy:
     @cached_property
     def tables(self) -> list[tuple[str, str]]:
         """What the server needs at the end: the table, and those whose foreign keys refer to it, as far as they are beside it."""
-        children = children_of(self._hold.link, self._schema, self._table)
-        return [(self._schema, name) for name in (self._table, *children)]
+        return family_of(self._hold.link, self._schema, self._table)
 
     def see_free(self) -> None:
         """Waited: somebody has the table; writers queued behind this look for a second at most."""
@@ -74,18 +70,8 @@ class ServerCopy:
 
     def _have_it(self) -> None:
         """Lock all of it as the server will, and let go at once."""
-        link = self._hold.link
-        # On MySQL the end waits for whoever reads a child, on MariaDB only for whoever writes to it.
-        way = "READ" if self._hold.flavour.mariadb else "WRITE"
-        table, *children = [quote_table(*name) for name in self.tables]
-        locks = ", ".join([f"{table} WRITE", *(f"{child} {way}" for child in children)])
-        with ended_when_silent(link, TABLE_SECONDS):
-            try:
-                link.run(f"LOCK TABLES {locks}")
-                faults.reached("table_held")
-            finally:
-                with suppress(Lost):
-                    link.run("UNLOCK TABLES")
+        with locked(self._watch, self.tables):
+            faults.reached("table_held")
 
     def _held_beside(self) -> bool:
         """Whether only a table that the triggers write to is held by somebody: LOCK TABLES locks those too, a copy does not."""

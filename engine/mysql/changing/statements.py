@@ -1,23 +1,28 @@
 """Runs a change's statements one after the other: as they were reviewed, by the algorithm that was reviewed, or not at all."""
 
+import re
 import time
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import partial
 
 from engine import faults
 from engine.base import Change, Control, Progress, Signal
 from engine.errors import DriftFound, Refused, TargetUnavailable
+from engine.mysql.changing.family import NOT_LOCKED, family_of, locked
 from engine.mysql.changing.growth import refuse_grown
 from engine.mysql.changing.server_copy import ServerCopy, server_copy
 from engine.mysql.changing.stages import Stage, stage_of
 from engine.mysql.changing.standing import differs, statements_run
+from engine.mysql.children import relatives_of
 from engine.mysql.link import DDL_SETTINGS
 from engine.mysql.ownership.watch import Watch
 from engine.mysql.process_list import Process
 from engine.mysql.quoting import quote_name
+from engine.mysql.shown import NAME, unquoted
 from engine.mysql.sizes import estimate
 from engine.mysql.spec import Algorithm, Statement, Step
-from engine.mysql.trouble import INTERRUPTED, NOT_THAT_WAY, ServerRefused, Trouble, Waited
+from engine.mysql.trouble import INTERRUPTED, NO_PRIVILEGE, NOT_THAT_WAY, ServerRefused, Trouble, Waited
 from engine.mysql.waiting.lock_budget import LockBudget
 from engine.mysql.waiting.lock_retry import LockRetry
 from engine.mysql.waiting.running import Running
@@ -35,6 +40,8 @@ LAST_LOCK_SECONDS = {"MariaDB": 600, "MySQL": 60}
 """So long it may wait for that lock while nobody queues behind it. Should we die meanwhile, MariaDB notices and ends the wait;
 MySQL does so only then, or when the next owner ends the connection."""
 
+_REFERRED = re.compile(rf"(?i)\bREFERENCES (?:{NAME}\.)?({NAME})")
+
 
 class StatementRun:
     """The statements of one change."""
@@ -48,6 +55,7 @@ class StatementRun:
         self._rows_total = 0
         self._share = 0.0
         self._copy: ServerCopy | None = None  # what is under way, if it is one
+        self._locks_children = self._hold.flavour.mariadb
 
     def run(self) -> Signal:
         """Run what has not run yet. GO when all have; DriftFound, Refused, Trouble; Lost: look again with a new hold."""
@@ -57,7 +65,8 @@ class StatementRun:
         for number in range(done, len(self._step.statements)):
             statement = self._step.statements[number]
             self._copy = server_copy(self._watch, self._step.schema, statement)
-            retry = LockRetry(self._watch, self._control, self._tables(), self._report)
+            tied = self._tied_to(statement)
+            retry = LockRetry(self._watch, self._control, self._tables(), self._report, beside=tied)
             signal = retry.until(partial(self._attempt, statement, number))
             if signal is not Signal.GO:
                 return signal
@@ -72,20 +81,26 @@ class StatementRun:
         if self._copy is not None:
             self._copy.see_free()
         faults.reached("before_statement")
-        watched = statement.algorithm in BUILDING or self._copy is not None
-        budget = LockBudget(self._watch) if watched else None
+        budget = LockBudget(self._watch)
         try:
             with (
                 self._settled(statement),
+                self._with_children(statement),
                 Running(self._hold.link, statement.sql + statement.algorithm.clause, self._watch) as running,
             ):
                 signal = self._follow(running, statement, budget)
         except ServerRefused as error:
+            if error.code == NOT_LOCKED and self._locks_children:
+                self._locks_children = False
+                return self._attempt(statement, number)
             raise self._explained(error, statement, first=number == 0) from error
         except Waited:
-            if self._copy is not None and budget is not None and budget.worked:
-                self._copy.thrown_away()
-            raise
+            # What was ended may have taken effect all the same.
+            if statements_run(self._hold.link, self._step) == number:
+                if self._copy is not None and budget.worked:
+                    self._copy.thrown_away()
+                raise
+            signal = Signal.GO
         if signal is Signal.GO:
             faults.reached("after_statement")
             self._check(statement)
@@ -100,12 +115,29 @@ class StatementRun:
             {"lock_wait_timeout": DDL_SETTINGS["lock_wait_timeout"]},
         )
 
-    def _follow(self, running: Running, statement: Statement, budget: LockBudget | None) -> Signal:
+    @contextmanager
+    def _with_children(self, statement: Statement) -> Iterator[None]:
+        """MariaDB waits in InnoDB for whoever has written to a child, as long for each as for one, and heeds no KILL there: what
+        is over in a moment has them before.
+        """
+        table = statement.subject(self._step.schema, "ALTER TABLE")
+        momentary = statement.algorithm is Algorithm.INSTANT and self._locks_children
+        family = family_of(self._hold.link, self._step.schema, table) if momentary and table else []
+        with ExitStack() as stack:
+            try:
+                if len(family) > 1:
+                    stack.enter_context(locked(self._watch, family))
+            except (ServerRefused, Trouble) as error:
+                if error.code not in NO_PRIVILEGE:  # LOCK TABLES may be missing
+                    raise
+            yield
+
+    def _follow(self, running: Running, statement: Statement, budget: LockBudget) -> Signal:
         if running.over(QUICK_SECONDS):
             running.outcome()
             return Signal.GO
         seen_at = time.monotonic()
-        while not running.over(LOOK_SECONDS):
+        while not running.over(budget.next_look(LOOK_SECONDS)):
             try:
                 process = running.look()
                 if process is None:
@@ -124,11 +156,11 @@ class StatementRun:
         running.outcome()
         return Signal.GO
 
-    def _look(self, process: Process, statement: Statement, budget: LockBudget | None) -> str | None:
-        """What goes on, for people; None: others have had to wait for too long. A copy the server itself gives up by then."""
-        if budget is not None and budget.spent(process) and statement.algorithm in BUILDING:
+    def _look(self, process: Process, statement: Statement, budget: LockBudget) -> str | None:
+        """What goes on, for people; None: others have had to wait for too long."""
+        if budget.spent(process):
             return None
-        if budget is not None and budget.at_the_end:
+        if budget.at_the_end:
             found = self._watch.blockers(self._tables())
             return (
                 f"done but for the last moment, waiting for a lock on {self._change.table}: {found}".rstrip(
@@ -147,7 +179,7 @@ class StatementRun:
     def _give_up(self, running: Running) -> Signal:
         """Waited, if it was not done at this moment."""
         if self._ended(running):
-            raise Waited(f"{self._change.table}: others would have waited too long for a lock", 0)
+            raise Waited(f"{self._change.table}: others would have waited too long for its locks", 0)
         return Signal.GO
 
     def _ended(self, running: Running) -> bool:
@@ -180,6 +212,12 @@ class StatementRun:
     def _tables(self) -> list[tuple[str, str]]:
         found = [(self._step.schema, name) for name, _ in self._step.before]
         return list(dict.fromkeys([*found, *(self._copy.tables if self._copy else ())]))
+
+    def _tied_to(self, statement: Statement) -> list[tuple[str, str]]:
+        """Other tables of the schema that foreign keys tie to the table, by now or by the statement."""
+        link, schema = self._hold.link, self._step.schema
+        names = [name for table, _ in statement.after for name in relatives_of(link, schema, table)]
+        return [(schema, name) for name in [*names, *map(unquoted, _REFERRED.findall(statement.sql))]]
 
     def _report(self, detail: str) -> Signal:
         return self._control.report(

@@ -32,13 +32,14 @@ from contextlib import ExitStack, contextmanager, suppress
 from engine import faults
 from engine.errors import EngineError, Refused
 from engine.mysql.catalog import exists, told_of
-from engine.mysql.cutover.swap import OutOfTime, Pair, Swap
+from engine.mysql.cutover.swap import Pair, Swap
 from engine.mysql.link import Link
 from engine.mysql.ownership.watch import WAITS_FOR_TABLE, Watch
 from engine.mysql.quoting import quote_table
 from engine.mysql.silence import IN_TRANSACTION
 from engine.mysql.trouble import INTERRUPTED, NO_SUCH_TABLE, ServerRefused, Trouble, Waited
 from engine.mysql.waiting.running import Running
+from engine.mysql.waiting.table_locks import OutOfTime
 
 APPLY_SECONDS = 0.75
 """So long the last changes of one table may take."""

@@ -17,9 +17,9 @@ from engine.mysql.link import Link
 from engine.mysql.ownership.hold import Hold
 from engine.mysql.ownership.watch import Watch
 from engine.mysql.quoting import quote_table
-from engine.mysql.silence import AWAKE_SECONDS, TABLE_SECONDS, ended_when_silent, let_be_silent, show_life
-from engine.mysql.trouble import INTERRUPTED, Lost, Trouble, Waited
-from engine.mysql.waiting.running import Running
+from engine.mysql.silence import TABLE_SECONDS, ended_when_silent, let_be_silent, show_life
+from engine.mysql.trouble import Lost
+from engine.mysql.waiting.table_locks import OutOfTime, lock_tables
 
 LOCK_SECONDS = 1.0
 """How long the application may have to wait, for all of it."""
@@ -61,13 +61,6 @@ class Pair:
         names = (self.source, self.old, self.shadow, self.table)
         source, old, shadow, table = (quote_table(self.schema, name) for name in names)
         return f"{source} TO {old}, {shadow} TO {table}"
-
-
-class OutOfTime(Waited):
-    """The application has waited long enough: the locks were let go, nothing has changed."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(text, 0)
 
 
 class Swap:
@@ -132,26 +125,8 @@ class Swap:
     def _lock(self, link: Link, names: Sequence[tuple[str, str]]) -> None:
         """Lock tables, given with their schemas, for writing. Waited when that takes too long."""
         tables = ", ".join(f"{quote_table(schema, name)} WRITE" for schema, name in names)
-        try:
-            with Running(link, f"LOCK TABLES {tables}", self._watch) as running:
-                if not self._over_in_time(running):
-                    running.end()
-                    running.outcome()
-                    link.run("UNLOCK TABLES")
-                    raise OutOfTime("the locks were not to be had in time")
-                running.outcome()
-        except Trouble as error:
-            if error.code != INTERRUPTED:
-                raise
-            raise OutOfTime(str(error)) from error
+        lock_tables(self._watch, link, tables, self._deadline, self._show_life)
         self._holders.append(link)
-
-    def _over_in_time(self, running: Running) -> bool:
-        while not running.over(max(0.0, min(AWAKE_SECONDS, self._deadline - time.monotonic()))):
-            if time.monotonic() >= self._deadline:
-                return False
-            self._show_life()
-        return True
 
     def _unlock(self, link: Link) -> None:
         """A connection that is lost has let go by itself."""

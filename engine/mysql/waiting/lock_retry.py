@@ -28,7 +28,7 @@ class LockRetry:
         *,
         beside: Sequence[tuple[str, str]] = (),
     ) -> None:
-        """*beside*: tables of our own that are locked, too, and need not be named."""
+        """*beside*: tables that are locked, too, and need not be named."""
         self._watch = watch
         self._control = control
         self._tables = tables
