@@ -97,6 +97,8 @@ def plainly(link: Link) -> AbstractContextManager[None]:
     """The session as the texts here are read: backticks and backslashes mean what they usually do; an invisible primary key
     that the server made by itself is out of sight, as it is in the files. Texts come as the server has them: where MySQL
     translates them for us, it makes a ? of each byte of what does not fit its own character set of three bytes.
+
+    Not one inside another: it puts back what every connection starts with.
     """
     # SHOW VARIABLES would have the server look at all that it has, for each table that is read.
     mode = link.value("SELECT @@SESSION.sql_mode")
