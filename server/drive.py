@@ -33,7 +33,7 @@ CATCH_UP_SECONDS = 30.0
 UNREACHABLE_SECONDS = 10.0
 """How often a target that nobody answers at is tried for an apply that waits for its cutover; so late its return is noticed."""
 
-_NO_BUGS = (LeaseLost, ShuttingDown, NotFound, UnknownTarget, SecretError)
+_NO_BUGS = (StoreError, ShuttingDown, UnknownTarget, SecretError)
 """What a drive may meet beside the engine's errors."""
 
 
@@ -81,6 +81,11 @@ class Drive:
         except ShuttingDown:
             log.warning("%s: the store is away at shutdown; the lease will lapse", self._claim.apply_uid)
             return Outcome.LEASE_LOST
+        except StoreError as error:
+            # What it says is nothing of the change, and nothing can be written either.
+            log.error("%s: let go, the lease will lapse: %s", self._claim.apply_uid, error)
+            self._app.metrics.store_errors.inc()
+            return Outcome.LEASE_LOST
 
     def _drive(self) -> Outcome:
         try:
@@ -95,7 +100,7 @@ class Drive:
             return self._retry(f"no client for the target (no_client): {error}")
         except NotFound as error:
             return self._fail(str(error))
-        except (LeaseLost, ShuttingDown):
+        except (StoreError, ShuttingDown):
             raise
         except Exception as error:  # noqa: BLE001 - it is logged there
             return self._crashed(error)

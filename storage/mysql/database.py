@@ -5,15 +5,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import pymysql
-
 from storage.lifecycle.statements import Guard, Result, Statements, Transactions
 from storage.mysql.address import Address
 from storage.mysql.applies import ApplyStatements
 from storage.mysql.people import PeopleStatements
 from storage.mysql.sessions import PROBE, UPGRADE, OnConnect, Session, Sessions, for_heartbeats
 from storage.mysql.transaction import CommitUnknown, Link, Transaction
-from storage.mysql.trouble import Lost, Undone, Unreachable
+from storage.mysql.trouble import OF_DRIVER, Lost, Undone, Unreachable
 from storage.mysql.upgrades import converge, known_upgrades
 from storage.mysql.work import WorkStatements
 
@@ -152,7 +150,7 @@ class Database(Transactions):
     def _roll_back(self, session: Session, link: Link) -> None:
         try:
             link.query("ROLLBACK")
-        except (pymysql.MySQLError, OSError):
+        except OF_DRIVER:
             session.drop()
 
     def _look(self, session: Session, link: Link, work: Callable[[Statements], Result]) -> Result:

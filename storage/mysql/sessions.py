@@ -22,7 +22,7 @@ from storage.mysql.address import Address
 from storage.mysql.clock import to_moment
 from storage.mysql.keepalive import keep_alive
 from storage.mysql.transaction import Link
-from storage.mysql.trouble import Lost, Unreachable, translate
+from storage.mysql.trouble import OF_DRIVER, Lost, Unreachable, translate
 
 OnConnect = Callable[[Link], None]
 
@@ -132,9 +132,8 @@ class Sessions:
                 link._ssl_required = False  # type: ignore[attr-defined]
             link.connect()
             keep_alive(link._sock)  # type: ignore[attr-defined]
-        except (pymysql.MySQLError, OSError) as exc:
-            error = translate(exc, address)
-            raise Unreachable(str(error)) if isinstance(error, Lost) else error from exc
+        except (*OF_DRIVER, ValueError) as exc:  # also another protocol, or a name that is none of a host
+            raise self._unreachable(exc) from exc
         except RuntimeError as exc:
             # Some kinds of password are sent over TLS only, unless another library is there to hide them.
             raise Unreachable(f"the store {address}: the password can only be sent over TLS ({exc})") from exc
@@ -152,10 +151,16 @@ class Sessions:
             link.query("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
             if self._on_connect is not None:
                 self._on_connect(link)
-        except (pymysql.MySQLError, OSError) as exc:
+        except OF_DRIVER as exc:
             _hang_up(link)
-            error = translate(exc, self.address)
-            raise Unreachable(str(error)) if isinstance(error, Lost) else error from exc
+            raise self._unreachable(exc) from exc
+
+    def _unreachable(self, exc: Exception) -> Unavailable:
+        """Whatever it was, no connection can be had now."""
+        error = translate(exc, self.address)
+        if isinstance(error, Unavailable) and not isinstance(error, Lost):
+            return error
+        return Unreachable(str(error))
 
     def check_open(self) -> None:
         """Raise Unavailable once closed."""
@@ -208,7 +213,7 @@ class Session:
         try:
             link, self._link = self._link, None
             if link is not None:
-                with suppress(pymysql.MySQLError, OSError):
+                with suppress(*OF_DRIVER):
                     link.close()
         finally:
             if waited:
@@ -218,7 +223,7 @@ class Session:
         if self._link is not None and time.monotonic() - self._used > IDLE_SECONDS:
             try:
                 self._link.ping(reconnect=False)
-            except (pymysql.MySQLError, OSError):
+            except OF_DRIVER:
                 self.drop()
         if self._link is None:
             self._link = self._sessions.connect(self._limits)

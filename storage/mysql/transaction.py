@@ -3,13 +3,12 @@
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-import pymysql
 from pymysql.connections import Connection
 from pymysql.cursors import DictCursor
 
 from storage.errors import StoreError
 from storage.lifecycle.statements import Row
-from storage.mysql.trouble import Duplicate, Lost, Undone, translate
+from storage.mysql.trouble import OF_DRIVER, Duplicate, Lost, Undone, translate
 
 Link: TypeAlias = "Connection[DictCursor]"
 
@@ -87,7 +86,7 @@ class Transaction:
             self._cursor.execute(BETWEEN.join(texts))
             for self._unanswered in range(len(texts) - 1, 0, -1):
                 self._cursor.nextset()
-        except (pymysql.MySQLError, OSError) as exc:
+        except OF_DRIVER as exc:
             error = translate(exc, self._place)
             if self._unanswered > 1 and isinstance(error, Duplicate):
                 raise StoreError(f"a statement that was not waited for: {error}") from exc

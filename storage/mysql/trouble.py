@@ -1,5 +1,7 @@
 """The border where the driver's errors become ours, by the server's error codes."""
 
+import struct
+
 import pymysql
 
 from storage.errors import Refused, StoreError, Unavailable
@@ -25,6 +27,15 @@ class Duplicate(StoreError):
         self.key = key
 
 
+OF_DRIVER = (
+    pymysql.MySQLError,
+    OSError,
+    UnicodeDecodeError,
+    struct.error,
+    IndexError,
+    AssertionError,
+)
+"""What the driver raises; the last four amid an answer that it does not understand, so that its rest would be the next one's."""
 DUPLICATE = 1062
 UNDONE = {
     1205: "a row stayed locked",
@@ -38,13 +49,20 @@ LOST = {
     1077: "it shuts down",
     1079: "it shuts down",
     1152: "the connection was aborted",
+    1154: "the connection broke",
+    1155: "the connection broke",
+    1156: "the connection broke",
+    1157: "the connection broke",
     1158: "the connection broke",
     1159: "the connection timed out",
     1160: "the connection broke",
     1161: "the connection timed out",
     1927: "the connection was killed",
     2006: "the connection is gone",
+    2012: "the connection broke",
     2013: "the connection broke or timed out",
+    2014: "the connection broke",
+    2027: "the connection broke",
     2055: "the connection broke",
     3169: "the connection was killed",
     4031: "the connection was idle for too long",
@@ -66,27 +84,40 @@ UNREACHABLE = {
     4151: "the account is locked",
 }
 NOT_NOW = {
+    3: "its disk is full",
     1021: "its disk is full",
+    1026: "it cannot write a file",
     1030: "its storage engine reports an error",
+    1037: "it is out of memory",
+    1038: "it is out of memory",
+    1041: "it is out of memory",
     1047: "it is not ready (cluster)",
     1114: "no space is left for the table",
+    1135: "it cannot make a thread",
     1142: "this user lacks a privilege",
     1143: "this user lacks a privilege",
     1180: "it cannot commit",
     1227: "this user lacks a privilege",
+    1197: "the transaction is too large for its binary log",
     1290: "it is read-only",
     1317: "the statement was interrupted",
+    1637: "too many transactions are under way",
     1792: "the transaction is read-only",
+    1820: "the password has expired",
     1836: "it is read-only",
+    1862: "the password has expired",
+    1878: "it cannot write a file",
     1969: "the statement took too long",
     3024: "the statement took too long",
+    3032: "it is offline for all but administrators",
     3100: "it cannot commit (group)",
+    3168: "it is not ready",
 }
 REFUSED = {1264: "a number is out of range", 1366: "a text has a wrong character", 1406: "a text is too long"}
 NO_SUCH_TABLE = 1146
 
 
-def translate(error: pymysql.MySQLError | OSError, place: object) -> StoreError:
+def translate(error: Exception, place: object) -> StoreError:
     """Our error for the driver's; the text names the server, never the password."""
     code, text = _parts(error)
     store = f"the store {place}"

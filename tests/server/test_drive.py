@@ -10,7 +10,7 @@ import pytest
 from engine.base import Control, Progress
 from engine.errors import EngineError, HeldUp, Refused, TargetUnavailable, Unreachable
 from server.drive import Outcome
-from storage.errors import LeaseLost
+from storage.errors import LeaseLost, StoreError
 from storage.states import State
 from tests.fakes import fake_change
 from tests.server.rig import Rig
@@ -456,6 +456,16 @@ def test_av_3_a_bug_leaves_nothing_on_the_target(rig: Rig) -> None:
     why = "internal error (ZeroDivisionError in hook): oops"
     assert rig.target.told[-3:] == [f"give up: {why}", "discard", "close"]
     assert rig.now(apply).error == why
+
+
+def test_av_1_what_the_store_says_unasked_is_no_bug_and_throws_nothing_away(rig: Rig) -> None:
+    apply = rig.enqueue("orders")
+    rig.target.on["prepare orders"] = fails(StoreError("the store db: OperationalError 4711: not today"))
+
+    assert rig.drive() is Outcome.LEASE_LOST
+
+    assert not any(told.startswith(("give up", "discard")) for told in rig.target.told)
+    assert rig.now(apply).state is State.RUNNING
 
 
 def test_av_3_a_bug_in_the_cleaning_ends_it(rig: Rig) -> None:

@@ -15,6 +15,30 @@ IN_CLEAR = {"mysql_clear_password": b"\0", "dialog": b"\x04Password: "}
 """The plugins by which a client sends its password as it is, each with what a server says beside its name."""
 
 
+OTHER_PROTOCOLS = {
+    "X protocol": b"\x05\0\0\0\x0b\x08\x05\x1a\0",
+    "empty packet": bytes(4),
+    "cut short": b"\2\0\0\0\x0aa",
+    "SSH": b"SSH-2.0-OpenSSH_9.2\r\n",
+}
+"""What else says hello at a port that somebody took for a server's."""
+
+
+@contextmanager
+def greeter(greeting: bytes) -> Iterator[int]:
+    """The port at which the first client is told *greeting* and nothing else; it must come."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def greet() -> None:
+            with listening.accept()[0] as client:
+                client.sendall(greeting)
+
+        peer = threading.Thread(target=greet)
+        peer.start()
+        yield listening.getsockname()[1]
+        peer.join()
+
+
 @dataclass(kw_only=True)
 class Impostor:
     """Where it listens, and what it was told when it had asked; complete when its block has ended."""

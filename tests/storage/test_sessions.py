@@ -11,6 +11,7 @@ from storage.errors import Refused, Unavailable
 from storage.mysql.store import MysqlStore
 from storage.registry import open_store
 from storage.states import State
+from tests.servers.impostor import OTHER_PROTOCOLS, greeter
 from tests.servers.server import Server
 from tests.servers.silence import hears_soon_of_a_silent_end
 from tests.storage.scene import a_request, claimed, driven_to, queued
@@ -153,6 +154,37 @@ def test_a_secret_that_cannot_be_read_is_unavailable_not_the_end(server: Server,
 
 
 # -- what a server may refuse ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("protocol", OTHER_PROTOCOLS)
+def test_where_another_protocol_is_spoken_the_store_is_unavailable(protocol: str) -> None:
+    with (
+        greeter(OTHER_PROTOCOLS[protocol]) as port,
+        open_store(f"mysql://u@127.0.0.1:{port}/x?ssl_mode=disabled") as store,
+        pytest.raises(Unavailable, match=f"the store 127.0.0.1:{port}"),
+    ):
+        store.ping()
+
+
+def test_what_is_no_name_of_a_host_is_unavailable() -> None:
+    with open_store("mysql://u@db2..example.com/x") as store, pytest.raises(Unavailable):
+        store.ping()
+
+
+def test_an_account_that_may_not_work_for_a_while_is_unavailable(
+    server: Server, admin: Callable[[str], Any], database: str
+) -> None:
+    make_user(admin, database, "one")
+    with open_store(address(server, database, "one")) as store:
+        store.ping()
+        admin(f"ALTER USER '{USER}'@'%' PASSWORD EXPIRE")
+        with (
+            open_store(address(server, database, "one")) as late,
+            pytest.raises(Unavailable, match="expired"),
+        ):
+            late.ping()
+        admin(f"ALTER USER '{USER}'@'%' IDENTIFIED BY 'one'")
+        store.ping()
 
 
 def test_a_server_that_turned_read_only_surfaces_and_can_still_be_read(

@@ -1,8 +1,6 @@
 """Errors of the driver, classed."""
 
 import re
-import socket
-import threading
 
 import pymysql
 import pytest
@@ -11,6 +9,7 @@ from engine.errors import Refused
 from engine.mysql.address import parse_address
 from engine.mysql.link import Link
 from engine.mysql.trouble import Lost, ServerRefused, Tolerated, Trouble, Waited, translate
+from tests.servers.impostor import OTHER_PROTOCOLS, greeter
 
 PASSING = (
     1021,
@@ -71,23 +70,10 @@ def test_an_answer_that_is_not_understood_is_a_lost_connection(error: Exception)
     assert isinstance(translate(error), Lost)
 
 
-@pytest.mark.parametrize(
-    "greeting",
-    [b"\x05\0\0\0\x0b\x08\x05\x1a\0", bytes(4), b"\2\0\0\0\x0aa", b"SSH-2.0-OpenSSH_9.2\r\n"],
-    ids=["X protocol", "empty packet", "cut short", "SSH"],
-)
-def test_where_another_protocol_is_spoken_the_server_is_not_reached(greeting: bytes) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-
-        def greet() -> None:
-            with listening.accept()[0] as client:
-                client.sendall(greeting)
-
-        peer = threading.Thread(target=greet)
-        peer.start()
-        with pytest.raises(Lost, match=r"^127\.0\.0\.1:"):
-            Link(parse_address(f"mysql://u@127.0.0.1:{listening.getsockname()[1]}/shop?ssl_mode=disabled"))
-        peer.join()
+@pytest.mark.parametrize("protocol", OTHER_PROTOCOLS)
+def test_where_another_protocol_is_spoken_the_server_is_not_reached(protocol: str) -> None:
+    with greeter(OTHER_PROTOCOLS[protocol]) as port, pytest.raises(Lost, match=r"^127\.0\.0\.1:"):
+        Link(parse_address(f"mysql://u@127.0.0.1:{port}/shop?ssl_mode=disabled"))
 
 
 @pytest.mark.parametrize("host", ["db2..example.com", "x" * 64 + ".example.com"])
