@@ -1,18 +1,16 @@
 """Whether a table can be copied online into what it is to become, and what goes over."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from engine.mysql.flavour import Flavour
+from engine.mysql.found_again import bent
 from engine.mysql.planning.columns import remade
 from engine.mysql.planning.conversions import copied_alike
 from engine.mysql.planning.copied_checks import against_checks
-from engine.mysql.planning.lossless import MINDS_SPACES
 from engine.mysql.spec import Copy
-from engine.mysql.tables import Column, Table, cuts_spaces
+from engine.mysql.tables import Table
 
 DIRECTORY = "DATA DIRECTORY"
-_BENDING = frozenset({"members", "binary", "moment", "time", "year"})
-"""Kinds of key columns that are not changed by an online copy."""
 
 
 def copied_columns(start: Table, wanted: Table, columns: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -54,8 +52,9 @@ def against_copying(now: Table, wanted: Table, columns: Mapping[str, str], flavo
         return "the key by which its rows are found does not stay"
     if key and wanted.unique_over(key) is None:
         return "the key by which its rows are found has no index afterwards"
-    if bent := _bent(now, wanted, zip(now.row_key, key, strict=True)):
-        return f"the values of {bent}, by which its rows are found, read differently afterwards"
+    found = [(now.column(old), wanted.column(new)) for old, new in zip(now.row_key, key, strict=True)]
+    if name := bent([(old, new) for old, new in found if old is not None and new is not None]):
+        return f"the values of {name}, by which its rows are found, read differently afterwards"
     if unlike := _stored_otherwise(now, wanted, columns, flavour):
         return f"what a copy would store of {unlike} differs from what ALTER TABLE makes of it"
     return "" if flavour.mariadb else against_checks(now, wanted)
@@ -68,31 +67,3 @@ def _stored_otherwise(now: Table, wanted: Table, columns: Mapping[str, str], fla
         if old and new and not copied_alike(old, new, mariadb=flavour.mariadb):
             return before
     return ""
-
-
-def _bent(now: Table, wanted: Table, key: Iterable[tuple[str, str]]) -> str:
-    """A column of the key, given by its names before and after, that bends; empty: there is none."""
-    found = [(now.column(old), wanted.column(new)) for old, new in key]
-    pairs = [(old, new) for old, new in found if old is not None and new is not None]
-    # Where one text is compared otherwise, all of them are found by their letters alone.
-    alike = all(old.collation == new.collation for old, new in pairs)
-    return next((old.name for old, new in pairs if _bends(old, new, alike=alike)), "")
-
-
-def _bends(before: Column, after: Column, *, alike: bool) -> bool:
-    """Whether a value of the key may not be found again in the copy by how it reads in the table. *alike*: its texts are compared
-    as before.
-
-    ENUM and SET are told by number, binary ones are padded, fractions and times of day are cut, a CHAR, or a VARCHAR that is too
-    short, loses spaces at the end, which a collation may mind, and a text is compared with a number as a float, which is the
-    same for many; whole numbers, other texts, and dates that become moments stay equal.
-    """
-    if before.column_type == after.column_type:
-        return False
-    types, kinds = {before.data_type, after.data_type}, {before.kind, after.kind}
-    numbers = kinds <= {"whole", "decimal"} and before.scale <= after.scale
-    minded = not alike or bool(MINDS_SPACES.search(before.collation or ""))
-    texts = types <= {"char", "varchar"} and not (minded and cuts_spaces(before, after))
-    same = len(types) == 1 and types.isdisjoint({"decimal", "char", "varchar"})
-    to_moment = (before.data_type, after.data_type) == ("date", "datetime")
-    return not to_moment and (bool(kinds & _BENDING) or not (numbers or texts or same))

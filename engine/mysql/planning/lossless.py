@@ -1,13 +1,10 @@
 """Whether every value of one column type fits another unchanged. Proven, or not: nothing is taken on trust, nothing is read."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from engine.mysql.tables import INTEGER_BITS, TEXT_BYTES, Column
 
-MINDS_SPACES = re.compile("_0900_|_nopad_|^binary$")
-"""In the names of collations that mind spaces at the end."""
 _CHARACTER_BYTES = {"binary": 1, "ascii": 1, "latin1": 1, "ucs2": 2, "utf8mb3": 3}  # at most; others: 4
 # Character sets all of whose characters, and so all of whose texts, are in the ones on the right.
 _UNICODE = {"utf8mb4", "utf16", "utf16le", "utf32"}

@@ -4,10 +4,11 @@ import re
 from collections.abc import Iterator
 
 from engine.base import Finding, Severity
+from engine.mysql.found_again import MINDS_SPACES
 from engine.mysql.members import reads_alike
 from engine.mysql.planning.columns import remade
 from engine.mysql.planning.linters.case import Case
-from engine.mysql.planning.lossless import MINDS_SPACES, lossless
+from engine.mysql.planning.lossless import lossless
 from engine.mysql.quoting import quote_name
 from engine.mysql.tables import Column
 

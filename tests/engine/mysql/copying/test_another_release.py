@@ -54,18 +54,56 @@ def test_a_copy_begins_anew_if_a_release_that_stored_its_values_otherwise_began_
             assert copy.checkpoint.phase is Phase.READY
 
 
-def test_a_copy_that_another_release_planned_is_refused_where_deleted_rows_would_not_be_found(
-    server: Server,
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("DATETIME", "DATE"),
+        ("VARCHAR(20) COLLATE {minding}", "VARCHAR(10) COLLATE {minding}"),
+        ("VARCHAR(20) COLLATE utf8mb4_bin", "VARCHAR(10) COLLATE utf8mb4_unicode_ci"),
+    ],
+    ids=["without_its_time", "shorter", "shorter_by_its_letters"],
+)
+@pytest.mark.parametrize("begun", [False, True], ids=["planned", "begun"])
+def test_a_copy_of_another_release_is_refused_where_deleted_rows_would_not_be_found(
+    server: Server, monkeypatch: pytest.MonkeyPatch, before: str, after: str, begun: bool
 ) -> None:
-    """The copy has no time of day, so that no change of a row with one is ever found there."""
-    create = (
-        "CREATE TABLE t (d DATETIME PRIMARY KEY, v INT);; INSERT INTO t VALUES ('2024-01-02 10:00:00', 1)"
+    """The copy has no time of day, or lost spaces that its index minds: a row with them that is deleted would come back."""
+    minding = "utf8mb4_unicode_nopad_ci" if server.flavour == "mariadb" else "utf8mb4_0900_ai_ci"
+    create = f"CREATE TABLE t (k {before.format(minding=minding)} PRIMARY KEY, v INT)"
+    rig = make_rig(
+        server,
+        f"{create};; INSERT INTO t VALUES ('2024-01-02', 1)",
+        [f"MODIFY k {after.format(minding=minding)} NOT NULL"],
     )
-    rig = make_rig(server, create, ["MODIFY d DATE NOT NULL"])
     rig.unsafe = True
+    step = rig.step()
+    if begun:
+        with monkeypatch.context() as earlier, rig.copying(step) as copy:
+            earlier.setattr(shape, "bent", lambda _key: "")
+            prepare(copy, Watcher())
     with (
-        rig.copying(rig.step()) as copy,
-        pytest.raises(Refused, match="the values of d, by which rows are found, read otherwise in the copy"),
+        rig.copying(step) as copy,
+        pytest.raises(Refused, match="the values of k, by which rows are found, read otherwise in the copy"),
     ):
         prepare(copy, Watcher())
-    assert rig.value("SELECT d FROM t").hour == 10
+    assert rig.value("SELECT COUNT(*) FROM t") == 1
+
+
+def test_a_copy_that_another_release_began_goes_on_where_deleted_rows_are_found(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The key becomes shorter, too, but its collation minds no spaces at the end."""
+    collation = "CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci NOT NULL"
+    create = f"CREATE TABLE t (k VARCHAR(20) {collation} PRIMARY KEY, v INT);; INSERT INTO t VALUES ('a', 1)"
+    rig = make_rig(server, create, [f"MODIFY k VARCHAR(10) {collation}"])
+    rig.unsafe = True
+    step = rig.step()
+    with monkeypatch.context() as earlier, rig.copying(step) as copy:
+        earlier.setattr(shape, "bent", lambda _key: "")
+        prepare(copy, Watcher())
+    rig.run("INSERT INTO t VALUES ('b ', 2)")
+    with rig.copying(step) as copy:
+        prepare(copy, Watcher())
+        rig.run("DELETE FROM t WHERE v = 2")
+        copy.in_step(Watcher(), "")
+        assert rig.value(f"SELECT GROUP_CONCAT(v) FROM {rig.shadow}") == "1"
