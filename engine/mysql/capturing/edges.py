@@ -6,7 +6,7 @@ For under locks, where it must not take more than a moment. Where many rows at a
 from engine.mysql.link import Link
 from engine.mysql.shadow.keys import Literals, RowKey
 from engine.mysql.shadow.shape import Shape
-from engine.mysql.trouble import TOOK_TOO_LONG, ServerRefused, Trouble
+from engine.mysql.trouble import TOOK_TOO_LONG, Tolerated
 
 LOOK_MILLISECONDS = 100
 """Each vendor reads its own words."""
@@ -44,13 +44,10 @@ def _copy_lacks(link: Link, shape: Shape, order: str) -> bool:
 
 def _edge(link: Link, told: str, table: str, key: RowKey, order: str) -> Literals | None:
     """The first key of *table* in *order*; None: there is none, or the look took too long."""
-    try:
+    with Tolerated(*TOOK_TOO_LONG):
         row = link.row(f"{_SELECT} {told} FROM {table} {key.hint} ORDER BY {order} LIMIT 1")
-    except (ServerRefused, Trouble) as error:
-        if error.code not in TOOK_TOO_LONG:
-            raise
-        return None
-    return None if row is None else tuple(map(str, row))
+        return None if row is None else tuple(map(str, row))
+    return None
 
 
 def _has(link: Link, table: str, key: RowKey, value: Literals) -> bool:

@@ -22,7 +22,15 @@ from engine.mysql.quoting import quote_name
 from engine.mysql.shown import NAME, unquoted
 from engine.mysql.sizes import estimate
 from engine.mysql.spec import Algorithm, Statement, Step
-from engine.mysql.trouble import INTERRUPTED, NO_PRIVILEGE, NOT_THAT_WAY, ServerRefused, Trouble, Waited
+from engine.mysql.trouble import (
+    INTERRUPTED,
+    NO_PRIVILEGE,
+    NOT_THAT_WAY,
+    ServerRefused,
+    Tolerated,
+    Trouble,
+    Waited,
+)
 from engine.mysql.waiting.lock_budget import LockBudget
 from engine.mysql.waiting.lock_retry import LockRetry
 from engine.mysql.waiting.running import Running
@@ -124,12 +132,9 @@ class StatementRun:
         momentary = statement.algorithm is Algorithm.INSTANT and self._locks_children
         family = family_of(self._hold.link, self._step.schema, table) if momentary and table else []
         with ExitStack() as stack:
-            try:
+            with Tolerated(*NO_PRIVILEGE):  # LOCK TABLES may be missing
                 if len(family) > 1:
                     stack.enter_context(locked(self._watch, family))
-            except (ServerRefused, Trouble) as error:
-                if error.code not in NO_PRIVILEGE:  # LOCK TABLES may be missing
-                    raise
             yield
 
     def _follow(self, running: Running, statement: Statement, budget: LockBudget) -> Signal:
