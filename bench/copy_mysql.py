@@ -192,7 +192,7 @@ def load(server: Server, schema: str, rows: int, *, on: bool) -> Iterator[Callab
 
 
 def make(rig: Rig, rows: int, indexes: str) -> None:
-    """The table, filled."""
+    """The table, filled in the order of its key, as an application does: MySQL joins in another, and half of each page stays empty."""
     with rig.link(answer_seconds=None) as link:
         link.run("DROP TABLE IF EXISTS t")
         link.run(f"CREATE TABLE t ({COLUMNS}{indexes}) DEFAULT CHARACTER SET utf8mb4")
@@ -206,6 +206,7 @@ def make(rig: Rig, rows: int, indexes: str) -> None:
                   FROM (SELECT {first} + 1 + a.d + 10*b.d + 100*c.d + 1000*f.d + 10000*g.d AS i
                           FROM ({digits}) a, ({digits}) b, ({digits}) c, ({digits}) f, ({digits}) g) x
                  WHERE i <= {rows}
+                 ORDER BY i
                 """.replace("SHA2(i, 224) ", "LEFT(SHA2(i, 224), 32)")
             )
         link.run("ANALYZE TABLE t")
