@@ -192,7 +192,7 @@ def load(server: Server, schema: str, rows: int, *, on: bool) -> Iterator[Callab
 
 
 def make(rig: Rig, rows: int, indexes: str) -> None:
-    """The table, filled in the order of its key, as an application does: MySQL joins in another, and half of each page stays empty."""
+    """The table, filled in the order of its key as applications do; MySQL would join in another and leave pages half empty."""
     with rig.link(answer_seconds=None) as link:
         link.run("DROP TABLE IF EXISTS t")
         link.run(f"CREATE TABLE t ({COLUMNS}{indexes}) DEFAULT CHARACTER SET utf8mb4")

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from server.app import App
 from server.backoff import outage_delay
-from server.drive import Drive, Outcome
+from server.drive import Drive
 from server.leases import Lease, LeaseKeeper, boottime
+from server.ledger import Outcome
 from storage.errors import StoreError
 
 log = logging.getLogger(__name__)

@@ -9,8 +9,9 @@ import apsw
 from server.app import App
 from server.changes import to_stored
 from server.config import Config
-from server.drive import Drive, Outcome
+from server.drive import Drive
 from server.leases import Lease, boottime
+from server.ledger import Outcome
 from server.metrics import Metrics
 from server.targets import Targets, UnknownTarget
 from storage.base import Store

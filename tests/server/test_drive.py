@@ -9,7 +9,7 @@ import pytest
 
 from engine.base import Control, Progress
 from engine.errors import EngineError, HeldUp, Refused, TargetUnavailable, Unreachable
-from server.drive import Outcome
+from server.ledger import Outcome
 from storage.errors import LeaseLost, StoreError
 from storage.states import State
 from tests.fakes import fake_change

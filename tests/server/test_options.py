@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from engine.base import DEFAULT_VOLUME, Capabilities, Control, Job, Session
 from engine.errors import TargetUnavailable
 from server.config import Config
-from server.drive import Drive, Outcome
+from server.drive import Drive
 from server.leases import Lease, boottime
+from server.ledger import Outcome
 from server.options import ApplyOptions, BadOption
 from storage.states import State
 from tests.server.http.api import DATABASES, Api, ScriptedEngine, change, running

@@ -8,7 +8,7 @@ import pytest
 from engine.base import Change, Engine, Strategy, Target
 from engine.registry import open_engine
 from server.changes import to_stored
-from server.drive import Outcome
+from server.ledger import Outcome
 from storage.records import Apply, NewApply, Plan
 from storage.states import State
 from tests.engine.remote.scripted_far import Script, scripted_far
