@@ -5,8 +5,8 @@ import random
 import threading
 
 from server.metrics import Metrics
+from server.rounds import attempt
 from storage.base import Store
-from storage.errors import StoreError
 
 log = logging.getLogger(__name__)
 
@@ -38,12 +38,6 @@ class Housekeeping:
 
     def tick(self) -> None:
         """Sweep once."""
-        try:
-            expired = self._store.expire_retryable()
-        except StoreError as error:
-            self._metrics.store_errors.inc()
-            log.warning("nothing swept, will try again: %s", error)
-            return
-        for gone in expired:
+        for gone in attempt(self._store.expire_retryable, self._metrics, "nothing swept") or ():
             self._metrics.expired.inc()
             log.error("%s: given up after %d retries: %s", gone.apply_uid, gone.attempt, gone.reason)

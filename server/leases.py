@@ -6,8 +6,9 @@ import threading
 import time
 
 from server.metrics import Metrics
+from server.rounds import attempt
 from storage.base import Store
-from storage.errors import LeaseLost, StoreError
+from storage.errors import LeaseLost
 from storage.records import Claim
 
 log = logging.getLogger(__name__)
@@ -118,11 +119,9 @@ class LeaseKeeper:
         if not leases:
             return
         sent_at = boottime()
-        try:
-            lost = self._store.heartbeat([lease.claim for lease in leases])
-        except StoreError as error:  # of any kind: without this thread every lease of the process would lapse
-            self._metrics.store_errors.inc()
-            log.warning("leases not renewed, will try again: %s", error)
+        claims = [lease.claim for lease in leases]
+        lost = attempt(lambda: self._store.heartbeat(claims), self._metrics, "leases not renewed")
+        if lost is None:
             return
         for lease in leases:
             if lease.claim.token in lost:

@@ -14,6 +14,7 @@ from server.backoff import outage_delay
 from server.drive import Drive
 from server.leases import Lease, LeaseKeeper, boottime
 from server.ledger import Outcome
+from server.rounds import attempt
 from storage.errors import StoreError
 
 log = logging.getLogger(__name__)
@@ -77,17 +78,13 @@ class Workers:
             self._free.acquire()
             if self._stopping.is_set():
                 return
-            try:
-                handed_out = self.poll_once()
-                failures = 0
-            except StoreError as error:
-                self._app.metrics.store_errors.inc()
-                delay = outage_delay(failures, random.random)
-                failures += 1
-                log.warning("nothing claimed, asking again in %.1f s: %s", delay, error)
+            handed_out = attempt(self.poll_once, self._app.metrics, "nothing claimed")
+            if handed_out is None:
                 self._free.release()
-                self._stopping.wait(delay)
+                self._stopping.wait(outage_delay(failures, random.random))
+                failures += 1
                 continue
+            failures = 0
             if not handed_out:
                 self._free.release()
                 self._rest()

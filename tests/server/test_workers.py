@@ -15,7 +15,8 @@ from engine.errors import Refused, TargetUnavailable
 from server.app import App
 from server.changes import to_stored
 from server.config import Config, WorkerConfig
-from server.leases import LeaseKeeper
+from server.housekeeping import Housekeeping
+from server.leases import LeaseKeeper, boottime
 from server.workers import YIELDING, Workers
 from storage.records import Apply, NewApply, Plan
 from storage.states import State
@@ -67,6 +68,45 @@ def test_new_work_starts_at_once_in_the_same_process(rig: Rig) -> None:
         app.wake()
 
         until("completed", lambda: rig.now(apply).state is State.COMPLETED)
+
+
+def test_av_3_a_bug_in_one_look_for_work_does_not_end_the_looking(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> None:
+        monkeypatch.undo()
+        raise AssertionError("a row of another release")
+
+    apply = enqueue(rig, "orders")
+    monkeypatch.setattr(rig.store, "claim", broken)
+    with pool(rig):
+        until("completed", lambda: rig.now(apply).state is State.COMPLETED)
+    assert "nothing claimed, will try again: bug" in caplog.text
+    assert "a row of another release" in caplog.text
+
+
+def test_av_3_a_bug_in_one_renewal_or_sweep_does_not_end_the_next(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> None:
+        raise AssertionError("a row of another release")
+
+    apply = enqueue(rig, "orders")
+    keeper = LeaseKeeper(rig.store, rig.app.metrics, 60.0)
+    claim = rig.claim().claim
+    lease = keeper.hold(claim, boottime() - 55.0)  # too long ago to be trusted, until it is renewed
+    monkeypatch.setattr(rig.store, "heartbeat", broken)
+    monkeypatch.setattr(rig.store, "expire_retryable", broken)
+
+    keeper.renew()
+    Housekeeping(rig.store, rig.app.metrics).tick()
+
+    assert "leases not renewed, will try again: bug" in caplog.text
+    assert "nothing swept, will try again: bug" in caplog.text
+    monkeypatch.undo()
+    keeper.renew()
+    lease.check()
+    assert rig.now(apply).leased
 
 
 def test_a_retry_does_not_wait_for_the_poll(rig: Rig) -> None:
