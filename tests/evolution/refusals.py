@@ -1,4 +1,4 @@
-"""The reasons for which a plan may be refused, as docs/mysql.md tells them."""
+"""The reasons for which a plan may be refused, as docs/mysql-limits.md tells them."""
 
 import re
 
