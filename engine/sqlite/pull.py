@@ -27,7 +27,14 @@ def catalog_files(catalog: Catalog) -> Mapping[str, str]:
 def relation_text(relation: Relation, sql: str) -> str:
     """*sql*, which makes the relation, and after it its indexes and triggers."""
     parts = [*sorted(relation.indexes.items()), *sorted(relation.triggers.items())]
-    return "".join(f"{text.rstrip()};\n" for text in (sql, *(part.sql for _, part in parts)))
+    return "".join(_ended(text.rstrip()) for text in (sql, *(part.sql for _, part in parts)))
+
+
+def _ended(sql: str) -> str:
+    """With its semicolon, which a comment at its end must not take in."""
+    found = significant(sql)
+    commented = bool(found) and "--" in sql[found[-1].end :]
+    return f"{sql}\n;\n" if commented else f"{sql};\n"
 
 
 def named(relation: Relation) -> str:

@@ -169,6 +169,25 @@ def test_a_pull_loads_into_an_empty_database_as_the_same_schema(tmp_path: Path) 
         assert read_catalog(other).fingerprints() == read_catalog(connection).fingerprints()
 
 
+def test_a_comment_at_the_end_of_a_statement_does_not_take_its_semicolon_in(tmp_path: Path) -> None:
+    sql = """
+CREATE TABLE t (a, b) -- of the shop
+;
+CREATE INDEX i ON t (a) -- for the search
+;
+CREATE INDEX j ON t (b) /* -- */
+;
+CREATE VIEW v AS SELECT a FROM t -- all of it
+;
+"""
+    with database(tmp_path, sql) as connection, closing(apsw.Connection(":memory:")) as other:
+        files = pull_files(connection, "x")
+        for text in files["x"].values():
+            other.execute(text)
+        assert read_catalog(other).fingerprints() == read_catalog(connection).fingerprints()
+        assert plan_sqlite(connection, files).changes == ()
+
+
 def test_our_own_objects_on_the_target_are_invisible(tmp_path: Path) -> None:
     with database(tmp_path, "CREATE TABLE t (a)") as connection:
         before = read_catalog(connection)
