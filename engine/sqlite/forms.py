@@ -51,6 +51,8 @@ def normal_form(sql: str, names: frozenset[str] = frozenset(), *, keep_case: boo
 
 def _normal(found: list[Token], at: int, names: frozenset[str], keep_case: bool) -> str:
     token = found[at]
+    if _is_default_text(found, at):
+        return "'" + token.name.replace("'", "''") + "'"
     if token.kind is Kind.WORD:
         return token.text if keep_case and token.word not in KEYWORDS else token.text.lower()
     if token.kind is Kind.QUOTED and (token.text[0] in "`[" or _must_be_name(found, at, names)):
@@ -59,6 +61,16 @@ def _normal(found: list[Token], at: int, names: frozenset[str], keep_case: bool)
     if token.kind is Kind.NUMBER:
         return token.text.lower()
     return token.text
+
+
+def _is_default_text(found: list[Token], at: int) -> bool:
+    """SQLite takes a bare or quoted word behind DEFAULT for a text, letter by letter, whatever has that name."""
+    if not at or found[at - 1].word != "DEFAULT" or (at > 1 and found[at - 2].word == "SET"):
+        return False
+    token = found[at]
+    if token.kind is Kind.WORD:
+        return token.word not in KEYWORDS | {"TRUE", "FALSE"}
+    return token.kind is Kind.QUOTED
 
 
 def _must_be_name(found: list[Token], at: int, names: frozenset[str]) -> bool:

@@ -199,6 +199,25 @@ def test_a_string_in_double_quotes_keeps_its_letters(tmp_path: Path) -> None:
     assert change.table == "t"
 
 
+@pytest.mark.parametrize(
+    ("live", "wanted", "same"),
+    [
+        ("Active", "active", False), ("[Active]", "[ACTIVE]", False), ('"Active"', '"active"', False),
+        ("Active", '"Active"', True), ("[Active]", "'Active'", True), ('"it\'s"', "'it\'\'s'", True),
+        ("NULL", "null", True), ("TRUE", "true", True), ("CURRENT_DATE", "current_date", True),
+    ],
+)  # fmt: skip
+def test_a_word_behind_default_is_a_text_and_keeps_its_letters(
+    live: str, wanted: str, same: bool, tmp_path: Path
+) -> None:
+    table = "CREATE TABLE t (id INTEGER PRIMARY KEY, active INTEGER, a TEXT DEFAULT {});"
+    with database(tmp_path, table.format(live)) as connection:
+        if same:
+            assert plan(connection, table.format(wanted)).changes == ()
+        else:
+            migrate(connection, table.format(wanted))
+
+
 def test_plans_are_the_same_each_time_and_say_what_they_were_made_from(tmp_path: Path) -> None:
     wanted = BASE[:-2] + ", c); CREATE TABLE z (a); CREATE TABLE y (a);"
     with database(tmp_path, BASE, "CREATE TABLE other (x)") as connection:
