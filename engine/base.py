@@ -328,6 +328,14 @@ class Engine(ABC):
         BadFiles: the files are not understood. Refused: no verified way. Changes nothing on the target.
         """
 
+    def not_deferrable(
+        self,
+        changes: Sequence[Change],  # noqa: ARG002
+        fingerprints: Mapping[str, str],  # noqa: ARG002
+    ) -> str:
+        """Why *changes*, those of a plan made from *fingerprints*, cannot wait for one cutover; empty: they can."""
+        return ""
+
     def kind(self) -> str | None:
         """The type of the database where only the engine can tell, because it asks elsewhere; else None."""
         return None

@@ -1,14 +1,25 @@
 """The SQLite engine: plans against one database file and opens sessions on it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from typing import ClassVar
 
-from engine.base import Capabilities, Engine, Job, Observation, PlanResult, SchemaFiles, Session, Target
+from engine.base import (
+    Capabilities,
+    Change,
+    Engine,
+    Job,
+    Observation,
+    PlanResult,
+    SchemaFiles,
+    Session,
+    Target,
+)
 from engine.sqlite.changing.session import SqliteSession
 from engine.sqlite.examination import examine_file
 from engine.sqlite.planning.planner import plan_sqlite
 from engine.sqlite.pull import pull_files
+from engine.sqlite.spec import Step
 from engine.sqlite.target import connect, file_of, translated
 
 
@@ -49,6 +60,14 @@ class SqliteEngine(Engine):
             translated(self._target.database),
         ):
             return plan_sqlite(connection, files)
+
+    def not_deferrable(self, changes: Sequence[Change], fingerprints: Mapping[str, str]) -> str:
+        """A change that begins from what another one leaves cannot be looked at, nor copied, before that one is live."""
+        for change in changes:
+            step = Step.from_json(change.spec)
+            if step.before != fingerprints.get(step.source):
+                return f"the change of {change.table} begins from what another change of the plan leaves"
+        return ""
 
     def open(self, job: Job) -> Session:
         """Take the target for *job*. TargetHeld, TargetUnavailable, Fenced."""

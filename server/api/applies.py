@@ -10,6 +10,7 @@ from server.api.callers import caller_of
 from server.api.plans import blocking_findings, unsafe_changes
 from server.app import App
 from server.bodies import LONGEST_ENVIRONMENT, LONGEST_NAME, Fields, decode
+from server.changes import to_engine
 from server.options import ApplyOptions, BadOption
 from server.requests import Request
 from server.texts import clean
@@ -136,6 +137,10 @@ def _engine_refusal(app: App, plan: Plan, options: ApplyOptions) -> str:
         raise Failed(f"apply failed: tern client: {error}") from error
     if options.defer_cutover and not engine.capabilities.defer_cutover:
         return f"{engine.name} cannot defer the cutover: apply without defer_cutover"
+    if options.defer_cutover:
+        changes = [to_engine(stored) for stored in plan.changes]
+        if why := engine.not_deferrable(changes, plan.fingerprints):
+            return f"the cutover of this plan cannot be deferred: {why}: apply without defer_cutover (--defer-cutover)"
     if options.volume is not None and not engine.capabilities.volume:
         return f"{engine.name} cannot change the volume of a copy: apply without volume"
     return ""

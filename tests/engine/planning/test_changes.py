@@ -6,9 +6,10 @@ from pathlib import Path
 import apsw
 import pytest
 
-from engine.base import Severity, Strategy
+from engine.base import Severity, Strategy, Target
 from engine.errors import BadFiles, Refused
 from engine.sqlite.catalog import read_catalog
+from engine.sqlite.engine import SqliteEngine
 from engine.sqlite.sizes import DIRECT_BYTES, DIRECT_ROWS
 from engine.sqlite.target import connect
 from tests.engine.planning.rig import (
@@ -475,3 +476,31 @@ def test_the_plan_says_how_the_rows_of_a_dropped_table_are_removed(tmp_path: Pat
     assert "1 row is removed" in drops["f"].lock
     assert "only the schema is written" in drops["e"].lock
     assert "removed in short batches afterwards" in drops["w"].lock  # one row, but a wide one
+
+
+@pytest.mark.parametrize(
+    ("live", "wanted", "why"),
+    [
+        (
+            "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (id INTEGER PRIMARY KEY, p INTEGER REFERENCES p (id));",
+            """CREATE TABLE q /* renamed from: p */ (id INTEGER PRIMARY KEY);
+               CREATE TABLE c (id INTEGER PRIMARY KEY, p INTEGER REFERENCES q (id), note TEXT);""",
+            "the change of c begins from what another change of the plan leaves",
+        ),
+        (
+            "CREATE TABLE t (id INTEGER PRIMARY KEY); CREATE TABLE u (id INTEGER PRIMARY KEY);",
+            """CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT); CREATE TABLE u (id INTEGER PRIMARY KEY, a TEXT);
+               CREATE TABLE w (id INTEGER PRIMARY KEY);""",
+            "",
+        ),
+    ],
+)
+def test_changes_that_begin_from_what_others_leave_cannot_be_deferred(
+    live: str, wanted: str, why: str, tmp_path: Path
+) -> None:
+    with database(tmp_path, live) as connection:
+        found = plan(connection, wanted)
+    engine = SqliteEngine(
+        Target(kind="sqlite", database="shop", environment="local", dsn=str(tmp_path / "shop.db"))
+    )
+    assert engine.not_deferrable(found.changes, found.fingerprints) == why

@@ -220,6 +220,20 @@ def refused(api: Api, body: dict[str, object]) -> str:
     return str(answer.json["error_message"])
 
 
+def test_a_plan_whose_cutover_cannot_be_deferred_is_refused_before_anything_begins(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api.engine, "not_deferrable", lambda *_: "the change of c begins late", raising=True)
+    body: dict[str, object] = {"plan_id": api.planned()["plan_id"], "environment": "staging"}
+    text = refused(api, {**body, "options": {"defer_cutover": "true"}})
+    assert text == (
+        "the cutover of this plan cannot be deferred: the change of c begins late: "
+        "apply without defer_cutover (--defer-cutover)"
+    )
+    assert api.store.recent() == []
+    assert api.post("/api/apply", body).json["accepted"]
+
+
 def test_unsafe_changes_run_unless_the_client_says_no(api: Api) -> None:
     plan_id = api.planned(change("orders", "DROP COLUMN c"), change("users"), change("log", "DROP TABLE"))[
         "plan_id"
