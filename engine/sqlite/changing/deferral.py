@@ -86,8 +86,8 @@ def in_key_order(connection: apsw.Connection, rebuild: Rebuild, key: Key, terms:
 
 def _near(connection: apsw.Connection, source: str, key: Key, values: list[str], order: str) -> float:
     """The share of rows, of a sample from one end, whose place by value is about their place by key."""
-    walk = ", ".join(f"{term} {order}" for term in key.terms)
-    by_key = ", ".join(key.terms)
+    walk = ", ".join(f"{term} {order}" for term in key.columns)
+    by_key = key.column_list
     share = connection.execute(
         f"""
         SELECT avg(abs(by_value - by_key) <= {SAMPLE_ROWS // 10}) FROM (

@@ -54,15 +54,15 @@ class Names:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
-    """The key as SQL terms, in key order. Compared and sorted as the index that makes it unique does.
+    """The key as SQL terms, in key order.
 
-    `places` are the columns of the delta and mark tables, which have no type: the values stay what they are.
+    Columns are named bare: they compare as the index that makes them unique does, and beside other columns SQLite finds
+    nothing by an index once a COLLATE is written out. `places` are the columns of the delta and mark tables, which have no
+    type: the values stay what they are.
     """
 
     columns: tuple[str, ...]  # quoted names in the source
-    terms: tuple[str, ...]  # the same with their collation
     new_columns: tuple[str, ...]  # quoted names in the shadow
-    new_terms: tuple[str, ...]  # compared byte by byte
     places: tuple[str, ...]
 
     def of(self, alias: str) -> str:
@@ -80,14 +80,22 @@ class Key:
         return ", ".join(f"+{place}" for place in self.places)
 
     @property
-    def term_list(self) -> str:
+    def column_list(self) -> str:
         """The key in the source, to compare or to sort by."""
-        return ", ".join(self.terms)
+        return ", ".join(self.columns)
 
     @property
-    def new_term_list(self) -> str:
-        """The key in the shadow, to compare or to sort by."""
-        return ", ".join(self.new_terms)
+    def new_byte_list(self) -> str:
+        """The key in the shadow, to compare byte by byte."""
+        return ", ".join(f"{column} COLLATE BINARY" for column in self.new_columns)
+
+    def among(self, keys: str) -> str:
+        """The condition that a row of the source has one of *keys* (a SELECT)."""
+        return f"({self.column_list}) IN ({keys})"
+
+    def new_among(self, keys: str) -> str:
+        """The condition that a row of the shadow has one of *keys*, byte for byte; found by its index first."""
+        return f"({', '.join(self.new_columns)}) IN ({keys}) AND ({self.new_byte_list}) IN ({keys})"
 
     def shown(self, alias: str) -> str:
         """The key as text for people, of a row of the source."""
@@ -102,16 +110,19 @@ class Key:
 
         The plus takes the type of the source's column away, so that its value is converted as it was when it was copied.
         """
-        pairs = zip(self.columns, self.new_terms, strict=True)
-        return " AND ".join(f"{shadow}.{new} = +{source}.{old}" for old, new in pairs)
+        return _equal(f"{shadow}.", self.new_columns, f"{source}.", self.columns)
 
     def same_source(self, source: str, shadow: str) -> str:
         """The condition that finds the original of a copied row by an index of the source; for keys of unchanged type."""
-        triples = zip(self.columns, self.terms, self.new_columns, strict=True)
-        return " AND ".join(
-            f"{source}.{term} = +{shadow}.{new} AND {source}.{old} COLLATE BINARY = +{shadow}.{new}"
-            for old, term, new in triples
-        )
+        return _equal(f"{source}.", self.columns, f"{shadow}.", self.new_columns)
+
+
+def _equal(found: str, columns: tuple[str, ...], given: str, values: tuple[str, ...]) -> str:
+    """The first comparison is for the index, the second says that not only the case, say, may differ."""
+    return " AND ".join(
+        f"{found}{column} = +{given}{value} AND {found}{column} COLLATE BINARY = +{given}{value}"
+        for column, value in zip(columns, values, strict=True)
+    )
 
 
 def _shown(alias: str, columns: tuple[str, ...]) -> str:
@@ -120,17 +131,13 @@ def _shown(alias: str, columns: tuple[str, ...]) -> str:
     )
 
 
-def key_of(connection: apsw.Connection, rebuild: Rebuild) -> Key:
-    """The key of *rebuild*, read from the live source."""
-    columns = tuple(quote_name(name) for name in rebuild.key)
-    new_columns = tuple(quote_name(name) for name in rebuild.new_key)
-    terms, new_terms = columns, new_columns
-    if not rebuild.rowid_key:
-        found = unique_collations(connection, rebuild.source, rebuild.key) or ("BINARY",) * len(columns)
-        terms = tuple(f"{c} COLLATE {quote_name(found[i])}" for i, c in enumerate(columns))
-        new_terms = tuple(f"{c} COLLATE BINARY" for c in new_columns)
-    places = tuple(f"k{i}" for i in range(len(columns)))
-    return Key(columns=columns, terms=terms, new_columns=new_columns, new_terms=new_terms, places=places)
+def key_of(rebuild: Rebuild) -> Key:
+    """The key of *rebuild*."""
+    return Key(
+        columns=tuple(quote_name(name) for name in rebuild.key),
+        new_columns=tuple(quote_name(name) for name in rebuild.new_key),
+        places=tuple(f"k{i}" for i in range(len(rebuild.key))),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,20 +163,6 @@ def unique_indexes(connection: apsw.Connection, table: str) -> list[UniqueIndex]
         pairs = tuple((None if column is None else str(column), str(coll)) for column, coll in terms)
         found.append(UniqueIndex(terms=pairs, sql=sql, partial=bool(partial)))
     return found
-
-
-def unique_collations(
-    connection: apsw.Connection, table: str, columns: tuple[str, ...]
-) -> tuple[str, ...] | None:
-    """The collations, in the order of *columns*, of an index that makes exactly them unique; None: there is none."""
-    wanted = sorted(column.lower() for column in columns)
-    for index in unique_indexes(connection, table):
-        names = [None if name is None else name.lower() for name, _ in index.terms]
-        if index.partial or None in names or sorted(str(name) for name in names) != wanted:
-            continue
-        by_name = {str(name).lower(): coll for name, coll in index.terms}
-        return tuple(by_name[column.lower()] for column in columns)
-    return None
 
 
 def is_rowid(connection: apsw.Connection, table: str, columns: tuple[str, ...]) -> bool:

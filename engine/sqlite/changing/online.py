@@ -21,11 +21,12 @@ from engine.sqlite.changing.capture import capture_triggers
 from engine.sqlite.changing.checkpoints import Checkpoint, Phase
 from engine.sqlite.changing.deferral import deferred_indexes, in_key_order
 from engine.sqlite.changing.estimate import estimate_rows
-from engine.sqlite.changing.keys import Names, is_rowid, key_of, unique_collations
+from engine.sqlite.changing.keys import Names, is_rowid, key_of
 from engine.sqlite.changing.ownership import Hold
 from engine.sqlite.quoting import quote_name, quote_names
 from engine.sqlite.spec import Rebuild, Step
 from engine.sqlite.texts import with_parents_hidden
+from engine.sqlite.walking import walking_order
 
 BISECT_ROWS = 20_000
 """Among so many rows the one that is refused is looked for; among more the lock would be held too long."""
@@ -41,7 +42,7 @@ class OnlineRebuild:
         self.rebuild = rebuild
         self.connection = hold.connection
         self.names = Names(source=rebuild.source, shadow=rebuild.shadow)
-        self.key = key_of(self.connection, rebuild)
+        self.key = key_of(rebuild)
         settings = QUICK if hold.wal else STEADY
         self.sizer = BatchSizer(settings)
         self._delta_sizer = BatchSizer(settings)
@@ -55,8 +56,6 @@ class OnlineRebuild:
         self._new_columns = quote_names([new for new, _ in rebuild.columns])
         self._old_columns = quote_names([old for _, old in rebuild.columns])
         self.state = checkpoints.find(self.connection, hold.job.apply_uid, rebuild.source)
-        if self.state is not None:
-            self._settle_key()
 
     @property
     def checkpoint(self) -> Checkpoint:
@@ -143,22 +142,14 @@ class OnlineRebuild:
         return True
 
     def _index_key(self) -> None:
-        """Rows of the shadow must be found by key, byte for byte; and no two rows may end as one."""
-        if self._settle_key():
+        """Rows of the shadow must be found by key, and no two rows may end as one."""
+        shadow, columns = self.rebuild.shadow, self.rebuild.new_key
+        if is_rowid(self.connection, shadow, columns) or walking_order(self.connection, shadow, columns):
             return
-        found = unique_collations(self.connection, self.rebuild.shadow, self.rebuild.new_key)
-        if found is None or any(collation.upper() != "BINARY" for collation in found):
-            self.connection.execute(
-                f"CREATE UNIQUE INDEX {quote_name(self.names.key_index)} "
-                f"ON {self._shadow} ({self.key.new_term_list})"
-            )
-
-    def _settle_key(self) -> bool:
-        """Whether the key is the rowid of the shadow: then it has no collation."""
-        if not is_rowid(self.connection, self.rebuild.shadow, self.rebuild.new_key):
-            return False
-        self.key = replace(self.key, new_terms=self.key.new_columns)
-        return True
+        self.connection.execute(
+            f"CREATE UNIQUE INDEX {quote_name(self.names.key_index)} "
+            f"ON {self._shadow} ({self.key.new_byte_list})"
+        )
 
     # -- copying ------------------------------------------------------------------------------------------------
 
@@ -199,17 +190,12 @@ class OnlineRebuild:
             f"""
             INSERT OR REPLACE INTO {mark} (at, {key.place_list})
             SELECT 'to', {", ".join(key.columns)} FROM {self._source} WHERE {after}
-             ORDER BY {key.term_list} LIMIT 1 OFFSET ?
+             ORDER BY {key.column_list} LIMIT 1 OFFSET ?
             """,
             (self.sizer.rows - 1,),
         )
         finished = self.connection.changes() == 0
-        upto = (
-            ""
-            if finished
-            else f" AND ({key.term_list}) <= (SELECT {key.place_list} FROM {mark} WHERE at = 'to')"
-        )
-        copied = self._fill(after + upto)
+        copied = self._fill(after if finished else f"{after} AND {self._bound('<=', 'to')}")
         if not finished:
             self.connection.execute(
                 f"""
@@ -223,9 +209,11 @@ class OnlineRebuild:
         return bool(self.connection.execute(f"SELECT count(*) FROM {self._mark} WHERE at = 'copy'").get)
 
     def _above_mark(self) -> str:
-        if not self._marked():
-            return "true"
-        return f"({self.key.term_list}) > (SELECT {self.key.place_list} FROM {self._mark} WHERE at = 'copy')"
+        return self._bound(">", "copy") if self._marked() else "true"
+
+    def _bound(self, sign: str, at: str) -> str:
+        key = self.key
+        return f"({key.column_list}) {sign} (SELECT {key.value_list} FROM {self._mark} WHERE at = '{at}')"
 
     def _fill(self, where: str) -> int:
         """Copy the rows of the source that *where* selects. Refused, naming one that the new definition forbids.
@@ -243,7 +231,7 @@ class OnlineRebuild:
             f"""
             INSERT OR ABORT INTO {self._shadow} ({self._new_columns})
             SELECT {self._old_columns} FROM {self._source} WHERE {where}
-             ORDER BY {self.key.term_list} LIMIT ?
+             ORDER BY {self.key.column_list} LIMIT ?
             """,
             (limit,),
         )
@@ -326,28 +314,20 @@ class OnlineRebuild:
         self._forget(last)
 
     def _remove(self, upto: int) -> None:
-        self.connection.execute(
-            f"""
-            DELETE FROM {self._shadow}
-             WHERE ({self.key.new_term_list}) IN (SELECT {self.key.value_list} FROM {self._delta} WHERE seq <= ?)
-            """,
-            (upto,),
-        )
+        self.connection.execute(f"DELETE FROM {self._shadow} WHERE {self.key.new_among(self._keys(upto))}")
 
     def _forget(self, upto: int) -> None:
         self.connection.execute(f"DELETE FROM {self._delta} WHERE seq <= ?", (upto,))
 
     def _changed(self, upto: int) -> str:
         """Which rows of the source to read again: those behind the mark will be copied anyway."""
-        key = self.key
-        where = f"({key.term_list}) IN (SELECT {key.value_list} FROM {self._delta} WHERE seq <= {int(upto)})"
+        where = self.key.among(self._keys(upto))
         if self.checkpoint.phase is not Phase.COPY:
             return where
-        if not self._marked():
-            return "false"
-        return (
-            f"{where} AND ({key.term_list}) <= (SELECT {key.place_list} FROM {self._mark} WHERE at = 'copy')"
-        )
+        return f"{where} AND {self._bound('<=', 'copy')}" if self._marked() else "false"
+
+    def _keys(self, upto: int) -> str:
+        return f"SELECT {self.key.value_list} FROM {self._delta} WHERE seq <= {int(upto)}"
 
     # -- what went wrong, and how far it is ---------------------------------------------------------------------
 
@@ -378,7 +358,7 @@ class OnlineRebuild:
         key = self.connection.execute(
             f"""
             SELECT {self.key.shown("s")} FROM {self._source} AS s WHERE {where}
-             ORDER BY {self.key.term_list} LIMIT 1 OFFSET ?
+             ORDER BY {self.key.column_list} LIMIT 1 OFFSET ?
             """,
             (low - 1,),
         ).get

@@ -21,6 +21,7 @@ from engine.sqlite.changing.online import OnlineRebuild
 from engine.sqlite.quoting import quote_name
 from engine.sqlite.spec import HELPER_MARK, Rebuild
 from engine.sqlite.texts import with_table_name
+from engine.sqlite.walking import walking_order
 
 SAVE_SECONDS = 0.5
 """How often the place is written down on the target (and the waiting keys are applied)."""
@@ -39,6 +40,9 @@ class Verification:
         self._shadow = quote_name(work.rebuild.shadow)
         self._delta = quote_name(work.names.delta)
         self._walk = f"temp.{quote_name(f'{work.rebuild.source}{HELPER_MARK}t')}"
+        # Copies are walked in the order of their own index, which may be another than that of the source.
+        order = walking_order(self._connection, work.rebuild.shadow, work.rebuild.new_key)
+        self._new_order = order or tuple(range(len(work.key.new_columns)))
         self._sizer = BatchSizer(READING, rows=100)
         self._saved_at = time.monotonic()
         self._kinds = affinities(self._connection, work.rebuild.source)
@@ -115,22 +119,23 @@ class Verification:
         """Look at the next range of keys of *table*; whether it was the last."""
         key = self._work.key
         places = key.place_list
-        columns = key.columns if alias == "s" else key.new_columns
-        terms = tuple(f"{alias}.{term}" for term in (key.terms if alias == "s" else key.new_terms))
-        after = self._bound(">", terms, "low")
+        columns = tuple(f"{alias}.{c}" for c in (key.columns if alias == "s" else key.new_columns))
+        order = self._new_order if alias == "n" else range(len(columns))
+        walk = tuple((columns[i], key.places[i]) for i in order)
+        after = self._bound(">", walk, "low")
         rows = self._sizer.rows
         with self._work.hold.reading():
             began = time.monotonic()
             self._connection.execute(
                 f"""
                 INSERT OR REPLACE INTO {self._walk} (at, {places})
-                SELECT 'high', {", ".join(f"{alias}.{c}" for c in columns)} FROM {table} WHERE {after}
-                 ORDER BY {", ".join(terms)} LIMIT 1 OFFSET ?
+                SELECT 'high', {", ".join(columns)} FROM {table} WHERE {after}
+                 ORDER BY {", ".join(column for column, _ in walk)} LIMIT 1 OFFSET ?
                 """,
                 (rows - 1,),
             )
             last = self._connection.changes() == 0
-            upto = "" if last else f" AND {self._bound('<=', terms, 'high')}"
+            upto = "" if last else f" AND {self._bound('<=', walk, 'high')}"
             look(after + upto)
             self._sizer.note(rows, time.monotonic() - began)
         if not last:
@@ -142,12 +147,14 @@ class Verification:
             )
         return last
 
-    def _bound(self, sign: str, terms: tuple[str, ...], at: str) -> str:
+    def _bound(self, sign: str, walk: tuple[tuple[str, str], ...], at: str) -> str:
         if at == "low":
             known = self._connection.execute(f"SELECT count(*) FROM {self._walk} WHERE at = 'low'").get
             if not known:
                 return "true"
-        return f"({', '.join(terms)}) {sign} (SELECT {self._work.key.place_list} FROM {self._walk} WHERE at = '{at}')"
+        columns = ", ".join(column for column, _ in walk)
+        values = ", ".join(f"+{place}" for _, place in walk)
+        return f"({columns}) {sign} (SELECT {values} FROM {self._walk} WHERE at = '{at}')"
 
     def _compare(self, where: str) -> None:
         """Every source row of the range has its copy, equal in every column that is copied."""
@@ -210,14 +217,14 @@ class Verification:
     def _count(self) -> bool:
         """The key changes its type, so copies cannot be looked up in the source: there must not be more of them."""
         key = self._work.key
-        changed = f"(SELECT {key.value_list} FROM {self._delta})"
+        changed = f"SELECT {key.value_list} FROM {self._delta}"
         with self._work.hold.reading():
             originals, copies = self._connection.execute(
                 f"""
                 SELECT (SELECT count(*) FROM {self._source})
-                     - (SELECT count(*) FROM {self._source} WHERE ({key.term_list}) IN {changed}),
+                     - (SELECT count(*) FROM {self._source} WHERE {key.among(changed)}),
                        (SELECT count(*) FROM {self._shadow})
-                     - (SELECT count(*) FROM {self._shadow} WHERE ({key.new_term_list}) IN {changed})
+                     - (SELECT count(*) FROM {self._shadow} WHERE {key.new_among(changed)})
                 """
             ).get
         if originals != copies:

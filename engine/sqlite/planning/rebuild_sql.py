@@ -12,6 +12,7 @@ from engine.sqlite.forms import name_at
 from engine.sqlite.planning.scratch import blank, load_text
 from engine.sqlite.quoting import quote_name
 from engine.sqlite.spec import SHADOW_SUFFIX, IndexSpec, Rebuild
+from engine.sqlite.walking import walkable_indexes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,44 +143,25 @@ def stable_keys(connection: apsw.Connection, relation: Relation) -> list[Key]:
     """The keys a table can be walked by, best first: unique, never NULL, walked in the order its columns compare in."""
     if relation.kind != "table":
         return []
-    by_place = sorted((column for column in relation.columns if column.key), key=lambda column: column.key)
-    indexes = connection.execute(
-        'SELECT name, origin, "unique", partial FROM pragma_index_list(?)', (relation.name,)
-    ).fetchall()
+    own = [column for column in relation.columns if column.key]
+    has_own_index = connection.execute(
+        "SELECT count(*) FROM pragma_index_list(?) WHERE origin = 'pk'", (relation.name,)
+    ).get
     keys = []
-    single = by_place[0] if len(by_place) == 1 else None
-    has_own_index = any(origin == "pk" for _, origin, _, _ in indexes)
-    if single and single.type.upper() == "INTEGER" and not relation.without_rowid and not has_own_index:
-        keys.append(Key(columns=(single.name,), rowid=True))
-    unique = sorted(
-        (origin != "pk", origin != "u", str(name))
-        for name, origin, unique, partial in indexes
-        if unique and not partial
-    )
-    for _, _, name in unique:
-        columns = _index_columns(connection, relation, name)
-        if columns:
-            keys.append(Key(columns=columns))
-    return keys
-
-
-def _index_columns(connection: apsw.Connection, relation: Relation, index: str) -> tuple[str, ...]:
-    """The index's columns when it is a stable key, else nothing.
-
-    An index that compares otherwise than its column does is none: `k > ?` would step over rows the column calls equal.
-    """
-    columns = []
-    for name, collation in connection.execute(
-        "SELECT name, coll FROM pragma_index_xinfo(?) WHERE key = 1 ORDER BY seqno", (index,)
+    if (
+        len(own) == 1
+        and own[0].type.upper() == "INTEGER"
+        and not relation.without_rowid
+        and not has_own_index
     ):
-        column = relation.column(name) if name is not None else None
-        if (
-            column is None
-            or column.generated
-            or not (column.not_null or (relation.without_rowid and column.key))
-        ):
-            return ()
-        if connection.column_metadata("main", relation.name, column.name)[1].lower() != collation.lower():
-            return ()
-        columns.append(column.name)
-    return tuple(columns)
+        keys.append(Key(columns=(own[0].name,), rowid=True))
+    walkable = walkable_indexes(connection, relation.name)
+    return keys + [Key(columns=names) for names in walkable if all(_stays(relation, name) for name in names)]
+
+
+def _stays(relation: Relation, name: str) -> bool:
+    """Whether a column is one for a key to be copied by: never NULL, and not computed."""
+    column = relation.column(name)
+    if column is None or column.generated:
+        return False
+    return column.not_null or (relation.without_rowid and bool(column.key))
