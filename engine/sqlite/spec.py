@@ -34,8 +34,10 @@ class Rebuild:
     shadow: str
     create: str  # CREATE TABLE of the shadow, under the shadow's name
     columns: tuple[tuple[str, str], ...]  # (new column, column of the source), generated ones left out
-    key: tuple[str, ...]  # source columns of a stable unique NOT NULL key, in key order; empty: none
-    new_key: tuple[str, ...]  # the same columns under their new names; empty when one of them is dropped
+    key: tuple[
+        str, ...
+    ]  # source columns of a stable unique NOT NULL key that stays one, in key order; empty: none
+    new_key: tuple[str, ...]  # the same columns under their new names
     rowid_key: bool  # key is the INTEGER PRIMARY KEY
     indexes: tuple[IndexSpec, ...]
     triggers: tuple[str, ...]  # CREATE TRIGGER statements to run after the swap

@@ -292,9 +292,7 @@ class Drafting:
     def _rebuild(self, live: Relation, now: Relation, wanted: Relation, *, large: bool) -> Step:
         keys = stable_keys(self._target, live)
         new_keys = stable_keys(self._desired.scratch.connection, wanted)
-        rebuild = make_rebuild(
-            now, wanted, self._renames.of(wanted.name), keys[0] if keys else None, new_keys
-        )
+        rebuild = make_rebuild(now, wanted, self._renames.of(wanted.name), keys, new_keys)
         step = Step(
             before=self._scratch.fingerprint(now.name),
             after=None,

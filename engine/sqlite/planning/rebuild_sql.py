@@ -24,15 +24,17 @@ class Key:
 
 
 def make_rebuild(
-    now: Relation, wanted: Relation, renamed: Mapping[str, str], key: Key | None, new_keys: Sequence[Key]
+    now: Relation, wanted: Relation, renamed: Mapping[str, str], keys: Sequence[Key], new_keys: Sequence[Key]
 ) -> Rebuild:
-    """The rebuild of *now*, under the name it has, into *wanted*. *key*: the stable key of the live table, if any.
+    """The rebuild of *now*, under the name it has, into *wanted*. *keys*: the stable keys of the live table, best first.
 
     A rename of the table itself is not part of it (`after_swap`): only SQLite's own RENAME repoints what refers to it.
     """
     columns = copied_columns(now, wanted, renamed)
     new_of = {old.lower(): new for new, old in columns}
-    new_key = tuple(new_of.get(name.lower(), "") for name in key.columns) if key else ()
+    pairs = [(key, tuple(new_of.get(name.lower(), "") for name in key.columns)) for key in keys]
+    kept = [(key, names) for key, names in pairs if _still_unique(now, wanted, key, names, new_keys)]
+    key, new_key = kept[0] if kept else (Key(columns=()), ())
     table = now.name if now.name.lower() != wanted.name.lower() else wanted.name
     shadow = table + SHADOW_SUFFIX
     return Rebuild(
@@ -41,9 +43,9 @@ def make_rebuild(
         shadow=shadow,
         create=shadow_text(wanted, shadow),
         columns=columns,
-        key=key.columns if key else (),
-        new_key=new_key if _still_unique(now, wanted, key, new_key, new_keys) else (),
-        rowid_key=key.rowid if key else False,
+        key=key.columns,
+        new_key=new_key,
+        rowid_key=key.rowid,
         indexes=tuple(index_spec(index, table, shadow) for _, index in sorted(wanted.indexes.items())),
         triggers=trigger_texts(wanted) if table == wanted.name else (),
     )
@@ -62,10 +64,10 @@ def trigger_texts(wanted: Relation) -> tuple[str, ...]:
 
 
 def _still_unique(
-    now: Relation, wanted: Relation, key: Key | None, new_key: tuple[str, ...], new_keys: Sequence[Key]
+    now: Relation, wanted: Relation, key: Key, new_key: tuple[str, ...], new_keys: Sequence[Key]
 ) -> bool:
     """Whether the key finds the same rows in the new table: all there, of the same types, and unique."""
-    if key is None or not all(new_key):
+    if not all(new_key):
         return False
     pairs = zip(key.columns, new_key, strict=True)
     types = [(now.column(old), wanted.column(new)) for old, new in pairs]

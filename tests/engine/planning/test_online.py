@@ -60,3 +60,30 @@ def test_the_engine_runs_online_what_was_planned_online(
         assert rows(connection, f"SELECT id, b FROM {table} ORDER BY id") == before
     assert Strategy.ONLINE in [change.strategy for change in result.changes]
     assert ddl in "\n".join(change.ddl for change in result.changes)
+
+
+SECOND_KEY = "CREATE TABLE t (id INTEGER PRIMARY KEY, uuid TEXT NOT NULL UNIQUE, v TEXT);"
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        "CREATE TABLE t (uuid TEXT NOT NULL PRIMARY KEY, v TEXT);",
+        "CREATE TABLE t (id TEXT PRIMARY KEY NOT NULL, code TEXT NOT NULL UNIQUE -- renamed from: uuid\n, v TEXT);",
+    ],
+)
+def test_where_the_first_key_goes_the_next_one_that_stays_leads_the_copy(wanted: str, tmp_path: Path) -> None:
+    fill = "INSERT INTO t (uuid, v) VALUES ('x', '1'), ('a', '2'), ('A', '3');"
+    with database(tmp_path, SECOND_KEY, fill) as connection:
+        result = plan_sqlite(connection, files(wanted), direct_rows=0)
+
+        assert [change.strategy for change in result.changes] == [Strategy.ONLINE]
+        by_the_engine(connection, result)
+
+        assert_reached(connection, wanted)
+        column = "code" if "code" in wanted else "uuid"
+        assert rows(connection, f"SELECT {column}, v FROM t ORDER BY 1") == [
+            ("A", "3"),
+            ("a", "2"),
+            ("x", "1"),
+        ]
