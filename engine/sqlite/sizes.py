@@ -7,6 +7,9 @@ from engine.sqlite.quoting import quote_name
 DIRECT_ROWS = 100_000  # up to here a scan or a copy is one transaction; beyond it goes online
 DIRECT_BYTES = 64 * 1024 * 1024  # the same for few rows that are wide
 
+GROWN_ROWS, GROWN_BYTES = 2 * DIRECT_ROWS, 2 * DIRECT_BYTES
+"""What was small when its change was planned is so up to here: tables grow a little all the time."""
+
 DROP_ROWS = 20_000  # a table with more rows is renamed away when it is dropped, and removed in small steps
 DROP_BYTES = 16 * 1024 * 1024  # the same for few rows that are wide
 

@@ -54,6 +54,7 @@ class Step:
     statements: tuple[str, ...] = ()
     rebuild: Rebuild | None = None
     online: bool = False  # rebuild in batches; else in one transaction
+    small: bool = False  # in one transaction that reads or removes rows, because there were few of them
 
     def to_json(self) -> dict[str, Any]:
         """Plain lists, dicts, strings; `from_json` reads it back."""

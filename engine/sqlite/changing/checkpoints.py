@@ -43,7 +43,9 @@ class Checkpoint:
 
 def digest(step: Step) -> str:
     """What the work was begun for: a checkpoint of another definition is of no use."""
-    return hashlib.sha256(json.dumps(step.to_json(), sort_keys=True).encode()).hexdigest()
+    definition = step.to_json()
+    del definition["small"]  # never of a copy; copies begun before steps had it go on
+    return hashlib.sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()
 
 
 def checkpoints(connection: apsw.Connection) -> list[Checkpoint]:

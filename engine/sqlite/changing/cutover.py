@@ -13,6 +13,7 @@ from engine.lexer import significant
 from engine.sqlite.catalog import read_catalog
 from engine.sqlite.changing import checkpoints
 from engine.sqlite.changing.checkpoints import Checkpoint, Phase
+from engine.sqlite.changing.growth import refuse_grown
 from engine.sqlite.changing.offline import rebuild_at_once
 from engine.sqlite.changing.online import OnlineRebuild
 from engine.sqlite.changing.ownership import Hold
@@ -72,6 +73,7 @@ class Cutover:
     def _make_live(self, hold: Hold, step: Step, rebuild: OnlineRebuild | None) -> None:
         if self.standing(step) is Standing.DONE:
             raise DriftFound(f"{step.table} was changed by somebody else at this moment: plan again")
+        refuse_grown(self._connection, step)
         if rebuild is not None:
             swap(self._connection, rebuild.rebuild, rebuild.names)
             checkpoints.put(self._connection, replace(rebuild.checkpoint, phase=Phase.OLD))

@@ -15,6 +15,7 @@ from engine.sqlite.changing import checkpoints
 from engine.sqlite.changing.batch_sizer import QUICK, STEADY
 from engine.sqlite.changing.checkpoints import Checkpoint, Phase
 from engine.sqlite.changing.cutover import Cutover
+from engine.sqlite.changing.growth import refuse_grown
 from engine.sqlite.changing.index_build import IndexBuild
 from engine.sqlite.changing.online import OnlineRebuild
 from engine.sqlite.changing.ownership import Hold
@@ -74,15 +75,16 @@ class SqliteSession(Session):
     # -- looking ------------------------------------------------------------------------------------------------
 
     def check_fits(self, changes: Sequence[Change], fingerprints: Mapping[str, str]) -> None:
-        """DriftFound when a table is neither what the plan was computed from nor done (RC-3)."""
+        """DriftFound when a table is neither what the plan was computed from nor done (RC-3), or has grown too large for it."""
         planned = {name.lower(): digest for name, digest in fingerprints.items()}
         with self._hold.reading():
             live = read_catalog(self._connection)
         for work in self._works(changes):
             step = work.step
             if live.fingerprint(step.source) == planned.get(step.source.lower()):
-                continue
-            if live.fingerprint(step.table) != step.after:
+                with self._hold.reading():
+                    refuse_grown(self._connection, step)
+            elif live.fingerprint(step.table) != step.after:
                 raise DriftFound(f"{step.source} was changed since the plan was made: plan again")
 
     def standing(self, change: Change) -> Standing:

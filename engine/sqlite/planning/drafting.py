@@ -153,9 +153,9 @@ class Drafting:
         """Rows of the live table (a view or virtual table counts as empty: no row of it is touched)."""
         return rows_up_to(self._target, relation.name, self._direct_rows) if relation.kind == "table" else 0
 
-    def _step(self, source: str, table: str, statements: Iterable[str]) -> Step:
+    def _step(self, source: str, table: str, statements: Iterable[str], *, small: bool = False) -> Step:
         step = Step(before=self._scratch.fingerprint(source), after=None, source=source, table=table,
-                    statements=tuple(statements))  # fmt: skip
+                    statements=tuple(statements), small=small)  # fmt: skip
         return self._finished(step)
 
     def _finished(self, step: Step) -> Step:
@@ -207,7 +207,8 @@ class Drafting:
             return None
         rows = self._rows(now)
         strategy = self._removal(now, rows)
-        step = self._step(now.name, wanted.name, [_drop_text(now), *create_texts(wanted)])
+        small = strategy is Strategy.INSTANT and now.kind == "table"
+        step = self._step(now.name, wanted.name, [_drop_text(now), *create_texts(wanted)], small=small)
         return Draft(
             change_type="alter", step=step, strategy=strategy, rows=rows, counted_to=self._direct_rows
         )
@@ -248,7 +249,8 @@ class Drafting:
         large = many or is_wide(self._target, live.name, DIRECT_BYTES)
         native = self._native(now, wanted)
         if native is not None and not (native.scans and many) and not (native.rewrites and large):
-            step = self._step(now.name, wanted.name, native.statements)
+            small = not large and (native.scans or native.frees)
+            step = self._step(now.name, wanted.name, native.statements, small=small)
             instant = not native.scans and not (native.frees and large)
             strategy = Strategy.INSTANT if instant else Strategy.DIRECT
             return Draft(
@@ -301,6 +303,7 @@ class Drafting:
             statements=after_swap(now, wanted),
             rebuild=rebuild,
             online=large and bool(rebuild.new_key),
+            small=not large,
         )
         views = self._views_in_the_way(now)
         drops, creates = self._around(views)
