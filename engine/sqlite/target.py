@@ -36,6 +36,13 @@ def connect(dsn: str, *, read_only: bool = False, busy_seconds: float = BUSY_SEC
             f"{path}: no permission to {'read' if read_only else 'write'} it; see its owner and mode"
         )
     with translated(str(path)):
+        try:
+            return _open(dsn, path, read_only, busy_seconds)
+        except apsw.ReadOnlyError:
+            if not read_only:
+                raise
+        # An application was killed in a transaction: its journal is rolled back by the first who may write.
+        _open(dsn, path, False, busy_seconds).close()
         return _open(dsn, path, read_only, busy_seconds)
 
 

@@ -1,6 +1,7 @@
 """A target that cannot be used says so in our errors, with what to do; pulled, it gives files that change nothing."""
 
 import os
+import shutil
 import subprocess
 import sys
 from contextlib import closing
@@ -82,6 +83,21 @@ def test_a_locked_database_is_waited_for_and_then_retryable(tmp_path: Path) -> N
         locked = connect_lazily(tmp_path / "target.db")
         assert locked.retryable
         assert "another process holds a lock" in str(locked)
+
+
+def test_what_a_killed_application_left_half_done_is_rolled_back_by_a_look(tmp_path: Path) -> None:
+    """Rollback journal: who may only read cannot open such a file."""
+    (tmp_path / "killed").mkdir()
+    with database(tmp_path, "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)") as application:
+        application.execute(
+            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 5000) INSERT INTO t SELECT i, 'whole' FROM n"
+        )
+        application.execute("PRAGMA cache_size = 5; BEGIN; UPDATE t SET v = 'half done'")
+        for name in ("target.db", "target.db-journal"):
+            shutil.copy(tmp_path / name, tmp_path / "killed" / name)
+    with closing(connect(str(tmp_path / "killed" / "target.db"), read_only=True)) as connection:
+        assert connection.execute("SELECT DISTINCT v FROM t").fetchall() == [("whole",)]
+        assert connection.readonly("main")
 
 
 def connect_lazily(path: Path) -> EngineError:
