@@ -97,7 +97,13 @@ _ADVICE: tuple[tuple[tuple[type[apsw.Error], ...], str], ...] = (
         (apsw.BusyError, apsw.LockedError),
         "another process holds a lock on it; end or wait for that transaction",
     ),
-    ((apsw.FullError,), "the disk or the file's size limit is full; make room"),
+    (
+        (apsw.FullError,),
+        (
+            "the disk or the file's size limit is full; make room, also for SQLite's temporary files, in the folder that "
+            "SQLITE_TMPDIR names, else TMPDIR, else in /var/tmp"
+        ),
+    ),
     ((apsw.CantOpenError,), "it cannot be opened; see that it exists and that its owner and mode let us in"),
     (
         (apsw.ReadOnlyError,),

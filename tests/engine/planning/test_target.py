@@ -15,7 +15,7 @@ from engine.sqlite.catalog import read_catalog
 from engine.sqlite.planning.planner import plan_sqlite
 from engine.sqlite.pull import pull_files
 from engine.sqlite.quoting import quote_name
-from engine.sqlite.target import connect, engine_error, file_of
+from engine.sqlite.target import connect, engine_error, file_of, translated
 from tests.engine.planning.rig import database, plan
 
 # -- opening -----------------------------------------------------------------------------------------------------
@@ -138,6 +138,14 @@ def test_errors_of_the_library_become_ours(error: type[apsw.Error], kind: type[E
     made = engine_error(error("oh no"), "shop")
     assert type(made) is kind
     assert str(made).startswith("shop: oh no")
+
+
+def test_a_full_disk_may_be_that_of_the_temporary_files(tmp_path: Path) -> None:
+    """SQLite says the same of both: here it is neither, but a limit of the temporary database."""
+    with closing(connect(str(tmp_path / "t.db"))) as connection:
+        connection.execute("CREATE TEMP TABLE sorted (v); PRAGMA temp.max_page_count = 3")
+        with pytest.raises(TargetUnavailable, match="also for SQLite's temporary files"), translated("shop"):
+            connection.execute("INSERT INTO sorted VALUES (zeroblob(100000))")
 
 
 # -- reading and pulling -----------------------------------------------------------------------------------------
