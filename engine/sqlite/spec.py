@@ -41,6 +41,9 @@ class Rebuild:
     rowid_key: bool  # key is the INTEGER PRIMARY KEY
     indexes: tuple[IndexSpec, ...]
     triggers: tuple[str, ...]  # CREATE TRIGGER statements to run after the swap
+    exact: tuple[
+        str, ...
+    ] = ()  # new columns of another type in which no value may be altered: nobody allowed it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +72,7 @@ class Step:
             rebuild = dict(fields["rebuild"])
             rebuild["columns"] = tuple((new, old) for new, old in rebuild["columns"])
             rebuild["indexes"] = tuple(IndexSpec(**index) for index in rebuild["indexes"])
-            for name in ("key", "new_key", "triggers"):
-                rebuild[name] = tuple(rebuild[name])
+            for name in ("key", "new_key", "triggers", "exact"):
+                rebuild[name] = tuple(rebuild.get(name, ()))
             fields["rebuild"] = Rebuild(**rebuild)
         return cls(**fields)

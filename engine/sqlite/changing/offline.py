@@ -6,7 +6,8 @@ from collections.abc import Mapping
 import apsw
 
 from engine.errors import Refused
-from engine.sqlite.changing.keys import rowid_name
+from engine.sqlite.changing.guard import RowGuard
+from engine.sqlite.changing.keys import key_of, rowid_name
 from engine.sqlite.changing.swap import carry_sequence, drop_triggers, legacy_renames, rename_table
 from engine.sqlite.quoting import quote_name
 from engine.sqlite.spec import Rebuild
@@ -42,6 +43,7 @@ def _copy(connection: apsw.Connection, rebuild: Rebuild) -> int:
     rowid, new_rowid = rowid_name(connection, rebuild.source), rowid_name(connection, rebuild.shadow)
     if rowid and new_rowid and not _has_rowid_column(connection, rebuild.shadow):
         new, old = [new_rowid, *new], [rowid, *old]
+    RowGuard(connection, rebuild).check("true", _shown(connection, rebuild))
     try:
         connection.execute(
             f"""
@@ -56,6 +58,14 @@ def _copy(connection: apsw.Connection, rebuild: Rebuild) -> int:
             "correct the row or the definition, then plan again"
         ) from error
     return connection.changes()
+
+
+def _shown(connection: apsw.Connection, rebuild: Rebuild) -> str:
+    """SQL that names a row of the source (alias s) for people."""
+    if rebuild.key:
+        return key_of(connection, rebuild).shown("s")
+    rowid = rowid_name(connection, rebuild.source)
+    return f"'{rowid} = ' || s.{rowid}" if rowid else "'a hidden rowid'"
 
 
 def _has_rowid_column(connection: apsw.Connection, table: str) -> bool:

@@ -9,6 +9,7 @@ plain INSERTs do, and one that fails is a row that the new definition does not a
 
 import time
 from dataclasses import replace
+from functools import cached_property
 
 import apsw
 
@@ -21,6 +22,7 @@ from engine.sqlite.changing.capture import capture_triggers
 from engine.sqlite.changing.checkpoints import Checkpoint, Phase
 from engine.sqlite.changing.deferral import deferred_indexes, in_key_order
 from engine.sqlite.changing.estimate import estimate_rows
+from engine.sqlite.changing.guard import RowGuard
 from engine.sqlite.changing.keys import Names, is_rowid, key_of
 from engine.sqlite.changing.ownership import Hold
 from engine.sqlite.quoting import quote_name, quote_names
@@ -62,6 +64,10 @@ class OnlineRebuild:
         """Where the work stands, once it is staged."""
         assert self.state is not None
         return self.state
+
+    @cached_property
+    def _guard(self) -> RowGuard:
+        return RowGuard(self.connection, self.rebuild)
 
     # -- staging ------------------------------------------------------------------------------------------------
 
@@ -227,6 +233,7 @@ class OnlineRebuild:
         return self.connection.changes()
 
     def _insert(self, where: str, limit: int) -> None:
+        self._guard.check(where, self.key.shown("s"))
         self.connection.execute(
             f"""
             INSERT OR ABORT INTO {self._shadow} ({self._new_columns})

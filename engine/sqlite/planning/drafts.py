@@ -1,9 +1,9 @@
 """One change on its way into the plan: its step, how it runs, what it locks, and the SQL people review."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from engine.base import Change, Strategy
+from engine.base import Change, Finding, Strategy
 from engine.sqlite.planning.scratch import rebuild_statements
 from engine.sqlite.sizes import DIRECT_ROWS
 from engine.sqlite.spec import Step
@@ -35,8 +35,8 @@ class Draft:
         """The object's name when the change is done (or, dropped, its last one)."""
         return self.step.table
 
-    def change(self, namespace: str, unsafe: Sequence[str]) -> Change:
-        """The change as the contract has it."""
+    def change(self, namespace: str, unsafe: Sequence[Finding]) -> Change:
+        """The change as the contract has it. *unsafe*: its findings that somebody must allow."""
         return Change(
             namespace=namespace,
             table=self.name,
@@ -44,9 +44,17 @@ class Draft:
             ddl=reviewed_sql(self.step),
             strategy=self.strategy,
             lock=lock_sentence(self),
-            unsafe=tuple(unsafe),
-            spec=self.step.to_json(),
+            unsafe=tuple(finding.message for finding in unsafe),
+            spec=self._allowing({finding.column for finding in unsafe}).to_json(),
         )
+
+    def _allowing(self, columns: set[str]) -> Step:
+        """The step, in which values of *columns* may be altered: whoever runs it has allowed that."""
+        rebuild = self.step.rebuild
+        if rebuild is None:
+            return self.step
+        exact = tuple(name for name in rebuild.exact if name not in columns)
+        return replace(self.step, rebuild=replace(rebuild, exact=exact))
 
 
 def reviewed_sql(step: Step) -> str:

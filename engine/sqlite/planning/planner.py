@@ -86,7 +86,7 @@ def _plan(
     findings.sort(key=_order)
     changes = []
     for draft in drafts:
-        unsafe = [f.message for f in findings if f.table == draft.name and f.severity is Severity.ERROR]
+        unsafe = [f for f in findings if f.table == draft.name and f.severity is Severity.ERROR]
         changes.append(draft.change(namespace, unsafe))
     return PlanResult(
         changes=tuple(changes),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import apsw
 
 from engine.lexer import significant
-from engine.sqlite.affinity import affinity
+from engine.sqlite.affinity import affinity, type_changed
 from engine.sqlite.catalog import Column, Part, Relation
 from engine.sqlite.forms import name_at
 from engine.sqlite.planning.scratch import blank, load_text
@@ -48,6 +48,7 @@ def make_rebuild(
         rowid_key=key.rowid,
         indexes=tuple(index_spec(index, table, shadow) for _, index in sorted(wanted.indexes.items())),
         triggers=trigger_texts(wanted) if table == wanted.name else (),
+        exact=_converted(now, wanted, columns),
     )
 
 
@@ -92,6 +93,12 @@ def copied_columns(
         if old is not None and not column.generated:
             pairs.append((column.name, old.name))
     return tuple(pairs)
+
+
+def _converted(now: Relation, wanted: Relation, columns: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    """The new columns, of those taken over, whose type may alter values."""
+    pairs = [(wanted.column(new), now.column(old)) for new, old in columns]
+    return tuple(new.name for new, old in pairs if new and old and type_changed(old, new, now, wanted))
 
 
 def no_column_stays(now: Relation, wanted: Relation, renamed: Mapping[str, str]) -> bool:
