@@ -8,6 +8,7 @@ import apsw
 from engine.errors import Refused
 from engine.sqlite.affinity import loses
 from engine.sqlite.changing.comparison import affinities
+from engine.sqlite.changing.keys import rowid_column
 from engine.sqlite.quoting import quote_name
 from engine.sqlite.spec import Rebuild
 
@@ -24,6 +25,12 @@ class RowGuard:
             for new, old in rebuild.columns
             if new in rebuild.exact
         ]
+        rowid = rowid_column(connection, rebuild.shadow)
+        source = dict(rebuild.columns).get(rowid or "")
+        if source is not None and source != rowid_column(connection, rebuild.source):
+            self._reasons.append(
+                (f"s.{quote_name(source)} IS NULL", f'column "{rowid}" is NULL and would get a number')
+            )
 
     def check(self, where: str, shown: str) -> None:
         """Refused, naming the first such row of the source (alias s) among those that *where* selects by its key *shown*."""

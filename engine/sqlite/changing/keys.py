@@ -167,15 +167,17 @@ def unique_indexes(connection: apsw.Connection, table: str) -> list[UniqueIndex]
 
 def is_rowid(connection: apsw.Connection, table: str, columns: tuple[str, ...]) -> bool:
     """Whether *columns* is the INTEGER PRIMARY KEY of *table*."""
-    if len(columns) != 1:
-        return False
+    rowid = rowid_column(connection, table)
+    return rowid is not None and [rowid.lower()] == [column.lower() for column in columns]
+
+
+def rowid_column(connection: apsw.Connection, table: str) -> str | None:
+    """The INTEGER PRIMARY KEY of *table*; None: its rowid, if it has one, is hidden."""
     keys = connection.execute("SELECT name FROM pragma_table_xinfo(?) WHERE pk > 0", (table,)).fetchall()
-    if [str(name).lower() for (name,) in keys] != [columns[0].lower()]:
-        return False
     indexes = connection.execute(
         "SELECT count(*) FROM pragma_index_list(?) WHERE origin = 'pk'", (table,)
     ).get
-    return int(indexes) == 0
+    return None if indexes or not keys else str(keys[0][0])
 
 
 def rowid_name(connection: apsw.Connection, table: str) -> str | None:

@@ -7,7 +7,7 @@ import apsw
 
 from engine.errors import Refused
 from engine.sqlite.changing.guard import RowGuard
-from engine.sqlite.changing.keys import key_of, rowid_name
+from engine.sqlite.changing.keys import key_of, rowid_column, rowid_name
 from engine.sqlite.changing.swap import carry_sequence, drop_triggers, legacy_renames, rename_table
 from engine.sqlite.quoting import quote_name
 from engine.sqlite.spec import Rebuild
@@ -41,7 +41,7 @@ def _copy(connection: apsw.Connection, rebuild: Rebuild) -> int:
     new = [quote_name(column) for column, _ in rebuild.columns]
     old = [quote_name(column) for _, column in rebuild.columns]
     rowid, new_rowid = rowid_name(connection, rebuild.source), rowid_name(connection, rebuild.shadow)
-    if rowid and new_rowid and not _has_rowid_column(connection, rebuild.shadow):
+    if rowid and new_rowid and rowid_column(connection, rebuild.shadow) is None:
         new, old = [new_rowid, *new], [rowid, *old]
     RowGuard(connection, rebuild).check("true", _shown(connection, rebuild))
     try:
@@ -66,15 +66,6 @@ def _shown(connection: apsw.Connection, rebuild: Rebuild) -> str:
         return key_of(connection, rebuild).shown("s")
     rowid = rowid_name(connection, rebuild.source)
     return f"'{rowid} = ' || s.{rowid}" if rowid else "'a hidden rowid'"
-
-
-def _has_rowid_column(connection: apsw.Connection, table: str) -> bool:
-    """Whether a column of *table* is its rowid (INTEGER PRIMARY KEY), which then is copied by its own name."""
-    keys = connection.execute("SELECT count(*) FROM pragma_table_xinfo(?) WHERE pk > 0", (table,)).get
-    indexed = connection.execute(
-        "SELECT count(*) FROM pragma_index_list(?) WHERE origin = 'pk'", (table,)
-    ).get
-    return bool(keys) and not indexed
 
 
 # -- foreign keys -----------------------------------------------------------------------------------------------

@@ -66,20 +66,21 @@ class _Asking:
     # -- the questions -------------------------------------------------------------------------------------------
 
     def null_columns(self) -> Iterator[Finding]:
-        """NOT NULL over NULLs; a new NOT NULL column without a value."""
+        """NOT NULL over NULLs; a new NOT NULL column without a value. Of a NULL the row's number would make a number."""
+        rowid, was_rowid = self._rowid(self._wanted), self._rowid(self._now)
         for column in self._wanted.columns:
-            if not self._required(self._wanted, column) or column.generated:
+            if column.generated or not (self._required(self._wanted, column) or column.name == rowid):
                 continue
             old = self._old(column)
-            if old is None and column.default is None:
+            if old is None and column.default is None and column.name != rowid:
                 message = (
                     f'column "{column.name}" is new, NOT NULL and without a default: every row would fail'
                 )
                 yield self._finding(Severity.BLOCKED, "not_null", message, column.name)
-            elif old is not None and not self._required(self._now, old):
+            elif old is not None and old.name != was_rowid and not self._required(self._now, old):
                 yield from self._count(
                     f"{quote_name(column.name)} IS NULL", Severity.BLOCKED, "not_null", column.name,
-                    f'column "{column.name}" becomes NOT NULL',
+                    f'column "{column.name}" becomes {"the row number, never NULL" if column.name == rowid else "NOT NULL"}',
                 )  # fmt: skip
 
     def lossy_types(self) -> Iterator[Finding]:

@@ -125,6 +125,29 @@ def test_rows_that_would_fail_block_the_plan_with_a_count_and_an_example(
         assert result.blocked == (message,)
 
 
+@pytest.mark.parametrize("id_type", ["INT", "TEXT"])
+def test_an_id_that_is_null_blocks_the_plan_that_would_make_a_number_of_it(
+    id_type: str, tmp_path: Path
+) -> None:
+    """SQLite lets any primary key but the row's number hold NULLs."""
+    live = f"CREATE TABLE t (id {id_type} PRIMARY KEY, v); INSERT INTO t VALUES (1, 'one'), (NULL, 'nobody');"
+    with database(tmp_path, live) as connection:
+        result = plan(connection, "CREATE TABLE t (id INTEGER PRIMARY KEY, v);")
+    assert len(result.blocked) == 1
+    assert result.blocked[0].startswith(
+        'column "id" becomes the row number, never NULL would fail: 1 row (for example'
+    )
+
+
+def test_a_new_id_that_is_the_row_s_number_needs_no_default(tmp_path: Path) -> None:
+    """NOT NULL or not: SQLite numbers the rows."""
+    with database(tmp_path, "CREATE TABLE t (v); INSERT INTO t VALUES ('a');") as connection:
+        result = plan(connection, "CREATE TABLE t (id INTEGER NOT NULL PRIMARY KEY, v);")
+        assert result.blocked == ()
+        run(connection, result)
+        assert rows(connection, "SELECT id, v FROM t") == [(1, "a")]
+
+
 def test_what_was_wrong_before_blocks_nothing(tmp_path: Path) -> None:
     live = "CREATE TABLE t (id INTEGER PRIMARY KEY, b INTEGER REFERENCES q (id)); CREATE TABLE q (id INTEGER PRIMARY KEY);"
     with database(tmp_path, live, "INSERT INTO t VALUES (1, 5)") as connection:

@@ -100,3 +100,20 @@ def test_what_the_plan_called_unsafe_and_somebody_allowed_is_done(tmp_path: Path
         assert plans.drive(session, found.changes[0], plans.Caller()) is Signal.GO
     assert plans.rows(path, "SELECT zip, code FROM t WHERE id = 7") == [(7, 7)]
     assert plans.left_behind(path) == []
+
+
+@pytest.mark.parametrize("online", [True, False])
+def test_a_null_written_after_the_plan_gets_no_number(tmp_path: Path, online: bool) -> None:
+    """What becomes the row's number could hold NULLs before."""
+    path = plans.make(
+        tmp_path / "t.db",
+        "CREATE TABLE t (uuid TEXT NOT NULL PRIMARY KEY, id INT)",
+        f"{N} INSERT INTO t SELECT 'u' || i, i FROM n",
+    )
+    found = _plan(path, "CREATE TABLE t (uuid TEXT NOT NULL UNIQUE, id INTEGER PRIMARY KEY);", online=online)
+    _write(path, "UPDATE t SET id = NULL WHERE uuid = 'u7'")
+    refusal = r"\"id\" is NULL and would get a number \(in the row with uuid = 'u7'\)"
+    with plans.open_session(path) as session, pytest.raises(Refused, match=refusal):
+        plans.drive(session, found.changes[0], plans.Caller())
+    assert plans.rows(path, "SELECT count(*) FROM t WHERE id IS NULL") == [(1,)]
+    assert plans.left_behind(path) == []
