@@ -53,6 +53,7 @@ class Cutover:
             for rebuild in online.values():
                 rebuild.check_captured()
                 rebuild.apply_all()
+                rebuild.orphans.check_noted()
             for step in steps:
                 self._make_live(hold, step, online.get(step.source))
                 faults.reached(f"live:{step.table}")

@@ -8,6 +8,7 @@ import apsw
 from engine.errors import Refused
 from engine.sqlite.changing.guard import RowGuard
 from engine.sqlite.changing.keys import key_of, rowid_column, rowid_name
+from engine.sqlite.changing.orphans import children, compared_as
 from engine.sqlite.changing.swap import carry_sequence, drop_triggers, legacy_renames, rename_table
 from engine.sqlite.quoting import quote_name
 from engine.sqlite.spec import Rebuild
@@ -21,7 +22,7 @@ def rebuild_at_once(connection: apsw.Connection, rebuild: Rebuild) -> int:
     connection.execute(rebuild.create)
     watched = [rebuild.source]
     if _parent_side_changed(connection, rebuild):
-        watched += _children(connection, rebuild)
+        watched += children(connection, rebuild)
     before = _violations(connection, watched)
     drop_triggers(connection, rebuild.source)
     copied = _copy(connection, rebuild)
@@ -97,26 +98,13 @@ def _compare(rebuild: Rebuild, before: Violations, after: Violations) -> None:
             )
 
 
-def _children(connection: apsw.Connection, rebuild: Rebuild) -> list[str]:
-    """The other tables that refer to the rebuilt one; the shadow may refer to its own future name and is no child."""
-    rows = connection.execute(
-        """
-        SELECT DISTINCT child.name
-          FROM sqlite_schema AS child, pragma_foreign_key_list(child.name) AS f
-         WHERE child.type = 'table' AND lower(f."table") = lower(:source)
-           AND lower(child.name) NOT IN (lower(:source), lower(:shadow))
-         ORDER BY child.name
-        """,
-        {"source": rebuild.source, "shadow": rebuild.shadow},
-    ).fetchall()
-    return [str(name) for (name,) in rows]
-
-
 def _parent_side_changed(connection: apsw.Connection, rebuild: Rebuild) -> bool:
     """Whether children may see other keys than before: checking a large child takes long, so only then."""
 
-    def side(table: str) -> set[tuple[str, str, int]]:
-        columns = connection.execute("SELECT name, type, pk FROM pragma_table_xinfo(?)", (table,))
-        return {(str(name).lower(), str(kind).upper(), int(pk)) for name, kind, pk in columns}
+    def side(table: str) -> set[tuple[str, str, str, int]]:
+        key = connection.execute("SELECT name FROM pragma_table_xinfo(?) WHERE pk ORDER BY pk", (table,))
+        places = {str(name).lower(): place for place, (name,) in enumerate(key.fetchall(), 1)}
+        compared = compared_as(connection, table)
+        return {(name, *kind, places.get(name, 0)) for name, kind in compared.items()}
 
     return bool(side(rebuild.source) - side(rebuild.shadow))

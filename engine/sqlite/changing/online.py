@@ -24,6 +24,7 @@ from engine.sqlite.changing.deferral import deferred_indexes, in_key_order
 from engine.sqlite.changing.estimate import estimate_rows
 from engine.sqlite.changing.guard import RowGuard
 from engine.sqlite.changing.keys import Names, is_rowid, key_of
+from engine.sqlite.changing.orphans import Orphans
 from engine.sqlite.changing.ownership import Hold
 from engine.sqlite.quoting import quote_name, quote_names
 from engine.sqlite.spec import Rebuild, Step
@@ -68,6 +69,11 @@ class OnlineRebuild:
     @cached_property
     def _guard(self) -> RowGuard:
         return RowGuard(self.connection, self.rebuild)
+
+    @cached_property
+    def orphans(self) -> Orphans:
+        """The rows of the copy that have no parent, once it is staged."""
+        return Orphans(self.connection, self.rebuild, self.names, self.key)
 
     # -- staging ------------------------------------------------------------------------------------------------
 
@@ -324,6 +330,9 @@ class OnlineRebuild:
         self.connection.execute(f"DELETE FROM {self._shadow} WHERE {self.key.new_among(self._keys(upto))}")
 
     def _forget(self, upto: int) -> None:
+        """These keys are applied. While rows are copied their parents need no look: the check comes yet."""
+        if self.checkpoint.phase not in (Phase.COPY, Phase.INDEX):
+            self.orphans.note(upto)
         self.connection.execute(f"DELETE FROM {self._delta} WHERE seq <= ?", (upto,))
 
     def _changed(self, upto: int) -> str:

@@ -1,7 +1,7 @@
 """One apply's session on a SQLite target: looks, prepares, cuts over, tidies, discards."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -177,9 +177,9 @@ class SqliteSession(Session):
         if signal is not Signal.GO:
             return signal
         online = {work.step.source: self._open(work) for work in works if work.online}
-        for rebuild in online.values():
-            if rebuild.state is None or rebuild.state.phase is not Phase.READY:
-                raise Refused(f"{rebuild.rebuild.table}: its copy is gone; start the apply again")
+        signal = self._look_again(online.values(), control)
+        if signal is not Signal.GO:
+            return signal
         steps = [work.step for work in works]
         attempt = 0
         while steps:
@@ -194,6 +194,17 @@ class SqliteSession(Session):
                 break
             attempt += 1
         return Signal.GO
+
+    def _look_again(self, online: Iterable[OnlineRebuild], control: Control) -> Signal:
+        """Whether the copies may go live."""
+        signal = Signal.GO
+        for rebuild in online:
+            if rebuild.state is None or rebuild.state.phase is not Phase.READY:
+                raise Refused(f"{rebuild.rebuild.table}: its copy is gone; start the apply again")
+            if signal is Signal.GO:
+                with translated(self._where):
+                    signal = Verification(rebuild).look_again(control)
+        return signal
 
     # -- cleaning -----------------------------------------------------------------------------------------------
 

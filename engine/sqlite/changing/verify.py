@@ -8,19 +8,15 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-import apsw
-
 from engine.base import Control, Signal
 from engine.errors import Refused
-from engine.sqlite.catalog import ForeignKey, read_catalog
 from engine.sqlite.changing import checkpoints
 from engine.sqlite.changing.batch_sizer import BatchSizer, ThrottleSettings
 from engine.sqlite.changing.checkpoints import Phase
 from engine.sqlite.changing.comparison import affinities, all_of, same_value
 from engine.sqlite.changing.online import OnlineRebuild
 from engine.sqlite.quoting import quote_name
-from engine.sqlite.spec import HELPER_MARK, Rebuild
-from engine.sqlite.texts import with_table_name
+from engine.sqlite.spec import HELPER_MARK
 from engine.sqlite.walking import walking_order
 
 SAVE_SECONDS = 0.5
@@ -47,11 +43,12 @@ class Verification:
         self._saved_at = time.monotonic()
         self._kinds = affinities(self._connection, work.rebuild.source)
         self._new_kinds = affinities(self._connection, work.rebuild.shadow)
-        self._foreign_keys = new_foreign_keys(self._connection, work.rebuild)
 
     def run(self, control: Control) -> Signal:
         """Compare all; the work's phase is READY at the end. Refused: something differs."""
         self._load()
+        with self._work.hold.reading():
+            self._work.orphans.check_children()
         while self._work.checkpoint.phase is not Phase.READY:
             phase = self._work.checkpoint.phase
             if phase is Phase.CHECK:
@@ -65,6 +62,20 @@ class Verification:
             signal = self._rest(control)
             if signal is not Signal.GO:
                 self._save(done=False)
+                return signal
+        self._connection.execute(f"DROP TABLE {self._walk}")
+        return Signal.GO
+
+    def look_again(self, control: Control) -> Signal:
+        """Right before the cutover: whether every row has its parents still, for these are not watched. Refused."""
+        self._load()
+        with self._work.hold.reading():
+            self._work.orphans.check_children()
+        done = not self._work.orphans
+        while not done:
+            done = self._step(self._parents, f"{self._source} AS s", "s")
+            signal = self._rest(control)
+            if signal is not Signal.GO:
                 return signal
         self._connection.execute(f"DROP TABLE {self._walk}")
         return Signal.GO
@@ -166,10 +177,9 @@ class Verification:
                 for new, old in self._rebuild.columns
             ]
         )
-        shown = key.shown("s")
         row = self._connection.execute(
             f"""
-            SELECT {shown}, n.{key.new_columns[0]} IS NULL FROM {join}
+            SELECT {key.shown("s")}, n.{key.new_columns[0]} IS NULL FROM {join}
              WHERE {where} AND (n.{key.new_columns[0]} IS NULL OR NOT ({same}))
                AND ({key.of("s")}) NOT IN (SELECT {key.value_list} FROM {self._delta})
              LIMIT 1
@@ -177,27 +187,14 @@ class Verification:
         ).get
         if row is not None:
             self._differs(f"the row with {row[0]} {'is missing in' if row[1] else 'differs from'} the copy")
-        for foreign_key in self._foreign_keys:
-            self._orphans(foreign_key, join, where, shown)
+        self._parents(where)
 
-    def _orphans(self, foreign_key: ForeignKey, join: str, where: str, shown: str) -> None:
-        own = foreign_key.table.lower() in (self._rebuild.table.lower(), self._rebuild.source.lower())
-        parent = self._rebuild.shadow if own else foreign_key.table
-        to = foreign_key.to or _primary_key(self._connection, parent)
-        pairs = list(zip(to, foreign_key.columns, strict=True))
-        known = " AND ".join(f"n.{quote_name(column)} IS NOT NULL" for column in foreign_key.columns)
-        match = " AND ".join(f"p.{quote_name(up)} = +n.{quote_name(down)}" for up, down in pairs)
-        shown_key = self._connection.execute(
-            f"""
-            SELECT {shown} FROM {join}
-             WHERE {where} AND {known} AND NOT EXISTS (SELECT 1 FROM {quote_name(parent)} AS p WHERE {match})
-             LIMIT 1
-            """
-        ).get
-        if shown_key is not None:
-            self._differs(
-                f"the row with {shown_key} has no parent in {foreign_key.table}, as the new foreign key demands"
-            )
+    def _parents(self, where: str) -> None:
+        """Every copy of the range has the parents that new foreign keys demand."""
+        key = self._work.key
+        copies = f"""{self._source} AS s JOIN {self._shadow} AS n ON {key.same_row("s", "n")}"""
+        waiting = f"({key.of('s')}) IN (SELECT {key.value_list} FROM {self._delta})"
+        self._work.orphans.check(copies, f"{where} AND NOT {waiting}", key.shown("s"))
 
     def _phantoms(self, where: str) -> None:
         """Every copy of the range has its original."""
@@ -238,37 +235,3 @@ class Verification:
 
     def _differs(self, what: str) -> None:
         raise Refused(f"{self._rebuild.table}: {what}; nothing was changed: plan again")
-
-
-def _primary_key(connection: apsw.Connection, table: str) -> tuple[str, ...]:
-    rows = connection.execute("SELECT name FROM pragma_table_xinfo(?) WHERE pk > 0 ORDER BY pk", (table,))
-    return tuple(str(name) for (name,) in rows)
-
-
-def new_foreign_keys(connection: apsw.Connection, rebuild: Rebuild) -> list[ForeignKey]:
-    """The foreign keys of the new definition that the source does not have in the same form over columns of one type."""
-    scratch = apsw.Connection(":memory:")
-    try:
-        scratch.execute(with_table_name(rebuild.create, rebuild.table))
-        wanted = read_catalog(scratch).get(rebuild.table)
-    finally:
-        scratch.close()
-    live = read_catalog(connection, {rebuild.source}).get(rebuild.source)
-    assert wanted is not None
-    assert live is not None
-    old_names = {new.lower(): old for new, old in rebuild.columns}
-    types = {column.name.lower(): column.type.upper() for column in live.columns}
-    new_types = {column.name.lower(): column.type.upper() for column in wanted.columns}
-    known = {(k.table.lower(), tuple(c.lower() for c in k.columns), tuple(c.lower() for c in k.to))
-             for k in live.foreign_keys}  # fmt: skip
-    found = []
-    for foreign_key in wanted.foreign_keys:
-        olds = tuple(old_names.get(column.lower(), "").lower() for column in foreign_key.columns)
-        same_types = all(
-            types.get(old) == new_types[column.lower()]
-            for old, column in zip(olds, foreign_key.columns, strict=True)
-        )
-        form = (foreign_key.table.lower(), olds, tuple(c.lower() for c in foreign_key.to))
-        if form not in known or not same_types:
-            found.append(foreign_key)
-    return found
