@@ -192,3 +192,16 @@ def rowid_name(connection: apsw.Connection, table: str) -> str | None:
         for (name,) in connection.execute("SELECT name FROM pragma_table_xinfo(?)", (table,))
     }
     return next((name for name in ("rowid", "_rowid_", "oid") if name not in taken), None)
+
+
+def kept_rowid(connection: apsw.Connection, rebuild: Rebuild) -> tuple[str, str] | None:
+    """Under which names, in the shadow and in the source, the rows keep their hidden numbers, quoted.
+
+    None: the number is a column that is copied anyway, or one of the tables has none that could be named.
+    """
+    own = rowid_column(connection, rebuild.shadow)
+    if own is not None and own in dict(rebuild.columns):
+        return None
+    old, hidden = rowid_name(connection, rebuild.source), rowid_name(connection, rebuild.shadow)
+    new = hidden if own is None else quote_name(own)
+    return (new, old) if new and old else None

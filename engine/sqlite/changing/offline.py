@@ -7,7 +7,7 @@ import apsw
 
 from engine.errors import Refused
 from engine.sqlite.changing.guard import RowGuard
-from engine.sqlite.changing.keys import key_of, rowid_column, rowid_name
+from engine.sqlite.changing.keys import kept_rowid, key_of, rowid_name
 from engine.sqlite.changing.orphans import children, compared_as
 from engine.sqlite.changing.swap import carry_sequence, drop_triggers, legacy_renames, rename_table
 from engine.sqlite.quoting import quote_name
@@ -17,7 +17,8 @@ from engine.sqlite.spec import Rebuild
 def rebuild_at_once(connection: apsw.Connection, rebuild: Rebuild) -> int:
     """Copy the table into its new form and put that in its place; the number of rows. Refused by any constraint.
 
-    Hidden rowids survive. Foreign keys are off here, so dropping the source deletes no rows of its children.
+    Hidden rowids survive, also as the numbers of a new INTEGER PRIMARY KEY. Foreign keys are off here, so dropping the
+    source deletes no rows of its children.
     """
     connection.execute(rebuild.create)
     watched = [rebuild.source]
@@ -41,9 +42,9 @@ def rebuild_at_once(connection: apsw.Connection, rebuild: Rebuild) -> int:
 def _copy(connection: apsw.Connection, rebuild: Rebuild) -> int:
     new = [quote_name(column) for column, _ in rebuild.columns]
     old = [quote_name(column) for _, column in rebuild.columns]
-    rowid, new_rowid = rowid_name(connection, rebuild.source), rowid_name(connection, rebuild.shadow)
-    if rowid and new_rowid and rowid_column(connection, rebuild.shadow) is None:
-        new, old = [new_rowid, *new], [rowid, *old]
+    kept = kept_rowid(connection, rebuild)
+    if kept is not None:
+        new, old = [kept[0], *new], [kept[1], *old]
     RowGuard(connection, rebuild).check("true", _shown(connection, rebuild))
     try:
         connection.execute(

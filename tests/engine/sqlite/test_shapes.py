@@ -251,6 +251,29 @@ def test_hidden_rowids_survive_the_rebuild_at_once(tmp_path: Path) -> None:
     assert plans.rows(path, "SELECT rowid, a FROM t") == [(5, "x"), (99, "y")]
 
 
+@pytest.mark.parametrize("how", ["", " AUTOINCREMENT", " DESC"])
+def test_hidden_rowids_become_the_numbers_of_a_new_primary_key(tmp_path: Path, how: str) -> None:
+    """A full-text index without rows of its own goes on finding them."""
+    index = "CREATE VIRTUAL TABLE ft USING fts5 (v, content = 't', content_rowid = 'rowid');"
+    path = plans.make(
+        tmp_path / "t.db",
+        "CREATE TABLE t (v TEXT)",
+        "INSERT INTO t (rowid, v) VALUES (5, 'five'), (99, 'ninety')",
+        index,
+        "INSERT INTO ft (ft) VALUES ('rebuild')",
+    )
+    desired = f"CREATE TABLE t (v TEXT, id INTEGER PRIMARY KEY{how}); {index}"
+    (change,) = SqliteEngine(plans.target(path)).plan({"main": {"t.sql": desired}}).changes
+    with plans.open_session(path) as session:
+        assert plans.drive(session, change, plans.Caller()) is Signal.GO
+    numbers = (
+        [(None,), (None,)] if how == " DESC" else [(5,), (99,)]
+    )  # with DESC it is no number, as SQLite has it
+    assert plans.rows(path, "SELECT id FROM t ORDER BY rowid") == numbers
+    assert plans.rows(path, "SELECT rowid FROM ft WHERE ft MATCH 'ninety'") == [(99,)]
+    assert plans.left_behind(path) == []
+
+
 FAMILY = """
 CREATE TABLE parents (id INTEGER PRIMARY KEY, v);
 CREATE TABLE t (id INTEGER PRIMARY KEY, parent INTEGER REFERENCES parents ON DELETE RESTRICT, v);
