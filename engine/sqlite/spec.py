@@ -44,6 +44,7 @@ class Rebuild:
     exact: tuple[
         str, ...
     ] = ()  # new columns of another type in which no value may be altered: nobody allowed it
+    keep_rowids: bool = False  # copy the hidden numbers of the rows, too: something finds them by these
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,10 +23,10 @@ from engine.sqlite.changing.checkpoints import Checkpoint, Phase
 from engine.sqlite.changing.deferral import deferred_indexes, in_key_order
 from engine.sqlite.changing.estimate import estimate_rows
 from engine.sqlite.changing.guard import RowGuard
-from engine.sqlite.changing.keys import Names, is_rowid, key_of
+from engine.sqlite.changing.keys import Names, is_rowid, kept_rowid, key_of
 from engine.sqlite.changing.orphans import Orphans
 from engine.sqlite.changing.ownership import Hold
-from engine.sqlite.quoting import quote_name, quote_names
+from engine.sqlite.quoting import quote_name
 from engine.sqlite.spec import Rebuild, Step
 from engine.sqlite.texts import with_parents_hidden
 from engine.sqlite.walking import walking_order
@@ -56,8 +56,6 @@ class OnlineRebuild:
         self._shadow = quote_name(rebuild.shadow)
         self._delta = quote_name(self.names.delta)
         self._mark = quote_name(self.names.mark)
-        self._new_columns = quote_names([new for new, _ in rebuild.columns])
-        self._old_columns = quote_names([old for _, old in rebuild.columns])
         self.state = checkpoints.find(self.connection, hold.job.apply_uid, rebuild.source)
 
     @property
@@ -69,6 +67,17 @@ class OnlineRebuild:
     @cached_property
     def _guard(self) -> RowGuard:
         return RowGuard(self.connection, self.rebuild)
+
+    @cached_property
+    def kept_rowid(self) -> tuple[str, str] | None:
+        """The names, in copy and source, of the hidden row numbers that are copied, too; once it is staged."""
+        return kept_rowid(self.connection, self.rebuild) if self.rebuild.keep_rowids else None
+
+    @cached_property
+    def _pairs(self) -> list[tuple[str, str]]:
+        """(in the copy, in the source): the names of all that is copied."""
+        columns = [(quote_name(new), quote_name(old)) for new, old in self.rebuild.columns]
+        return columns if self.kept_rowid is None else [self.kept_rowid, *columns]
 
     @cached_property
     def orphans(self) -> Orphans:
@@ -242,8 +251,8 @@ class OnlineRebuild:
         self._guard.check(where, self.key.shown("s"))
         self.connection.execute(
             f"""
-            INSERT OR ABORT INTO {self._shadow} ({self._new_columns})
-            SELECT {self._old_columns} FROM {self._source} WHERE {where}
+            INSERT OR ABORT INTO {self._shadow} ({", ".join(new for new, _ in self._pairs)})
+            SELECT {", ".join(old for _, old in self._pairs)} FROM {self._source} WHERE {where}
              ORDER BY {self.key.column_list} LIMIT ?
             """,
             (limit,),

@@ -171,12 +171,14 @@ class Verification:
         """Every source row of the range has its copy, equal in every column that is copied."""
         key = self._work.key
         join = f"""{self._source} AS s LEFT JOIN {self._shadow} AS n ON {key.same_row("s", "n")}"""
-        same = all_of(
-            [
-                same_value(old, self._kinds[old.lower()], new, self._new_kinds[new.lower()])
-                for new, old in self._rebuild.columns
-            ]
-        )
+        pairs = [
+            same_value(old, self._kinds[old.lower()], new, self._new_kinds[new.lower()])
+            for new, old in self._rebuild.columns
+        ]
+        if self._work.kept_rowid is not None:
+            number, original = self._work.kept_rowid
+            pairs.append(f"n.{number} = s.{original}")
+        same = all_of(pairs)
         row = self._connection.execute(
             f"""
             SELECT {key.shown("s")}, n.{key.new_columns[0]} IS NULL FROM {join}

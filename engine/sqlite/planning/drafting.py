@@ -14,6 +14,7 @@ from engine.sqlite.planning.foreign_keys import foreign_key_mismatches
 from engine.sqlite.planning.native import Native, native_change
 from engine.sqlite.planning.rebuild_sql import after_swap, make_rebuild, no_column_stays, stable_keys
 from engine.sqlite.planning.renames import Renames
+from engine.sqlite.planning.row_numbers import found_by_number
 from engine.sqlite.planning.scratch import Mentions, Scratch, broken
 from engine.sqlite.quoting import quote_name
 from engine.sqlite.sizes import DIRECT_BYTES, DROP_BYTES, DROP_ROWS, is_wide, rows_up_to
@@ -295,6 +296,7 @@ class Drafting:
         keys = stable_keys(self._target, live)
         new_keys = stable_keys(self._desired.scratch.connection, wanted)
         rebuild = make_rebuild(now, wanted, self._renames.of(wanted.name), keys, new_keys)
+        rebuild = replace(rebuild, keep_rowids=found_by_number(live, self._live))
         step = Step(
             before=self._scratch.fingerprint(now.name),
             after=None,

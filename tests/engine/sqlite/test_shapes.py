@@ -10,6 +10,7 @@ import pytest
 from engine.base import Progress, Signal
 from engine.errors import Refused
 from engine.sqlite.engine import SqliteEngine
+from engine.sqlite.planning.planner import plan_sqlite
 from engine.sqlite.spec import Rebuild, Step
 from tests.engine.sqlite import plans
 
@@ -396,4 +397,41 @@ def test_a_rebuild_at_once_may_add_a_reference_to_the_table_itself(tmp_path: Pat
     with plans.open_session(path) as session:
         assert plans.drive(session, found.changes[0], plans.Caller()) is Signal.GO
     assert plans.rows(path, "SELECT id, a FROM t ORDER BY id") == [("1", None), ("2", "1")]
+    assert plans.left_behind(path) == []
+
+
+FULL_TEXT = """
+CREATE VIRTUAL TABLE ft USING fts5 (v, content = 't');
+CREATE TRIGGER fi AFTER INSERT ON t BEGIN INSERT INTO ft (rowid, v) VALUES (NEW.rowid, NEW.v); END;
+CREATE TRIGGER fd AFTER DELETE ON t BEGIN INSERT INTO ft (ft, rowid, v) VALUES ('delete', OLD.rowid, OLD.v); END;
+"""
+WORDS = (
+    "CREATE TABLE t (k TEXT NOT NULL PRIMARY KEY, v TEXT)",
+    FULL_TEXT,
+    f"{N} INSERT INTO t SELECT printf('%05d', i * 7919 % 100003), 'word' || i FROM n",
+)
+
+
+def test_rows_that_a_full_text_index_finds_by_number_keep_it_in_an_online_copy(tmp_path: Path) -> None:
+    """Rows of other tables may be numbered anew, which is quicker; here every search would find other rows."""
+    path = plans.make(tmp_path / "t.db", *WORDS)
+    desired = "CREATE TABLE t (k TEXT NOT NULL PRIMARY KEY, v BLOB);" + FULL_TEXT
+    with closing(apsw.Connection(str(path))) as connection:
+        (change,) = plan_sqlite(connection, {"main": {"t.sql": desired}}, direct_rows=10).changes
+    caller = plans.Caller()
+
+    def write(progress: Progress) -> None:
+        if len(caller.reports) == 6:
+            _write(
+                path,
+                ("DELETE FROM t WHERE v IN ('word3', 'word1500')", "INSERT INTO t VALUES ('late', 'word3')"),
+            )
+
+    caller.on_report = write
+    with plans.open_session(path) as session:
+        assert plans.drive(session, change, caller) is Signal.GO
+    found = "SELECT t.v FROM ft JOIN t ON t.rowid = ft.rowid WHERE ft MATCH"
+    assert plans.rows(path, f"{found} 'word7'") == [("word7",)]
+    assert plans.rows(path, f"{found} 'word3'") == [("word3",)]
+    _write(path, ("INSERT INTO ft (ft, rank) VALUES ('integrity-check', 1)",))
     assert plans.left_behind(path) == []
