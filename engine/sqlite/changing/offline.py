@@ -65,7 +65,7 @@ def _copy(connection: apsw.Connection, rebuild: Rebuild) -> int:
 def _shown(connection: apsw.Connection, rebuild: Rebuild) -> str:
     """SQL that names a row of the source (alias s) for people."""
     if rebuild.key:
-        return key_of(connection, rebuild).shown("s")
+        return key_of(rebuild).shown("s")
     rowid = rowid_name(connection, rebuild.source)
     return f"'{rowid} = ' || s.{rowid}" if rowid else "'a hidden rowid'"
 

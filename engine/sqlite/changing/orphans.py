@@ -60,21 +60,20 @@ class Orphans:
             return
         key = self._key
         name = " || ', ' || ".join(f"quote(n.{column})" for column in key.new_columns)
+        applied = f"SELECT {key.value_list} FROM {self._delta} WHERE seq <= {upto:d}"
         self._connection.execute(
             f"""
             INSERT OR REPLACE INTO {self._mark} (at, {key.place_list})
             SELECT '{NOTED}' || {name}, {", ".join(key.new_columns)} FROM {self._shadow} AS n
-             WHERE ({key.new_term_list}) IN (SELECT {key.value_list} FROM {self._delta} WHERE seq <= ?)
-               AND ({" OR ".join(self._conditions.values())})
-            """,
-            (upto,),
+             WHERE {key.new_among(applied)} AND ({" OR ".join(self._conditions.values())})
+            """
         )
 
     def check_noted(self) -> None:
         """Refused when one that was noted is there and has no parent still."""
         key = self._key
         noted = f"SELECT {key.value_list} FROM {self._mark} WHERE at LIKE '{NOTED}%'"
-        self.check(f"{self._shadow} AS n", f"({key.new_term_list}) IN ({noted})", key.new_shown("n"))
+        self.check(f"{self._shadow} AS n", key.new_among(noted), key.new_shown("n"))
 
     def check_children(self) -> None:
         """Refused when a row of another table finds its parent in the source and will not find it in the copy."""
