@@ -232,9 +232,10 @@ class OnlineRebuild:
     def _above_mark(self) -> str:
         return self._bound(">", "copy") if self._marked() else "true"
 
-    def _bound(self, sign: str, at: str) -> str:
+    def _bound(self, sign: str, at: str, *, searched: bool = True) -> str:
         key = self.key
-        return f"({key.column_list}) {sign} (SELECT {key.value_list} FROM {self._mark} WHERE at = '{at}')"
+        columns = ", ".join(column if searched else f"+{column}" for column in key.columns)
+        return f"({columns}) {sign} (SELECT {key.value_list} FROM {self._mark} WHERE at = '{at}')"
 
     def _fill(self, where: str) -> int:
         """Copy the rows of the source that *where* selects. Refused, naming one that the new definition forbids.
@@ -349,7 +350,8 @@ class OnlineRebuild:
         where = self.key.among(self._keys(upto))
         if self.checkpoint.phase is not Phase.COPY:
             return where
-        return f"{where} AND {self._bound('<=', 'copy')}" if self._marked() else "false"
+        # Searched by the mark, all rows up to it would be read, as SQLite prefers where ANALYZE once found few.
+        return f"{where} AND {self._bound('<=', 'copy', searched=False)}" if self._marked() else "false"
 
     def _keys(self, upto: int) -> str:
         return f"SELECT {self.key.value_list} FROM {self._delta} WHERE seq <= {int(upto)}"

@@ -13,6 +13,7 @@ from engine.base import Progress, Signal, Strategy
 from engine.sqlite.planning.planner import plan_sqlite
 from tests.engine.sqlite import plans
 
+NUMBERS = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500)"
 PAIR = "a TEXT NOT NULL, b INTEGER NOT NULL, PRIMARY KEY (a, b)"
 LETTERS = PAIR.replace("a TEXT NOT NULL", "a TEXT NOT NULL COLLATE NOCASE")
 KEYS = {
@@ -30,7 +31,7 @@ KEYS = {
 
 @pytest.fixture
 def scans() -> Iterator[list[str]]:
-    """The statements that read all of the source or of the copy to find some of its rows, with their query plans."""
+    """The statements that read more of the source or of the copy than they are to find, with their query plans."""
     found: list[str] = []
 
     def look(cursor: apsw.Cursor, sql: str, bindings: Any) -> bool:
@@ -38,7 +39,9 @@ def scans() -> Iterator[list[str]]:
             explaining = cursor.connection.cursor()
             explaining.exec_trace = lambda *_: True
             lines = [str(row[3]) for row in explaining.execute(f"EXPLAIN QUERY PLAN {sql}", bindings)]
-            if any(re.match(r"SCAN (t|s|n|t__osc_n)\b", line) for line in lines):
+            reads = [line for line in lines if re.match(r"(SCAN|SEARCH) (t|s|n|t__osc_n)\b", line)]
+            by_key = "=?" if "seq <=" in sql else "?"  # single rows, or ranges
+            if not all(by_key in line for line in reads):
                 found.append("\n".join((sql, *lines)))
         return True
 
@@ -64,8 +67,9 @@ def test_every_statement_of_a_copy_finds_its_rows_by_an_index(
     path = plans.make(
         tmp_path / "t.db",
         f"CREATE TABLE t (v TEXT, {old}){options}",
-        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500) "
-        "INSERT INTO t (a, b, v) SELECT 'a' || i % 9, i, i FROM n",
+        f"{NUMBERS} INSERT INTO t (a, b, v) SELECT 'a' || i % 9, i, i FROM n WHERE i <= 100",
+        "ANALYZE",  # SQLite takes it to be as small as that for ever
+        f"{NUMBERS} INSERT INTO t (a, b, v) SELECT 'a' || i % 9, i, i FROM n WHERE i > 100",
     )
     wanted = {"main": {"t.sql": f"CREATE TABLE t (v BLOB, {new}){options};"}}
     with closing(apsw.Connection(str(path))) as application:
