@@ -22,12 +22,26 @@ from bench.machine import describe
 from engine.base import DEFAULT_VOLUME, Change, Job, Progress, Signal, Target
 from engine.sqlite.engine import SqliteEngine
 
-COLUMNS = "id INTEGER PRIMARY KEY, customer INTEGER NOT NULL, quantity TEXT NOT NULL, note TEXT, placed_at TEXT NOT NULL"
-NEW_COLUMNS = COLUMNS.replace("quantity TEXT", "quantity INTEGER")
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A table to rebuild."""
+
+    columns: str = "id INTEGER PRIMARY KEY, customer INTEGER NOT NULL, quantity TEXT NOT NULL, note TEXT, placed_at TEXT NOT NULL"
+    indexes: str = ""
+
+    @property
+    def new_columns(self) -> str:
+        """What it becomes."""
+        return self.columns.replace("quantity TEXT", "quantity INTEGER")
+
+
+PAIR = f"{Table().columns.replace('PRIMARY KEY', 'NOT NULL')}, PRIMARY KEY (customer, id)"
 TABLES = {
-    "no index": "",
-    "index in key order": "CREATE INDEX by_time ON orders (placed_at);",
-    "index in random order": "CREATE INDEX by_customer ON orders (customer);",
+    "no index": Table(),
+    "index in key order": Table(indexes="CREATE INDEX by_time ON orders (placed_at);"),
+    "index in random order": Table(indexes="CREATE INDEX by_customer ON orders (customer);"),
+    "key of two columns": Table(columns=PAIR),
 }
 PAUSE = 0.002
 
@@ -90,12 +104,13 @@ def write(path: str, rows: int) -> None:
         began = time.monotonic()
         if number % 2:
             connection.execute(
-                "UPDATE orders SET note = ? WHERE id = ?", (f"n{number}", number * 7919 % rows + 1)
+                "UPDATE orders SET note = ?1 WHERE id = ?2 AND customer = ?2 * 7919 % 1000003",
+                (f"n{number}", number * 7919 % rows + 1),
             )
         else:
             connection.execute(
-                "INSERT INTO orders (customer, quantity, placed_at) VALUES (?, '1', ?)",
-                (number, str(time.time())),
+                "INSERT INTO orders (id, customer, quantity, placed_at) VALUES (?, ?, '1', ?)",
+                (rows + number, number, str(time.time())),
             )
         found.append((began, time.monotonic() - began))
         time.sleep(PAUSE)
@@ -103,11 +118,11 @@ def write(path: str, rows: int) -> None:
         print(began, took)
 
 
-def fill(path: Path, rows: int, indexes: str, journal: str) -> float:
+def fill(path: Path, rows: int, table: Table, journal: str) -> float:
     """Make the table; returns the floor, in seconds: the better of two runs."""
     with closing(apsw.Connection(str(path))) as connection:
         connection.execute(f"PRAGMA journal_mode = {journal}")
-        connection.execute(f"CREATE TABLE orders ({COLUMNS}); {indexes}")
+        connection.execute(f"CREATE TABLE orders ({table.columns}); {table.indexes}")
         connection.execute(
             """
             WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
@@ -116,13 +131,12 @@ def fill(path: Path, rows: int, indexes: str, journal: str) -> float:
             """,
             (rows,),
         )
-        return min(_floor(connection, indexes) for _ in range(2))
+        return min(_floor(connection, table) for _ in range(2))
 
 
-def _floor(connection: apsw.Connection, indexes: str) -> float:
-    connection.execute(
-        f"CREATE TABLE floor ({NEW_COLUMNS}); {indexes.replace('orders', 'floor').replace('by_', 'f_')}"
-    )
+def _floor(connection: apsw.Connection, table: Table) -> float:
+    indexes = table.indexes.replace("orders", "floor").replace("by_", "f_")
+    connection.execute(f"CREATE TABLE floor ({table.new_columns}); {indexes}")
     began = time.monotonic()
     connection.execute("INSERT INTO floor SELECT * FROM orders")
     took = time.monotonic() - began
@@ -144,9 +158,9 @@ class Result:
     tidy: Stalls
 
 
-def measure(path: Path, rows: int, indexes: str, journal: str) -> Result:
+def measure(path: Path, rows: int, table: Table, journal: str) -> Result:
     """One rebuild under the writer."""
-    floor = fill(path, rows, indexes, journal)
+    floor = fill(path, rows, table, journal)
     engine = SqliteEngine(Target(kind="sqlite", database="bench", environment="bench", dsn=str(path)))
     writer = subprocess.Popen(
         [sys.executable, "-m", "bench.rebuild", "--write", str(path), "--rows", str(rows)],
@@ -154,7 +168,9 @@ def measure(path: Path, rows: int, indexes: str, journal: str) -> Result:
     )  # fmt: skip
     assert writer.stdout is not None
     writer.stdout.readline()
-    plan = engine.plan({"bench": {"orders.sql": f"CREATE TABLE orders ({NEW_COLUMNS}); {indexes}"}})
+    plan = engine.plan(
+        {"bench": {"orders.sql": f"CREATE TABLE orders ({table.new_columns}); {table.indexes}"}}
+    )
     (change,) = plan.changes
     time.sleep(1.0)
     marks = _rebuild(engine, change)
@@ -224,10 +240,10 @@ def main() -> None:
     rows = 150_000 if options.quick else options.rows
     print(describe())
     print(f"{rows:,} rows, journal mode {options.journal}, a writer with one small transaction every 2 ms")
-    for name, indexes in TABLES.items():
+    for name, table in TABLES.items():
         if options.only in (None, name):
             with tempfile.TemporaryDirectory(prefix="schemabot-bench-") as folder:
-                show(name, rows, measure(Path(folder) / "bench.db", rows, indexes, options.journal))
+                show(name, rows, measure(Path(folder) / "bench.db", rows, table, options.journal))
 
 
 if __name__ == "__main__":
