@@ -9,11 +9,13 @@ from engine.mysql.link import Link
 from engine.mysql.problems import Problem, remedies, whats
 from engine.mysql.receiving import UNSEEN, receives
 from engine.mysql.rights import TO_READ_LOGS, Rights
+from engine.mysql.tables import Table
 from engine.mysql.trouble import NO_PRIVILEGE, Tolerated
 
 _SETTINGS = """
     SHOW GLOBAL VARIABLES WHERE Variable_name IN (
-      'log_bin', 'binlog_format', 'encrypt_binlog', 'log_slave_updates', 'log_replica_updates', 'log_bin_trust_function_creators'
+      'log_bin', 'binlog_format', 'binlog_row_image', 'encrypt_binlog', 'log_slave_updates', 'log_replica_updates',
+      'log_bin_trust_function_creators'
     )
 """
 _TRUST = "SET GLOBAL log_bin_trust_function_creators = 1"
@@ -32,10 +34,34 @@ class CaptureSources:
     """Why triggers cannot capture changes either."""
     any_case: bool = False
     """Names know no case on this server: a schema is logged, and left out, by the one in lower case."""
+    minimal: bool = False
+    """Of a row that changes the log has its main key and what the statement names, no more."""
 
     def log_problems(self, schemas: Iterable[str]) -> tuple[Problem, ...]:
         """Why the log does not tell of changes in *schemas*; none: it does, and nobody is slowed down."""
         return (*self.unlogged(schemas), *self.unread)
+
+    def log_problems_of(self, table: Table) -> tuple[Problem, ...]:
+        """The same of the rows of one table."""
+        return (*self.unlogged_of(table), *self.unread)
+
+    def unlogged_of(self, table: Table) -> tuple[Problem, ...]:
+        """The same as `unlogged`, of the rows of one table."""
+        partly = self._partly_logged(table) if self.minimal else None
+        return (*self.unlogged([table.schema]), *([partly] if partly else []))
+
+    def _partly_logged(self, table: Table) -> Problem | None:
+        """Measured: NOBLOB has all that rows can be found by; MINIMAL has no column to which an INSERT leaves its default."""
+        main = table.main_key
+        if main is not None and main.columns == table.row_key:
+            columns = [column for name in main.columns if (column := table.column(name)) is not None]
+            if all(column.default is None or column.auto_increment for column in columns):
+                return None
+        remedy = "SET GLOBAL binlog_row_image = FULL, and in its configuration, and have the application connect anew"
+        return Problem(
+            what=f"binlog_row_image is MINIMAL, which may leave out {', '.join(table.row_key)}, by which its rows are found",
+            remedy=remedy,
+        )
 
     def unlogged(self, schemas: Iterable[str]) -> tuple[Problem, ...]:
         """Why changes in *schemas* are not in the log, or cannot be told from it, whoever reads it."""
@@ -69,14 +95,14 @@ class CaptureSources:
             f"as {self.no_triggers.what}: {remedies((*problems, self.no_triggers))}"
         )
 
-    def rules_out_copies(self, schema: str) -> str:
-        """Why the server itself has to change the tables of *schema*; empty: something tells, or would if triggers were let in.
+    def rules_out_copies(self, table: Table) -> str:
+        """Why the server itself has to change *table*; empty: something tells, or would if triggers were let in.
 
         That is for people to do before an apply, rather than to have writers of big tables wait.
         """
         if self.no_triggers is not None and self.no_triggers.remedy:
             return ""
-        return self.nothing_tells(self.log_problems([schema]))
+        return self.nothing_tells(self.log_problems_of(table))
 
 
 def capture_sources_of(link: Link, flavour: Flavour, rights: Rights, home: str) -> CaptureSources:
@@ -92,6 +118,7 @@ def capture_sources_of(link: Link, flavour: Flavour, rights: Rights, home: str) 
         home=home,
         no_triggers=_no_triggers(settings, rights, sender),
         any_case=flavour.any_case,
+        minimal=settings.get("binlog_row_image") == "MINIMAL",
     )
 
 

@@ -240,6 +240,14 @@ class Table:
                 return index.columns
         return ()
 
+    @property
+    def main_key(self) -> Index | None:
+        """What the server takes for the primary key: that, else the first unique one of whole columns that are NOT NULL."""
+        for index in self._primary_first():
+            if index.name == "PRIMARY" or (index.unique and not index.hashed and self._whole(index)):
+                return index
+        return None
+
     def unique_over(self, names: Sequence[str]) -> Index | None:
         """The unique index that `finds` by just these columns, whole and NOT NULL, in whatever order; the primary key first."""
         wanted = sorted(name.lower() for name in names)
@@ -264,11 +272,16 @@ class Table:
 
     def _finds_rows(self, index: Index) -> bool:
         columns = [self.column(name) for name in index.columns]
-        return len(columns) == len(index.parts) and all(
+        return self._whole(index) and all(
             column is not None
-            and not column.nullable
             and column.kind not in ("real", "bit", "json")
             and column.codes.stop <= MOST_CODES
-            and part.prefix is None
-            for column, part in zip(columns, index.parts, strict=True)
+            for column in columns
+        )
+
+    def _whole(self, index: Index) -> bool:
+        """Of whole columns, none of which is ever NULL."""
+        columns = [self.column(name) for name in index.columns]
+        return all(part.column is not None and part.prefix is None for part in index.parts) and all(
+            column is not None and not column.nullable for column in columns
         )

@@ -13,8 +13,8 @@ from engine.mysql.trouble import ACCESS_DENIED, NO_PRIVILEGE, ServerRefused
 def obstacles(address: Address) -> tuple[Problem, ...]:
     """Why the log of a server that keeps one cannot be read; none: it can.
 
-    Every row image will do for a primary key; with binlog_row_image MINIMAL another unique key ends in `KeyMissing`. Nobody can
-    tell beforehand of sessions that write with another binlog_format or with sql_log_bin=0. Raises when the server is not there.
+    Nobody can tell beforehand of sessions that write with another binlog_format or binlog_row_image than new ones do, or with
+    sql_log_bin=0. Raises when the server is not there.
     """
     with Link(address) as link:
         flavour = flavour_of(link)

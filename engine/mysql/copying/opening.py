@@ -157,7 +157,7 @@ class Opening:
     def _captured(self, shape: Shape) -> Capture:
         """The log, or, where it cannot be read, triggers that are still to be made."""
         work, sources = self._work, self._sources()
-        problems = self._log_problems(sources)
+        problems = self._log_problems(sources, shape.old)
         if not problems:
             return LogCapture(work.stream, shape, None, self._source_identity())
         if why := sources.nothing_tells(problems):
@@ -169,11 +169,10 @@ class Opening:
         hold = self._work.hold
         return capture_sources_of(hold.link, hold.flavour, rights_of(hold.link, hold.flavour), hold.home)
 
-    def _log_problems(self, sources: CaptureSources) -> tuple[Problem, ...]:
+    def _log_problems(self, sources: CaptureSources, table: Table) -> tuple[Problem, ...]:
         """Whether the account gets the log is the server's word alone; its grants only tell what to do about a no."""
-        schemas = [self._work.step.schema]
-        if sources.unlogged(schemas):
-            return sources.log_problems(schemas)
+        if sources.unlogged_of(table):
+            return sources.log_problems_of(table)
         denied = obstacles(self._work.hold.address)
         return denied and (sources.unread or denied)
 
@@ -240,7 +239,7 @@ class Opening:
         """What was begun with goes on. BeginAnew: the log does not tell any more, or the server does not give it to this user."""
         if state.position is not None:
             assert state.identity is not None
-            if problems := self._log_problems(self._sources()):
+            if problems := self._log_problems(self._sources(), shape.old):
                 raise BeginAnew("; ".join(map(str, problems)))
             return LogCapture(self._work.stream, shape, state.position, state.identity)
         return DeltaCapture(self._work.hold, shape, self._work.names, state.identity)

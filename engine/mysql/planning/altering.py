@@ -125,7 +125,7 @@ class Altering:
         no_copy = (
             no_copy
             or against_copying(now, wanted, columns, self._flavour)
-            or self._capture.rules_out_copies(wanted.schema)
+            or self._capture.rules_out_copies(now)
         )
         how = self._how(self._live(start, live_name, parents), alters, no_copy)
         statements = [

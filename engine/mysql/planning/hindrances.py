@@ -11,7 +11,7 @@ from engine.mysql.link import Link
 from engine.mysql.names import names_of
 from engine.mysql.planning.drafts import Draft
 from engine.mysql.planning.order import parent_of
-from engine.mysql.problems import remedies, whats
+from engine.mysql.problems import Problem, remedies, whats
 from engine.mysql.quoting import quote_name
 from engine.mysql.rights import COPY, OWN, Rights
 from engine.mysql.spec import OWN_PREFIX
@@ -54,17 +54,24 @@ def _obstructions(link: Link, capture: CaptureSources, drafts: Sequence[Draft]) 
     for draft in drafts:
         if draft.step.copy is None:
             continue
-        if why := capture.nothing_tells(capture.log_problems([draft.step.schema])):
+        if why := capture.nothing_tells(_log_problems(draft, capture)):
             yield _blocked(draft, f"{draft.name} is copied, and {why}; then plan again")
         if taken := _taken(link, draft.step.schema, draft.step.copy.source):
             why = f"{draft.name} is copied, and {', '.join(taken)} is in the way of that: drop or rename it, then plan again"
             yield _blocked(draft, why)
 
 
+def _log_problems(draft: Draft, capture: CaptureSources) -> tuple[Problem, ...]:
+    """Why the log does not tell of the rows of a draft that is a copy."""
+    now = draft.units[0].now
+    assert now is not None
+    return capture.log_problems_of(now)
+
+
 def _told_how_captured(draft: Draft, capture: CaptureSources) -> Draft:
     """With what it says of triggers on the live table where the log does not tell which rows change."""
-    problems = capture.log_problems([draft.step.schema])
-    if draft.step.copy is None or not problems or capture.no_triggers:
+    problems = () if draft.step.copy is None else _log_problems(draft, capture)
+    if not problems or capture.no_triggers:
         return draft
     said = (
         "Rows that change meanwhile are captured by three triggers on the table, in the application's own transactions, as the "
@@ -98,7 +105,7 @@ def _too_few_rights(
 def _needs(draft: Draft, capture: CaptureSources) -> tuple[str, ...]:
     """Measured: an index, a partition, a key that goes takes no other privilege than ALTER TABLE does."""
     if draft.step.copy is not None:
-        return (*COPY, "TRIGGER") if capture.log_problems([draft.step.schema]) else COPY
+        return (*COPY, "TRIGGER") if _log_problems(draft, capture) else COPY
     altering = any(statement.sql.startswith(_ALTERING) for statement in draft.step.statements)
     return (*OWN, "ALTER") if altering else OWN
 

@@ -12,6 +12,7 @@ from engine.errors import Refused
 from engine.mysql.binlog import compression
 from engine.mysql.binlog.errors import KeyMissing, StatementLogged, TableChanged
 from engine.mysql.binlog.watched import Key, TableName
+from engine.mysql.capture_sources import CaptureSources
 from engine.mysql.catalog import read_table
 from engine.mysql.link import Link
 from engine.mysql.shadow.keys import row_key
@@ -247,6 +248,43 @@ def test_an_image_without_the_key_ends_the_reading(ground: Ground) -> None:
         other.run("UPDATE item SET n = 2")
         with pytest.raises(KeyMissing, match="binlog_row_image"):
             reading.catch_up()
+
+
+MINIMAL = CaptureSources(
+    of_log=(), unread=(), do_db=frozenset(), ignore_db=frozenset(), home="", no_triggers=None, minimal=True
+)
+
+
+@pytest.mark.parametrize(
+    ("columns", "whole"),
+    [
+        ("f INT AUTO_INCREMENT PRIMARY KEY, u INT NOT NULL UNIQUE", True),
+        ("f INT UNIQUE, u INT NOT NULL UNIQUE", True),
+        ("f INT, u VARCHAR(20) NOT NULL, UNIQUE (u(1)), UNIQUE (u)", True),
+        ("f DOUBLE NOT NULL UNIQUE, u INT NOT NULL UNIQUE", False),
+        ("f DOUBLE PRIMARY KEY, u INT NOT NULL UNIQUE", False),
+        ("f INT DEFAULT 7, u INT NOT NULL, PRIMARY KEY (f, u)", False),
+    ],
+)
+def test_minimal_images_have_the_key_of_just_those_tables_of_which_a_plan_believes_it(
+    ground: Ground, columns: str, whole: bool
+) -> None:
+    named = "u, n" if "INT DEFAULT" in columns or "AUTO_INC" in columns else "f, u, n"
+    ground.run(f"CREATE TABLE item (n INT, {columns})", "INSERT INTO item (f, u, n) VALUES (1, 1, 1)")
+    table = read_table(ground.link, ground.schema, "item")
+    assert table is not None
+    assert (MINIMAL.log_problems_of(table) == ()) is whole
+    with (
+        ground.reading("item") as reading,
+        Link(ground.address, settings={"binlog_row_image": "MINIMAL"}) as other,
+    ):
+        other.run(f"INSERT INTO item ({named}) VALUES ({', '.join('2' for _ in named.split(','))})")
+        other.run("UPDATE item SET n = 3 WHERE u = 1")
+        if whole:
+            assert len(reading.keys_of("item")) == 2
+        else:
+            with pytest.raises(KeyMissing):
+                reading.catch_up()
 
 
 @pytest.mark.parametrize(

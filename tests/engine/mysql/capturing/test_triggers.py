@@ -16,6 +16,7 @@ from tests.engine.mysql.capturing.rig import emptied, foreign_key, unread
 from tests.engine.mysql.copying.application import TABLE, Application, fill
 from tests.engine.mysql.copying.rig import NATIVE, Rig, Watcher, make_rig, prepare
 from tests.servers.flavours import FLAVOURS
+from tests.servers.numbers import numbers
 from tests.servers.private import PrivateServer
 from tests.servers.server import Server, server_of
 
@@ -44,6 +45,21 @@ def test_nothing_is_lost_without_the_log(rig: Rig) -> None:
         assert rig.value("SELECT SUM(ops) FROM t") == before + application.sum
         assert copy.discard(Watcher()) is Signal.GO
     assert rig.leftovers() == []
+
+
+def test_nothing_is_lost_where_the_log_has_not_the_key(server: Server) -> None:
+    table = "CREATE TABLE t (f DOUBLE PRIMARY KEY, id INT NOT NULL UNIQUE, n INT NOT NULL)"
+    with server.having(binlog_row_image="MINIMAL"):
+        rig = make_rig(
+            server, f"{table};;INSERT INTO t SELECT i, i, i FROM {numbers(900)}", ["MODIFY n BIGINT NOT NULL"]
+        )
+        with rig.copying(rig.step()) as copy:
+            prepare(copy, Watcher())
+            rig.run("UPDATE t SET n = 3 WHERE id = 7", "DELETE FROM t WHERE id = 8")
+            prepare(copy, Watcher())
+            with rig.locked(copy) as link:
+                rig.assert_same(link)
+            copy.discard(Watcher())
 
 
 def test_what_changes_while_nobody_drives_is_in_the_delta_table(rig: Rig) -> None:

@@ -48,6 +48,27 @@ def test_where_the_server_logs_by_statement_no_table_is_copied_online(server: Se
     assert "SET GLOBAL binlog_format = ROW" in said
 
 
+def test_a_table_whose_key_is_not_in_minimal_row_images_is_captured_by_triggers(
+    server: Server, here: Ground
+) -> None:
+    here.run(
+        "ALTER TABLE t DROP PRIMARY KEY, ADD f DOUBLE NOT NULL DEFAULT 0, ADD PRIMARY KEY (f, id), ADD UNIQUE (id)"
+    )
+    wanted = (
+        "CREATE TABLE t (id BIGINT NOT NULL, f DOUBLE NOT NULL DEFAULT 0, PRIMARY KEY (f, id), UNIQUE (id))"
+    )
+    with server.having(binlog_row_image="MINIMAL"):
+        plan = here.plan(wanted)
+    assert plan.blocked == ()
+    assert plan.changes[0].strategy is Strategy.ONLINE
+    assert "captured by three triggers" in plan.changes[0].lock
+    assert (
+        "(binlog_row_image is MINIMAL, which may leave out id, by which its rows are found)"
+        in plan.changes[0].lock
+    )
+    assert "three triggers" not in here.plan(wanted).changes[0].lock
+
+
 def test_on_a_replica_a_table_is_copied_online_only_if_the_log_tells_of_what_it_receives(
     server: Server, here: Ground
 ) -> None:
