@@ -81,6 +81,10 @@ NOT_ONLINE = frozenset({1845, 1846})
 """An ALTER TABLE that is possible, but not by that ALGORITHM, or not with that LOCK: unsupported, the second with a reason."""
 NOT_THAT_WAY = NOT_ONLINE | {1800, 4092, 4158}
 """The same for whatever reason: the algorithm is unknown, there are no row versions left, or no room for further columns."""
+OF_A_VALUE = frozenset(
+    {1048, 1062, 1138, 1264, 1265, 1292, 1366, 1406, 1416, 1452, 1526, 1586, 1690, 3140, 3819, 4025}
+)
+"""What both servers say of an ALTER TABLE when a row has a value, or lacks one, that the new definition does not take."""
 INTERRUPTED = 1317
 TOOK_TOO_LONG = frozenset({1969, 3024})
 """A statement took longer than it may."""

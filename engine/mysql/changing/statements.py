@@ -26,6 +26,7 @@ from engine.mysql.trouble import (
     INTERRUPTED,
     NO_PRIVILEGE,
     NOT_THAT_WAY,
+    OF_A_VALUE,
     ServerRefused,
     Tolerated,
     Trouble,
@@ -38,6 +39,8 @@ from engine.mysql.waiting.running import Running
 QUICK_SECONDS = 0.5
 """What is over so soon is not watched."""
 LOOK_SECONDS = 0.25
+SHOWN = 300
+"""Characters of a statement that people are shown: they tell the column where the server does not."""
 BLIND_SECONDS = 60.0
 """So long the second connection may fail before the first is given up, too."""
 BUILDING = (Algorithm.INPLACE, Algorithm.NOCOPY)
@@ -204,15 +207,21 @@ class StatementRun:
             raise DriftFound(f"{name} is not what was planned after {statement.sql[:200]}: plan again")
 
     def _explained(self, error: ServerRefused, statement: Statement, *, first: bool) -> Refused:
+        done = "nothing was changed" if first else "the statements of the change before this one have run"
+        verbs = ("ALTER TABLE", "CREATE TABLE", "DROP TABLE", "RENAME TABLE")
+        table = statement.subject(self._step.schema, *verbs) or self._change.table
         if error.code in NOT_THAT_WAY and statement.algorithm is not Algorithm.PLAIN:
-            done = "nothing was changed" if first else "the statements of the change before this one have run"
             return Refused(
                 f"{self._change.table}: the server does not take this by ALGORITHM={statement.algorithm.value.upper()} "
                 f"as it did when the plan was made; {done}: plan again, or, where that gives the same plan, rebuild "
                 f"the table (ALTER TABLE {quote_name(self._change.table)} FORCE), which rids it of what hinders it ({error})"
             )
-        verbs = ("ALTER TABLE", "CREATE TABLE", "DROP TABLE", "RENAME TABLE")
-        return Refused(f"{statement.subject(self._step.schema, *verbs) or self._change.table}: {error}")
+        if error.code in OF_A_VALUE:
+            return Refused(
+                f"{table}: a row does not fit the new definition: {error.said} by {statement.sql[:SHOWN]}; {done}: "
+                "correct the row or the definition, then plan again"
+            )
+        return Refused(f"{table}: {error}")
 
     def _tables(self) -> list[tuple[str, str]]:
         found = [(self._step.schema, name) for name, _ in self._step.before]

@@ -14,6 +14,7 @@ from engine.sqlite.catalog import read_catalog
 from engine.sqlite.changing import checkpoints
 from engine.sqlite.changing.checkpoints import Checkpoint, Phase
 from engine.sqlite.changing.growth import refuse_grown
+from engine.sqlite.changing.misfit import told_of_rows
 from engine.sqlite.changing.offline import rebuild_at_once
 from engine.sqlite.changing.online import OnlineRebuild
 from engine.sqlite.changing.ownership import Hold
@@ -95,7 +96,8 @@ class Cutover:
 
     def _run_statements(self, step: Step) -> None:
         for statement in step.statements:
-            self._connection.execute(statement)
+            with told_of_rows(step.table, statement):
+                self._connection.execute(statement)
 
     def _large_drop(self, step: Step) -> int:
         """How many rows (about) a table has that is to be dropped in small steps; 0: drop it as it stands."""

@@ -24,6 +24,7 @@ from engine.sqlite.changing.batch_sizer import BatchSizer
 from engine.sqlite.changing.checkpoints import Phase
 from engine.sqlite.changing.deferral import Term
 from engine.sqlite.changing.keys import rowid_name
+from engine.sqlite.changing.misfit import misfit
 from engine.sqlite.changing.online import OnlineRebuild
 from engine.sqlite.changing.removal import Removal
 from engine.sqlite.changing.swap import writable_schema
@@ -130,10 +131,7 @@ class IndexBuild:
                 (found[0],),
             ).get
             columns = ", ".join(f"{table}.{term.column}" for term in terms)
-            raise Refused(
-                f"{table}: a row does not fit the new definition: UNIQUE constraint failed: {columns} (first in the row "
-                f"with {shown}); nothing was changed: correct the row or the definition, then plan again"
-            )
+            raise misfit(table, f"UNIQUE constraint failed: {columns} (first in the row with {shown})")
         return signal
 
     def _fill(self, control: Control) -> Signal:

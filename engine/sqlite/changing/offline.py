@@ -8,6 +8,7 @@ import apsw
 from engine.errors import Refused
 from engine.sqlite.changing.guard import RowGuard
 from engine.sqlite.changing.keys import kept_rowid, key_of, rowid_name
+from engine.sqlite.changing.misfit import misfit, told_of_rows
 from engine.sqlite.changing.orphans import children, compared_as
 from engine.sqlite.changing.swap import carry_sequence, drop_triggers, legacy_renames, rename_table
 from engine.sqlite.quoting import quote_name
@@ -32,7 +33,8 @@ def rebuild_at_once(connection: apsw.Connection, rebuild: Rebuild) -> int:
     with legacy_renames(connection):
         rename_table(connection, rebuild.shadow, rebuild.table)
     for index in rebuild.indexes:
-        connection.execute(index.sql)
+        with told_of_rows(rebuild.table, index.sql):
+            connection.execute(index.sql)
     for trigger in rebuild.triggers:
         connection.execute(trigger)
     _compare(rebuild, before, _violations(connection, [rebuild.table, *watched[1:]]))
@@ -55,10 +57,7 @@ def _copy(connection: apsw.Connection, rebuild: Rebuild) -> int:
         )
     except apsw.ConstraintError as error:
         what = str(error).replace(rebuild.shadow, rebuild.table)
-        raise Refused(
-            f"{rebuild.table}: a row does not fit the new definition: {what}; nothing was changed: "
-            "correct the row or the definition, then plan again"
-        ) from error
+        raise misfit(rebuild.table, what) from error
     return connection.changes()
 
 

@@ -24,6 +24,7 @@ from engine.sqlite.changing.deferral import deferred_indexes, in_key_order
 from engine.sqlite.changing.estimate import estimate_rows
 from engine.sqlite.changing.guard import RowGuard
 from engine.sqlite.changing.keys import Names, is_rowid, kept_rowid, key_of
+from engine.sqlite.changing.misfit import misfit
 from engine.sqlite.changing.orphans import Orphans
 from engine.sqlite.changing.ownership import Hold
 from engine.sqlite.quoting import quote_name
@@ -365,10 +366,7 @@ class OnlineRebuild:
         ).get
         example = "" if rows > BISECT_ROWS else f" (first in the row with {self._first_refused(where, rows)})"
         what = str(error).replace(self.rebuild.shadow, self.rebuild.table)
-        return Refused(
-            f"{self.rebuild.table}: a row does not fit the new definition: {what}{example}; "
-            "nothing was changed: correct the row or the definition, then plan again"
-        )
+        return misfit(self.rebuild.table, what + example)
 
     def _first_refused(self, where: str, rows: int) -> str:
         low, high = 1, max(int(rows), 1)

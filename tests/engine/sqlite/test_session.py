@@ -83,6 +83,41 @@ def test_a_table_changed_by_somebody_else_is_drift_and_stays_as_it_is(
     assert len(plans.rows(path, "SELECT * FROM orders")) == ROWS
 
 
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        (
+            "CREATE UNIQUE INDEX one ON orders (quantity)",
+            "UNIQUE constraint failed: orders.quantity by CREATE",
+        ),
+        ("ALTER TABLE orders ALTER COLUMN note SET NOT NULL", "by ALTER TABLE orders ALTER COLUMN note SET"),
+        ("ALTER TABLE orders ADD CHECK (id < 100)", r"by ALTER TABLE orders ADD CHECK \(id < 100"),
+    ],
+)
+def test_rows_that_a_statement_does_not_take_are_named_with_table_and_statement(
+    tmp_path: Path, statement: str, said: str
+) -> None:
+    path = _shop(tmp_path)
+    change = plans.statement_change(path, "orders", statement)
+    plans.make(path, "UPDATE orders SET note = NULL WHERE id = 7")
+    expected = f"^orders: a row does not fit the new definition: .*{said}.*; nothing was changed: correct"
+    with plans.open_session(path) as session, pytest.raises(Refused, match=expected):
+        plans.drive(session, change, plans.Caller())
+    assert plans.left_behind(path) == []
+
+
+def test_rows_that_a_small_rebuild_finds_twice_are_named_with_table_and_index(tmp_path: Path) -> None:
+    path = _shop(tmp_path)
+    desired = f"{CREATE.replace('TEXT,', 'INTEGER,')}; CREATE UNIQUE INDEX one ON orders (quantity)"
+    change = plans.rebuild_change(path, desired, "orders", online=False)
+    expected = (
+        "^orders: a row does not fit .* failed: orders.quantity by CREATE UNIQUE INDEX one.*; nothing was"
+    )
+    with plans.open_session(path) as session, pytest.raises(Refused, match=expected):
+        plans.drive(session, change, plans.Caller())
+    assert plans.left_behind(path) == []
+
+
 def test_a_table_altered_in_mid_copy_is_drift(tmp_path: Path) -> None:
     """RC-2: a dropped column is met by a copy statement first, and still called by its name."""
     path = _shop(tmp_path)

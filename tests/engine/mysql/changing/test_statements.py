@@ -1,6 +1,7 @@
 """Changes by the server's own algorithms: as reviewed or not at all, in short waits, obedient, found again after a crash."""
 
 import itertools
+import re
 import threading
 import time
 
@@ -110,13 +111,26 @@ def test_an_algorithm_that_the_server_refuses_now_is_never_replaced_by_another(s
     assert shop.rows("SELECT column_type FROM information_schema.columns WHERE column_name = 'born'") != []
 
 
-def test_rows_that_do_not_fit_are_refused_and_nothing_is_changed(shop: Shop) -> None:
-    change = shop.statements("users", ("ALTER TABLE {t} ADD UNIQUE u (born)", Algorithm.COPY))
-    shop.run("INSERT INTO users VALUES (3, 'c', 1)")
-    with shop.session() as session, pytest.raises(Refused, match="Duplicate entry"):
-        drive(session, change, caller())
+@pytest.mark.parametrize(
+    "change",
+    [
+        "ADD UNIQUE u (born)",
+        "MODIFY name VARCHAR(20) NOT NULL",
+        "MODIFY name VARCHAR(2)",
+        "MODIFY born TINYINT",
+        "ADD CHECK (born < 7)",
+    ],
+)
+def test_rows_that_do_not_fit_are_refused_and_nothing_is_changed(shop: Shop, change: str) -> None:
+    planned = shop.statements("users", (f"ALTER TABLE {{t}} {change}", Algorithm.COPY))
+    shop.run("INSERT INTO users VALUES (3, NULL, 1), (4, 'long', 1000)")
+    said = (
+        f"^users: a row does not fit the new definition: .* {re.escape(change)}; nothing was changed: correct"
+    )
+    with shop.session() as session, pytest.raises(Refused, match=said):
+        drive(session, planned, caller())
     assert shop.left_behind() == []
-    assert len(shop.rows("SELECT * FROM users")) == 3
+    assert len(shop.rows("SELECT * FROM users")) == 4
 
 
 def test_a_value_is_never_bent_to_fit(shop: Shop) -> None:
