@@ -119,7 +119,7 @@ def _online(trials: Sequence[Trial], size: Size, held_up: str) -> str:
         why = f"Built in place the index would hold up others ({held_up})"
     return (
         f"{why}: {size} are copied into a shadow table in short chunks while readers and writers go on; "
-        f"{_long_swap(size) or 'the swap at the end holds the table for some ten milliseconds'}."
+        f"{_long_swap(size) or 'the swap at the end holds the table for some tens of milliseconds, at most a second a try'}."
     )
 
 
