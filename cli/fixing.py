@@ -97,7 +97,7 @@ def _tokens(sql: str) -> Iterator[Token]:
     while at < len(sql):
         found = TOKEN.match(sql, at)
         if found is None:
-            raise NotUnderstood(f"character {at + 1}")
+            raise NotUnderstood(f"what begins at its character {at + 1} cannot be read")
         at = found.end()
         if found.lastgroup != "space":
             upper = found[0].upper() if found.lastgroup == "word" else ""
@@ -116,8 +116,10 @@ def _table(tokens: Sequence[Token]) -> tuple[list[list[Token]], list[Token]]:
     rest = list(tokens[closing + 1 :])
     if rest and rest[-1].text == ";":
         rest.pop()
-    if any(token.text == ";" or token.upper in ("SELECT", "AS") for token in rest):
-        raise NotUnderstood("it is more than one table's definition")
+    if any(token.text == ";" for token in rest):
+        raise NotUnderstood("it has more than one statement")
+    if any(token.upper in ("SELECT", "AS") for token in rest):
+        raise NotUnderstood("it takes its columns from a SELECT")
     definitions = _split(tokens[opening + 1 : closing])
     if not all(definitions):
         raise NotUnderstood("a definition is empty")

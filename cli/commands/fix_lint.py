@@ -31,14 +31,15 @@ def fix_lint(schema_dir: str, dry_run: bool, output: Output) -> Exit:
     """Mend schema files of MySQL tables.
 
     AUTO_INCREMENT columns become BIGINT; latin1 and utf8 become utf8mb4; FLOAT and DOUBLE become DECIMAL; TIMESTAMP
-    and DATETIME columns get a default. Files that hold anything but one CREATE TABLE are left alone. Neither a server
-    nor a database is asked: plan afterwards, and look at what that would do to the rows.
+    and DATETIME columns get a default. Files that hold anything but one CREATE TABLE are passed over, and named. Neither
+    a server nor a database is asked: plan afterwards, and look at what that would do to the rows.
 
     \b
       schemabot fix-lint -s schema/ --dry-run
       schemabot fix-lint -s schema/
 
-    Exit code 1 when something is left that only a person can mend. With --json: one document, {"fixed", "left"}.
+    Exit code 1 when something is left that only a person can mend. With --json: one document, {"fixed", "left",
+    "passed_over"}.
     """
     project = load_project(Path(schema_dir))
     if project is not None and project.type == "sqlite":
@@ -47,10 +48,12 @@ def fix_lint(schema_dir: str, dry_run: bool, output: Output) -> Exit:
         )
     fixed: dict[str, list[str]] = {}
     left: dict[str, list[str]] = {}
+    passed_over: dict[str, str] = {}
     for path, text in _files(schema_dir):
         try:
             mended, done, remaining = mend(text)
-        except NotUnderstood:
+        except NotUnderstood as error:
+            passed_over[str(path)] = str(error)
             continue
         if done:
             fixed[str(path)] = done
@@ -59,7 +62,11 @@ def fix_lint(schema_dir: str, dry_run: bool, output: Output) -> Exit:
                 _write(path, mended)
         if remaining:
             left[str(path)] = remaining
-    output.document({"fixed": fixed, "left": left})
+    output.document({"fixed": fixed, "left": left, "passed_over": passed_over})
+    for name, why in passed_over.items():
+        output.say(f"{name}: passed over, as {why}")
+    if not fixed and not left:
+        output.say("Nothing to mend in what was read." if passed_over else "Nothing to mend.", GREEN)
     return _conclude(output, fixed, left, dry_run=dry_run)
 
 
@@ -95,8 +102,6 @@ def _conclude(
     if fixed:
         output.say(f"{count(len(fixed), 'file')} {'would be ' if dry_run else ''}mended.", GREEN)
         output.hint("See what that does to the live schema: schemabot plan")
-    elif not left:
-        output.say("Nothing to mend.", GREEN)
     for path, problems in left.items():
         for problem in problems:
             output.say(f"{path}: {problem}", RED)

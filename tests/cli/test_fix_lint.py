@@ -99,10 +99,30 @@ def test_files_are_mended_on_disk_but_not_in_a_dry_run(run: Run) -> None:
     assert (dry.code, "+  n DECIMAL(10,2)," in dry.out) == (0, True), dry.out + dry.err
     assert file.read_text() == table("n FLOAT")
     ended = run("fix-lint", "-s", "schema", "--json")
-    assert ended.json() == {"fixed": {"schema/t.sql": ["n: FLOAT becomes DECIMAL(10,2)"]}, "left": {}}
+    assert ended.json() == {
+        "fixed": {"schema/t.sql": ["n: FLOAT becomes DECIMAL(10,2)"]},
+        "left": {},
+        "passed_over": {"schema/view.sql": "it is not a CREATE TABLE"},
+    }
     assert file.read_text() == table("n DECIMAL(10,2)")
     assert other.read_text() == "CREATE VIEW v AS SELECT 1;"
     assert "Nothing to mend" in run("fix-lint", "-s", "schema").out
+
+
+@pytest.mark.parametrize(
+    ("sql", "why"),
+    [
+        (f"{table('n FLOAT')}CREATE INDEX n ON t (n);", "it has more than one statement"),
+        ("CREATE TABLE t (a FLOAT) AS SELECT 1;", "it takes its columns from a SELECT"),
+        ("CREATE TABLE t (a FLOAT /*!50100 NULL */);", "what begins at its character 25 cannot be read"),
+    ],
+)
+def test_a_file_that_is_not_understood_is_named_with_the_reason(run: Run, sql: str, why: str) -> None:
+    Path("t.sql").write_text(sql)
+    ended = run("fix-lint")
+    assert (ended.code, f"t.sql: passed over, as {why}" in ended.out) == (0, True), ended.out
+    assert "Nothing to mend." not in ended.out
+    assert Path("t.sql").read_text() == sql
 
 
 def test_what_only_a_person_can_mend_ends_with_1(run: Run) -> None:
