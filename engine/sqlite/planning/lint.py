@@ -12,6 +12,8 @@ from engine.sqlite.planning.foreign_keys import MISMATCH, unanswered
 from engine.sqlite.planning.rebuild_sql import source_column
 from engine.sqlite.planning.renames import Renames
 
+_LOST = "its definition, which no file has, is lost"
+
 
 class Linter:
     """Judges drafts of one plan against the live and the desired schema."""
@@ -26,8 +28,11 @@ class Linter:
         now = self._live.get(self._renames.source(draft.name))
         wanted = self._desired.catalog.get(draft.name)
         found: list[Finding] = []
-        if now is not None and now.kind != "view" and (wanted is None or wanted.kind != now.kind):
-            found.append(self._unsafe(now.name, "", f'DROP TABLE "{now.name}"'))
+        if now is not None and (wanted is None or wanted.kind != now.kind):
+            what = f'DROP TABLE "{now.name}"' if now.kind != "view" else f'DROP VIEW "{now.name}" ({_LOST})'
+            found.append(self._unsafe(now.name, "", what))
+        elif now is not None and wanted is not None:
+            found += self._lost_triggers(now, wanted)
         replaced = (
             now is not None and wanted is not None and now.kind == wanted.kind == "table" and draft.replaced
         )
@@ -41,6 +46,13 @@ class Linter:
         if draft.keyless:
             found.append(self._keyless(draft))
         return found
+
+    def _lost_triggers(self, now: Relation, wanted: Relation) -> Iterator[Finding]:
+        """Those that the plan makes again stay, changed or on another table."""
+        stay = {name for relation in self._desired.catalog for name in relation.triggers}
+        for key, trigger in sorted(now.triggers.items()):
+            if key not in stay:
+                yield self._unsafe(wanted.name, "", f'DROP TRIGGER "{trigger.name}" ({_LOST})')
 
     def gone_and_new(self, drafts: Iterable[Draft]) -> list[Finding]:
         """A dropped and a created table of the same columns: perhaps one table with a new name."""

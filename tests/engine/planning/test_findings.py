@@ -33,12 +33,40 @@ def test_a_dropped_column_is_unsafe_and_says_where(tmp_path: Path) -> None:
     assert result.changes[0].unsafe == (finding.message,)
 
 
-def test_a_dropped_generated_column_an_index_and_a_view_lose_nothing(tmp_path: Path) -> None:
-    live = (
-        "CREATE TABLE t (a TEXT, g AS (a || 'x')); CREATE INDEX i ON t (a); CREATE VIEW v AS SELECT a FROM t;"
-    )
+def test_a_dropped_generated_column_and_an_index_lose_nothing(tmp_path: Path) -> None:
+    live = "CREATE TABLE t (a TEXT, g AS (a || 'x')); CREATE INDEX i ON t (a);"
     with database(tmp_path, live, "INSERT INTO t VALUES ('1')") as connection:
         assert found(migrate(connection, "CREATE TABLE t (a TEXT);"), Severity.ERROR) == []
+
+
+VIEW = "CREATE VIEW v AS SELECT a FROM t;"
+TRIGGER = "CREATE TRIGGER r AFTER INSERT ON t BEGIN SELECT 1; END;"
+LOST = "(its definition, which no file has, is lost)"
+
+
+@pytest.mark.parametrize(
+    ("live", "wanted", "unsafe"),
+    [
+        (VIEW, "", f'DROP VIEW "v" {LOST}'),
+        (VIEW, "CREATE TABLE v (a TEXT);", f'DROP VIEW "v" {LOST}'),
+        (TRIGGER, "", f'DROP TRIGGER "r" {LOST}'),
+        (
+            VIEW + TRIGGER.replace("AFTER", "INSTEAD OF").replace("ON t", "ON v"),
+            VIEW,
+            f'DROP TRIGGER "r" {LOST}',
+        ),
+        (VIEW + TRIGGER, VIEW.replace("a FROM", "b FROM") + TRIGGER.replace("1", "2"), ""),
+        (TRIGGER, "CREATE TABLE u (a);" + TRIGGER.replace("ON t", "ON u"), ""),
+    ],
+)
+def test_a_view_or_trigger_that_no_file_has_is_dropped_only_if_people_allow_it(
+    live: str, wanted: str, unsafe: str, tmp_path: Path
+) -> None:
+    with database(tmp_path, BASE + live) as connection:
+        result = migrate(connection, BASE + wanted)
+    expected = [f"Unsafe operation detected: {unsafe}"] if unsafe else []
+    assert messages(result, Severity.ERROR) == expected
+    assert [said for change in result.changes for said in change.unsafe] == expected
 
 
 @pytest.mark.parametrize(
