@@ -8,6 +8,7 @@ from pathlib import Path
 import apsw
 
 from engine.base import Observation, bad, doubtful, good
+from engine.sqlite.target import READ_ONLY, on_read_only
 
 MEBIBYTE = 1024 * 1024
 LEAST_FREE_BYTES = 64 * MEBIBYTE
@@ -22,7 +23,7 @@ def examine_file(connection: apsw.Connection, path: Path) -> tuple[Observation, 
 def _observations(connection: apsw.Connection, path: Path) -> Iterator[Observation]:
     exists = path.exists()
     yield _access(path) if exists else _missing(path)
-    yield _folder(path.parent)
+    yield _folder(path)
     if exists:
         yield _journal(connection)
     yield _room(path)
@@ -39,18 +40,18 @@ def _missing(path: Path) -> Observation:
 def _access(path: Path) -> Observation:
     if os.access(path, os.R_OK | os.W_OK):
         return good("file", f"{path} can be read and written")
-    return bad(
-        "file", f"{path} cannot be written by this user", f"run: chmod u+rw {path}, or change its owner"
-    )
+    remedy = READ_ONLY if on_read_only(path) else f"run: chmod u+rw {path}, or change its owner"
+    return bad("file", f"{path} cannot be written by this user", remedy)
 
 
-def _folder(folder: Path) -> Observation:
+def _folder(path: Path) -> Observation:
+    folder = path.parent
     if os.access(folder, os.W_OK | os.X_OK):
         return good("folder", f"{folder} takes the journal beside the file")
     return bad(
         "folder",
         f"{folder} cannot be written by this user: SQLite keeps its journal there",
-        f"run: chmod u+wx {folder}, or change its owner",
+        READ_ONLY if on_read_only(path) else f"run: chmod u+wx {folder}, or change its owner",
     )
 
 

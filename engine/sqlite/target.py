@@ -13,6 +13,7 @@ import apsw
 from engine.errors import EngineError, Refused, TargetUnavailable, Unreachable
 
 BUSY_SECONDS = 5.0
+READ_ONLY = "its file system is read-only: mount it for writing, or name its folder in ReadWritePaths of the systemd unit"
 
 
 def connect(dsn: str, *, read_only: bool = False, busy_seconds: float = BUSY_SECONDS) -> apsw.Connection:
@@ -32,18 +33,24 @@ def connect(dsn: str, *, read_only: bool = False, busy_seconds: float = BUSY_SEC
         return apsw.Connection(":memory:")
     needed = os.R_OK if read_only else os.R_OK | os.W_OK
     if path.exists() and not os.access(path, needed):
-        raise TargetUnavailable(
-            f"{path}: no permission to {'read' if read_only else 'write'} it; see its owner and mode"
-        )
+        advice = READ_ONLY if on_read_only(path) else "see its owner and mode"
+        raise TargetUnavailable(f"{path}: no permission to {'read' if read_only else 'write'} it; {advice}")
     with translated(str(path)):
         try:
             return _open(dsn, path, read_only, busy_seconds)
-        except apsw.ReadOnlyError:
-            if not read_only:
+        except (apsw.CantOpenError, apsw.ReadOnlyError) as error:
+            if on_read_only(path):
+                raise TargetUnavailable(f"{path}: {error} ({READ_ONLY})") from error
+            if not read_only or isinstance(error, apsw.CantOpenError):
                 raise
         # An application was killed in a transaction: its journal is rolled back by the first who may write.
         _open(dsn, path, False, busy_seconds).close()
         return _open(dsn, path, read_only, busy_seconds)
+
+
+def on_read_only(path: Path) -> bool:
+    """Whether the folder of *path* is on a file system that is mounted read-only, for this process at least."""
+    return bool(os.statvfs(path.resolve().parent).f_flag & os.ST_RDONLY)
 
 
 def _open(dsn: str, path: Path, read_only: bool, busy_seconds: float) -> apsw.Connection:

@@ -15,7 +15,7 @@ from engine.sqlite.catalog import read_catalog
 from engine.sqlite.planning.planner import plan_sqlite
 from engine.sqlite.pull import pull_files
 from engine.sqlite.quoting import quote_name
-from engine.sqlite.target import connect, engine_error, file_of, translated
+from engine.sqlite.target import READ_ONLY, connect, engine_error, file_of, translated
 from tests.engine.planning.rig import database, plan
 
 # -- opening -----------------------------------------------------------------------------------------------------
@@ -71,6 +71,33 @@ def test_a_file_that_may_not_be_read_says_so(tmp_path: Path) -> None:
     path.touch(mode=0o000)
     with pytest.raises(TargetUnavailable, match="no permission to read"):
         connect(str(path), read_only=True)
+
+
+def test_a_read_only_file_system_is_named(tmp_path: Path) -> None:
+    with database(tmp_path) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+    code = """if True:
+        import sys
+        from pathlib import Path
+        from engine.errors import EngineError
+        from engine.sqlite.examination import examine_file
+        from engine.sqlite.target import connect
+        for name, read_only in ("target.db", True), ("target.db", False), ("new.db", False):
+            try:
+                connect(f"{sys.argv[1]}/{name}", read_only=read_only)
+            except EngineError as error:
+                print(error)
+        for seen in examine_file(connect(f"{sys.argv[1]}/new.db", read_only=True), Path(sys.argv[1], "new.db")):
+            print(seen.remedy)
+    """
+    mounted = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$1" -c "$2" "$0"'
+    command = ["unshare", "--map-root-user", "--mount", "sh", "-c", mounted]
+    ended = subprocess.run(
+        [*command, str(tmp_path), sys.executable, code], capture_output=True, text=True, check=False
+    )
+    if "unshare" in ended.stderr or "mount" in ended.stderr:
+        pytest.skip("nothing may be mounted here")
+    assert ended.stdout.count(READ_ONLY) == 4, ended.stdout + ended.stderr
 
 
 def test_a_locked_database_is_waited_for_and_then_retryable(tmp_path: Path) -> None:
