@@ -181,7 +181,7 @@ def _type(answers: Answers, old: Column, column: Column) -> Iterator[Finding]:
             f"{found.changed}{taken}", Severity.ERROR, "unsafe", alters, column.name, fails=False
         )
     if not said:
-        message = f"{what}: all rows were read, no value is lost"
+        message = f"{what}: all rows were read, no value is lost of those that are there now; others may come before the apply"
         said.append(answers.finding(Severity.INFO, "type_change", message, column.name))
     yield from said
 

@@ -201,7 +201,7 @@ def test_values_that_a_new_type_refuses_or_alters_are_told_before_and_no_others(
     if (before, value, after) in ALTERED:
         assert desk.link.value(f"SELECT {exactly} FROM t") != was
     if (before, value, after) in FITTING and "JSON" not in after:
-        assert "all rows were read, no value is lost" in found[0][2]
+        assert "all rows were read, no value is lost of those that are there now; others may" in found[0][2]
 
 
 @pytest.mark.parametrize(
