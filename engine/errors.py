@@ -33,7 +33,7 @@ class TargetUnavailable(EngineError):
 
 
 class Unreachable(TargetUnavailable):
-    """Retryable: nobody answers where the target should be, so no work on it was begun."""
+    """Retryable: nobody answers where the target should be, or lets us in, so no work on it was begun."""
 
 
 class TargetHeld(TargetUnavailable):

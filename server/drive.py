@@ -7,7 +7,8 @@ It reads the apply, opens the engine's session and walks the remaining changes; 
 import logging
 import threading
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from engine.base import Control, Engine, Handover, Job, Session, Signal, Standing
 from engine.errors import EngineError, Fenced, HeldUp, StoppedElsewhere, Unreachable
@@ -25,7 +26,7 @@ from storage.states import TERMINAL, State
 log = logging.getLogger(__name__)
 
 UNREACHABLE_SECONDS = 10.0
-"""How often a target that nobody answers at is tried for an apply that waits for its cutover; so late its return is noticed."""
+"""How often a target that is away, or lets nobody in, is tried for an apply that waits for its cutover; so late it is noticed."""
 
 _NO_BUGS = (StoreError, ShuttingDown, UnknownTarget, SecretError)
 """What a drive may meet beside the engine's errors."""
@@ -119,7 +120,8 @@ class Drive:
         self._deferred = ApplyOptions.read(apply.options).defer_cutover
         asked = any(self._control.pending(kind) for kind in ("cutover", "cancel"))
         self._outlasts = begun and self._deferred and not asked
-        engine = self._app.targets.engine(apply.deployment, apply.environment, apply.database)
+        with _door(begun):
+            engine = self._app.targets.engine(apply.deployment, apply.environment, apply.database)
         self._whole = engine.capabilities.whole_plan
         unchecked = not any(task.started_at for task in self._ledger.tasks)
         if not begun and not self._whole:
@@ -133,7 +135,9 @@ class Drive:
             still_ours=self._lease.check,
             is_over=self._is_over,
         )
-        with engine.open(job) as session:
+        with _door(begun):
+            opened = engine.open(job)
+        with opened as session:
             session.know(list(self._ledger.changes.values()))
             if self._control.signal is Signal.CANCEL:
                 return self._cancel(session)
@@ -330,3 +334,16 @@ class Drive:
         left = session.unfinished(list(self._ledger.changes.values()))
         if left:
             self._ledger.warn("unfinished", left)
+
+
+@contextmanager
+def _door(begun: bool) -> Iterator[None]:
+    """What is refused inside, where a target is opened, is as if nobody answered once an apply has begun there: nothing of ours
+    can be taken off it from here, and a dsn, an account or a grant can be put right (AV-2).
+    """
+    try:
+        yield
+    except EngineError as error:
+        if not begun or error.retryable or isinstance(error, Fenced | StoppedElsewhere):
+            raise
+        raise Unreachable(str(error)) from error

@@ -14,11 +14,10 @@ from pymysql.connections import Connection
 from pymysql.constants import CLIENT
 from pymysql.cursors import Cursor
 
-from engine.errors import Refused
 from engine.mysql.address import Address
 from engine.mysql.keepalive import keep_alive
 from engine.mysql.tls import tls_options
-from engine.mysql.trouble import ACCESS_DENIED, Lost, ServerRefused, translate
+from engine.mysql.trouble import ACCESS_DENIED, Lost, ServerRefused, Trouble, translate
 
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 30.0
@@ -116,10 +115,12 @@ class Link:
         except _NOT_CONNECTED as error:
             raise translate(error, self._where) from error
         except RuntimeError as error:
-            # The driver's own encryption of passwords is not installed: TLS does that.
-            raise Refused(
+            # The driver's own encryption of passwords is not installed: TLS does that. Passing trouble, as a wrong password:
+            # it comes with a restart of the server, which then no longer remembers that the account was let in.
+            raise Trouble(
                 f"{self._where}: this account's password goes over TLS only: leave ssl_mode=disabled out of the dsn, "
-                "and have TLS on at the server"
+                "and have TLS on at the server",
+                ACCESS_DENIED,
             ) from error
         try:
             self.set({**SETTINGS, **(settings or {})}, _BY_VENDOR)

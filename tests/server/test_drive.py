@@ -16,8 +16,8 @@ from tests.fakes import fake_change
 from tests.server.rig import Rig
 
 
-def fails(error: Exception) -> Callable[[Control], None]:
-    def hook(_control: Control) -> None:
+def fails(error: Exception) -> Callable[[Control | None], None]:
+    def hook(_control: Control | None) -> None:
         raise error
 
     return hook
@@ -213,11 +213,14 @@ def test_the_budget_is_ten_retries_without_progress_then_failed(
     assert "still down" in rig.now(apply).error
 
 
-def test_av_2_what_waits_for_its_cutover_waits_for_its_target_however_long(rig: Rig) -> None:
+@pytest.mark.parametrize("error", [Unreachable, Refused])
+def test_av_2_what_waits_for_its_cutover_waits_for_its_target_however_long(
+    rig: Rig, error: type[EngineError]
+) -> None:
     """Longer than the budget lasts; then it goes on with what is there."""
     apply = rig.enqueue("orders", defer_cutover="true")
     assert rig.drive() is Outcome.PARKED
-    rig.target.on["open"] = fails(Unreachable("nobody answers"))
+    rig.target.on["open"] = fails(error("nobody answers"))
     for _ in range(15):
         rig.make_due()
         assert rig.store.expire_retryable() == []
@@ -229,15 +232,43 @@ def test_av_2_what_waits_for_its_cutover_waits_for_its_target_however_long(rig: 
     assert rig.drive() is Outcome.PARKED
 
 
+def test_av_2_a_dsn_that_is_not_understood_for_a_while_ends_nothing_that_has_begun(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply = rig.enqueue("orders", defer_cutover="true")
+    assert rig.drive() is Outcome.PARKED
+    with monkeypatch.context() as patched:
+        patched.setattr(rig.targets, "engine", lambda *_: fails(Refused("no dsn"))(None))
+        rig.make_due()
+        assert rig.drive() is Outcome.RETRY
+    assert (rig.now(apply).attempt, rig.now(apply).error) == (0, "no dsn")
+    rig.make_due()
+    assert rig.drive() is Outcome.PARKED
+
+
+def test_what_is_refused_before_it_has_begun_fails_at_once(rig: Rig) -> None:
+    apply = rig.enqueue("orders")
+    rig.target.on["open"] = fails(Refused("too few rights"))
+    assert rig.drive() is Outcome.FAILED
+    assert rig.now(apply).error == "too few rights"
+
+
+@pytest.mark.parametrize("error", [Unreachable, Refused])
 @pytest.mark.parametrize("asked", ["cutover", "cancel", "nothing, as it is not deferred"])
-def test_what_somebody_waits_for_is_given_up_when_its_target_stays_away(rig: Rig, asked: str) -> None:
+def test_what_somebody_waits_for_is_given_up_when_its_target_stays_away(
+    rig: Rig, asked: str, error: type[EngineError]
+) -> None:
     """A change must not spring to life days later, and a cancel has to come to an end."""
     deferred = asked in ("cutover", "cancel")
     apply = rig.enqueue("orders", defer_cutover=str(deferred).lower())
     if deferred:
         assert rig.drive() is Outcome.PARKED
         rig.store.request(apply.apply_uid, asked, "somebody")
-    rig.target.on["open"] = fails(Unreachable("nobody answers"))
+    else:
+        fails_once(rig, "prepare orders", HeldUp("read-only", 0.0))
+        assert rig.drive() is Outcome.RETRY
+        rig.make_due()
+    rig.target.on["open"] = fails(error("nobody answers"))
     tries = 0
     while not rig.store.expire_retryable():
         tries += 1

@@ -168,3 +168,25 @@ def test_a_finished_copy_outlasts_a_server_that_nobody_reaches(shop: Shop) -> No
         assert drive(session, change, caller()) is Signal.GO
     assert shop.rows("SELECT COUNT(*), SUM(quantity) FROM orders") == [SUM]
     assert shop.left_behind() == []
+
+
+@pytest.mark.parametrize("why", ["password is wrong", "over TLS only"])
+def test_a_finished_copy_outlasts_an_account_that_is_not_let_in(server: Server, why: str) -> None:
+    """A password was renewed, or the server was restarted and wants it, over TLS, from an account that it let in before."""
+    if why == "over TLS only" and server.is_one("mariadb"):
+        pytest.skip("no account of its own is like that")
+    shop = filled(Shop(server), "orders")
+    change = widened(shop)
+    with shop.of_user("ALL ON *.*") as users:
+        with users.session() as session:
+            assert session.prepare([change], caller()) is Signal.GO
+        shop.run("FLUSH PRIVILEGES")
+        right = users.address
+        in_clear, another = replace(right, ssl_mode="disabled"), replace(right, password="another")
+        users.address = in_clear if why == "over TLS only" else another
+        with pytest.raises(Unreachable, match=why):
+            users.session(2)
+        users.address = right
+        with users.session(3) as session:
+            assert drive(session, change, caller()) is Signal.GO
+    assert shop.left_behind() == []
