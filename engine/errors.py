@@ -44,6 +44,17 @@ class Fenced(EngineError):
     """A newer owner took the target (OW-5): write nothing more; the apply is no longer ours."""
 
 
+class FenceAhead(Fenced):
+    """That owner was of our apply and shows no life: our store is older than the target, a backup that was put back.
+
+    `fence` is the one on the target; only a higher one gets past it.
+    """
+
+    def __init__(self, text: str, fence: int) -> None:
+        super().__init__(text)
+        self.fence = fence
+
+
 class StoppedElsewhere(EngineError):
     """The work was stopped by a person where it is done: at rest until a person starts it. `who` did it, as it was told."""
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from engine.base import Control, Engine, Handover, Job, Session, Signal, Standing
-from engine.errors import EngineError, Fenced, HeldUp, StoppedElsewhere, Unreachable
+from engine.errors import EngineError, FenceAhead, Fenced, HeldUp, StoppedElsewhere, Unreachable
 from server.app import App
 from server.control import DriveControl, ShuttingDown
 from server.leases import Lease
@@ -73,6 +73,8 @@ class Drive:
         try:
             apply, plan = self._control.insist(self._ledger.load)
             return self._resume(apply, plan)
+        except FenceAhead as error:
+            return self._ledger.catch_up(error)
         except Fenced as error:
             # The target knows a newer owner. If the store agrees this write is refused and we go without a word.
             return self._ledger.retry(f"another owner took the target: {error}")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 
 from engine.base import Change, Signal
-from engine.errors import StoppedElsewhere
+from engine.errors import FenceAhead, StoppedElsewhere
 from server.app import App
 from server.backoff import retry_delay
 from server.changes import to_engine
@@ -155,6 +155,18 @@ class Ledger:
             "%s: %s on the command of %s", self._claim.apply_uid, outcome.value, request.caller or "unknown"
         )
         return outcome
+
+    def catch_up(self, error: FenceAhead) -> Outcome:
+        """Our store is older than the target, and nobody is at work there: its next claim is above the target's fence.
+
+        Where our store is merely ahead of us, this write is refused and we go without a word.
+        """
+        text = (
+            f"going on above fence {error.fence}, as this store is older than what is on the target: {error}"
+        )
+        self.warn("fence", text)
+        self.write(lambda: self._store.hand_back(self._claim, fence=error.fence))
+        return Outcome.HANDED_BACK
 
     def stopped_elsewhere(self, error: StoppedElsewhere) -> Outcome:
         """A person stopped it where it is done: that is a stop here, too, and only a person ends it (CO-1)."""

@@ -100,8 +100,8 @@ class Store(ABC):
         """
 
     @abstractmethod
-    def hand_back(self, claim: Claim) -> None:
-        """Give the apply back on shutdown: due at once, the attempt not spent."""
+    def hand_back(self, claim: Claim, *, fence: int = 0) -> None:
+        """Give the apply back, as on shutdown: due at once, the attempt not spent. Its next claim is above *fence* as well."""
 
     @abstractmethod
     def release_orphans(self) -> int:

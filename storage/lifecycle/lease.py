@@ -53,16 +53,15 @@ class Leases:
             lost |= self._database.beat(_renewal(batch))
         return frozenset(lost)
 
-    def hand_back(self, claim: Claim) -> None:
-        """Due at once, the attempt that the claim spent given back."""
+    def hand_back(self, claim: Claim, *, fence: int = 0) -> None:
+        """Due at once, the attempt that the claim spent given back, the fence raised to *fence* where it is lower."""
 
         def hand_back(transaction: Statements, apply: Row) -> None:
             # Progress since the claim has set the attempt to 0: then there is nothing to give back.
             spent = transaction.attempt_of(claim)
             attempt = max(0, apply["attempt"] - (spent["bumped"] if spent else 0))
-            let_go(
-                transaction, apply, State(apply["state"]), fence=apply["fence"], delay=0.0, attempt=attempt
-            )
+            raised = max(apply["fence"], fence)
+            let_go(transaction, apply, State(apply["state"]), fence=raised, delay=0.0, attempt=attempt)
 
         self._ended(claim, "handed_back", hand_back)
 

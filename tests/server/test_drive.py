@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from engine.base import Control, Progress
-from engine.errors import EngineError, HeldUp, Refused, TargetUnavailable, Unreachable
+from engine.errors import EngineError, FenceAhead, HeldUp, Refused, TargetUnavailable, Unreachable
 from server.ledger import Outcome
 from storage.errors import LeaseLost, StoreError
 from storage.states import State
@@ -576,6 +576,30 @@ def test_ow_5_a_driver_fenced_by_the_target_writes_nothing_when_the_store_agrees
 
     assert rig.drive() is Outcome.LEASE_LOST
     assert rig.now(apply).lease_owner == "thief"
+
+
+def test_ow_5_a_store_older_than_its_target_goes_on_above_the_fence_there(rig: Rig) -> None:
+    """A backup was put back: nobody else is at work. It costs no attempt, and fences only rise."""
+    apply = rig.enqueue("orders")
+    rig.target.on["open"] = fails(FenceAhead("fence 1 is older than 22", 22))
+    assert rig.drive() is Outcome.HANDED_BACK
+    assert (rig.now(apply).fence, rig.now(apply).attempt) == (22, 0)
+    del rig.target.on["open"]
+    assert rig.drive() is Outcome.COMPLETED
+    assert rig.now(apply).fence == 23
+
+
+def test_ow_5_a_driver_that_only_it_takes_for_the_newest_raises_no_fence(rig: Rig) -> None:
+    apply = rig.enqueue("orders")
+
+    def stolen(_control: Control) -> None:
+        rig.make_due()
+        rig.claim("thief")
+        raise FenceAhead("fence 1 is older than 22", 22)
+
+    rig.target.on["open"] = stolen
+    assert rig.drive() is Outcome.LEASE_LOST
+    assert (rig.now(apply).fence, rig.now(apply).lease_owner) == (2, "thief")
 
 
 def test_ow_3_a_lease_that_could_not_be_renewed_ends_the_work_on_the_target(rig: Rig) -> None:

@@ -210,6 +210,15 @@ def test_i4_a_hand_back_costs_nothing(store: Store, bumped: bool) -> None:
     assert again.fence == found.fence + 1
 
 
+@pytest.mark.parametrize(("told", "next_one"), [(22, 23), (1, 3)])
+def test_i2_a_hand_back_raises_the_fence_and_never_lowers_it(store: Store, told: int, next_one: int) -> None:
+    apply = queued(store)
+    store.hand_back(claimed(store))
+    store.hand_back(claimed(store), fence=told)
+    assert now(store, apply).attempt == 0
+    assert claimed(store).fence == next_one
+
+
 def test_i4_at_the_last_attempt_a_hand_back_and_a_park_still_lead_on(store: Store) -> None:
     apply = queued(store, max_attempts=1)
     store.retry_later(claimed(store), None, "flaky", 0.0)

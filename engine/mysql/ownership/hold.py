@@ -72,7 +72,7 @@ class Hold:
     def take(self) -> None:
         """Become the owner: raise the fence of our apply, or dispossess another that shows no life.
 
-        Fenced: a newer owner of the same apply was here. TargetHeld: another apply is alive here.
+        Fenced: a newer owner of the same apply was here; FenceAhead: and shows no life. TargetHeld: another apply is alive here.
         """
         try:
             self.job.still_ours()

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from math import inf
 
 from engine.base import Job
-from engine.errors import EngineError, Fenced, TargetHeld
+from engine.errors import EngineError, FenceAhead, Fenced, TargetHeld
 from engine.mysql.address import Address
 from engine.mysql.catalog import exists
 from engine.mysql.link import Link
@@ -19,7 +20,7 @@ CONNECTION_TABLE = f"{OWN_PREFIX}connection"
 COPY_TABLE = f"{OWN_PREFIX}copy"
 
 HELD_SECONDS = 60.0
-"""An owner that showed no life for so long may be dispossessed by another apply."""
+"""An owner that showed no life for so long may be dispossessed by another apply, or another store's claim of the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,8 @@ class Records:
     def raise_fence(self, link: Link, token: str) -> list[Recorded]:
         """Become the owner, *token* being that of our connection; the connections that were there before.
 
-        Fenced: a newer owner of the same apply was here. TargetHeld: another apply is alive here. Gone: the tables are not there.
+        Fenced: a newer owner of the same apply was here; FenceAhead: and shows no life. TargetHeld: another apply is alive here.
+        Gone: the tables are not there.
         """
         row = link.row(f"SELECT apply_uid, fence, owner FROM {self._owner} WHERE one = 1 FOR UPDATE")
         if row is None:
@@ -150,22 +152,28 @@ class Records:
     def _check(self, link: Link, apply_uid: str, fence: int, owner: str) -> None:
         if apply_uid == self._job.apply_uid:
             if fence > self._job.fence:
-                raise Fenced(
-                    f"{self._address}: fence {self._job.fence} is older than {fence}, with which {owner} took over"
-                )
+                text = f"{self._address}: fence {self._job.fence} is older than {fence}, with which {owner} took over"
+                alive = self._silent(link, apply_uid, fence) < HELD_SECONDS
+                raise Fenced(text) if alive else FenceAhead(text, fence)
             return
-        silent = link.value(
-            f"""
-            SELECT TIMESTAMPDIFF(MICROSECOND, MAX(beat_at), UTC_TIMESTAMP(6)) / 1000000
-              FROM {self._connection} WHERE apply_uid = %s
-            """,
-            apply_uid,
-        )
-        if silent is not None and silent < HELD_SECONDS and not self._job.is_over(apply_uid):
+        silent = self._silent(link, apply_uid, 0)
+        if silent < HELD_SECONDS and not self._job.is_over(apply_uid):
             raise TargetHeld(
                 f"{self._address}: the apply {apply_uid} ({owner}) is changing this database (last sign of life "
-                f"{max(float(silent), 0.0):.0f} s ago); wait for it or cancel it"
+                f"{max(silent, 0.0):.0f} s ago); wait for it or cancel it"
             )
+
+    def _silent(self, link: Link, apply_uid: str, fence: int) -> float:
+        """For how long no owner of that apply with that fence or a higher one has shown life, in seconds."""
+        found = link.value(
+            f"""
+            SELECT TIMESTAMPDIFF(MICROSECOND, MAX(beat_at), UTC_TIMESTAMP(6)) / 1000000
+              FROM {self._connection} WHERE apply_uid = %s AND fence >= %s
+            """,
+            apply_uid,
+            fence,
+        )
+        return inf if found is None else float(found)
 
     def guard(self, link: Link) -> None:
         """Inside a transaction: Fenced unless the target is ours; it stays so until the transaction ends.

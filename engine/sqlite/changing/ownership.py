@@ -12,13 +12,13 @@ import apsw
 
 from engine import faults
 from engine.base import Job
-from engine.errors import Fenced, TargetHeld
+from engine.errors import FenceAhead, Fenced, TargetHeld
 from engine.sqlite.target import engine_error, translated
 
 CHECKPOINT_PAGES = 400
 """The log is written back in so small portions, by us: at 1000 pages a writer's own commit would have to do it."""
 HELD_SECONDS = 60.0
-"""An owner that wrote nothing for so long may be dispossessed by another apply."""
+"""An owner that wrote nothing for so long may be dispossessed by another apply, or another store's claim of the same."""
 
 
 class Hold:
@@ -42,7 +42,7 @@ class Hold:
     def take(self) -> None:
         """Become the owner: raises the fence of our apply, or dispossesses another that shows no life.
 
-        Fenced: a newer owner of the same apply was here. TargetHeld: another apply is alive here.
+        Fenced: a newer owner of the same apply was here; FenceAhead: and shows no life. TargetHeld: another apply is alive here.
         """
         with self._transaction("take"):
             # Who waited for the lock, or was stopped, may come when its successor has finished, cleaned up and left, and
@@ -113,9 +113,8 @@ class Hold:
     def _check(self, apply_uid: str, fence: int, owner: str, silent: float) -> None:
         if apply_uid == self.job.apply_uid:
             if fence > self.job.fence:
-                raise Fenced(
-                    f"{self.where}: fence {self.job.fence} is older than {fence}, with which {owner} took over"
-                )
+                text = f"{self.where}: fence {self.job.fence} is older than {fence}, with which {owner} took over"
+                raise Fenced(text) if silent < HELD_SECONDS else FenceAhead(text, fence)
         elif silent < HELD_SECONDS and not self.job.is_over(apply_uid):
             raise TargetHeld(
                 f"{self.where}: the apply {apply_uid} ({owner}) is changing this database (last sign of life "

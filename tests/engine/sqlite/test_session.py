@@ -7,7 +7,7 @@ import apsw
 import pytest
 
 from engine.base import Change, Job, Progress, Signal, Standing
-from engine.errors import DriftFound, Fenced, Refused, TargetHeld, TargetUnavailable
+from engine.errors import DriftFound, FenceAhead, Fenced, Refused, TargetHeld, TargetUnavailable
 from engine.sqlite.changing.session import SqliteSession
 from storage.errors import LeaseLost
 from tests.engine.sqlite import plans
@@ -348,6 +348,25 @@ def test_an_older_fence_is_refused_at_the_door(tmp_path: Path) -> None:
     path = _shop(tmp_path)
     with plans.open_session(path, fence=5), pytest.raises(Fenced):
         plans.open_session(path, fence=4)
+
+
+def test_an_older_fence_is_told_when_whoever_raised_it_shows_no_life(tmp_path: Path) -> None:
+    """OW-5: as after a store was put back from a backup; with a higher fence it goes on from what is there."""
+    path = _shop(tmp_path)
+    change = _changes(path)["online"]
+    with plans.open_session(path, fence=5) as session:
+        assert session.prepare([change], plans.Caller()) is Signal.GO
+    with pytest.raises(Fenced) as alive:
+        plans.open_session(path, fence=4)
+    assert not isinstance(alive.value, FenceAhead)
+    with apsw.Connection(str(path)) as application:
+        application.execute("UPDATE _schemabot_owner SET beat_at = beat_at - 61")
+    with pytest.raises(FenceAhead, match="fence 4 is older than 5") as ahead:
+        plans.open_session(path, fence=4)
+    assert ahead.value.fence == 5
+    with plans.open_session(path, fence=6) as session:
+        assert plans.drive(session, change, plans.Caller()) is Signal.GO
+    assert plans.left_behind(path) == []
 
 
 def test_ow_3_whoever_comes_after_its_lease_ran_out_leaves_no_trace(tmp_path: Path) -> None:

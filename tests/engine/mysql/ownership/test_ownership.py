@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from engine.base import Job
-from engine.errors import Fenced, Refused, TargetHeld
+from engine.errors import FenceAhead, Fenced, Refused, TargetHeld
 from engine.mysql.link import Link
 from engine.mysql.ownership.hold import Hold
 from engine.mysql.shadow.checkpoints import Checkpoint, Phase, make_table, put, remove
@@ -63,6 +63,27 @@ def test_a_new_owner_ends_every_connection_of_its_predecessor(hold: Callable[...
         zombie.open_link()
     with pytest.raises(Fenced, match="older than 2"):
         hold(1).take()
+    assert successor.release()
+
+
+def test_an_older_fence_is_told_when_whoever_raised_it_shows_no_life(
+    server: Server, database: str, hold: Callable[..., Hold]
+) -> None:
+    """As after a store was put back from a backup."""
+    first = hold(5)
+    first.take()
+    with pytest.raises(Fenced, match="fence 4 is older than 5") as alive:
+        hold(4).take()
+    assert not isinstance(alive.value, FenceAhead)
+    with Link(address_of(server, database)) as link:
+        link.run("UPDATE _schemabot_connection SET beat_at = beat_at - INTERVAL 61 SECOND WHERE fence = 5")
+    with pytest.raises(FenceAhead, match="fence 4 is older than 5") as ahead:
+        hold(4).take()
+    assert ahead.value.fence == 5
+    successor = hold(6)
+    successor.take()
+    with pytest.raises(Lost):
+        first.link.value("SELECT 1")
     assert successor.release()
 
 
