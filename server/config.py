@@ -73,7 +73,7 @@ class StorageConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerConfig:
-    """How applies are driven."""
+    """How applies are driven. `count`: how many at the same time; 0: none is."""
 
     count: int = 4
     poll_seconds: float = 10.0
@@ -344,7 +344,7 @@ class _Reader:
 
     def _workers(self, table: _Table) -> WorkerConfig:
         workers = WorkerConfig(
-            count=table.integer("count", 4, 1, 64),
+            count=table.integer("count", 4, 0, 64),
             poll_seconds=table.seconds("poll_seconds", 10.0, 0.05, 300.0),
             lease_seconds=table.seconds("lease_seconds", 60.0, 1.0, 3600.0),
             max_attempts=table.integer("max_attempts", 10, 1, 1000),

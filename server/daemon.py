@@ -182,6 +182,8 @@ def serve(
     try:
         with Daemon(config) as daemon:
             log.info("listening on %s", daemon.url)
+            if config.workers.count == 0:
+                log.warning("nothing is driven: [workers] count is 0; look, stop and cancel, then raise it")
             if on_ready is not None:
                 on_ready(daemon.url)
             FirstLook(config, done).begin()

@@ -98,7 +98,7 @@ def test_every_problem_is_reported_at_once_with_file_and_key(tmp_path: Path) -> 
         http_threads = true
         drain_seconds = "long"
         [workers]
-        count = 0
+        count = -1
         lease_seconds = nan
         poll_seconds = inf
         [databases.shop]
@@ -115,7 +115,7 @@ def test_every_problem_is_reported_at_once_with_file_and_key(tmp_path: Path) -> 
         'server.listen_prot is not a known key; did you mean "listen_port"?',
         "server.http_threads must be a whole number, not true/false",
         "server.drain_seconds must be a number of seconds, not a string",
-        "workers.count must be between 1 and 64, not 0",
+        "workers.count must be between 0 and 64, not -1",
         "workers.lease_seconds must be between",
         "workers.poll_seconds must be between",
         "databases.shop.type must be one of sqlite, mysql, vitess, not 'sqlit'; did you mean \"sqlite\"?",

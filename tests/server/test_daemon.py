@@ -23,9 +23,13 @@ from tests.server.rig import Rig
 
 SERVE = """
 import sys
-from server.config import Config, ServerConfig, StorageConfig
+from server.config import Config, ServerConfig, StorageConfig, WorkerConfig
 from server.daemon import serve
-config = Config(server=ServerConfig(listen_port=0), storage=StorageConfig(url=sys.argv[1]))
+config = Config(
+    server=ServerConfig(listen_port=0),
+    storage=StorageConfig(url=sys.argv[1]),
+    workers=WorkerConfig(count=int(sys.argv[2])),
+)
 sys.exit(serve(config, on_ready=lambda url: print(url, flush=True)))
 """
 
@@ -35,10 +39,13 @@ def config_at(store: Path) -> Config:
 
 
 @contextmanager
-def process_at(store: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def process_at(store: Path, workers: int = 4) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The daemon in a process of its own, listening."""
     process = subprocess.Popen(
-        [sys.executable, "-c", SERVE, str(store)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", SERVE, str(store), str(workers)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     try:
         assert process.stdout is not None
@@ -111,6 +118,14 @@ def test_sigterm_ends_it_with_status_0(tmp_path: Path) -> None:
         process.terminate()
 
         assert process.wait(20) == 0
+
+
+def test_without_workers_it_says_that_nothing_is_driven(tmp_path: Path) -> None:
+    with process_at(tmp_path / "store.db", workers=0) as (process, url):
+        assert get(f"{url}/health") == {"status": "ok"}
+        process.terminate()
+        assert "nothing is driven: [workers] count is 0" in process.communicate(timeout=20)[1]
+        assert process.returncode == 0
 
 
 def test_a_port_in_use_is_said_and_nothing_is_left_locked(tmp_path: Path) -> None:

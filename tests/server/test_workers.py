@@ -18,7 +18,7 @@ from server.config import Config, WorkerConfig
 from server.housekeeping import Housekeeping
 from server.leases import LeaseKeeper, boottime
 from server.workers import YIELDING, Workers
-from storage.records import Apply, NewApply, Plan
+from storage.records import Apply, NewApply, Plan, TaskMove
 from storage.states import State
 from tests.fakes import fake_change
 from tests.server.rig import Rig
@@ -126,6 +126,24 @@ def test_a_retry_does_not_wait_for_the_poll(rig: Rig) -> None:
     assert "schemabot_recovery_recovered_total 2.0" in counted, "the first drive recovered nothing"
     assert "schemabot_recovery_failed_total 1.0" in counted
     assert "schemabot_recovery_cycles_total 0.0" not in counted
+
+
+def test_without_workers_a_store_is_looked_at_and_what_is_unwanted_in_it_stopped(rig: Rig) -> None:
+    """As after a backup was put back: what it has due ran to its end long ago."""
+    interrupted, pending, wanted = (enqueue(rig, name) for name in ("interrupted", "pending", "wanted"))
+    claim = rig.claim().claim
+    rig.store.advance(claim, [TaskMove(seq=0, state=State.RUNNING)])
+    rig.store.release_orphans()
+    with pool(rig, count=0) as app:
+        app.wake()
+        rig.store.request(interrupted.apply_uid, "stop", "somebody")
+        rig.store.request(pending.apply_uid, "cancel", "somebody")
+    assert rig.target.told == []
+    with pool(rig) as app:
+        app.wake()
+        until("the other is completed", lambda: rig.now(wanted).state is State.COMPLETED)
+    assert (rig.now(interrupted).state, rig.now(pending).state) == (State.STOPPED, State.CANCELLED)
+    assert rig.target.done == [("main", "wanted")]
 
 
 def test_no_more_drives_than_workers_and_no_claim_without_a_free_one(rig: Rig) -> None:
