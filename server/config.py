@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from server.secrets import SecretError, resolve
 from storage.errors import StoreError
 from storage.registry import open_store
 
@@ -66,7 +67,7 @@ class ServerConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StorageConfig:
-    """Where SchemaBot remembers plans and applies. `url`: a SQLite file, or an address that may hold a password."""
+    """Where SchemaBot remembers plans and applies. `url`: a SQLite file, or an address that may hold a password; no reference."""
 
     url: str = field(default="./schemabot.db", repr=False)
 
@@ -337,6 +338,10 @@ class _Reader:
 
     def _storage(self, table: _Table) -> StorageConfig:
         url = table.text("url", "./schemabot.db")
+        try:
+            url = resolve(self._reference(url))
+        except SecretError as error:
+            table.problem("url", f"cannot be read: {error}")
         if problem := _wrong_store(url):
             table.problem("url", problem)
         table.close()

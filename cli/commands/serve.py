@@ -79,6 +79,7 @@ def read_config(
         StorageConfig,
         load_config,
     )
+    from server.secrets import SecretError, resolve
 
     try:
         config = load_config(config_file) if config_file is not None else Config()
@@ -90,7 +91,12 @@ def read_config(
             str(error), "put that right and start again; config.example.toml explains every key"
         ) from error
     if store:
-        config = replace(config, storage=StorageConfig(url=store))
+        try:
+            config = replace(config, storage=StorageConfig(url=resolve(store)))
+        except SecretError as error:
+            raise WrongUsage(
+                f"--store: {error}", "set it where the daemon runs, or name the store itself"
+            ) from error
     added = {}
     for name, file in map(parse_database, databases):
         if name in config.databases:

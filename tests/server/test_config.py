@@ -41,6 +41,17 @@ def problems(folder: Path, text: str) -> list[str]:
     return caught.value.problems
 
 
+@pytest.mark.parametrize("found", ["mysql://me:env:PASSWORD@host/store", "state/store.db"])
+@pytest.mark.parametrize("reference", ["env:STORE_URL", "file:store-url"])
+def test_the_address_of_the_store_may_be_a_reference(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reference: str, found: str
+) -> None:
+    monkeypatch.setenv("STORE_URL", found)
+    (tmp_path / "store-url").write_text(f"{found}\n")
+    wanted = found if "://" in found else str(tmp_path / found)
+    assert load_config(written(tmp_path, f'[storage]\nurl = "{reference}"')).storage.url == wanted
+
+
 def test_an_empty_file_is_the_default_with_the_store_beside_it(tmp_path: Path) -> None:
     config = load_config(written(tmp_path, ""))
     assert dataclasses.replace(config, storage=StorageConfig()) == Config()
@@ -143,6 +154,11 @@ def test_every_problem_is_reported_at_once_with_file_and_key(tmp_path: Path) -> 
         ),
         ("[databases.shop]\ntype = 'sqlite'", "databases.shop.environments needs at least one"),
         ("[storage]\nurl = ' '", "storage.url must not be empty"),
+        (
+            "[storage]\nurl = 'env:NO_SUCH_URL'",
+            "storage.url cannot be read: the environment variable NO_SUCH_URL is not set (or empty)",
+        ),
+        ("[storage]\nurl = 'file:no-such-url'", "no-such-url cannot be read: No such file or directory"),
         ("[storage]\nurl = 'oracle://h/d'", "storage.url is not usable: no store of kind 'oracle'"),
         (
             "[storage]\nurl = 'mysql://me:pw@'",
