@@ -37,6 +37,8 @@ class Workers:
 
     def __init__(self, app: App, keeper: LeaseKeeper, wake: threading.Event) -> None:
         self._app = app
+        for outcome in Outcome:  # at 0, so that an alert on what grows sees the first one, too
+            app.metrics.drive_seconds.labels(outcome=outcome.value)
         self._keeper = keeper
         settings = app.config.workers
         self._poll_seconds = settings.poll_seconds

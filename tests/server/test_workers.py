@@ -241,6 +241,13 @@ def test_how_long_an_apply_took_is_counted_once_it_is_over(rig: Rig) -> None:
             until(line, lambda line=line: line in app.metrics.exposition().decode())  # type: ignore[misc]
 
 
+def test_how_drives_end_is_counted_from_0_so_that_the_first_failure_is_a_growth(rig: Rig) -> None:
+    with pool(rig) as app:
+        told = app.metrics.exposition().decode()
+    for outcome in ("failed", "crashed", "completed"):
+        assert f'schemabot_drive_seconds_count{{outcome="{outcome}"}} 0.0' in told
+
+
 def test_driving_gives_way_to_everything_else_in_the_process(rig: Rig) -> None:
     seen: list[int] = []
 
