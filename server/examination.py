@@ -9,7 +9,7 @@ from pathlib import Path
 from engine.base import Observation, Verdict, bad, doubtful, good
 from engine.errors import EngineError
 from server.config import Config, ServerConfig, is_loopback
-from server.ownership import last_owner
+from server.ownership import owner_of
 from server.secrets import SecretError, resolve, resolve_for_store
 from server.targets import Targets
 from server.texts import clean
@@ -95,7 +95,7 @@ def _certificate(server: ServerConfig) -> Observation:
 
 def _daemon_on(store: str) -> dict[str, str]:
     path = sqlite_path(store)
-    return last_owner(path) if path is not None else {}
+    return owner_of(path) if path is not None else {}
 
 
 def _secrets(named: Iterable[tuple[str, str]]) -> Iterator[Observation]:

@@ -53,11 +53,21 @@ class StoreOwnership:
         return found
 
 
-def last_owner(store: Path) -> dict[str, str]:
-    """The `pid` and `url` of the daemon that has the store, or had it when it was killed; empty when none is noted."""
+def owner_of(store: Path) -> dict[str, str]:
+    """The `pid` and `url` of the daemon that has the store; empty when there is none, or it was killed. Nothing is locked."""
     try:
         found = json.loads(store.with_name(store.name + ".lock").read_bytes())
     except (OSError, ValueError):
         return {}
     known = isinstance(found, dict) and found.get("url") and found.get("pid")
-    return {"pid": str(found["pid"]), "url": str(found["url"])} if known else {}
+    return {"pid": str(found["pid"]), "url": str(found["url"])} if known and _alive(found["pid"]) else {}
+
+
+def _alive(pid: str) -> bool:
+    try:
+        os.kill(int(pid), 0)
+    except PermissionError:
+        return True
+    except (ValueError, ProcessLookupError):
+        return False
+    return True

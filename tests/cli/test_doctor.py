@@ -2,6 +2,7 @@
 
 import json
 import socket
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -115,12 +116,19 @@ def test_what_is_bad_ends_with_1_and_a_remedy(
 def test_a_port_that_another_program_has_is_bad_and_one_of_this_daemon_is_good(
     run: Run, tmp_path: Path
 ) -> None:
+    """Also where a daemon of this store had it until it was killed."""
+    gone = subprocess.Popen(["true"])
+    gone.wait()
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        ended = run("doctor", "-c", write_config(f"[server]\nlisten_port = {port}\n"), "--json")
-        assert found(ended, "server", "address")["verdict"] == "bad"
+        for store in ("new.db", "killed.db"):
+            killed = {"pid": str(gone.pid), "url": f"http://127.0.0.1:{port}"}
+            Path("killed.db.lock").write_text(json.dumps(killed))
+            text = f'[server]\nlisten_port = {port}\n[storage]\nurl = "{store}"\n'
+            ended = run("doctor", "-c", write_config(text), "--json")
+            assert found(ended, "server", "address")["verdict"] == "bad"
     with Daemon(config(tmp_path, "local")) as daemon:
         port = int(daemon.url.rpartition(":")[2])
         text = f'[server]\nlisten_port = {port}\n[storage]\nurl = "{tmp_path}/store.db"\n'
