@@ -6,7 +6,7 @@ from dataclasses import replace
 from engine.base import Observation, bad, doubtful, good
 from engine.errors import EngineError
 from engine.mysql.address import Address
-from engine.mysql.capture_sources import capture_sources_of
+from engine.mysql.capture_sources import CaptureSources, capture_sources_of
 from engine.mysql.flavour import Flavour, flavour_of, same_kind
 from engine.mysql.link import Link
 from engine.mysql.problems import remedies, whats
@@ -45,10 +45,11 @@ def examine_server(
     yield good("server", str(flavour))
     rights = rights_of(link, flavour)
     schemas = _schemas(address, link)
+    sources = capture_sources_of(link, flavour, rights, address.database)
     yield _writing(link, flavour, rights)
-    yield _tables(flavour, rights, schemas)
+    yield _tables(flavour, rights, sources, schemas)
     yield _scratch(rights) if workspace is None else _workspace(workspace, flavour)
-    yield _log(address, link, flavour, rights, schemas)
+    yield _log(sources, schemas)
     yield _locks(link, flavour, rights.user)
     yield _others(rights)
     yield from _cluster(link)
@@ -92,18 +93,25 @@ def _schemas(address: Address, link: Link) -> list[str]:
     return [name for name in seen if not name.startswith(OWN_PREFIX)]
 
 
-def _tables(flavour: Flavour, rights: Rights, schemas: Sequence[str]) -> Observation:
+def _tables(flavour: Flavour, rights: Rights, sources: CaptureSources, schemas: Sequence[str]) -> Observation:
     wanted = (*ON_TABLES, *(() if flavour.mariadb else REFERENCES), *SEEN)
     found = {name: rights.missing(wanted, name) for name in schemas} or {"": rights.missing(wanted)}
     lacking = {_where(name): missing for name, missing in found.items() if missing}
     if not lacking:
         return good("privileges", f"all that changes of tables need on {', '.join(map(_where, found))}")
-    say = bad if all(set(missing) - set(SEEN) for missing in found.values()) else doubtful
-    return say(
-        "privileges",
-        "; ".join(f"missing on {where}: {', '.join(missing)}" for where, missing in lacking.items()),
-        "; ".join(_granting(rights, wanted, name) for name, missing in found.items() if missing),
-    )
+    text = "; ".join(f"missing on {where}: {', '.join(missing)}" for where, missing in lacking.items())
+    remedy = "; ".join(_granting(rights, wanted, name) for name, missing in found.items() if missing)
+    if all(set(missing) - _spared(sources, name) for name, missing in found.items()):
+        return bad("privileges", text, remedy)
+    if any("TRIGGER" in missing for missing in found.values()):
+        text += " (TRIGGER is used only where the binary log does not tell which rows change)"
+    return doubtful("privileges", text, remedy)
+
+
+def _spared(sources: CaptureSources, schema: str) -> set[str]:
+    """What changes of tables in the schema can do without, or most of them."""
+    logged = not sources.log_problems([schema] if schema else [])
+    return {*SEEN, "TRIGGER"} if logged else {*SEEN}
 
 
 def _where(schema: str) -> str:
@@ -125,11 +133,8 @@ def _scratch(rights: Rights) -> Observation:
     )
 
 
-def _log(
-    address: Address, link: Link, flavour: Flavour, rights: Rights, schemas: Sequence[str]
-) -> Observation:
+def _log(sources: CaptureSources, schemas: Sequence[str]) -> Observation:
     """The binary log tells which rows change while a table is copied."""
-    sources = capture_sources_of(link, flavour, rights, address.database)
     problems = sources.log_problems(schemas)
     if not problems:
         return good("binary log", "it tells which rows change while a table is copied")

@@ -115,6 +115,24 @@ def test_the_examination_names_the_grant_that_is_missing(account: Account, privi
     assert any(f"GRANT {privilege} ON" in remedy and account.user in remedy for remedy in remedies)
 
 
+@pytest.mark.parametrize(
+    ("left_out", "verdict"),
+    [
+        (("TRIGGER",), Verdict.DOUBTFUL),
+        (("TRIGGER", "REPLICATION SLAVE"), Verdict.BAD),
+        (("LOCK TABLES",), Verdict.BAD),
+    ],
+)
+def test_the_examination_takes_triggers_for_needed_only_where_the_log_cannot_be_read(
+    account: Account, left_out: tuple[str, ...], verdict: Verdict
+) -> None:
+    account.grant(*left_out)
+    (seen,) = [one for one in account.engine().examine() if one.subject == "privileges"]
+    assert seen.verdict is verdict
+    assert f"GRANT {left_out[0]} ON" in seen.remedy
+    assert ("only where the binary log does not tell" in seen.text) == (verdict is Verdict.DOUBTFUL)
+
+
 def test_the_examination_understands_a_server_that_quotes_names_as_the_standard_does(
     account: Account,
 ) -> None:
