@@ -48,3 +48,16 @@ def test_the_single_file_serves_on_sqlite(tmp_path: Path) -> None:
     finally:
         process.kill()
         process.communicate()
+
+
+def test_compiled_parts_of_another_python_are_told_of_at_start(tmp_path: Path) -> None:
+    (tmp_path / "apsw").mkdir()
+    (tmp_path / "apsw" / "__init__.cpython-39-x86_64-linux-gnu.so").touch()
+    start = (
+        f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(tmp_path)!r}]; import schemabot; schemabot.main()"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-S", "-c", start], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.startswith("Error: this schemabot was built with another Python than 3.")
