@@ -183,7 +183,9 @@ def serve(
         with Daemon(config) as daemon:
             log.info("listening on %s", daemon.url)
             if config.workers.count == 0:
-                log.warning("nothing is driven: [workers] count is 0; look, stop and cancel, then raise it")
+                log.warning(
+                    "nothing is driven: [workers] count is 0; what is stopped or cancelled now does not go on when it is raised"
+                )
             if on_ready is not None:
                 on_ready(daemon.url)
             FirstLook(config, done).begin()

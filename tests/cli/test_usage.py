@@ -67,6 +67,13 @@ def test_what_cannot_be_parsed_ends_with_2_on_stderr(run: Run, words: list[str])
     assert "Error: " in ended.err
 
 
+def test_a_store_that_is_named_by_a_reference_to_nothing_is_not_made(run: Run) -> None:
+    ended = run("serve", "--store", "env:NO_SUCH_STORE")
+    assert (ended.code, ended.out) == (2, "")
+    assert "the environment variable NO_SUCH_STORE is not set" in ended.err
+    assert list(Path().iterdir()) == []
+
+
 def test_what_cannot_be_parsed_is_json_too_when_json_was_wanted(run: Run) -> None:
     ended = run("plan", "--nonsense", "--json")
     assert (ended.code, ended.json()["error"]["code"]) == (2, "usage")
