@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from engine.base import Engine, Target
 from engine.registry import open_engine
-from server.config import Config
+from server.config import Config, DatabaseConfig
 from server.secrets import resolve
 
 
@@ -33,9 +33,9 @@ class Targets:
             raise UnknownTarget(f"unknown deployment: {deployment}")
         return self._config.databases[deployment].type
 
-    def environments(self, deployment: str) -> list[str]:
-        """The environments of a local database, else of the remote deployment of that name; sorted, empty for neither."""
-        local = self._config.databases.get(deployment)
+    def environments(self, deployment: str, database: str) -> list[str]:
+        """Where *deployment* has *database*, served here or behind another SchemaBot; sorted, empty for neither."""
+        local = self._local(deployment, database)
         if local is not None:
             return sorted(local.environments)
         remote = self._config.deployments.get(deployment)
@@ -51,14 +51,14 @@ class Targets:
             for environment in sorted(elsewhere.environments):
                 yield deployment, environment, ""
 
-    def check(self, deployment: str, environment: str) -> None:
+    def check(self, deployment: str, environment: str, database: str) -> None:
         """UnknownTarget unless the configuration names that place; nothing is opened, no secret is read."""
-        local = self._config.databases.get(deployment)
+        local = self._local(deployment, database)
         if local is None or environment not in local.environments:
             self._address(deployment, environment)
 
     def engine(self, deployment: str, environment: str, database: str) -> Engine:
-        """The engine for *database* at that place; a local deployment is its database.
+        """The engine for *database* at that place.
 
         UnknownTarget; server.secrets.SecretError when its DSN or token cannot be resolved.
         """
@@ -71,14 +71,18 @@ class Targets:
                 kept = self._engines[key] = (target, open_engine(target))
             return kept[1]
 
+    def _local(self, deployment: str, database: str) -> DatabaseConfig | None:
+        """*database*, if it is served here. One of another name is never it, not even one that is called `default`."""
+        return self._config.databases.get(database) if deployment == database else None
+
     def _target(self, deployment: str, environment: str, database: str) -> Target:
-        local = self._config.databases.get(deployment)
+        local = self._local(deployment, database)
         if local is None or environment not in local.environments:
             return self._remote(deployment, environment, database)
         found = local.environments[environment]
         return Target(
             kind=local.type,
-            database=deployment,
+            database=database,
             environment=environment,
             dsn=resolve(found.dsn),
             workspace=resolve(found.workspace) if found.workspace else "",

@@ -31,10 +31,10 @@ def kind_of(app: App, deployment: str, engine: Engine) -> str:
     return engine.kind() or app.targets.kind(deployment)
 
 
-def check_known(app: App, deployment: str, environment: str) -> None:
+def check_known(app: App, deployment: str, environment: str, database: str) -> None:
     """NoBackend unless the configuration names the target; nothing is opened."""
     try:
-        app.targets.check(deployment, environment)
+        app.targets.check(deployment, environment, database)
     except UnknownTarget as error:
         raise NoBackend(str(error)) from error
 
@@ -43,13 +43,13 @@ def environment_or_default(app: App, database: str, given: str) -> str:
     """The environment a request means: *given*, else the database's only one, else `staging`."""
     if given:
         return given
-    known = app.targets.environments(app.targets.deployment(database))
+    known = app.targets.environments(app.targets.deployment(database), database)
     return known[0] if len(known) == 1 else DEFAULT_ENVIRONMENT
 
 
 def labels(app: App, database: str, environment: str) -> dict[str, str]:
     """Metric labels of a target; names nobody configured become `unknown`, or anybody could make series at will."""
-    known = app.targets.environments(database)
+    known = app.targets.environments(database, database)
     return {
         "database": database if known else "unknown",
         "environment": environment if environment in known else "unknown",

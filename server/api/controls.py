@@ -160,7 +160,7 @@ def _active(app: App, database: str, environment: str, none: str) -> Apply:
     apply = app.store.active_apply(database, environment)
     if apply is None:
         try:
-            check_known(app, app.targets.deployment(database), environment)
+            check_known(app, app.targets.deployment(database), environment, database)
         except NoBackend as error:
             raise Missing(str(error)) from error
         raise Failed(none)

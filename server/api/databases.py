@@ -38,7 +38,7 @@ def environments(app: App, request: Request) -> Answer:
     """The environments of one database."""
     database = request.params["database"]
     explicit = "" if database in app.config.databases else request.query.get("deployment", "")
-    found = app.targets.environments(app.targets.deployment(database, explicit))
+    found = app.targets.environments(app.targets.deployment(database, explicit), database)
     if not found:
         raise Missing(f'no environments found for database "{database}" — {_why_none(app)}')
     return {"database": database, "environments": found}
@@ -92,7 +92,7 @@ def _pulled(app: App, database: str, given: str, explicit: str) -> _Pulled:
     try:
         engine = engine_for(app, deployment, environment, database)
     except NoBackend as error:
-        known = app.targets.environments(deployment)
+        known = app.targets.environments(deployment, database)
         if known and environment not in known:
             raise Invalid(
                 f"database {database} has no environment {environment}; it has: {', '.join(known)}"

@@ -26,7 +26,7 @@ def tern_health(app: App, request: Request) -> Answer:
     """The server has a back end for the target; the target itself is not asked."""
     deployment, environment = request.params["deployment"], request.params["environment"]
     try:
-        check_known(app, deployment, environment)
+        check_known(app, deployment, environment, deployment)
     except NoBackend as error:
         raise Missing(str(error)) from error
     ready = {"deployment": deployment, "environment": environment, "status": "ok"}

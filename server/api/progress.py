@@ -29,7 +29,7 @@ def of_database(app: App, request: Request) -> Answer:
     if apply is not None:
         return progress_body(apply, _tasks(app, apply))
     try:
-        check_known(app, app.targets.deployment(database), environment)
+        check_known(app, app.targets.deployment(database), environment, database)
     except NoBackend as error:
         raise Missing(str(error), "deployment_not_found") from error
     return {"state": "", "engine": ""}

@@ -45,7 +45,7 @@ def test_what_is_not_configured_is_refused_in_the_contracts_words(
     targets = Targets(CONFIG)
     for ask in (
         lambda: targets.engine(deployment, environment, "other"),
-        lambda: targets.check(deployment, environment),
+        lambda: targets.check(deployment, environment, "other"),
     ):
         with pytest.raises(UnknownTarget) as caught:
             ask()
@@ -58,6 +58,30 @@ def test_the_engine_is_the_remote_one_there_and_the_local_one_here() -> None:
     assert targets.engine("shop", "staging", "shop").name == "SQLite"
     assert targets.engine("default", "staging", "other") is targets.engine("default", "staging", "other")
     assert targets.engine("default", "staging", "a") is not targets.engine("default", "staging", "b")
+
+
+def test_a_database_that_nobody_configured_is_not_the_one_called_default(tmp_path: Path) -> None:
+    """A slip in a schemabot.yaml would change that one, and drop what only it has."""
+    here = DatabaseConfig(type="sqlite", environments={"staging": EnvironmentConfig(dsn="main.db")})
+    with running(tmp_path, Config(databases={"default": here})) as api:
+        answers = [
+            api.post("/api/plan", plan_request(database="shpo")),
+            api.post("/api/plan", plan_request(database="shpo", deployment="default")),
+            api.get("/api/pull/shpo?environment=staging"),
+            api.get("/api/databases/shpo/environments"),
+            api.get("/api/progress/shpo?environment=staging"),
+        ]
+        assert [answer.status for answer in answers] == [500, 500, 404, 404, 404]
+        assert answers[0].json["error"] == "plan failed: tern client: unknown deployment: default"
+        assert api.post("/api/plan", plan_request(database="default")).status == 200
+        assert api.get("/tern-health/default/staging").status == 200
+
+
+def test_beside_a_database_called_default_the_default_deployment_serves_the_others() -> None:
+    here = DatabaseConfig(type="sqlite", environments={"staging": EnvironmentConfig(dsn="main.db")})
+    targets = Targets(Config(databases={"default": here}, deployments=CONFIG.deployments))
+    assert targets.engine("default", "staging", "other").name == "Remote"
+    assert targets.engine("default", "staging", "default").name == "SQLite"
 
 
 def test_rc_5_a_token_that_cannot_be_read_is_named_by_its_reference() -> None:

@@ -97,7 +97,7 @@ class ScriptedTargets(Targets):
     def engine(self, deployment: str, environment: str, database: str) -> ScriptedEngine:
         if self.broken is not None:
             raise self.broken
-        if environment not in self.environments(deployment):
+        if environment not in self.environments(deployment, database):
             super().engine(deployment, environment, database)
         return self.scripted
 
