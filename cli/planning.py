@@ -79,12 +79,6 @@ def remote_names(place: Place, environment: str) -> dict[str, str]:
     return names | ({"deployment": project.deployment} if project.deployment else {})
 
 
-def say_new(place: Place, output: Output) -> None:
-    """Point out a database file that does not exist: it may be a slip of the finger."""
-    if place.file is not None and not place.file.exists():
-        output.say(f"{place.file} does not exist yet: this is the plan of a new database.", "yellow")
-
-
 def say_passed_over(source: Source, output: Output) -> None:
     """Name what lies beside the schema files and is not read: a table of it would be one to drop."""
     named = [str(path) for path in source.passed_over[:MOST_NAMED]]

@@ -116,6 +116,8 @@ class Config:
     workers: WorkerConfig = field(default_factory=WorkerConfig)
     databases: Mapping[str, DatabaseConfig] = field(default_factory=dict)
     deployments: Mapping[str, DeploymentConfig] = field(default_factory=dict)
+    folder: Path = Path()
+    """Where the relative path of a SQLite target starts."""
 
     def unsafe_without_option(self, deployment: str, environment: str) -> str:
         """`allow` or `refuse`: what the environment says, else the server."""
@@ -282,7 +284,12 @@ class _Reader:
         if self._problems:
             raise ConfigError(self._problems)
         return Config(
-            server=server, storage=storage, workers=workers, databases=databases, deployments=deployments
+            server=server,
+            storage=storage,
+            workers=workers,
+            databases=databases,
+            deployments=deployments,
+            folder=self._folder,
         )
 
     def _server(self, table: _Table) -> ServerConfig:
@@ -365,8 +372,6 @@ class _Reader:
             unsafe = found.choice("unsafe_without_option", UNSAFE_CHOICES, "")
             workspace = self._workspace(found, kind)
             found.close()
-            plain = kind == "sqlite" and dsn and not dsn.startswith(("env:", "file:"))
-            dsn = self._path(dsn) if plain else dsn
             environments[name] = EnvironmentConfig(dsn=dsn, workspace=workspace, unsafe_without_option=unsafe)
         if not environments:
             table.problem(

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 from engine.base import Engine, Target
 from engine.registry import open_engine
@@ -84,9 +85,15 @@ class Targets:
             kind=local.type,
             database=database,
             environment=environment,
-            dsn=resolve(found.dsn),
+            dsn=self._sqlite_file(resolve(found.dsn)) if local.type == "sqlite" else resolve(found.dsn),
             workspace=resolve(found.workspace) if found.workspace else "",
         )
+
+    def _sqlite_file(self, dsn: str) -> str:
+        """The same file wherever the daemon was started; also when a reference stands for its relative path."""
+        if dsn.startswith("file:"):  # SQLite's own kind of address
+            return dsn
+        return str(self._config.folder / Path(dsn).expanduser())
 
     def _remote(self, deployment: str, environment: str, database: str) -> Target:
         address = self._address(deployment, environment)

@@ -6,7 +6,7 @@ from cli.errors import Exit, WrongUsage
 from cli.options import schema_options, server_options, watch_output_options, with_file
 from cli.output import Output
 from cli.place import Place, Wanted, open_place
-from cli.planning import make_plans, read_source, remote_names, say_new, say_passed_over, wanted_for
+from cli.planning import make_plans, read_source, remote_names, say_passed_over, wanted_for
 from cli.replies import Plan, Progress
 from cli.submission import Terms, attach, check, submit
 from cli.views.plan import plan_view, type_name
@@ -78,7 +78,6 @@ def apply(
     source = read_source(schema_dir, repository, pull_request)
     with open_place(wanted_for(with_file(wanted, database_file), source), drive=True) as place:
         environment = place.environment()
-        say_new(place, output)
         say_passed_over(source, output)
         [found] = make_plans(place, source, [environment])
         active = place.api.database_progress(found.database, environment)

@@ -6,7 +6,7 @@ from cli.errors import Exit
 from cli.options import output_option, schema_options, server_options, with_file
 from cli.output import Output
 from cli.place import Place, Wanted, open_place
-from cli.planning import groups, make_plans, read_source, say_new, say_passed_over, wanted_for
+from cli.planning import groups, make_plans, read_source, say_passed_over, wanted_for
 from cli.replies import Plan
 from cli.views.plan import plan_view
 
@@ -42,7 +42,6 @@ def plan(
     """
     source = read_source(schema_dir, repository, pull_request)
     with open_place(wanted_for(with_file(wanted, database_file), source), drive=False) as place:
-        say_new(place, output)
         say_passed_over(source, output)
         plans = make_plans(place, source, place.environments())
         _show(output, plans)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from typing import ClassVar
 
 from engine.base import (
@@ -16,7 +17,7 @@ from engine.base import (
     Target,
 )
 from engine.sqlite.changing.session import SqliteSession
-from engine.sqlite.examination import examine_file
+from engine.sqlite.examination import examine_file, new_file
 from engine.sqlite.planning.planner import plan_sqlite
 from engine.sqlite.pull import pull_files
 from engine.sqlite.spec import Step
@@ -59,7 +60,9 @@ class SqliteEngine(Engine):
             closing(connect(self._target.dsn, read_only=True)) as connection,
             translated(self._target.database),
         ):
-            return plan_sqlite(connection, files)
+            result = plan_sqlite(connection, files)
+        new = new_file(file_of(self._target.dsn))
+        return replace(result, findings=(*new, *result.findings))
 
     def not_deferrable(self, changes: Sequence[Change], fingerprints: Mapping[str, str]) -> str:
         """A change that begins from what another one leaves cannot be looked at, nor copied, before that one is live."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import apsw
 
-from engine.base import Observation, bad, doubtful, good
+from engine.base import Finding, Observation, Severity, bad, doubtful, good
 from engine.sqlite.target import READ_ONLY, on_read_only
 
 MEBIBYTE = 1024 * 1024
@@ -18,6 +18,12 @@ LEAST_FREE_BYTES = 64 * MEBIBYTE
 def examine_file(connection: apsw.Connection, path: Path) -> tuple[Observation, ...]:
     """Every observation about the open database at *path*; a file that does not exist yet is one, too."""
     return tuple(_observations(connection, path))
+
+
+def new_file(path: Path) -> tuple[Finding, ...]:
+    """What a plan says of a database that is not there: a new one, or a slip in its path."""
+    message = f"{path} does not exist yet: this is the plan of a new database"
+    return () if path.exists() else (Finding(severity=Severity.WARNING, linter="new_file", message=message),)
 
 
 def _observations(connection: apsw.Connection, path: Path) -> Iterator[Observation]:

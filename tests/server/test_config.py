@@ -23,7 +23,9 @@ from server.config import (
     load_config,
 )
 from server.secrets import SecretError, redact, resolve
+from server.targets import Targets
 from server.texts import clean
+from tests.cli.rig import make_shop
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "config.example.toml"
 
@@ -54,7 +56,7 @@ def test_the_address_of_the_store_may_be_a_reference(
 
 def test_an_empty_file_is_the_default_with_the_store_beside_it(tmp_path: Path) -> None:
     config = load_config(written(tmp_path, ""))
-    assert dataclasses.replace(config, storage=StorageConfig()) == Config()
+    assert dataclasses.replace(config, storage=StorageConfig(), folder=Path()) == Config()
     assert config.storage.url == str(tmp_path / "schemabot.db")
 
 
@@ -67,6 +69,7 @@ def test_the_example_loads_and_shows_every_key_with_its_default() -> None:
         *(DeploymentConfig, Config),
     )
     keys = {field.name for section in sections for field in dataclasses.fields(section)}
+    keys.remove("folder")  # the file's own: nobody writes it
     missing = [key for key in keys if not re.search(rf"(^|[# \[.]){key}( =|[\].])", text, re.MULTILINE)]
     assert missing == []
 
@@ -76,7 +79,7 @@ def test_the_commented_examples_in_the_example_load_too(tmp_path: Path) -> None:
     code = [re.sub(r"^# (?=\[|[a-z_]+ = )", "", line) for line in lines]
     config = load_config(written(tmp_path, "\n".join(code)))
     assert config.databases["shop"].type == "sqlite"
-    assert config.databases["shop"].environments["staging"].dsn == str(tmp_path / "shop-staging.db")
+    assert config.databases["shop"].environments["staging"].dsn == "shop-staging.db"
     production = EnvironmentConfig(dsn="env:SHOP_DSN", unsafe_without_option="refuse")
     assert config.databases["shop"].environments["production"] == production
     assert config.unsafe_without_option("shop", "production") == "refuse"
@@ -222,7 +225,7 @@ def test_loopback_is_known(host: str, loopback: bool) -> None:
     assert is_loopback(host) is loopback
 
 
-def test_relative_paths_start_at_the_file_and_references_stay_references(tmp_path: Path) -> None:
+def test_relative_paths_start_at_the_file_and_references_are_taken_later(tmp_path: Path) -> None:
     folder = tmp_path / "etc"
     folder.mkdir()
     config = load_config(
@@ -246,12 +249,29 @@ def test_relative_paths_start_at_the_file_and_references_stay_references(tmp_pat
     assert Path(config.storage.url).resolve() == tmp_path / "state/store.db"
     dsns = {name: found.dsn for name, found in config.databases["shop"].environments.items()}
     assert dsns == {
-        "a": str(folder / "a.db"),
+        "a": "a.db",
         "b": "/abs/b.db",
         "c": f"file:{folder}/secrets/c",
         "d": "env:SHOP",
     }
     assert config.databases["big"].environments["a"].dsn == "root@tcp(db)/big"
+    assert config.folder == folder
+
+
+@pytest.mark.parametrize("dsn", ["shop.db", "env:SHOP_FILE", "file:dsn.txt"])
+def test_a_relative_sqlite_file_is_beside_the_configuration_wherever_the_daemon_is_started(
+    dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, elsewhere = tmp_path / "etc", tmp_path / "run"
+    folder.mkdir()
+    elsewhere.mkdir()
+    (folder / "dsn.txt").write_text("shop.db\n")
+    make_shop(folder / "shop.db")
+    monkeypatch.setenv("SHOP_FILE", "shop.db")
+    monkeypatch.chdir(elsewhere)
+    text = f'[databases.shop]\ntype = "sqlite"\nenvironments.live.dsn = "{dsn}"'
+    engine = Targets(load_config(written(folder, text))).engine("shop", "live", "shop")
+    assert "orders.sql" in engine.pull()["shop"]
 
 
 def test_secrets_are_not_in_the_text_of_a_configuration(tmp_path: Path) -> None:

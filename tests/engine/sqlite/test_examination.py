@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.base import Engine, Observation, Target, Verdict
+from engine.base import Engine, Observation, Severity, Target, Verdict
 from engine.errors import Refused, TargetUnavailable
 from engine.registry import open_engine
 
@@ -95,3 +95,12 @@ def test_what_cannot_be_opened_is_raised_as_by_a_ping(tmp_path: Path) -> None:
         engine(tmp_path / "letter.db").examine()
     with pytest.raises(TargetUnavailable, match="does not exist"):
         engine(tmp_path / "nowhere" / "shop.db").examine()
+
+
+def test_the_plan_of_a_file_that_is_not_there_says_that_it_is_one_of_a_new_database(tmp_path: Path) -> None:
+    """Its path may be a slip."""
+    files = {"shop": {"orders.sql": "CREATE TABLE orders (id INTEGER PRIMARY KEY);"}}
+    [told] = engine(tmp_path / "shpo.db").plan(files).findings
+    assert (told.severity, told.linter) == (Severity.WARNING, "new_file")
+    assert told.message == f"{tmp_path}/shpo.db does not exist yet: this is the plan of a new database"
+    assert engine(make(tmp_path / "shop.db")).plan(files).findings == ()
