@@ -11,7 +11,7 @@ from typing import Self
 
 from cli.errors import CliError, Exit
 from server.config import Config, DatabaseConfig, EnvironmentConfig, ServerConfig, StorageConfig, WorkerConfig
-from server.daemon import CannotStart, Daemon, interrupt_on_sigterm
+from server.daemon import CannotStart, Daemon, interrupt_on_signals
 from server.ownership import StoreOwned
 
 ENVIRONMENT = "local"
@@ -85,7 +85,7 @@ class LocalServer:
         )
 
     def __enter__(self) -> Self:
-        interrupt_on_sigterm()
+        interrupt_on_signals()
         return self
 
     def __exit__(

@@ -155,19 +155,27 @@ def _exit_now(why: str) -> None:
     os._exit(1)
 
 
-def interrupt_on_sigterm() -> None:
-    """Let SIGTERM end a command that works in its own process the way Ctrl-C does: checkpoint, hand back, exit (AV-4)."""
+def interrupt_on_signals() -> None:
+    """Let SIGTERM, and a terminal that is closed, end a command that works in its own process the way Ctrl-C does:
+    checkpoint, hand back, exit (AV-4)."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, interrupt)
+    _on_hangup(interrupt)
+
+
+def _on_hangup(handler: Callable[[int, FrameType | None], None]) -> None:
+    """Unless the process was started so that it outlives its terminal (nohup)."""
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, handler)
 
 
 def serve(
     config: Config, on_ready: Callable[[str], None] | None = None, log_level: int = logging.INFO
 ) -> int:
-    """Run the daemon until SIGTERM or SIGINT; a second signal exits at once. Returns the process's exit status."""
+    """Run the daemon until SIGTERM, SIGINT or SIGHUP; a second signal exits at once. Returns the process's exit status."""
     log_to_stderr(log_level)
     sys.setswitchinterval(SWITCH_SECONDS)
     done = threading.Event()
@@ -179,6 +187,7 @@ def serve(
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
+    _on_hangup(stop)
     try:
         with Daemon(config) as daemon:
             log.info("listening on %s", daemon.url)

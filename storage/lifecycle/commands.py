@@ -1,6 +1,7 @@
 """People's commands: recorded by any process, settled at once when nobody drives (section 6 of the lifecycle)."""
 
 import json
+from collections.abc import Mapping
 
 from storage.errors import NotFound, Refused
 from storage.lifecycle.ledger import (
@@ -11,6 +12,7 @@ from storage.lifecycle.ledger import (
     live_state,
     move_tasks,
     open_commands,
+    orphaned,
     stop_here,
     supersede,
     unfinished,
@@ -50,12 +52,13 @@ class Commands:
                 if known and (known["apply_id"], known["kind"]) == (apply["id"], kind):
                     return to_request(known)
             pending = open_commands(transaction, apply["id"])
-            if kind in pending:
+            if kind in pending and not orphaned(apply):
                 return to_request(pending[kind])
-            _refuse_senseless(apply, kind, frozenset(pending))
-            made.append(_insert(transaction, apply, kind, caller))
+            made.append(_recorded(transaction, apply, kind, caller, pending))
             supersede(transaction, apply["id"], SUPERSEDES[kind], f"{kind} requested")
-            if apply["lease_token"] is None:
+            if orphaned(apply):
+                transaction.end_attempt(apply["id"], apply["fence"], "lease_expired")
+            if apply["lease_token"] is None or orphaned(apply):
                 _settle_undriven(transaction, apply, kind, made[-1])
             return to_request(_found(transaction.control_request(made[-1]), made[-1]))
 
@@ -91,6 +94,14 @@ def _found(request: Row | None, request_id: int) -> Row:
     if request is None:
         raise NotFound(f"control request not found: {request_id}")
     return request
+
+
+def _recorded(transaction: Statements, apply: Row, kind: str, caller: str, pending: Mapping[str, Row]) -> int:
+    """The id of the command: the open one, which a dead driver left, or a new one. Refused."""
+    if kind in pending:
+        return int(pending[kind]["id"])
+    _refuse_senseless(apply, kind, frozenset(pending))
+    return _insert(transaction, apply, kind, caller)
 
 
 def _insert(transaction: Statements, apply: Row, kind: str, caller: str) -> int:

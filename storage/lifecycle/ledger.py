@@ -167,6 +167,11 @@ def let_go(
     )
 
 
+def orphaned(apply: Row) -> bool:
+    """Whether it is marked as driven by one that is dead: who has the store to itself has ended its lease."""
+    return apply["lease_token"] is not None and apply["due_in"] == 0
+
+
 def open_commands(transaction: Statements, apply_id: int) -> dict[str, Row]:
     """Open commands by kind, oldest first."""
     return {row["kind"]: row for row in transaction.open_requests(apply_id)}

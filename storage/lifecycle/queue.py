@@ -5,7 +5,7 @@ import secrets
 from uuid import uuid4
 
 from storage.errors import KeyReused, NotFound, TargetBusy, Unavailable
-from storage.lifecycle.ledger import append_event
+from storage.lifecycle.ledger import append_event, orphaned
 from storage.lifecycle.rows import from_plan, to_apply, to_json, to_plan
 from storage.lifecycle.statements import Row, Statements, Transactions
 from storage.records import Apply, Claim, NewApply, Plan
@@ -186,7 +186,7 @@ def _note_lapse(transaction: Statements, due: Row, claim: Claim) -> None:
 def _lapse(due: Row) -> str:
     """How the last driver was known to be gone: its lease ran out, or was ended at once by who has the store to itself."""
     owner = due["lease_owner"]
-    return f"{owner} ended without letting go" if due["due_in"] == 0 else f"The lease of {owner} ran out"
+    return f"{owner} ended without letting go" if orphaned(due) else f"The lease of {owner} ran out"
 
 
 def _begin_retry(transaction: Statements, claim: Claim, max_attempts: int) -> None:

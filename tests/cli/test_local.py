@@ -192,9 +192,12 @@ def interrupted_apply(shop: Path, number: signal.Signals) -> tuple[str, Process]
         return apply_id, running
 
 
-def test_an_interrupted_apply_ends_with_130_and_the_next_command_goes_on(run: Run) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_an_interrupted_apply_ends_with_130_and_the_next_command_goes_on(
+    run: Run, number: signal.Signals
+) -> None:
     shop = make_shop()
-    apply_id, running = interrupted_apply(shop, signal.SIGINT)
+    apply_id, running = interrupted_apply(shop, number)
     assert running.process.returncode == 130
     assert any("rests at its checkpoint" in line for line in running.errors), running.told()
     assert kinds_of_quantity(shop) == ["text"]

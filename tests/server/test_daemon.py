@@ -113,9 +113,10 @@ def test_a_killed_daemon_leaves_its_store_free_and_its_leases_are_taken_over_at_
         store.close()
 
 
-def test_sigterm_ends_it_with_status_0(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_it_with_status_0(tmp_path: Path, number: signal.Signals) -> None:
     with process_at(tmp_path / "store.db") as (process, _url):
-        process.terminate()
+        process.send_signal(number)
 
         assert process.wait(20) == 0
 

@@ -6,6 +6,7 @@ from storage.base import Store
 from storage.errors import NotFound, Refused
 from storage.states import State
 from tests.storage.scene import R, W, claimed, driven_to, move, now, queued, task_states
+from tests.waiting import until
 
 RESTING = [State.PENDING, R, W, State.CUTTING_OVER, State.FAILED_RETRYABLE]
 
@@ -22,6 +23,21 @@ def test_co_1_a_stop_with_nobody_driving_is_settled_in_its_own_transaction(
     assert task_states(store, apply) == ["stopped", "stopped"]
     assert store.claim("reviver", 60.0) is None, "a stopped apply is never revived"
     assert store.expire_retryable(0.0) == []
+
+
+@pytest.mark.parametrize("asked_before", [False, True])
+def test_co_1_a_stop_of_what_a_dead_driver_left_is_settled_at_once(store: Store, asked_before: bool) -> None:
+    apply = queued(store)
+    dead = claimed(store)
+    move(store, dead, R)
+    if asked_before:
+        assert store.request(apply.apply_uid, "stop", "ann").state == "pending"
+    store.release_orphans()
+    assert store.request(apply.apply_uid, "stop", "ann").state == "done"
+    assert (now(store, apply).state, now(store, apply).leased) == (State.STOPPED, False)
+    assert store.heartbeat([dead]) == {dead.token}
+    assert [attempt.outcome for attempt in store.attempts(apply.id)] == ["lease_expired"]
+    assert store.pending_requests(apply.id) == []
 
 
 @pytest.mark.parametrize("state", RESTING)
@@ -76,7 +92,8 @@ def test_a_cancel_of_what_began_waits_for_a_drivers_clean_up(store: Store, state
 
 def test_a_command_waits_while_somebody_drives(store: Store) -> None:
     apply = queued(store)
-    claim = claimed(store, lease=0.0)
+    claim = claimed(store, lease=0.001)
+    until("the lease is over", lambda: store.next_due() == 0)
     for kind in ("stop", "cancel"):
         request = store.request(apply.apply_uid, kind, "ann")
         assert (request.state, request.caller, request.settled_at) == ("pending", "ann", None)
