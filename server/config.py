@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from server.secrets import SecretError, resolve
 from storage.errors import StoreError
@@ -352,7 +352,7 @@ class _Reader:
         if problem := _wrong_store(url):
             table.problem("url", problem)
         table.close()
-        return StorageConfig(url=url if "://" in url else self._path(url))
+        return StorageConfig(url=self._store(url))
 
     def _workers(self, table: _Table) -> WorkerConfig:
         workers = WorkerConfig(
@@ -402,6 +402,14 @@ class _Reader:
 
     def _path(self, text: str) -> str:
         return str(self._folder / Path(text).expanduser())
+
+    def _store(self, url: str) -> str:
+        """The store's address made independent of the working directory, with the file its password may be in."""
+        if "://" not in url:
+            return self._path(url)
+        account, at, place = url.partition("@")
+        user, reference, file = account.partition(":file:")
+        return f"{user}{reference}{quote(self._path(unquote(file)))}{at}{place}" if reference else url
 
     def _reference(self, text: str) -> str:
         """A `file:` reference made independent of the working directory."""

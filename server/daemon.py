@@ -22,7 +22,7 @@ from server.leases import LeaseKeeper
 from server.logs import log_to_stderr
 from server.metrics import Metrics
 from server.ownership import StoreOwned, StoreOwnership
-from server.secrets import SecretError, resolve_for_store
+from server.secrets import SecretError, redact, resolve_for_store
 from server.targets import Targets
 from server.tls import BadCertificate, Certificate
 from server.workers import Workers
@@ -43,6 +43,9 @@ SHARED_POLL_SECONDS = 0.9
 
 class CannotStart(Exception):
     """The daemon cannot run here; the message says why and what to do: an unusable store, a port in use, a missing secret."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(redact(text))
 
 
 class Daemon:

@@ -25,6 +25,7 @@ from server.config import (
 from server.secrets import SecretError, redact, resolve
 from server.targets import Targets
 from server.texts import clean
+from storage.mysql.address import parse_address
 from tests.cli.rig import make_shop
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "config.example.toml"
@@ -272,6 +273,22 @@ def test_a_relative_sqlite_file_is_beside_the_configuration_wherever_the_daemon_
     text = f'[databases.shop]\ntype = "sqlite"\nenvironments.live.dsn = "{dsn}"'
     engine = Targets(load_config(written(folder, text))).engine("shop", "live", "shop")
     assert "orders.sql" in engine.pull()["shop"]
+
+
+def test_the_stores_password_may_be_in_a_file_beside_the_configuration(tmp_path: Path) -> None:
+    folder = tmp_path / "my etc"
+    folder.mkdir()
+    text = '[storage]\nurl = "mysql://bot:file:pass%20word.txt@db:3307/store?ssl_mode=required"'
+    address = parse_address(load_config(written(folder, text)).storage.url.removeprefix("mysql://"))
+    assert address.password == f"file:{folder}/pass word.txt"
+    assert (address.user, str(address), address.ssl_mode) == ("bot", "db:3307/store", "required")
+
+
+def test_a_store_in_the_form_of_another_program_is_refused_without_its_password(tmp_path: Path) -> None:
+    text = '[storage]\nurl = "bot:S3cr3t@tcp(db:3306)/store"'
+    with pytest.raises(ConfigError, match="storage.url is not usable: .* must look like mysql://") as caught:
+        load_config(written(tmp_path, text))
+    assert "S3cr3t" not in str(caught.value)
 
 
 def test_secrets_are_not_in_the_text_of_a_configuration(tmp_path: Path) -> None:

@@ -157,6 +157,14 @@ def test_av_5_a_store_of_a_newer_program_is_refused(tmp_path: Path) -> None:
         pass
 
 
+def test_why_it_cannot_start_is_said_without_a_password() -> None:
+    """What was meant as an address may be read as a path, and be named."""
+    config = config_at(Path("bot:S3cr3t@(db)/store"))
+    with pytest.raises(CannotStart, match=r"bot:\[hidden\]@") as caught, Daemon(config):
+        pass
+    assert "S3cr3t" not in str(caught.value)
+
+
 def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     (tmp_path / "store.db").write_text("this is a letter, not a database" * 100)
 

@@ -4,7 +4,7 @@ import pytest
 
 from storage.errors import StoreError
 from storage.mysql.address import parse_address
-from storage.registry import open_store
+from storage.registry import open_store, sqlite_path
 
 
 def test_every_part_is_found_and_percent_decoded() -> None:
@@ -65,3 +65,25 @@ def test_the_password_is_in_no_text_made_of_an_address() -> None:
     address = parse_address("bot:hunter2@db/store")
     assert "hunter2" not in f"{address} {address!r}"
     assert str(address) == "db:3306/store"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "bot:S3cr3t@tcp(db:3306)/store?parseTime=true",
+        "bot:S3/cr3t@tcp(db:3306)",
+        "bot:S3cr3t@unix(/run/mysqld.sock)/store",
+        "bot:S3cr3t@/store",
+        "mysql:bot:S3cr3t@db/store",
+    ],
+)
+def test_the_address_of_a_server_in_another_form_is_not_taken_for_a_path(address: str) -> None:
+    for ask in (open_store, sqlite_path):
+        with pytest.raises(StoreError, match="must look like mysql://") as caught:
+            ask(address)
+        assert "cr3t" not in str(caught.value)
+
+
+@pytest.mark.parametrize("path", ["store.db", "/srv/me@host/a:b.db", "C:store.db", "notes@home.db"])
+def test_odd_paths_are_paths(path: str) -> None:
+    assert str(sqlite_path(path)) == path
