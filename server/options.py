@@ -26,10 +26,15 @@ class ApplyOptions:
     volume: int | None = None
 
     @classmethod
-    def read(cls, texts: Mapping[str, str]) -> "ApplyOptions":
-        """From strings; names nobody knows are another version's, and ignored. BadOption: guessing could allow too much."""
+    def asked(cls, texts: Mapping[str, str]) -> "ApplyOptions":
+        """From a request, where a name that resembles one of ours is a slip: BadOption. Else as `read`."""
         for name in texts:
             _refuse_slip(name)
+        return cls.read(texts)
+
+    @classmethod
+    def read(cls, texts: Mapping[str, str]) -> "ApplyOptions":
+        """From strings; names nobody knows are another version's, and ignored. BadOption: guessing could allow too much."""
         volume = texts.get("volume", "")
         return cls(
             defer_cutover=_flag(texts, "defer_cutover") or False,

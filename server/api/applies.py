@@ -85,7 +85,7 @@ def _key(fields: Fields, request: Request) -> str:
 
 def _options(given: Mapping[str, str]) -> ApplyOptions:
     try:
-        return ApplyOptions.read(given)
+        return ApplyOptions.asked(given)
     except BadOption as error:
         raise Invalid(f"invalid request body: {error}") from error
 

@@ -83,6 +83,13 @@ def test_a_misspelt_option_is_refused_and_says_what_was_meant(shared_api: Api, s
     assert (answer.status, answer.json["error"]) == (400, error)
 
 
+@pytest.mark.parametrize("newer", ["throttle_replicas", "defer_cutover_until", "branches"])
+def test_a_newer_releases_option_in_the_store_is_ignored_however_much_it_resembles_one_of_ours(
+    newer: str,
+) -> None:
+    assert ApplyOptions.read({newer: "1", "volume": "3"}) == ApplyOptions(volume=3)
+
+
 def drive(api: Api) -> Outcome:
     sent_at = boottime()
     return Drive(api.app, Lease(api.claim(), sent_at), Event()).run()
