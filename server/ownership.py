@@ -24,7 +24,7 @@ class StoreOwnership:
     """
 
     def __init__(self, store: Path) -> None:
-        path = store.with_name(store.name + ".lock")
+        path = _lock_file(store)
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -56,11 +56,17 @@ class StoreOwnership:
 def owner_of(store: Path) -> dict[str, str]:
     """The `pid` and `url` of the daemon that has the store; empty when there is none, or it was killed. Nothing is locked."""
     try:
-        found = json.loads(store.with_name(store.name + ".lock").read_bytes())
+        found = json.loads(_lock_file(store).read_bytes())
     except (OSError, ValueError):
         return {}
     known = isinstance(found, dict) and found.get("url") and found.get("pid")
     return {"pid": str(found["pid"]), "url": str(found["url"])} if known and _alive(found["pid"]) else {}
+
+
+def _lock_file(store: Path) -> Path:
+    """Beside the store's file itself, whatever symbolic links lead to it."""
+    file = store.resolve()
+    return file.with_name(file.name + ".lock")
 
 
 def _alive(pid: str) -> bool:

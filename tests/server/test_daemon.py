@@ -84,6 +84,18 @@ def test_a_second_daemon_on_the_store_is_told_where_the_first_listens(tmp_path: 
     assert refused.value.pid == os.getpid()
 
 
+def test_the_store_behind_a_symbolic_link_has_one_owner_too(tmp_path: Path) -> None:
+    (tmp_path / "link.db").symlink_to(tmp_path / "store.db")
+    for one, two in (("store.db", "link.db"), ("link.db", "store.db")):
+        with (
+            Daemon(config_at(tmp_path / one)) as first,
+            pytest.raises(StoreOwned) as refused,
+            Daemon(config_at(tmp_path / two)),
+        ):
+            pass
+        assert refused.value.url == first.url
+
+
 def test_a_paused_daemon_still_owns_its_store(tmp_path: Path) -> None:
     with process_at(tmp_path / "store.db") as (process, url):
         process.send_signal(signal.SIGSTOP)
