@@ -54,6 +54,7 @@ class Database(Transactions):
         self._guard: Guard = guard
         self._on_connect = on_connect
         self._closed = False
+        self._file: tuple[int, int] | None = None  # which one was opened first
         self._writer = Writer(self._open_writer, busy_seconds)
         self._heart = Writer(self._open_writer, busy_seconds)
         self._readers: list[tuple[apsw.Connection, BusyHandler]] = []
@@ -85,6 +86,14 @@ class Database(Transactions):
                 return work(SqliteStatements(connection, self._guard))
             finally:
                 self._return_reader(connection, busy_handler)
+
+    def check_file(self) -> None:
+        """Unavailable when another file, or none, has its path since it was opened: what is written is lost at the next start."""
+        if self._file and _identity(self.path) != self._file:
+            raise Unavailable(
+                f"the file of the store {self.path} was removed or replaced while it was open: restart the daemon, which "
+                "goes on with what is there by then"
+            )
 
     def check_room(self) -> None:
         """Unavailable when its disk is full: a transaction that changes nothing does not notice."""
@@ -148,6 +157,7 @@ class Database(Transactions):
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
             list(connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}"))
+            self._file = self._file or _identity(self.path)
         except BaseException:
             connection.close(True)
             raise
@@ -212,3 +222,12 @@ class Database(Transactions):
         if not self.path.parent.is_dir():
             return f"the folder {self.path.parent} does not exist"
         return str(error)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file has this path, or None."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

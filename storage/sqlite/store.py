@@ -35,6 +35,7 @@ class SqliteStore(LifecycleStore):
 
     def ping(self) -> None:
         """Raise Unavailable unless the store can be read and written within a second."""
+        self._database.check_file()
         self._database.write(_look, PING_SECONDS)
         self._database.check_room()
 

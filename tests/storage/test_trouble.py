@@ -288,6 +288,20 @@ def test_a_disk_that_turned_read_only_surfaces_with_the_path(small_disk: Path) -
                 call()
 
 
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_file_removed_or_replaced_while_it_is_open_is_noticed(path: Path, replaced: bool) -> None:
+    """It could be written for days, and nothing of it would be found again."""
+    with open_store(str(path)) as store, open_store(str(path.with_name("backup.db"))) as backup:
+        store.upgrade()
+        backup.upgrade()
+        store.ping()
+        path.unlink()
+        if replaced:
+            path.with_name("backup.db").rename(path)
+        with pytest.raises(Unavailable, match=r"removed or replaced .* restart the daemon"):
+            store.ping()
+
+
 # -- what the queries look at (3) -----------------------------------------------------------------------------------
 
 
