@@ -286,7 +286,9 @@ def test_the_stores_password_may_be_in_a_file_beside_the_configuration(tmp_path:
 
 def test_a_store_in_the_form_of_another_program_is_refused_without_its_password(tmp_path: Path) -> None:
     text = '[storage]\nurl = "bot:S3cr3t@tcp(db:3306)/store"'
-    with pytest.raises(ConfigError, match="storage.url is not usable: .* must look like mysql://") as caught:
+    with pytest.raises(
+        ConfigError, match=r"storage\.url is not usable: .* must look like mysql://"
+    ) as caught:
         load_config(written(tmp_path, text))
     assert "S3cr3t" not in str(caught.value)
 
