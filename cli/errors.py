@@ -17,6 +17,8 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
+INTERRUPTED = "Interrupted. `schemabot status` shows what is going on."
+
 EXIT_CODES = {
     Exit.OK: "success, or nothing to do",
     Exit.FAILED: "failed, or refused",

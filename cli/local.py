@@ -7,9 +7,9 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NoReturn, Self
 
-from cli.errors import CliError, Exit
+from cli.errors import INTERRUPTED, CliError, Exit, Interrupted
 from server.config import Config, DatabaseConfig, EnvironmentConfig, ServerConfig, StorageConfig, WorkerConfig
 from server.daemon import CannotStart, Daemon, interrupt_on_signals
 from server.ownership import StoreOwned
@@ -41,6 +41,7 @@ class LocalServer:
         self._drive = drive
         self._stack = ExitStack()
         self._ours: Daemon | None = None
+        self._interrupted = False
 
     @property
     def ours(self) -> bool:
@@ -55,7 +56,7 @@ class LocalServer:
         deadline = time.monotonic() + OWNER_STARTS_SECONDS
         while self._ours is None:
             try:
-                self._ours = self._stack.enter_context(Daemon(self._config()))
+                self._ours = self._stack.enter_context(Daemon(self._config(), self._leave))
             except StoreOwned as error:
                 if error.url:
                     return error.url
@@ -91,9 +92,15 @@ class LocalServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._interrupted = isinstance(error, KeyboardInterrupt | Interrupted)
         try:
             self._stack.close()
         except KeyboardInterrupt:
             # A second Ctrl-C does not wait for the checkpoint: the next call goes on from the last one.
             sys.stdout.flush()
             os._exit(Exit.INTERRUPTED)
+
+    def _leave(self, why: str) -> NoReturn:
+        print(INTERRUPTED if self._interrupted else f"Error: {why}", file=sys.stderr, flush=True)
+        sys.stdout.flush()
+        os._exit(Exit.INTERRUPTED if self._interrupted else Exit.FAILED)

@@ -23,7 +23,7 @@ from cli.commands.pull import pull
 from cli.commands.rollback import rollback
 from cli.commands.serve import serve
 from cli.commands.settings import settings
-from cli.errors import EXIT_CODES, CliError, Exit
+from cli.errors import EXIT_CODES, INTERRUPTED, CliError, Exit
 from cli.options import complete_profiles
 from cli.output import json_error, show_error
 from cli.place import Wanted
@@ -124,7 +124,7 @@ def main(arguments: Sequence[str]) -> int:
             json_error("usage", error.format_message(), "see --help")
         return Exit.USAGE if isinstance(error, click.UsageError) else error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted. `schemabot status` shows what is going on.", err=True)
+        click.echo(INTERRUPTED, err=True)
         return Exit.INTERRUPTED
     except Exception as error:
         log.info("ended by an error nobody expected", exc_info=True)

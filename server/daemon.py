@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Self
+from typing import NoReturn, Self
 
 from server.app import App
 from server.config import Config, ServerConfig, is_loopback
@@ -49,10 +49,15 @@ class CannotStart(Exception):
 
 
 class Daemon:
-    """Everything between the store and the port; a context manager. Entering raises StoreOwned or CannotStart."""
+    """Everything between the store and the port; a context manager. Entering raises StoreOwned or CannotStart.
 
-    def __init__(self, config: Config) -> None:
+    *leave* ends the process, and is told why, when a thread is still at work after its time to end: that thread holds the store
+    or a target, both are left to the kernel, and nothing is lost (AV-4).
+    """
+
+    def __init__(self, config: Config, leave: Callable[[str], NoReturn] | None = None) -> None:
         self._config = config
+        self._leave = leave or _leave_after_a_signal
         self._stack = ExitStack()
         self._workers: Workers | None = None
         self.url = ""
@@ -129,12 +134,11 @@ class Daemon:
 
     def _drain(self, workers: Workers) -> None:
         if not workers.stop(self._config.server.drain_seconds):
-            _exit_now("a worker did not let go in time; its lease will lapse")
+            self._leave("a worker did not let go in time; its lease will lapse")
 
-    @staticmethod
-    def _close(http: HttpServer) -> None:
+    def _close(self, http: HttpServer) -> None:
         if not http.stop(HTTP_DRAIN_SECONDS):
-            _exit_now("a request did not end in time")
+            self._leave("a request did not end in time")
 
 
 def _certificate(config: ServerConfig) -> Certificate | None:
@@ -151,11 +155,10 @@ def _look_often(config: Config) -> Config:
     return replace(config, workers=replace(config.workers, poll_seconds=poll_seconds))
 
 
-def _exit_now(why: str) -> None:
-    """Its thread still holds the store or a target: leave both to the kernel, which loses nothing (AV-4)."""
+def _leave_after_a_signal(why: str) -> NoReturn:
     log.error("%s; exiting without waiting for it", why)
     logging.shutdown()
-    os._exit(1)
+    os._exit(0)
 
 
 def interrupt_on_signals() -> None:

@@ -125,10 +125,11 @@ def leftovers(path: Path) -> list[str]:
 
 
 class Process:
-    """A command line as a process; its stdout is collected line by line."""
+    """A command line as a process; its stdout is collected line by line. The program *before* runs first in it."""
 
-    def __init__(self, *words: str) -> None:
-        command = [sys.executable, "-m", "schemabot", *words]
+    def __init__(self, *words: str, before: str = "") -> None:
+        program = ["-c", f"{before}\nfrom cli.main import run; run()"] if before else ["-m", "schemabot"]
+        command = [sys.executable, *program, *words]
         root = str(Path(__file__).resolve().parents[2])
         self.process = subprocess.Popen(
             command,
@@ -200,9 +201,9 @@ class Process:
 
 
 @contextmanager
-def process(*words: str) -> Iterator[Process]:
+def process(*words: str, before: str = "") -> Iterator[Process]:
     """A command line in a process of its own, ended with the test."""
-    running = Process(*words)
+    running = Process(*words, before=before)
     try:
         yield running
     finally:

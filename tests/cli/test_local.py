@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.errors import INTERRUPTED
 from tests.cli.rig import (
     AFTER,
     ROWS,
@@ -20,6 +21,7 @@ from tests.cli.rig import (
     query,
     write_schema,
 )
+from tests.server.rig import ENDLESS_PLAN
 from tests.waiting import until
 
 
@@ -206,6 +208,16 @@ def test_an_interrupted_apply_ends_with_130_and_the_next_command_goes_on(
     assert changed(shop)
     assert leftovers(shop) == []
     assert run("history", "shop.db", "--json").json()["applies"][0]["apply_id"] == apply_id
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_plan_that_does_not_end_is_interrupted_with_130_and_a_word(number: signal.Signals) -> None:
+    make_shop()
+    with process("plan", "shop.db", "-s", write_schema(), before=ENDLESS_PLAN) as running:
+        running.wait_line("planning")
+        running.send(number)
+        assert running.end() == 130
+    assert running.errors == [INTERRUPTED]
 
 
 def test_commands_that_only_look_do_not_go_on_with_an_interrupted_apply(run: Run) -> None:

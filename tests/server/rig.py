@@ -19,6 +19,20 @@ from storage.records import Apply, NewApply, Plan
 from storage.registry import open_store
 from tests.fakes import FakeEngine, FakeTarget, fake_change
 
+ENDLESS_PLAN = """
+import threading
+import server.daemon
+from engine.sqlite.engine import SqliteEngine
+
+def plan(self, files):
+    print("planning", flush=True)
+    threading.Event().wait()
+
+SqliteEngine.plan = plan
+server.daemon.HTTP_DRAIN_SECONDS = 0.05
+"""
+"""Beginning of a program in which no plan on SQLite ends, and few moments are waited for it."""
+
 
 class FakeTargets(Targets):
     """Every database is the fake one."""

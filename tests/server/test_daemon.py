@@ -10,7 +10,9 @@ import threading
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import apsw
 import pytest
@@ -19,16 +21,19 @@ from server.config import Config, ServerConfig, StorageConfig
 from server.daemon import CannotStart, Daemon
 from server.ownership import StoreOwned
 from storage.registry import open_store
-from tests.server.rig import Rig
+from tests.server.http.api import plan_request
+from tests.server.rig import ENDLESS_PLAN, Rig
 
 SERVE = """
 import sys
-from server.config import Config, ServerConfig, StorageConfig, WorkerConfig
+from server.config import Config, DatabaseConfig, EnvironmentConfig, ServerConfig, StorageConfig, WorkerConfig
 from server.daemon import serve
+shop = DatabaseConfig(type="sqlite", environments={"staging": EnvironmentConfig(dsn=sys.argv[1] + "-shop.db")})
 config = Config(
     server=ServerConfig(listen_port=0),
     storage=StorageConfig(url=sys.argv[1]),
     workers=WorkerConfig(count=int(sys.argv[2])),
+    databases={"shop": shop},
 )
 sys.exit(serve(config, on_ready=lambda url: print(url, flush=True)))
 """
@@ -39,10 +44,12 @@ def config_at(store: Path) -> Config:
 
 
 @contextmanager
-def process_at(store: Path, workers: int = 4) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The daemon in a process of its own, listening."""
+def process_at(
+    store: Path, before: str = "", workers: int = 4
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The daemon in a process of its own, listening; *before* is done there first."""
     process = subprocess.Popen(
-        [sys.executable, "-c", SERVE, str(store), str(workers)],
+        [sys.executable, "-c", before + SERVE, str(store), str(workers)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -139,6 +146,17 @@ def test_without_workers_it_says_that_nothing_is_driven(tmp_path: Path) -> None:
         process.terminate()
         assert "nothing is driven: [workers] count is 0" in process.communicate(timeout=20)[1]
         assert process.returncode == 0
+
+
+def test_a_signal_ends_it_with_status_0_while_a_plan_is_made_that_does_not_end(tmp_path: Path) -> None:
+    with process_at(tmp_path / "store.db", ENDLESS_PLAN) as (process, url):
+        asked = HTTPConnection(urlsplit(url).netloc)
+        asked.request("POST", "/api/plan", json.dumps(plan_request()))
+        assert process.stdout is not None
+        assert process.stdout.readline() == "planning\n"
+        process.terminate()
+        assert process.wait(20) == 0
+        asked.close()
 
 
 def test_a_port_in_use_is_said_and_nothing_is_left_locked(tmp_path: Path) -> None:
