@@ -3,7 +3,9 @@
 import re
 from collections.abc import Collection
 from enum import Enum
+from typing import NamedTuple
 
+from engine.mysql.binlog.charsets import readings
 from engine.mysql.binlog.errors import StatementLogged, StreamUnusable, TableChanged
 from engine.mysql.binlog.watched import TableName
 
@@ -17,6 +19,14 @@ class Meaning(Enum):
     ENDS = "ends"
     INSIDE = "inside"  # stands between begin and end: savepoints, XA END
     ALONE = "alone"  # is a transaction of its own, unless it stands in one
+
+
+class Logged(NamedTuple):
+    """A statement as it stands in the log."""
+
+    text: bytes
+    schema: bytes  # the default one of its session
+    status: bytes  # variables of its session
 
 
 # Executable comments are text like any other, so that only their marks go.
@@ -70,8 +80,24 @@ class Statements:
 
     def __init__(self, watched: Collection[TableName]) -> None:
         # Names know no case here: a false alarm about `T` beside `t` is better than a missed one.
-        self._schemas = {schema.lower() for schema, _ in watched}
-        self._watched = {(schema.lower(), table.lower()) for schema, table in watched}
+        self._schemas = {folded(schema) for schema, _ in watched}
+        self._watched = {(folded(schema), folded(table)) for schema, table in watched}
+
+    def meaning_of(self, logged: Logged) -> Meaning:
+        """As `meaning`. Where a text may say one thing or another, it harms if either does."""
+        schema = logged.schema.decode("utf-8", "replace")
+        texts = readings(logged.text, logged.status)
+        if not texts:
+            return self._unread(logged.text.decode("utf-8", "replace"), schema)
+        meanings = [self.meaning(text, schema) for text in texts]
+        return meanings[0]
+
+    def _unread(self, text: str, schema: str) -> Meaning:
+        """Which tables a definition names is not known: it may be any."""
+        tokens = _inner(_tokens(text))
+        if tokens and tokens[0][0].upper() in _DEFINITIONS:
+            raise _harmed(TableChanged, text)
+        return self.meaning(text, schema)
 
     def meaning(self, text: str, schema: str) -> Meaning:
         """What *text*, run with *schema* as the default, does. TableChanged or StatementLogged when it harms what is watched."""
@@ -81,7 +107,7 @@ class Statements:
         if control is not None:
             return control
         if error := self._harm(tokens, words[0] if words else "", schema):
-            raise error(f"{_WHY[error]}: {' '.join(text.split())[:_QUOTED_CHARACTERS]}")
+            raise _harmed(error, text)
         return Meaning.ALONE
 
     def _harm(self, tokens: list[tuple[str, bool]], verb: str, schema: str) -> type[StreamUnusable] | None:
@@ -98,7 +124,7 @@ class Statements:
         """Whether the word there names a watched table, alone or behind its schema: others have tables of that name, too."""
         if place - _first(tokens, place) == 2:
             schema = tokens[place - 2][0]
-        return (schema.lower(), tokens[place][0].lower()) in self._watched
+        return (folded(schema), folded(tokens[place][0])) in self._watched
 
     def _changes(self, tokens: list[tuple[str, bool]], verb: str, named: list[int]) -> bool:
         words = [word.upper() if plain else "" for word, plain in tokens]
@@ -109,7 +135,7 @@ class Statements:
             return "ON" in words and _name_after(tokens, words.index("ON")) in named
         kind = next((word for word in words if word in _OBJECTS), "")
         if kind in ("DATABASE", "SCHEMA"):
-            return verb == "DROP" and any(word.lower() in self._schemas for word, _ in tokens)
+            return verb == "DROP" and any(folded(word) in self._schemas for word, _ in tokens)
         # A temporary table hides the watched one from its own session only.
         if kind in _HARMLESS_OBJECTS or kind == "TEMPORARY" or not named:
             return False
@@ -121,6 +147,17 @@ class Statements:
             )
         # Columns, indexes and the like may be called as a table is.
         return any(_before(tokens, at) in _BEFORE_TABLES for at in named)
+
+
+def folded(name: str) -> str:
+    """The same for all names that are one to a server with lower_case_table_names, and for some that are not."""
+    return name.replace(
+        "\u0130", "i"
+    ).casefold()  # a capital I with its dot, which Python makes two characters of
+
+
+def _harmed(error: type[StreamUnusable], text: str) -> StreamUnusable:
+    return error(f"{_WHY[error]}: {' '.join(text.split())[:_QUOTED_CHARACTERS]}")
 
 
 def _first(tokens: list[tuple[str, bool]], place: int) -> int:

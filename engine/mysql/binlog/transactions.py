@@ -11,12 +11,14 @@ from engine.mysql.binlog.errors import PositionRewound, Unreadable
 from engine.mysql.binlog.gtids import mariadb_gtid, mysql_gtid
 from engine.mysql.binlog.position import Position
 from engine.mysql.binlog.rows import ChangedKeys, verify_checksum
-from engine.mysql.binlog.statements import Meaning, Statements
+from engine.mysql.binlog.statements import Logged, Meaning, Statements
 from engine.mysql.binlog.watched import Sink, Watched
 
 Handler = Callable[[bytes, int, int], None]
 """Takes a buffer, where an event begins in it, and where it ends (without its checksum)."""
 
+_QUERY_HEAD, _LOAD_QUERY_HEAD = 13, 26
+"""How long what stands before the status variables of a statement is."""
 _STANDALONE = 1  # flag of a MariaDB GTID: one statement follows, no transaction
 _IGNORED = (
     *(
@@ -229,31 +231,24 @@ class Transactions:
     # Statements
 
     def _query(self, data: bytes, start: int, end: int) -> None:
-        body = start + e.BODY_AT
-        text = body + 14 + data[body + 8] + e.U16(data, body + 11)[0]
-        if data[text:end] == b"BEGIN":
+        logged = _logged(data, start, end, _QUERY_HEAD)
+        if logged.text == b"BEGIN":
             self._state = _State.OPEN
             return
-        schema = data[text - 1 - data[body + 8] : text - 1]
-        self._statement(data[text:end], schema, data, start, end)
+        self._statement(logged, data, start, end)
 
     def _query_compressed(self, data: bytes, start: int, end: int) -> None:
-        body = start + e.BODY_AT
-        text = body + 14 + data[body + 8] + e.U16(data, body + 11)[0]
-        schema = data[text - 1 - data[body + 8] : text - 1]
-        self._statement(uncompressed(data[text:end]), schema, data, start, end)
+        logged = _logged(data, start, end, _QUERY_HEAD)
+        self._statement(logged._replace(text=uncompressed(logged.text)), data, start, end)
 
     def _load_query(self, data: bytes, start: int, end: int) -> None:
         """LOAD DATA that was logged as a statement."""
-        body = start + e.BODY_AT
-        text = body + 27 + data[body + 8] + e.U16(data, body + 11)[0]
-        schema = data[text - 1 - data[body + 8] : text - 1]
-        self._statement(data[text:end], schema, data, start, end)
+        self._statement(_logged(data, start, end, _LOAD_QUERY_HEAD), data, start, end)
 
-    def _statement(self, text: bytes, schema: bytes, data: bytes, start: int, end: int) -> None:
+    def _statement(self, logged: Logged, data: bytes, start: int, end: int) -> None:
         if self._checksum:
             verify_checksum(data, start, end)
-        meaning = self._statements.meaning(text.decode("utf-8", "replace"), schema.decode("utf-8", "replace"))
+        meaning = self._statements.meaning_of(logged)
         if meaning is Meaning.BEGINS:
             self._state = _State.OPEN
         elif meaning is Meaning.ENDS or (meaning is Meaning.ALONE and self._state is not _State.OPEN):
@@ -301,3 +296,12 @@ class Transactions:
         """Nothing to us; if it is what it seems to be."""
         if self._checksum:
             verify_checksum(data, start, end)
+
+
+def _logged(data: bytes, start: int, end: int, head: int) -> Logged:
+    """The statement of an event whose fixed part has *head* bytes."""
+    body = start + e.BODY_AT
+    status = body + head
+    schema = status + e.U16(data, body + 11)[0]
+    text = schema + data[body + 8] + 1
+    return Logged(text=data[text:end], schema=data[schema : text - 1], status=data[status:schema])
