@@ -8,6 +8,7 @@ wrong: it is copied again, and the whole comparison begins anew.
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Protocol
@@ -63,11 +64,16 @@ class Verification:
 
     def run(self, control: Control) -> Signal:
         """Compare all. Refused: rows differ again and again; what the work beside it raises."""
-        self._link = self._work.open_link()
+        signal = self._work.patiently(control, self._connect, "a connection of ours to be put on record")
+        if signal is not Signal.GO:
+            return signal
         try:
             return self._run(control)
         finally:
             self._work.hold.close_link(self._link)
+
+    def _connect(self) -> None:
+        self._link = self._work.open_link()
 
     def _run(self, control: Control) -> Signal:
         work = self._work
@@ -109,7 +115,9 @@ class Verification:
             spans.append((walked.end, None))
         for low, high in spans:
             chunker = self._chunker(shadow, low)
-            chunker.begin_outside(self._work.link, high)
+            begin = partial(chunker.begin_outside, self._work.link, high)
+            if signal is Signal.GO:
+                signal = self._work.patiently(control, begin, OF_THE_EDGES)
             if signal is Signal.GO:
                 signal = self._walk(shadow, chunker, control)
         return signal
@@ -215,7 +223,9 @@ class Verification:
         return signal
 
     def _still_differing(self, keys: Sequence[Literals]) -> list[Literals]:
-        return self._sums.differing(self._link, keys)
+        with suppress(Waited):  # nobody may read the table just now
+            return self._sums.differing(self._link, keys)
+        return list(keys)
 
     def _filtered(
         self, keys: Sequence[Literals], size: int, still_wrong: KeyFilter, control: Control, signal: Signal

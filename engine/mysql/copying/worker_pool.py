@@ -91,63 +91,80 @@ class WorkerPool:
             self._stop.set()
 
     def _work_off(self, place: int) -> None:
-        link: Link | None = None
+        connection = _Connection(self._opened, self._closed)
         try:
             while not self._stop.is_set() and not self._chunker.exhausted:
                 if self.held or place >= self.settings.threads:
                     self._stop.wait(IDLE_SECONDS)
                     continue
-                link = link or self._opened()
-                try:
-                    chunk = self._chunker.next(link)
-                except Lost:  # a connection that was silent for a moment may have been ended
-                    link = self._instead_of(link)
-                    chunk = self._chunker.next(link)
+                chunk = self._next(connection, -1 - place)
                 if chunk is not None:
-                    link = self._do(link, chunk)
+                    self._do(connection, chunk)
         finally:
-            if link is not None:
-                self._closed(link)
+            connection.close()
 
-    def _do(self, link: Link, chunk: Chunk) -> Link:
-        """Do *chunk*, in parts where others hold its rows; the connection to go on with."""
+    def _next(self, connection: "_Connection", number: int) -> Chunk | None:
+        """The next chunk; None: there is none, or it is to stop. *number*: by which it is known that this waits."""
+        began = time.monotonic()
+        while not self._stop.is_set():
+            try:
+                link = connection.link
+                chunk = self._chunker.next(link)
+            except Waited as error:
+                self._wait(error, number, began)
+            except Lost as error:  # a connection that was silent for a moment may have been ended
+                connection.broke(error)
+            else:
+                self._waits_no_more(number)
+                return chunk
+        return None
+
+    def _do(self, connection: "_Connection", chunk: Chunk) -> None:
+        """Do *chunk*, in parts where others hold its rows."""
         parts = [chunk]
         began = time.monotonic()
-        breaks = 0
         while parts and not self._stop.is_set():
             part = parts.pop()
             try:
-                rows, seconds = self._work(link, part)
+                rows, seconds = self._work(connection.link, part)
             except Waited as error:
-                waited = time.monotonic() - began
-                if waited > GIVE_UP_SECONDS and error.code not in OF_LOCKS:
-                    raise
-                halves = self._chunker.halves(link, part)
+                halves = self._halves(connection, part)
                 parts += reversed(halves)
-                if error.code in OF_LOCKS:
-                    with self._lock:
-                        self._waiting.setdefault(chunk.number, began)
-                elif len(halves) > 1:
-                    continue
-                self._stop.wait(IDLE_SECONDS if waited < PATIENT_SECONDS else 1.0)
-                continue
-            except Lost:
-                breaks += 1
-                if breaks > RECONNECTS:
+                if error.code in OF_LOCKS or len(halves) == 1:
+                    self._wait(error, chunk.number, began)
+                elif time.monotonic() - began > GIVE_UP_SECONDS:
                     raise
-                link = self._instead_of(link)
+                continue
+            except Lost as error:
+                connection.broke(error)
                 parts.append(part)
                 continue
+            connection.breaks = 0
             self._note(part, rows, seconds)
-        with self._lock:
-            self._waiting.pop(chunk.number, None)
+        self._waits_no_more(chunk.number)
         if not parts:
             self._chunker.done(chunk)
-        return link
 
-    def _instead_of(self, link: Link) -> Link:
-        self._closed(link)
-        return self._opened()
+    def _halves(self, connection: "_Connection", part: Chunk) -> list[Chunk]:
+        """As it is where the table that it is cut by cannot be read just now, either."""
+        try:
+            return self._chunker.halves(connection.link, part)
+        except (Waited, Lost):
+            return [part]
+
+    def _wait(self, error: Waited, number: int, began: float) -> None:
+        """Rest after one more try in vain. Raises *error* when that was not of locks, and for too long."""
+        waited = time.monotonic() - began
+        if error.code in OF_LOCKS:
+            with self._lock:
+                self._waiting.setdefault(number, began)
+        elif waited > GIVE_UP_SECONDS:
+            raise error
+        self._stop.wait(IDLE_SECONDS if waited < PATIENT_SECONDS else 1.0)
+
+    def _waits_no_more(self, number: int) -> None:
+        with self._lock:
+            self._waiting.pop(number, None)
 
     def _note(self, part: Chunk, rows: int, seconds: float) -> None:
         self._chunker.note(part, rows, seconds)
@@ -155,3 +172,31 @@ class WorkerPool:
             self.rows += rows
         if self.settings.rest:
             self._stop.wait(seconds * self.settings.rest)
+
+
+class _Connection:
+    """One thread's, made when it is needed, anew when it broke."""
+
+    def __init__(self, opened: Callable[[], Link], closed: Callable[[Link], None]) -> None:
+        self._opened = opened
+        self._closed = closed
+        self._link: Link | None = None
+        self.breaks = 0
+        """So often it broke one after the other."""
+
+    @property
+    def link(self) -> Link:
+        self._link = self._link or self._opened()
+        return self._link
+
+    def broke(self, error: Lost) -> None:
+        """Have another made. Raises *error* when one after the other breaks."""
+        self.close()
+        self.breaks += 1
+        if self.breaks > RECONNECTS:
+            raise error
+
+    def close(self) -> None:
+        link, self._link = self._link, None
+        if link is not None:
+            self._closed(link)

@@ -8,11 +8,14 @@ import pytest
 
 from engine.base import Progress, Signal
 from engine.mysql.catalog import read_table
+from engine.mysql.copying.chunker import Chunk, Chunker
+from engine.mysql.copying.table_copy import TableCopy
 from engine.mysql.link import Link
 from engine.mysql.names import names_of
 from engine.mysql.ownership.ending import end
 from engine.mysql.shadow.checkpoints import Checkpoint, Phase
-from engine.mysql.trouble import Lost, ServerRefused, Trouble
+from engine.mysql.shadow.shape import FILLING
+from engine.mysql.trouble import Lost, ServerRefused, Trouble, Waited
 from engine.mysql.waiting import running
 from tests.engine.mysql.copying.rig import INDEXED, Rig, Watcher, make_rig, prepare
 from tests.servers.server import Server
@@ -82,6 +85,46 @@ def test_a_build_has_as_many_threads_as_the_copy(
     with rig.copying(rig.step()) as copy:
         prepare(copy, Watcher(volume=volume))
     assert seen == [(threads, threads)] * (server.flavour == "mysql")  # MariaDB builds with one
+
+
+def test_a_build_is_not_lost_while_somebody_locks_the_live_table(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    halves, run = Chunker.halves, Link.run
+    rig = make_rig(server, INDEXED, ["MODIFY k BIGINT NOT NULL"])
+    reader, locked, refused, builds = Reader(rig), threading.Event(), threading.Event(), []
+
+    def cut(self: Chunker, link: Link, chunk: Chunk) -> list[Chunk]:
+        try:
+            return halves(self, link, chunk)
+        except Waited:
+            refused.set()
+            raise
+
+    def looked(self: Link, sql: str, *args: object) -> int:
+        if "ADD KEY" in sql:
+            builds.append(sql)
+        return run(self, sql, *args)
+
+    def hook(progress: Progress) -> None:
+        if progress.detail == "copying rows":
+            reader.begin()
+        if refused.is_set():
+            reader.end()
+            locker.run("UNLOCK TABLES")
+        elif progress.detail.startswith(BOTH) and not locked.is_set():
+            locker.run("LOCK TABLES t WRITE")
+            locked.set()
+
+    monkeypatch.setattr(Chunker, "halves", cut)
+    monkeypatch.setattr(Link, "run", looked)
+    monkeypatch.setattr(TableCopy, "filling", {**FILLING, "lock_wait_timeout": 1})
+    with rig.link() as locker, rig.copying(rig.step()) as copy:
+        prepare(copy, Watcher(hook))
+        assert copy.checkpoint.phase is Phase.READY
+    assert refused.is_set()
+    assert len(builds) == 1
+    rig.assert_as_altered()
 
 
 def test_a_build_that_ends_is_told_while_rows_are_compared_and_made_again(server: Server) -> None:

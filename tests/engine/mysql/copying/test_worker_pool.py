@@ -5,8 +5,8 @@ import threading
 import pytest
 
 from engine.mysql.copying.chunker import Chunk
-from engine.mysql.copying.worker_pool import WorkerPool
-from engine.mysql.trouble import Lost
+from engine.mysql.copying.worker_pool import RECONNECTS, WorkerPool
+from engine.mysql.trouble import Lost, Waited
 
 
 class Unneeded:
@@ -97,3 +97,61 @@ def test_what_a_range_waits_for_its_turn_and_its_commit_makes_the_next_one_no_sm
     with WorkerPool("test", walk, work, object, lambda _: None, 1) as workers:  # type: ignore[arg-type]
         over(workers)
     assert walk.noted == [(300, 0.004)]
+
+
+class Locked(Single):
+    """A walk over a table that nobody may read for a while: neither the first question nor a cut is answered at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refusals = [Waited("locked", 1205)] * 2
+
+    def next(self, link: object) -> Chunk:
+        self._refuse()
+        return super().next(link)
+
+    def halves(self, link: object, chunk: Chunk) -> list[Chunk]:
+        raise Waited("locked", 1205)
+
+    def _refuse(self) -> None:
+        if self.refusals:
+            raise self.refusals.pop()
+
+
+def test_a_pool_waits_for_whoever_locks_the_table_whatever_it_asks_there() -> None:
+    walk = Locked()
+    refusals: list[Exception] = [Waited("nobody may write", 1205), Waited("locked", 1205)]
+    waiting: list[bool] = []
+
+    def opened() -> object:
+        if len(refusals) > 1:
+            raise refusals.pop()
+        return object()
+
+    def work(link: object, chunk: Chunk) -> tuple[int, float]:
+        waiting.append(workers.waiting_since is not None)
+        if refusals:
+            raise refusals.pop()
+        return 7, 0.0
+
+    with WorkerPool("test", walk, work, opened, lambda _: None, 1) as workers:  # type: ignore[arg-type]
+        over(workers)
+    assert walk.noted == [(7, 0.0)]
+    assert waiting == [False, True]
+    assert workers.waiting_since is None
+
+
+def test_a_pool_gives_up_a_connection_that_breaks_again_and_again() -> None:
+    made: list[object] = []
+
+    def opened() -> object:
+        made.append(object())
+        return made[-1]
+
+    def work(link: object, chunk: Chunk) -> tuple[int, float]:
+        raise Lost("gone again", 0)
+
+    workers = WorkerPool("test", Single(), work, opened, lambda _: None, 1)  # type: ignore[arg-type]
+    with workers, pytest.raises(Lost):
+        over(workers)
+    assert len(made) == RECONNECTS + 1
