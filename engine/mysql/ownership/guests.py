@@ -9,6 +9,7 @@ from typing import Any
 from engine.base import Job
 from engine.errors import TargetHeld
 from engine.mysql.address import Address
+from engine.mysql.catalog import exists
 from engine.mysql.link import Link
 from engine.mysql.ownership.records import (
     CONNECTION_TABLE,
@@ -49,19 +50,12 @@ class Guests:
 
     def put(self, link: Link) -> None:
         """Say in every schema but the home that we are there, too. Under their named locks, after a `look`."""
-        link.run(f"DROP TABLE IF EXISTS {quote_table(self._home, GUEST_TABLE)}")  # of one that has gone
+        if exists(link, "TABLE", self._home, GUEST_TABLE):  # of one that has gone
+            link.run(f"DROP TABLE IF EXISTS {quote_table(self._home, GUEST_TABLE)}")
         for schema in self._abroad:
             table = quote_table(schema, GUEST_TABLE)
-            link.run(
-                f"""
-                CREATE TABLE IF NOT EXISTS {table} (
-                    home VARCHAR(64) NOT NULL PRIMARY KEY,
-                    apply_uid VARCHAR(191) NOT NULL,
-                    owner VARCHAR(255) NOT NULL
-                ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin
-                  COMMENT 'SchemaBot: which apply, whose own tables are in another schema, is changing this one, too'
-                """
-            )
+            if not exists(link, "TABLE", schema, GUEST_TABLE):
+                _make(link, table)
             # Whoever else was there has gone, as was looked.
             link.run(f"DELETE FROM {table} WHERE home <> %s", self._home)
             link.run(
@@ -105,6 +99,19 @@ class Guests:
                 or _rows(link, alive, apply_uid, HELD_SECONDS)
             )
         return True  # we may not look there: its word stands
+
+
+def _make(link: Link, table: str) -> None:
+    link.run(
+        f"""
+        CREATE TABLE IF NOT EXISTS {table} (
+            home VARCHAR(64) NOT NULL PRIMARY KEY,
+            apply_uid VARCHAR(191) NOT NULL,
+            owner VARCHAR(255) NOT NULL
+        ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin
+          COMMENT 'SchemaBot: which apply, whose own tables are in another schema, is changing this one, too'
+        """
+    )
 
 
 def _rows(link: Link, sql: str, *values: Any) -> Sequence[Sequence[Any]]:

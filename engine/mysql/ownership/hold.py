@@ -119,7 +119,9 @@ class Hold:
         for _ in range(TAKES):
             try:
                 with suppress(Gone), Tolerated(NO_SUCH_TABLE):
-                    self._records.make(self.link)
+                    with self._defining():
+                        self._records.make(self.link)
+                    self._records.fill(self.link)
                     # On record before anything is locked: whoever comes next can end us wherever we stop.
                     self._records.put(self.link, token)
                     with self._transaction(self.link, "take"):
@@ -129,13 +131,25 @@ class Hold:
                     self._guests.look(self.link)
                     with self.transaction(self.link, "settle"):
                         self._records.forget(self.link, predecessors)
-                    self._guests.put(self.link)
+                    with self._defining():
+                        self._guests.put(self.link)
                     self.taken = True
                     return
             except Waited:
                 self.check_server_lock()
                 self._end(self._records.superseded(self.link))
         raise TargetUnavailable(f"{self.address}: our tables there come and go; other owners are at it")
+
+    @contextmanager
+    def _defining(self) -> Iterator[None]:
+        """For tables of our own, which nobody else locks. HeldUp when somebody keeps everybody from making any."""
+        try:
+            yield
+        except Waited as error:
+            self.check_server_lock()
+            raise HeldUp(
+                f"{self.address}: waiting for a lock of all definitions (a backup): {error}", HELD_UP_SECONDS
+            ) from error
 
     def _end(self, predecessors: list[Recorded]) -> None:
         self._locks.end(predecessors)

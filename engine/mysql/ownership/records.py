@@ -50,32 +50,39 @@ class Records:
     # -- the tables ---------------------------------------------------------------------------------------------
 
     def make(self, link: Link) -> None:
-        """Have the tables of owner and connections."""
-        link.run(
-            f"""
-            CREATE TABLE IF NOT EXISTS {self._owner} (
-                one TINYINT NOT NULL PRIMARY KEY,
-                apply_uid VARCHAR(191) NOT NULL,
-                fence BIGINT NOT NULL,
-                owner VARCHAR(255) NOT NULL
-            ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin
-              COMMENT 'SchemaBot: which apply is changing this database now'
-            """
-        )
-        link.run(
-            f"""
-            CREATE TABLE IF NOT EXISTS {self._connection} (
-                token CHAR(32) NOT NULL PRIMARY KEY,
-                apply_uid VARCHAR(191) NOT NULL,
-                fence BIGINT NOT NULL,
-                owner VARCHAR(255) NOT NULL,
-                connection_id BIGINT UNSIGNED NOT NULL,
-                beat_at DATETIME(6) NOT NULL
-            ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin
-              COMMENT 'SchemaBot: its connections, so that a new owner can end them'
-            """
-        )
-        # A row that is there can be locked: two that come at once go one after the other.
+        """Have the tables of owner and connections. Waited: somebody keeps everybody from making tables.
+
+        What is there is not made: that would wait for a backup, too.
+        """
+        if not exists(link, "TABLE", self._home, OWNER_TABLE):
+            link.run(
+                f"""
+                CREATE TABLE IF NOT EXISTS {self._owner} (
+                    one TINYINT NOT NULL PRIMARY KEY,
+                    apply_uid VARCHAR(191) NOT NULL,
+                    fence BIGINT NOT NULL,
+                    owner VARCHAR(255) NOT NULL
+                ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin
+                  COMMENT 'SchemaBot: which apply is changing this database now'
+                """
+            )
+        if not exists(link, "TABLE", self._home, CONNECTION_TABLE):
+            link.run(
+                f"""
+                CREATE TABLE IF NOT EXISTS {self._connection} (
+                    token CHAR(32) NOT NULL PRIMARY KEY,
+                    apply_uid VARCHAR(191) NOT NULL,
+                    fence BIGINT NOT NULL,
+                    owner VARCHAR(255) NOT NULL,
+                    connection_id BIGINT UNSIGNED NOT NULL,
+                    beat_at DATETIME(6) NOT NULL
+                ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin
+                  COMMENT 'SchemaBot: its connections, so that a new owner can end them'
+                """
+            )
+
+    def fill(self, link: Link) -> None:
+        """Have the owner's row: one that is there can be locked, so that two that come at once go one after the other."""
         link.run(f"INSERT IGNORE INTO {self._owner} (one, apply_uid, fence, owner) VALUES (1, '', 0, '')")
 
     def writable(self, link: Link) -> bool:
