@@ -17,7 +17,7 @@ from pymysql.cursors import Cursor
 from engine.mysql.address import Address
 from engine.mysql.keepalive import keep_alive
 from engine.mysql.tls import tls_options
-from engine.mysql.trouble import ACCESS_DENIED, Lost, ServerRefused, Trouble, translate
+from engine.mysql.trouble import ACCESS_DENIED, Lost, NotConnected, ServerRefused, not_connected, translate
 
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 30.0
@@ -113,11 +113,11 @@ class Link:
             self._connection.connect()
             keep_alive(self._connection._sock)  # type: ignore[attr-defined]
         except _NOT_CONNECTED as error:
-            raise translate(error, self._where) from error
+            raise not_connected(error, self._where) from error
         except RuntimeError as error:
             # The driver's own encryption of passwords is not installed: TLS does that. Passing trouble, as a wrong password:
             # it comes with a restart of the server, which then no longer remembers that the account was let in.
-            raise Trouble(
+            raise NotConnected(
                 f"{self._where}: this account's password goes over TLS only: leave ssl_mode=disabled out of the dsn, "
                 "and have TLS on at the server",
                 ACCESS_DENIED,

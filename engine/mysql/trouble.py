@@ -6,7 +6,7 @@ from typing import ClassVar, Self
 
 import pymysql
 
-from engine.errors import EngineError, Refused, TargetUnavailable
+from engine.errors import EngineError, Refused, TargetUnavailable, Unreachable
 
 
 class ServerRefused(Refused):
@@ -27,6 +27,10 @@ class Trouble(TargetUnavailable):
     def __init__(self, text: str, code: int) -> None:
         super().__init__(text)
         self.code = code
+
+
+class NotConnected(Trouble, Unreachable):
+    """Nobody answers, or the server does not let us in: it is full, offline, or the password is another."""
 
 
 class Lost(Trouble):
@@ -66,8 +70,6 @@ WAITED = frozenset({TOO_MUCH, 1205, 1206, 1213, 1412, 3058, 3572})
 OF_LOCKS = frozenset({1205, 1213, 3572})
 """Of those what comes of locks that others have, and goes when they give them back."""
 ACCESS_DENIED = 1045
-NO_ANSWER = frozenset({2002, 2003})
-"""The driver's numbers for a connection that did not come about: refused, no route, no answer in time."""
 NO_SUCH_TABLE = 1146
 NO_SUCH_DATABASE = 1049
 NO_SUCH_PLACE = frozenset({NO_SUCH_TABLE, NO_SUCH_DATABASE})
@@ -195,3 +197,11 @@ def translate(error: Exception, where: str = "") -> EngineError:
     if advice is not None and (code != _BY_AN_OPTION or _READ_ONLY.search(text)):
         return Trouble(f"{said} ({code}: {advice})", code)
     return ServerRefused(f"{text} ({code}){grant_for(text, code)}", code, where)
+
+
+def not_connected(error: Exception, where: str) -> EngineError:
+    """As `translate`, for a connection that did not come about."""
+    found = translate(error, where)
+    if isinstance(found, Trouble) and not found.lost:
+        return NotConnected(str(found), found.code)
+    return found

@@ -20,16 +20,7 @@ from engine.mysql.ownership.hold import HELD_UP_SECONDS, Hold
 from engine.mysql.ownership.watch import BeatingControl, Watch
 from engine.mysql.shadow.checkpoints import Checkpoint, Phase
 from engine.mysql.spec import Step
-from engine.mysql.trouble import (
-    NO_ANSWER,
-    NO_ENTRY,
-    NO_SUCH_TABLE,
-    OF_LOCKS,
-    READ_ONLY,
-    ServerRefused,
-    Trouble,
-    Waited,
-)
+from engine.mysql.trouble import NO_SUCH_TABLE, OF_LOCKS, READ_ONLY, Lost, ServerRefused, Trouble, Waited
 
 T = TypeVar("T")
 
@@ -273,15 +264,13 @@ class MysqlSession(Session):
 
 
 def _reached(address: Address, job: Job) -> Hold:
-    """A hold that is connected. Unreachable when nobody answers, or hangs up (a server that is down, or a proxy before it), and
-    when we are not let in.
+    """A hold that is connected. Unreachable when nobody answers, hangs up or lets us in: a server that is down or full, a proxy
+    before it, a password that was changed.
     """
     try:
         return Hold(address, job, settings=DDL_SETTINGS)
-    except Trouble as error:
-        if error.lost or error.code in NO_ANSWER or error.code in NO_ENTRY:
-            raise Unreachable(str(error)) from error
-        raise
+    except Lost as error:
+        raise Unreachable(str(error)) from error
 
 
 def _check_read_only(error: Trouble) -> None:

@@ -15,6 +15,8 @@ from tests.engine.mysql.changing.plans import Shop
 from tests.proxy import Proxy
 from tests.servers.server import Server
 
+LET_IN = "IDENTIFIED BY 'a-Password-9' ACCOUNT UNLOCK"
+
 
 @pytest.fixture
 def shop(server: Server) -> Shop:
@@ -190,3 +192,28 @@ def test_a_finished_copy_outlasts_an_account_that_is_not_let_in(server: Server, 
         with users.session(3) as session:
             assert drive(session, change, caller()) is Signal.GO
     assert shop.left_behind() == []
+
+
+@pytest.mark.parametrize("refused", ["ACCOUNT LOCK", "IDENTIFIED BY 'another-Password-9'"])
+def test_a_finished_copy_outlasts_a_server_that_lets_nobody_in(shop: Shop, refused: str) -> None:
+    change = widened(shop)
+    grants = f"ALL ON `{shop.database}`.*", "PROCESS, REPLICATION SLAVE, REPLICATION CLIENT ON *.*"
+    with shop.of_user(*grants) as ours:
+        with ours.session() as session:
+            assert session.prepare([change], caller()) is Signal.GO
+        shop.run(f"ALTER USER {ours.address.user}@'%' {refused}")
+        with pytest.raises(Unreachable):
+            ours.session(2)
+        shop.run(f"ALTER USER {ours.address.user}@'%' {LET_IN}")
+        with ours.session(3) as session:
+            assert drive(session, change, caller()) is Signal.GO
+    assert shop.left_behind() == []
+
+
+def test_a_server_that_lets_one_connection_in_and_no_second_one_is_outlasted_too(shop: Shop) -> None:
+    change = widened(shop)
+    grants = f"ALL ON `{shop.database}`.*", "PROCESS, REPLICATION SLAVE, REPLICATION CLIENT ON *.*"
+    with shop.of_user(*grants) as ours:
+        shop.run(f"ALTER USER {ours.address.user}@'%' WITH MAX_USER_CONNECTIONS 1")
+        with ours.session() as session, pytest.raises(Unreachable):
+            session.prepare([change], caller())
