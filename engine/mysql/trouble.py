@@ -67,7 +67,8 @@ TOO_MUCH = 1197
 """More was written in a transaction than max_binlog_cache_size has room for: fewer rows at a time may fit."""
 # 1206: fewer rows at a time need fewer locks; 1412: a snapshot is older than the table, which somebody has just optimized.
 WAITED = frozenset({TOO_MUCH, 1205, 1206, 1213, 1412, 3058, 3572})
-OF_LOCKS = frozenset({1205, 1213, 3572})
+NOT_IN_TIME = 1205
+OF_LOCKS = frozenset({NOT_IN_TIME, 1213, 3572})
 """Of those what comes of locks that others have, and goes when they give them back."""
 ACCESS_DENIED = 1045
 NO_SUCH_TABLE = 1146

@@ -15,8 +15,9 @@ from engine.mysql.shadow.checkpoints import Phase
 from engine.mysql.shadow.inspection import read_shadow
 from engine.mysql.shadow.shape import FILLING
 from engine.mysql.shadow.table_identity import other_numbers
-from engine.mysql.trouble import NOT_ONLINE, OUTRUN, ServerRefused, Trouble
+from engine.mysql.trouble import NOT_IN_TIME, NOT_ONLINE, OUTRUN, ServerRefused, Trouble, Waited
 from engine.mysql.waiting.running import Running
+from engine.mysql.waiting.server_queue import ServerQueue
 
 LOOK_SECONDS = 0.02
 THREADS = ("innodb_parallel_read_threads", "innodb_ddl_threads")
@@ -32,9 +33,9 @@ def build_and_compare(work: TableCopy, control: Control) -> Signal:
         work.place.keep(shadow_numbers=work.shadow_numbers())
     if not missing:
         return _built(work, control, Phase.CHECK)
-    with _building(work, missing, control.volume()) as running:
-        signal = Verification(work, beside=running).run(control)
-        while signal is Signal.GO and not running.finished:
+    with _building(work, missing, control.volume()) as build:
+        signal = Verification(work, beside=build).run(control)
+        while signal is Signal.GO and not build.finished:
             signal = work.turn(control, "building indexes", gather=GATHER_SECONDS)
     return _built(work, control, Phase.READY) if signal is Signal.GO else signal
 
@@ -75,8 +76,28 @@ def missing_indexes(work: TableCopy) -> tuple[str, ...]:
     return tuple(line for line in work.checkpoint.deferred if line not in has)
 
 
+class _Build:
+    """One that is under way."""
+
+    def __init__(self, work: TableCopy, running: Running) -> None:
+        self._source = work.copy.source
+        self._running = running
+        self._queue = ServerQueue(work.watch)
+
+    @property
+    def finished(self) -> bool:
+        """Whether it is over. Raises what it raised; Waited when nobody can write because of it."""
+        if self._queue.too_long():
+            raise Waited(
+                "somebody wants a lock of the whole server (FLUSH TABLES WITH READ LOCK, a backup), which waited, and all "
+                f"writers with it, for the indexes of our copy of {self._source}: they are built again later",
+                NOT_IN_TIME,
+            )
+        return self._running.finished
+
+
 @contextmanager
-def _building(work: TableCopy, lines: Sequence[str], volume: int) -> Iterator[Running]:
+def _building(work: TableCopy, lines: Sequence[str], volume: int) -> Iterator[_Build]:
     """The build under way, on a connection of its own; at the end it is over or ended."""
     link = work.hold.open_link({**FILLING, "lock_wait_timeout": 60})
     try:
@@ -85,7 +106,7 @@ def _building(work: TableCopy, lines: Sequence[str], volume: int) -> Iterator[Ru
             link.set(dict.fromkeys(THREADS, threads))
         with Running(link, partial(_build, work.shape.shadow, lines), work.watch) as running:
             try:
-                yield running
+                yield _Build(work, running)
             finally:
                 if not running.over(0):
                     with suppress(EngineError):  # whoever comes next finds it done or ends it

@@ -5,7 +5,8 @@ other, keeps what it has, and waits for each as long as its own limit allows. He
 
 An ALTER TABLE in place needs the table for itself for a moment, at its begin and again at its end, when all is built. What waits
 for such a lock makes everybody else queue behind it. At the begin nothing is lost by giving up. At the end the whole
-build is lost: there it waits on for whoever has the table, and is given up only when others have queued for too long.
+build is lost: there it waits on for whoever has the table, and is given up only when others have queued for too long. In between
+nobody queues, unless somebody wants a lock of the whole server.
 """
 
 import time
@@ -14,6 +15,7 @@ from engine.mysql.ownership.ending import COMMITTING
 from engine.mysql.ownership.watch import WAITS_FOR_TABLE, Watch
 from engine.mysql.process_list import Process, process_list
 from engine.mysql.rights import rights_of
+from engine.mysql.waiting.server_queue import ServerQueue, queued
 
 BUDGET_SECONDS = 1.0
 _WAITS = "Waiting for"
@@ -26,6 +28,7 @@ class LockBudget:
 
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
+        self._server_queue = ServerQueue(watch)
         self._sees_all: bool | None = None  # not asked yet
         self._free_at = time.monotonic()  # when it was last sure that nobody had to wait
         self._looks_at_work = 0
@@ -52,7 +55,7 @@ class LockBudget:
                     self._sees_all = self._may_see_all()
                 self.worked = True
                 self._free_at = now
-            return False
+            return self._server_queue.too_long()
         self._looks_at_work = 0
         self.at_the_end = self.worked
         if self.worked and self._sees_all and not self._queued(process):
@@ -64,6 +67,7 @@ class LockBudget:
         return self._watch.ask(lambda link: not rights_of(link, hold.flavour).missing(("PROCESS",)))
 
     def _queued(self, behind: Process) -> bool:
-        """Whether anybody else waits for a table; for which, not every server tells."""
+        """Whether anybody else waits for a table, for which, not every server tells, or for a lock of the whole server."""
         found = self._watch.ask(process_list)
-        return any(one.state == WAITS_FOR_TABLE and one.id != behind.id for one in found)
+        of_tables = any(one.state == WAITS_FOR_TABLE and one.id != behind.id for one in found)
+        return of_tables or queued(found, self._watch.hold.connections)

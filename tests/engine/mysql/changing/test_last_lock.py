@@ -8,15 +8,18 @@ import pytest
 from engine.base import Change, Progress, Signal
 from engine.mysql.changing import statements
 from engine.mysql.link import Link
+from engine.mysql.process_list import process_list
 from engine.mysql.spec import Algorithm
 from tests.engine.driving import drive
 from tests.engine.mysql.changing.orders import ORDERS, caller, many
 from tests.engine.mysql.changing.plans import Shop
 from tests.servers.server import Server
+from tests.waiting import until
 
 ROWS = 60_000
 HELD_SECONDS = 2.5
 """Longer than any statement would wait for a lock by itself."""
+PATIENT = {"lock_wait_timeout": 30}
 WAITING = "done but for the last moment, waiting for a lock on orders"
 
 
@@ -118,4 +121,39 @@ def test_writers_that_queue_behind_the_last_lock_do_not_wait_for_a_long_transact
     assert written.is_set()
     assert len(begun) >= 2
     assert shop.rows("SELECT quantity FROM orders WHERE id = 7") == [(-1,)]
+    assert shop.left_behind() == []
+
+
+def test_writers_of_other_tables_do_not_wait_for_a_build_that_a_backup_waits_for(
+    shop: Shop, begun: list[str]
+) -> None:
+    shop.run("CREATE TABLE other (id INT PRIMARY KEY)")
+    change, control = indexed(shop), caller()
+    written = threading.Event()
+
+    def back_up() -> None:
+        with shop.link(settings=PATIENT) as link:
+            link.run("FLUSH TABLES WITH READ LOCK")
+
+    def write() -> None:
+        with shop.link(settings=PATIENT) as link:
+            until("the backup waits", lambda: any("FLUSH" in one.statement for one in process_list(link)))
+            link.run("INSERT INTO other VALUES (1)")
+        written.set()
+
+    others = [threading.Thread(target=back_up), threading.Thread(target=write)]
+
+    def listen(progress: Progress) -> None:
+        for thread in others:
+            if progress.detail.startswith(WAITING) and thread.ident is None:
+                thread.start()
+        if written.is_set():
+            holder.end()
+
+    control.on_report = listen
+    with shop.session() as session, Holder(shop) as holder:
+        assert drive(session, change, control) is Signal.GO
+    for thread in others:
+        thread.join()
+    assert len(begun) >= 2
     assert shop.left_behind() == []

@@ -2,6 +2,7 @@
 
 import threading
 from contextlib import suppress
+from functools import partial
 from typing import Literal
 
 import pytest
@@ -13,12 +14,14 @@ from engine.mysql.copying.table_copy import TableCopy
 from engine.mysql.link import Link
 from engine.mysql.names import names_of
 from engine.mysql.ownership.ending import end
+from engine.mysql.process_list import process_list
 from engine.mysql.shadow.checkpoints import Checkpoint, Phase
 from engine.mysql.shadow.shape import FILLING
 from engine.mysql.trouble import Lost, ServerRefused, Trouble, Waited
 from engine.mysql.waiting import running
 from tests.engine.mysql.copying.rig import INDEXED, Rig, Watcher, make_rig, prepare
 from tests.servers.server import Server
+from tests.waiting import until
 
 BOTH = "building indexes and comparing rows"
 
@@ -125,6 +128,54 @@ def test_a_build_is_not_lost_while_somebody_locks_the_live_table(
     assert refused.is_set()
     assert len(builds) == 1
     rig.assert_as_altered()
+
+
+def test_a_build_is_ended_when_a_backup_and_all_writers_wait_for_it(server: Server) -> None:
+    rig = make_rig(server, INDEXED, ["MODIFY k BIGINT NOT NULL"])
+    rig.run("CREATE TABLE other (id INT PRIMARY KEY)")
+    reader, written = Reader(rig), threading.Event()
+
+    def back_up() -> None:
+        with rig.link() as link:
+            link.set({"lock_wait_timeout": 30})
+            link.run("FLUSH TABLES WITH READ LOCK")
+
+    def write() -> None:
+        with rig.link() as link:
+            link.set({"lock_wait_timeout": 30})
+            link.run("INSERT INTO other VALUES (1)")
+        written.set()
+
+    others = [threading.Thread(target=back_up), threading.Thread(target=write)]
+
+    def hook(progress: Progress) -> None:
+        if progress.detail == "copying rows":
+            reader.begin()
+        if progress.detail.startswith((BOTH, "building indexes")):
+            for thread, wanted in zip(others, ("FLUSH", "INSERT"), strict=True):
+                if thread.ident is None:
+                    thread.start()
+                    until(f"{wanted} waits", partial(waits, rig, wanted))
+
+    with rig.copying(rig.step()) as copy, pytest.raises(Waited, match="built again later"):
+        prepare(copy, Watcher(hook))
+    assert written.wait(10)
+    reader.end()
+    for thread in others:
+        thread.join()
+    assert indexes(rig) == {"PRIMARY"}
+    with rig.copying(rig.step()) as copy:
+        prepare(copy, Watcher())
+        assert copy.checkpoint.phase is Phase.READY
+    rig.assert_as_altered()
+
+
+def waits(rig: Rig, statement: str) -> bool:
+    with rig.link() as link:
+        return any(
+            one.statement.startswith(statement) and one.state.startswith("Waiting for")
+            for one in process_list(link)
+        )
 
 
 def test_a_build_that_ends_is_told_while_rows_are_compared_and_made_again(server: Server) -> None:
