@@ -29,6 +29,11 @@ class PositionLost(BeginAnew):
 class TableChanged(StreamUnusable):
     """A watched table was altered, dropped, renamed or truncated, or got a trigger or a foreign key; the statement is quoted."""
 
+    def __init__(self, text: str, table: str = "") -> None:
+        """*table*: its name; empty: it is not known which of them."""
+        super().__init__(text)
+        self.table = table
+
 
 class StatementLogged(StreamUnusable):
     """Somebody writes with binlog_format STATEMENT or MIXED: what changed is not in the log. The message quotes the statement."""

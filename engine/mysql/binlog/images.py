@@ -119,11 +119,14 @@ class Layout:
         """TableChanged when the columns are not those that *watched* was made from."""
         where = f"{watched.schema}.{watched.table}"
         if len(sizes) != watched.columns:
-            raise TableChanged(f"{where} has {len(sizes)} columns in the binary log, not {watched.columns}")
+            raise TableChanged(
+                f"{where} has {len(sizes)} columns in the binary log, not {watched.columns}", watched.table
+            )
         for place, column in watched.key:
             if sizes[place].kind not in _TYPES_OF[column.data_type]:
                 raise TableChanged(
-                    f"{where}.{column.name} is of type {sizes[place].kind} in the binary log, which is not {column.column_type}"
+                    f"{where}.{column.name} is of type {sizes[place].kind} in the binary log, which is not {column.column_type}",
+                    watched.table,
                 )
         self.watched = watched
         self.json_columns = sum(size.kind == JSON for size in sizes)
@@ -155,7 +158,8 @@ class Layout:
         where = f"{self.watched.schema}.{self.watched.table}"
         if width != self.watched.columns:
             raise TableChanged(
-                f"rows of {where} have {width} columns in the binary log, not {self.watched.columns}"
+                f"rows of {where} have {width} columns in the binary log, not {self.watched.columns}",
+                self.watched.table,
             )
         frame = self.frames[head] = self._frame(head[at:])
         if not frame.whole:

@@ -6,7 +6,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from engine.mysql.binlog.charsets import readings
-from engine.mysql.binlog.errors import StatementLogged, StreamUnusable, TableChanged
+from engine.mysql.binlog.errors import StatementLogged, TableChanged
 from engine.mysql.binlog.watched import TableName
 
 _QUOTED_CHARACTERS = 300  # of a statement in a message
@@ -67,12 +67,12 @@ _DEFINITIONS = frozenset({"CREATE", "ALTER", "DROP", "RENAME", "TRUNCATE"})
 
 _BEFORE_TABLES = frozenset({"TABLE", "ON", "REFERENCES"})
 """Of ALTER TABLE, CREATE INDEX and DROP INDEX."""
-_WHY = {
-    TableChanged: "a watched table was changed by another's statement, so the copy of its rows is void",
-    StatementLogged: "a statement was logged as text, so which rows it changed is unknown, and from any schema it may reach the "
-    "table through a view, a trigger or a function; binlog_format must be ROW in every session: SET GLOBAL binlog_format = ROW, "
-    "have whoever still writes by statement connect anew, then plan again",
-}
+_CHANGED = "a watched table was changed by another's statement, so the copy of its rows is void"
+_LOGGED = (
+    "a statement was logged as text, so which rows it changed is unknown, and from any schema it may reach the table through a "
+    "view, a trigger or a function; binlog_format must be ROW in every session: SET GLOBAL binlog_format = ROW, have whoever "
+    "still writes by statement connect anew, then plan again"
+)
 
 
 class Statements:
@@ -81,7 +81,7 @@ class Statements:
     def __init__(self, watched: Collection[TableName]) -> None:
         # Names know no case here: a false alarm about `T` beside `t` is better than a missed one.
         self._schemas = {folded(schema) for schema, _ in watched}
-        self._watched = {(folded(schema), folded(table)) for schema, table in watched}
+        self._watched = {(folded(schema), folded(table)): table for schema, table in watched}
 
     def meaning_of(self, logged: Logged) -> Meaning:
         """As `meaning`. Where a text may say one thing or another, it harms if either does."""
@@ -96,7 +96,7 @@ class Statements:
         """Which tables a definition names is not known: it may be any."""
         tokens = _inner(_tokens(text))
         if tokens and tokens[0][0].upper() in _DEFINITIONS:
-            raise _harmed(TableChanged, text)
+            raise TableChanged(f"{_CHANGED}: {_quoted(text)}")
         return self.meaning(text, schema)
 
     def meaning(self, text: str, schema: str) -> Meaning:
@@ -106,25 +106,28 @@ class Statements:
         control = _control(words)
         if control is not None:
             return control
-        if error := self._harm(tokens, words[0] if words else "", schema):
-            raise _harmed(error, text)
+        verb = words[0] if words else ""
+        if tokens and (verb not in _HARMLESS or _executes(tokens)):
+            self._check(tokens, verb, schema, _quoted(text))
         return Meaning.ALONE
 
-    def _harm(self, tokens: list[tuple[str, bool]], verb: str, schema: str) -> type[StreamUnusable] | None:
-        if not tokens or (verb in _HARMLESS and not _executes(tokens)):
-            return None
+    def _check(self, tokens: list[tuple[str, bool]], verb: str, schema: str, quoted: str) -> None:
         if verb in _DEFINITIONS:
-            named = [place for place in range(len(tokens)) if self._names(tokens, place, schema)]
-            return TableChanged if self._changes(tokens, verb, named) else None
+            named = {
+                place: table for place in range(len(tokens)) if (table := self._named(tokens, place, schema))
+            }
+            if self._changes(tokens, verb, list(named)):
+                raise TableChanged(f"{_CHANGED}: {quoted}", next(iter(named.values()), ""))
+            return
         # What writes through a trigger, a view or a function names neither the table that it changes nor its schema; and which
         # of them there are in other schemas, only who has rights there may see.
-        return StatementLogged
+        raise StatementLogged(f"{_LOGGED}: {quoted}")
 
-    def _names(self, tokens: list[tuple[str, bool]], place: int, schema: str) -> bool:
-        """Whether the word there names a watched table, alone or behind its schema: others have tables of that name, too."""
+    def _named(self, tokens: list[tuple[str, bool]], place: int, schema: str) -> str:
+        """The watched table that the word there names, alone or behind its schema (others have such names, too); empty: none."""
         if place - _first(tokens, place) == 2:
             schema = tokens[place - 2][0]
-        return (folded(schema), folded(tokens[place][0])) in self._watched
+        return self._watched.get((folded(schema), folded(tokens[place][0])), "")
 
     def _changes(self, tokens: list[tuple[str, bool]], verb: str, named: list[int]) -> bool:
         words = [word.upper() if plain else "" for word, plain in tokens]
@@ -156,8 +159,8 @@ def folded(name: str) -> str:
     ).casefold()  # a capital I with its dot, which Python makes two characters of
 
 
-def _harmed(error: type[StreamUnusable], text: str) -> StreamUnusable:
-    return error(f"{_WHY[error]}: {' '.join(text.split())[:_QUOTED_CHARACTERS]}")
+def _quoted(text: str) -> str:
+    return " ".join(text.split())[:_QUOTED_CHARACTERS]
 
 
 def _first(tokens: list[tuple[str, bool]], place: int) -> int:

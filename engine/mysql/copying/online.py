@@ -72,9 +72,8 @@ class OnlineCopy(TableCopy):
         try:
             return run(control)
         except TableChanged as error:
-            raise DriftFound(
-                f"{self.copy.source} was changed while it was copied ({error}): plan again"
-            ) from error
+            table = error.table or self.copy.source  # one log tells of all tables of the session
+            raise DriftFound(f"{table} was changed while it was copied ({error}): plan again") from error
 
     def look(self) -> None:
         """Right before the locks: DriftFound when one of the tables is not what it has to be.

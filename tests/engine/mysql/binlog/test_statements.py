@@ -136,6 +136,14 @@ def test_a_change_of_the_watched_table_raises_the_alarm(statements: Statements, 
         statements.meaning(text, "shop")
 
 
+def test_of_several_watched_tables_the_one_that_was_changed_is_named() -> None:
+    statements = Statements([("shop", "Alpha"), ("shop", "beta")])
+    for text in ("ALTER TABLE alpha ADD beta INT", "RENAME TABLE shop.ALPHA TO gamma", "TRUNCATE alpha"):
+        with pytest.raises(TableChanged) as caught:
+            statements.meaning(text, "shop")
+        assert caught.value.table == "Alpha"
+
+
 @pytest.mark.parametrize("text", TEXTS)
 def test_rows_changed_by_a_logged_text_raise_the_alarm(statements: Statements, text: str) -> None:
     with pytest.raises(StatementLogged):
