@@ -13,6 +13,11 @@ from engine.mysql.quoting import quote_name
 from engine.mysql.tables import Column
 
 _PARTITIONS = re.compile(r"(DROP|COALESCE|TRUNCATE|DISCARD) PARTITION\b[^;]*", re.IGNORECASE)
+_OWN_ROWS = ("INNODB", "MYISAM", "ARIA", "ARCHIVE", "CSV")
+"""Engines whose tables hold rows of their own, which ALTER TABLE takes along. One that only shows rows (MERGE, SPIDER, FEDERATED)
+gets none and gives none.
+"""
+_FATES = {"BLACKHOLE": "", "MEMORY": " when the server stops"}
 _TABLESPACE = re.compile(r"DISCARD TABLESPACE\b", re.IGNORECASE)
 
 
@@ -58,13 +63,17 @@ def altered_types(case: Case) -> Iterator[Finding]:
 
 
 def forgetful_engines(case: Case) -> Iterator[Finding]:
-    """Storage engines that keep no rows, or not for long."""
+    """Storage engines that keep no rows, or not for long, or show those of another place."""
     if case.now is None or case.wanted is None:
         return
     before, after = (table.options.get("ENGINE", "").upper() for table in (case.now, case.wanted))
-    if before != after and after in ("BLACKHOLE", "MEMORY"):
-        fate = "all rows are lost" if after == "BLACKHOLE" else "all rows are lost when the server stops"
-        yield _unsafe(case, f"ENGINE={after}: {fate}")
+    if before == after:
+        return
+    if after in _FATES:
+        yield _unsafe(case, f"ENGINE={after}: all rows are lost{_FATES[after]}")
+    elif strange := [name for name in (before, after) if name not in (*_OWN_ROWS, "MEMORY")]:
+        reason = f"{strange[0]} may show rows of another place"
+        yield _unsafe(case, f"{before} becomes {after}: the rows may not go over, {reason}")
 
 
 def unique_collations(case: Case) -> Iterator[Finding]:

@@ -16,6 +16,20 @@ def test_an_engine_that_keeps_no_rows_is_unsafe(server: Server) -> None:
         assert any("rows are lost when the server stops" in reason for reason in change.unsafe)
 
 
+@pytest.mark.parametrize(("now", "wanted"), [("InnoDB", "MERGE"), ("MyISAM", "MERGE"), ("MERGE", "InnoDB")])
+def test_an_engine_that_shows_rows_of_another_place_is_unsafe_to_reach_and_to_leave(
+    server: Server, now: str, wanted: str
+) -> None:
+    with ground(server, f"CREATE TABLE t (id INT NOT NULL, KEY (id)) ENGINE={now}") as here:
+        (change,) = here.settle(f"CREATE TABLE t (id INT NOT NULL, KEY (id)) ENGINE={wanted};").changes
+        assert any("MRG_MYISAM may show rows of another place" in reason for reason in change.unsafe)
+
+
+def test_an_engine_that_hands_its_rows_over_is_safe_to_leave(server: Server) -> None:
+    with ground(server, "CREATE TABLE t (id INT PRIMARY KEY) ENGINE=MEMORY") as here:
+        assert here.plan("CREATE TABLE t (id INT PRIMARY KEY) ENGINE=InnoDB;").changes[0].unsafe == ()
+
+
 def test_a_change_into_another_engine_or_back_is_not_instant(server: Server) -> None:
     with ground(
         server, "CREATE TABLE t (id INT PRIMARY KEY) ENGINE=MyISAM", "CREATE TABLE u (id INT PRIMARY KEY)"
