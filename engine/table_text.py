@@ -37,53 +37,95 @@ class TableText:
 @lru_cache(maxsize=1024)
 def read_table_text(sql: str, dialect: Dialect = SQLITE) -> TableText:
     """Take a valid CREATE TABLE statement apart at the commas of its outer parentheses."""
-    depth = 0
-    groups: list[list[Token]] = [[]]
-    head: list[Token] = []  # comments of the table
-    pending: list[Token] = []  # comments on lines of their own: of what comes next, or ends there
-    beside: dict[int, list[Token]] = {}
-    last: tuple[int, int] | None = None  # group and offset of the last token that means something
-    for token in tokens(sql, dialect):
-        if token.kind is Kind.SPACE:
-            continue
-        if token.kind is Kind.COMMENT:
-            same_line = last is not None and "\n" not in sql[last[1] : token.start]
-            if depth == 0 or (same_line and last is not None and last[0] < 0):
-                head.append(token)
-            elif same_line and last is not None:
-                beside.setdefault(last[0], []).append(token)
-            else:
-                pending.append(token)
-            continue
-        depth += (token.text == "(") - (token.text == ")")
-        if depth == 0 or (depth == 1 and token.text == "(" and last is None):
-            if depth == 1:
-                last = (-1, token.end)
-            if token.text == ")":
-                beside.setdefault(len(groups) - 1, []).extend(pending)
-                break
-            continue
-        last, pending = _place(token, depth, groups, beside, pending)
+    reading = _Reading(sql, dialect)
     return TableText(
         elements=tuple(
-            _element(sql, group, beside.get(at, []), dialect) for at, group in enumerate(groups) if group
+            _element(sql, group, reading.beside.get(at, []), dialect)
+            for at, group in enumerate(reading.groups)
+            if group
         ),
-        comments=tuple(head),
+        comments=tuple(reading.of_table),
     )
 
 
-def _place(
-    token: Token, depth: int, groups: list[list[Token]], beside: dict[int, list[Token]], pending: list[Token]
-) -> tuple[tuple[int, int], list[Token]]:
-    if depth == 1 and token.text == ",":
-        groups.append([])
-        return (len(groups) - 2, token.end), pending
-    at = len(groups) - 1
-    if pending:
-        beside.setdefault(at, []).extend(pending)
-        pending = []
-    groups[at].append(token)
-    return (at, token.end), pending
+_TABLE = -1
+"""The table itself among those that comments belong to; the others are places in `groups`."""
+
+
+class _Reading:
+    """The groups of tokens between the commas, and the comments of each.
+
+    A comment belongs to what stands before it on its line; behind a comma or the first parenthesis to what follows there, if
+    anything does; on a line of its own to what comes next, or ends there.
+    """
+
+    def __init__(self, sql: str, dialect: Dialect) -> None:
+        self.groups: list[list[Token]] = [[]]
+        self.of_table: list[Token] = []
+        self.beside: dict[int, list[Token]] = {}
+        self._sql = sql
+        self._tokens = [token for token in tokens(sql, dialect) if token.kind is not Kind.SPACE]
+        self._pending: list[Token] = []
+        self._depth = 0
+        self._owner = _TABLE
+        self._last: Token | None = (
+            None  # inside of the parentheses (the first of them too) that means something
+        )
+        for at, token in enumerate(self._tokens):
+            if token.kind is Kind.COMMENT:
+                self._comment(at)
+            elif self._closes(token):
+                break
+
+    def _comment(self, at: int) -> None:
+        token = self._tokens[at]
+        if self._last is None:
+            self.of_table.append(token)
+        elif not self._on_one_line(self._last, token) or (self._parted and self._goes_on(at)):
+            self._pending.append(token)
+        elif self._owner == _TABLE:
+            self.of_table.append(token)
+        else:
+            self.beside.setdefault(self._owner, []).append(token)
+
+    @property
+    def _parted(self) -> bool:
+        """Whether the next token begins an element."""
+        return not self.groups[-1]
+
+    def _goes_on(self, at: int) -> bool:
+        """Whether more than comments follows on the line of the comment *at*."""
+        for before, token in zip(self._tokens[at:], self._tokens[at + 1 :], strict=False):
+            if not self._on_one_line(before, token):
+                return False
+            if token.kind is not Kind.COMMENT:
+                return True
+        return False
+
+    def _on_one_line(self, before: Token, token: Token) -> bool:
+        return "\n" not in self._sql[before.end : token.start]
+
+    def _closes(self, token: Token) -> bool:
+        """Take a token that means something; whether it ends the list of elements."""
+        self._depth += (token.text == "(") - (token.text == ")")
+        if self._depth == 0:
+            if token.text == ")":
+                self.beside.setdefault(len(self.groups) - 1, []).extend(self._pending)
+            return token.text == ")"
+        if self._last is not None:
+            self._place(token)
+        self._last = token
+        return False
+
+    def _place(self, token: Token) -> None:
+        self._owner = len(self.groups) - 1
+        if self._depth == 1 and token.text == ",":
+            self.groups.append([])
+            return
+        if self._pending:
+            self.beside.setdefault(self._owner, []).extend(self._pending)
+            self._pending = []
+        self.groups[-1].append(token)
 
 
 def _element(sql: str, group: list[Token], comments: list[Token], dialect: Dialect) -> Element:

@@ -5,7 +5,7 @@ import pytest
 
 from engine.errors import BadFiles
 from engine.files import only_namespace, parse_files
-from engine.lexer import Kind, significant, tokens
+from engine.lexer import MYSQL, SQLITE, Dialect, Kind, significant, tokens
 from engine.sqlite.planning.planner import plan_sqlite
 from engine.table_text import read_table_text
 
@@ -129,7 +129,7 @@ def test_the_elements_of_a_table_keep_the_comments_that_belong_to_them() -> None
         """CREATE TABLE t ( -- of the table
           a INT, -- beside a
           -- above b
-          b NUMERIC(3, 2), /* beside b */ c TEXT CHECK (c IN (',', ')')),
+          b NUMERIC(3, 2), /* before c */ c TEXT CHECK (c IN (',', ')')), -- beside c
           d INT
             -- within d
             NOT NULL,
@@ -139,13 +139,33 @@ def test_the_elements_of_a_table_keep_the_comments_that_belong_to_them() -> None
     )
     assert [(e.column, [c.text for c in e.comments]) for e in text.elements] == [
         ("a", ["-- beside a"]),
-        ("b", ["-- above b", "/* beside b */"]),
-        ("c", []),
+        ("b", ["-- above b"]),
+        ("c", ["/* before c */", "-- beside c"]),
         ("d", ["-- within d"]),
         ("", ["-- of the key", "-- below the key"]),
     ]
     assert [c.text for c in text.comments] == ["-- of the table"]
     assert text.elements[2].text == "c TEXT CHECK (c IN (',', ')'))"
+
+
+@pytest.mark.parametrize(
+    ("text", "of_a", "of_b", "of_table"),
+    [
+        ("CREATE TABLE t (a INT, /* 1 */ b INT)", [], ["/* 1 */"], []),
+        ("CREATE TABLE t (a INT /* 1 */, b INT)", ["/* 1 */"], [], []),
+        ("CREATE TABLE t (a INT, /* 1 */ -- 2\nb INT)", ["/* 1 */", "-- 2"], [], []),
+        ("CREATE TABLE t (a INT, /* 1 */ /* 2 */ b INT)", [], ["/* 1 */", "/* 2 */"], []),
+        ("CREATE TABLE t (/* 1 */ a INT, b INT)", ["/* 1 */"], [], []),
+        ("CREATE TABLE t (/* 1 */\na INT, b INT)", [], [], ["/* 1 */"]),
+    ],
+)
+@pytest.mark.parametrize("dialect", [SQLITE, MYSQL])
+def test_a_comment_in_front_of_an_element_on_its_line_belongs_to_it(
+    dialect: Dialect, text: str, of_a: list[str], of_b: list[str], of_table: list[str]
+) -> None:
+    found = read_table_text(text, dialect)
+    told = [[comment.text for comment in element.comments] for element in found.elements]
+    assert [*told, [comment.text for comment in found.comments]] == [of_a, of_b, of_table]
 
 
 def test_a_word_in_quotes_is_a_name_a_number_is_one_token() -> None:
