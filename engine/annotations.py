@@ -9,25 +9,33 @@ WAY_BACK = "renamed back from:"
 """As people write it, but by us into the files of a rollback: then what it tells of must be there."""
 
 _NAME = (
-    r"""(?:x'(?P<hex>[0-9a-f]+)'|"(?P<double>[^"]+)"|`(?P<tick>[^`]+)`|\[(?P<square>[^\]]+)\]"""
+    r"""(?:(?:x'(?P<hex>[0-9a-f]+)'|"(?P<double>[^"]+)"|`(?P<tick>[^`]+)`|\[(?P<square>[^\]]+)\])(?!\s*\.)"""
     r"""|(?P<bare>[^\s,;()"`\[\]]*[^\s,;:.()"`\[\]]))"""
 )
 """A bare name goes as far as it can: half of `user-id`, or of `shop.users`, would be the name of something else."""
-_ANNOTATION = re.compile(
+_BEFORE = (
     r"(?:(?P<back>renamed\s+back\s+from:\s*)"
-    r"|renamed\s+from\s*:\s*|@renamed\s+from\s*=\s*|atlas:renamed_from\s+)" + _NAME,
-    re.IGNORECASE,
+    r"|renamed\s+from\s*:\s*|@renamed\s+from\s*=\s*|atlas:renamed_from\s+)"
 )
+_ANNOTATION = re.compile(f"{_BEFORE}{_NAME}", re.IGNORECASE)
+_BEGUN = re.compile(_BEFORE, re.IGNORECASE)
+_ELSEWHERE = re.compile(r"schemabot\s*:\s*partitions\s+managed\s+elsewhere\b", re.IGNORECASE)
 
 
 def old_name(comments: Iterable[Token]) -> str:
     """The old name that one of *comments* tells, or empty. The annotation must begin the comment (or a line of it)."""
-    found = _annotation(comments)
-    if found is None:
-        return ""
-    if found["hex"]:
-        return bytes.fromhex(found["hex"]).decode()
-    return found["double"] or found["tick"] or found["square"] or found["bare"]
+    return next((name for name in old_names(comments) if name), "")
+
+
+def old_names(comments: Iterable[Token]) -> list[str]:
+    """All old names that *comments* tell; an empty one where an annotation begins that tells none."""
+    begun = [line for line in _lines(comments) if _BEGUN.match(line)]
+    return [_name(_ANNOTATION.match(line)) for line in begun]
+
+
+def managed_elsewhere(comments: Iterable[Token]) -> bool:
+    """Whether *comments* say that somebody else looks after the partitions of the table."""
+    return any(_ELSEWHERE.match(line) for line in _lines(comments))
 
 
 def leads_back(comments: Iterable[Token]) -> bool:
@@ -68,12 +76,20 @@ def without(sql: str, told: Callable[[Sequence[Token]], object]) -> str:
 
 
 def _annotation(comments: Iterable[Token]) -> re.Match[str] | None:
-    lines = (line for comment in comments for line in comment_lines(comment))
-    return next((found for line in lines if (found := _ANNOTATION.match(line))), None)
+    return next((found for line in _lines(comments) if (found := _ANNOTATION.match(line))), None)
 
 
-def comment_lines(comment: Token) -> Iterator[str]:
-    """The lines of a comment, bare of what makes them a comment."""
-    text = comment.text.removeprefix("--").removeprefix("#").removeprefix("/*").removesuffix("*/")
-    for line in text.splitlines():
-        yield line.strip().lstrip("*").strip()
+def _name(found: re.Match[str] | None) -> str:
+    if found is None:
+        return ""
+    if found["hex"]:
+        return bytes.fromhex(found["hex"]).decode()
+    return found["double"] or found["tick"] or found["square"] or found["bare"]
+
+
+def _lines(comments: Iterable[Token]) -> Iterator[str]:
+    """The lines of comments, bare of what makes them comments."""
+    for comment in comments:
+        text = comment.text.removeprefix("--").removeprefix("#").removeprefix("/*").removesuffix("*/")
+        for line in text.splitlines():
+            yield line.strip().lstrip("*").strip()

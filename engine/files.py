@@ -90,7 +90,8 @@ class _Misfit(Exception):
 
 
 def _parse_file(source: Source, dialect: Dialect, found: list[Statement], problems: list[str]) -> None:
-    for piece in _split(source, dialect):
+    pieces = list(_split(source, dialect))  # all of them first: comments may yet come beside the end of one
+    for piece in pieces:
         try:
             found.append(_statement(source, piece))
         except _Misfit as misfit:
@@ -98,11 +99,38 @@ def _parse_file(source: Source, dialect: Dialect, found: list[Statement], proble
 
 
 @dataclass(slots=True)
-class _Piece:
-    """The tokens of one statement that mean something (the closing ; left out), and the comments above."""
+class Piece:
+    """The tokens of one statement that mean something (its end left out), and the comments above it and beside its end."""
 
     found: list[Token] = field(default_factory=list)
     comments: list[Token] = field(default_factory=list)
+    behind: list[Token] = field(default_factory=list)
+    """Comments behind all of `found` as yet."""
+    closed_at: int = 0
+
+    def take(self, token: Token) -> None:
+        """Add what means something."""
+        self.behind.clear()
+        self.found.append(token)
+
+    def take_comment(self, token: Token) -> None:
+        """Add a comment."""
+        (self.behind if self.found else self.comments).append(token)
+
+    def close(self, at: int) -> "Piece":
+        """Itself, now that it ends at an offset."""
+        self.comments += self.behind
+        self.closed_at = at
+        return self
+
+    def give_back(self, source: Source, before: "Piece | None", following: Token | None) -> None:
+        """Comments on the last line of the statement *before* are about that one, if nothing *following* is on that line."""
+        if before is None:
+            return
+        last = source.line(before.closed_at)
+        if following is None or source.line(following.start) != last:
+            before.comments += [token for token in self.comments if source.line(token.start) == last]
+            self.comments = [token for token in self.comments if source.line(token.start) != last]
 
     def is_trigger(self) -> bool:
         return "TRIGGER" in [token.word for token in self.found[1:3]]
@@ -114,27 +142,28 @@ class _Piece:
         return len(self.found) > 2 and self.found[-1].word == "END" and self.found[-2].text == ";"
 
 
-def _split(source: Source, dialect: Dialect) -> Iterator[_Piece]:
-    piece = _Piece()
-    closed_at = -1  # where the last statement ended: a comment on that line belongs to it
+def _split(source: Source, dialect: Dialect) -> Iterator[Piece]:
+    piece = Piece()
+    closed: Piece | None = None
     for token in tokens(source.text, dialect):
         if token.kind is Kind.SPACE:
             continue
         if token.kind is Kind.COMMENT:
-            beside_last = closed_at >= 0 and source.line(closed_at) == source.line(token.start)
-            if not piece.found and not beside_last:
-                piece.comments.append(token)
+            piece.take_comment(token)
         elif token.text == ";" and piece.complete():
-            closed_at = token.start
             if piece.found:
-                yield piece
-            piece = _Piece()
+                yield (closed := piece.close(token.start))
+                piece = Piece()
         else:
-            piece.found.append(token)
+            if not piece.found:
+                piece.give_back(source, closed, token)
+            piece.take(token)
             if token.kind is Kind.BAD:
                 break  # nothing behind an open quote can be told apart
     if piece.found:
-        yield piece
+        yield piece.close(len(source.text))
+    else:
+        piece.give_back(source, closed, None)
 
 
 _HINTS = {
@@ -153,7 +182,7 @@ _REFUSED = {word: hint for hint, words in _HINTS.items() for word in words}
 _KINDS = {"TABLE": "table", "INDEX": "index", "VIEW": "view", "TRIGGER": "trigger"}
 
 
-def _statement(source: Source, piece: _Piece) -> Statement:
+def _statement(source: Source, piece: Piece) -> Statement:
     found = piece.found
     for token in found:
         if token.kind is Kind.BAD:

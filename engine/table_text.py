@@ -56,7 +56,7 @@ class _Reading:
     """The groups of tokens between the commas, and the comments of each.
 
     A comment belongs to what stands before it on its line; behind a comma or the first parenthesis to what follows there, if
-    anything does; on a line of its own to what comes next, or ends there.
+    anything does; on a line of its own to what comes next, or ends there. All behind the last parenthesis are of the table.
     """
 
     def __init__(self, sql: str, dialect: Dialect) -> None:
@@ -67,19 +67,18 @@ class _Reading:
         self._tokens = [token for token in tokens(sql, dialect) if token.kind is not Kind.SPACE]
         self._pending: list[Token] = []
         self._depth = 0
+        self._closed = False
         self._owner = _TABLE
-        self._last: Token | None = (
-            None  # inside of the parentheses (the first of them too) that means something
-        )
+        self._last: Token | None = None  # that means something: of the elements, or their first parenthesis
         for at, token in enumerate(self._tokens):
             if token.kind is Kind.COMMENT:
                 self._comment(at)
-            elif self._closes(token):
-                break
+            elif not self._closed:
+                self._take(token)
 
     def _comment(self, at: int) -> None:
         token = self._tokens[at]
-        if self._last is None:
+        if self._last is None or self._closed:
             self.of_table.append(token)
         elif not self._on_one_line(self._last, token) or (self._parted and self._goes_on(at)):
             self._pending.append(token)
@@ -105,17 +104,17 @@ class _Reading:
     def _on_one_line(self, before: Token, token: Token) -> bool:
         return "\n" not in self._sql[before.end : token.start]
 
-    def _closes(self, token: Token) -> bool:
-        """Take a token that means something; whether it ends the list of elements."""
+    def _take(self, token: Token) -> None:
+        """Take a token that means something."""
         self._depth += (token.text == "(") - (token.text == ")")
         if self._depth == 0:
             if token.text == ")":
                 self.beside.setdefault(len(self.groups) - 1, []).extend(self._pending)
-            return token.text == ")"
+                self._closed = True
+            return
         if self._last is not None:
             self._place(token)
         self._last = token
-        return False
 
     def _place(self, token: Token) -> None:
         self._owner = len(self.groups) - 1

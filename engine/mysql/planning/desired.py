@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from engine.annotations import comment_lines, leads_back, old_name
+from engine.annotations import leads_back, managed_elsewhere, old_name
 from engine.errors import BadFiles
 from engine.files import Statement
 from engine.lexer import MYSQL, Token, significant
@@ -24,8 +24,6 @@ from engine.mysql.planning.untold import lost_character
 from engine.mysql.tables import ForeignKey, Table
 from engine.mysql.trouble import ServerRefused
 from engine.table_text import read_table_text
-
-ELSEWHERE = re.compile(r"schemabot\s*:\s*partitions\s+managed\s+elsewhere\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,8 +116,7 @@ class Desired:
     def partitions_elsewhere(self, table: str) -> bool:
         """Whether the files say that somebody else looks after the partitions."""
         group = self._groups[table]
-        comments = (*group.table.comments, *(t for t in _comments(group.table.text)))
-        return any(ELSEWHERE.match(line) for comment in comments for line in comment_lines(comment))
+        return managed_elsewhere([*group.table.comments, *_comments(group.table.text)])
 
     def locate(self, table: str, name: str) -> tuple[str, int]:
         """File and line of a table, or of a column, index or foreign key of it; ("", 0) when it is in no file."""

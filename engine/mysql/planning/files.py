@@ -5,11 +5,12 @@ session, and the DROP TABLE IF EXISTS of a table that the next statement creates
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from engine.errors import BadFiles
-from engine.files import Source, Statement
-from engine.lexer import Kind, Token, mysql_dialect, token_of
+from engine.files import Piece, Source, Statement
+from engine.lexer import MYSQL, Kind, Token, mysql_dialect, token_of
+from engine.misplaced import misplaced
 from engine.mysql.flavour import Flavour
 from engine.mysql.planning.heads import Head, Misfit, harmless_setting, refusal
 
@@ -54,14 +55,6 @@ def parse_groups(
     return groups
 
 
-@dataclass(slots=True)
-class _Piece:
-    """The tokens of one statement that mean something (its end left out), and the comments above."""
-
-    found: list[Token] = field(default_factory=list)
-    comments: list[Token] = field(default_factory=list)
-
-
 class _Reading:
     """One file on its way into statements."""
 
@@ -84,28 +77,30 @@ class _Reading:
                     found.append(self._statement(piece))
             except Misfit as misfit:
                 self._problems.append(f"{self._source.where(misfit.offset)}: {misfit.reason}")
+        if not self._problems:
+            self._problems += misplaced(self._source, found, MYSQL)
         return found
 
-    def _pieces(self) -> Iterator[_Piece]:
-        piece, closed_at = _Piece(), -1
+    def _pieces(self) -> Iterator[Piece]:
+        piece = Piece()
+        closed: Piece | None = None
         for token, ends in self._tokens():
             if token.kind is Kind.COMMENT:
-                beside_last = closed_at >= 0 and self._source.line(closed_at) == self._source.line(
-                    token.start
-                )
-                if not piece.found and not beside_last:
-                    piece.comments.append(token)
+                piece.take_comment(token)
             elif ends:
-                closed_at = token.start
                 if piece.found:
-                    yield piece
-                piece = _Piece()
+                    yield (closed := piece.close(token.start))
+                    piece = Piece()
             else:
-                piece.found.append(token)
+                if not piece.found:
+                    piece.give_back(self._source, closed, token)
+                piece.take(token)
                 if token.kind is Kind.BAD:
                     break  # nothing behind an open quote can be told apart
         if piece.found:
-            yield piece
+            yield piece.close(len(self._source.text))
+        else:
+            piece.give_back(self._source, closed, None)
 
     def _tokens(self) -> Iterator[tuple[Token, bool]]:
         """The tokens without spaces, and whether a token ends a statement."""
@@ -137,7 +132,7 @@ class _Reading:
                 "take the marks or all of it away"
             )
 
-    def _passed_over(self, piece: _Piece, following: Sequence[_Piece]) -> bool:
+    def _passed_over(self, piece: Piece, following: Sequence[Piece]) -> bool:
         words = [token.word for token in piece.found[:4]]
         if words[0] == "SET":
             reason = harmless_setting(piece.found)
@@ -149,7 +144,7 @@ class _Reading:
             return creating is not None and _creates(creating) == piece.found[4].name
         return False
 
-    def _statement(self, piece: _Piece) -> Statement:
+    def _statement(self, piece: Piece) -> Statement:
         found = piece.found
         if bad := next((token for token in found if token.kind is Kind.BAD), None):
             raise Misfit(f"the quote {bad.text} is never closed", bad.start)
@@ -199,7 +194,7 @@ def _is_run(mark: str, flavour: Flavour) -> bool:
     return "M" not in mark
 
 
-def _creates(piece: _Piece) -> str:
+def _creates(piece: Piece) -> str:
     """The table that the piece creates, empty when it is something else."""
     words = [token.word for token in piece.found[:2]]
     return piece.found[2].name if words == ["CREATE", "TABLE"] and len(piece.found) > 2 else ""

@@ -12,6 +12,7 @@ import apsw
 from engine.base import Finding, PlanResult, SchemaFiles, Severity
 from engine.errors import Refused
 from engine.files import only_namespace, parse_files
+from engine.misplaced import refuse_misplaced
 from engine.sqlite.catalog import Catalog, read_catalog
 from engine.sqlite.planning.desired import Desired
 from engine.sqlite.planning.drafting import Drafting
@@ -52,6 +53,7 @@ def plan_sqlite(
     """
     namespace, texts = only_namespace(files)
     statements = parse_files(texts)
+    refuse_misplaced(texts, statements)
     with translated("planning"), connection:  # a savepoint: the schema is read at one moment
         live = read_catalog(connection)
         refuse_lookalikes(connection, live)

@@ -1,11 +1,15 @@
 """Files are cut into located statements, and whatever is not a schema is refused with its place and a reason."""
 
+from collections.abc import Callable
+
 import apsw
 import pytest
 
 from engine.errors import BadFiles
 from engine.files import only_namespace, parse_files
 from engine.lexer import MYSQL, SQLITE, Dialect, Kind, significant, tokens
+from engine.mysql.flavour import Flavour
+from engine.mysql.planning.files import parse_groups
 from engine.sqlite.planning.planner import plan_sqlite
 from engine.table_text import read_table_text
 
@@ -46,7 +50,55 @@ def test_statements_are_cut_where_they_end_and_nowhere_else() -> None:
 
 def test_a_comment_beside_a_statement_is_not_one_above_the_next() -> None:
     found = parse_files({"s.sql": TRICKY})
-    assert [[comment.text for comment in s.comments] for s in found] == [["-- a; comment"], [], [], []]
+    assert [[comment.text for comment in s.comments] for s in found] == [
+        ["-- a; comment", "-- of the first"], [], [], [],
+    ]  # fmt: skip
+
+
+def read_sqlite(text: str) -> object:
+    return plan_sqlite(apsw.Connection(":memory:"), {"main": {"t.sql": text}})
+
+
+def read_mysql(text: str) -> object:
+    flavour = Flavour(vendor="MySQL", version=(9, 7, 4), any_case=False)
+    return parse_groups({"t.sql": text}, namespace="shop", own_names=(), flavour=flavour)
+
+
+ANNOTATION = "this is beside no column and no table: write it beside the column, or above the CREATE TABLE"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("CREATE TABLE t (a INT, UNIQUE (a) -- renamed from: x\n);", f"1:35: {ANNOTATION}"),
+        ("CREATE TABLE t (a INT);\n-- renamed from: x\n", f"2:1: {ANNOTATION}"),
+        ("CREATE TABLE t (a INT);\n-- renamed from: x\nCREATE INDEX i ON t (a);", f"2:1: {ANNOTATION}"),
+        (
+            "CREATE TABLE t (a INT);\n-- schemabot: partitions managed elsewhere\n",
+            "2:1: this is beside no table: write it above its CREATE TABLE",
+        ),
+        (
+            "-- renamed from: x\nCREATE TABLE t (a INT); -- renamed from: y",
+            "2:25: it is told to be renamed from x and from y: leave the name that it has in the database",
+        ),
+        (
+            "-- renamed from: `shop`.`u`\nCREATE TABLE t (a INT);",
+            "1:1: this tells no old name: write one name without a schema before it, in quotes if need be",
+        ),
+    ],
+)
+@pytest.mark.parametrize("read", [read_sqlite, read_mysql])
+def test_an_annotation_that_would_be_passed_over_is_refused(
+    read: Callable[[str], object], text: str, problem: str
+) -> None:
+    with pytest.raises(BadFiles) as caught:
+        read(text)
+    assert caught.value.problems == [f"t.sql:{problem}"]
+
+
+def test_a_comment_in_a_trigger_is_no_annotation() -> None:
+    text = "CREATE TABLE t (a); CREATE TRIGGER r AFTER INSERT ON t BEGIN\n-- renamed from: x\nDELETE FROM t; END;"
+    assert len(plan_sqlite(apsw.Connection(":memory:"), {"main": {"t.sql": text}}).changes) == 1
 
 
 @pytest.mark.parametrize("ends", ["\n", "\r\n"])
@@ -144,7 +196,7 @@ def test_the_elements_of_a_table_keep_the_comments_that_belong_to_them() -> None
         ("d", ["-- within d"]),
         ("", ["-- of the key", "-- below the key"]),
     ]
-    assert [c.text for c in text.comments] == ["-- of the table"]
+    assert [c.text for c in text.comments] == ["-- of the table", "-- behind"]
     assert text.elements[2].text == "c TEXT CHECK (c IN (',', ')'))"
 
 

@@ -247,6 +247,24 @@ def test_a_renamed_table_keeps_its_rows_and_what_refers_to_it_follows(body: str,
 
 
 @pytest.mark.parametrize(
+    "wanted",
+    [
+        "CREATE TABLE people (-- renamed from: t\n{0});",
+        "CREATE TABLE people ({0}) -- renamed from: t\n;",
+        "CREATE TABLE people ({0}); -- renamed from: t",
+    ],
+)
+def test_the_old_name_of_a_table_may_stand_at_its_begin_and_beside_its_end(
+    wanted: str, tmp_path: Path
+) -> None:
+    with database(tmp_path, BASE, FILL) as connection:
+        text = wanted.format("id INTEGER PRIMARY KEY, a TEXT, b INTEGER")
+        assert [change.ddl for change in migrate(connection, text).changes] == [
+            "ALTER TABLE t RENAME TO people;"
+        ]
+
+
+@pytest.mark.parametrize(
     ("wanted", "reason"),
     [
         ("a TEXT, n TEXT -- renamed from: a\n", "n cannot be renamed from a: a is still in the files"),

@@ -91,6 +91,8 @@ def test_partitions_that_are_managed_elsewhere_are_left_alone(server: Server) ->
     note = "-- schemabot: partitions managed elsewhere\n"
     with ground(server, ranges(10, 20, 30)) as here:
         assert here.plan(note + ranges(20)).changes == ()
+        assert here.plan(ranges(20).replace("PARTITION BY", f"\n{note}PARTITION BY")).changes == ()
+        assert here.plan(f"{ranges(20)}; {note}").changes == ()
         here.settle(note + ranges(20).replace("a INT", "a BIGINT"))
         assert here.plan(note + HEAD.replace("a INT", "a BIGINT")).changes == ()
         assert here.plan(ranges(20)).changes != ()

@@ -71,6 +71,15 @@ def test_a_comment_counts_for_the_table_behind_what_is_passed_over(server: Serve
     assert ddl(plan) == ["RENAME TABLE `users` TO `people`"]
 
 
+@pytest.mark.parametrize(
+    "end",
+    [" -- renamed from: users\n;", "; -- renamed from: users", " ENGINE=InnoDB # renamed from: users\n"],
+)
+def test_the_old_name_of_a_table_may_stand_beside_its_end(server: Server, end: str) -> None:
+    with ground(server, OLD) as here:
+        assert ddl(here.settle(OLD.replace("users", "people") + end)) == ["RENAME TABLE `users` TO `people`"]
+
+
 def test_the_old_name_of_a_table_may_be_written_as_the_server_would_write_it_or_not(server: Server) -> None:
     """With lower_case_table_names = 1 it is `users` there, whatever the files say."""
     with ground(server, OLD) as here:
