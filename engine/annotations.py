@@ -19,6 +19,7 @@ _BEFORE = (
 )
 _ANNOTATION = re.compile(f"{_BEFORE}{_NAME}", re.IGNORECASE)
 _BEGUN = re.compile(_BEFORE, re.IGNORECASE)
+_SPLIT_OFF = "schemabot: its rows were in others before: partition "
 _ELSEWHERE = re.compile(r"schemabot\s*:\s*partitions\s+managed\s+elsewhere\b", re.IGNORECASE)
 
 
@@ -48,6 +49,17 @@ def way_back(name: str) -> str:
     """What a comment says beside something that a plan renames to *name*, to lead back from there; on one line."""
     plain = re.fullmatch(r"[\w$ -]+", name) is not None
     return f'{WAY_BACK} "{name}"' if plain else f"{WAY_BACK} x'{name.encode().hex()}'"
+
+
+def split_off(name: str) -> str:
+    """What a comment of ours says above a table in the files of a rollback: the apply made the partition of rows of others."""
+    return f"{_SPLIT_OFF}x'{name.encode().hex()}'"
+
+
+def partitions_split_off(comments: Iterable[Token]) -> frozenset[str]:
+    """The partitions of which *comments* say so."""
+    found = (re.fullmatch(f"{_SPLIT_OFF}x'([0-9a-f]+)'", line) for line in _lines(comments))
+    return frozenset(bytes.fromhex(one[1]).decode() for one in found if one)
 
 
 def advice(name: str) -> str:

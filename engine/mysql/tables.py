@@ -192,6 +192,8 @@ class Table:
     periods: tuple[str, ...] = ()  # lines PERIOD FOR … of MariaDB's application-time tables
     triggers: tuple[str, ...] = ()  # names of triggers on it that are not ours
     counter: int = field(default=0, compare=False)  # where AUTO_INCREMENT stands; the text is silent about it
+    absorbed: frozenset[str] = field(default=frozenset(), compare=False)
+    """Of a desired table: partitions whose rows go into those that follow, when they go."""
     own_key: Column | None = field(default=None, compare=False)
     """A primary key that MySQL made by itself, invisible. Neither the text nor `columns` have it, as files have none."""
     _by_name: Mapping[str, Column] = field(init=False, repr=False, compare=False)

@@ -105,11 +105,11 @@ def parts_between(now: Table, wanted: Table, flavour: Flavour, *, whole_partitio
         *(f"ADD {period}" for period in wanted.periods if period not in now.periods),
     ]
     if now.partitions and (whole_partitions or not wanted.partitions) and now.partitions != wanted.partitions:
-        drops = drops_before_all_go(now.partitions, wanted.partitions, {})
+        drops = drops_before_all_go(now.partitions, wanted.partitions, {}, wanted.absorbed)
         found.unpartition = [*drops, ["REMOVE PARTITIONING"]]
         found.partitions = partition_alters("", wanted.partitions)
     else:
-        found.partitions = partition_alters(now.partitions, wanted.partitions)
+        found.partitions = partition_alters(now.partitions, wanted.partitions, wanted.absorbed)
     return found
 
 

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from engine.annotations import leads_back, managed_elsewhere, old_name
+from engine.annotations import leads_back, managed_elsewhere, old_name, partitions_split_off
 from engine.errors import BadFiles
 from engine.files import Statement
 from engine.lexer import MYSQL, Token, significant
@@ -112,6 +112,10 @@ class Desired:
             return (*statement.comments, *text.comments)
         element = text.column(column)
         return element.comments if element else ()
+
+    def partitions_split_off(self, table: str) -> frozenset[str]:
+        """The partitions that were made of rows of others, where the files are those of a rollback."""
+        return partitions_split_off(self._groups[table].table.comments)
 
     def partitions_elsewhere(self, table: str) -> bool:
         """Whether the files say that somebody else looks after the partitions."""

@@ -1,7 +1,7 @@
 """The ALTERs that turn the partitions of one table into those of another."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.mysql.quoting import quote_name, quote_names
@@ -49,8 +49,18 @@ def with_columns_renamed(text: str, renamed: Mapping[str, str]) -> str:
     return "".join([*head, *(piece.text for piece in found[end:])])
 
 
-def partition_alters(now: str, wanted: str) -> list[list[str]]:
-    """ALTERs, each of which must stand alone; none when the partitions are the same."""
+def new_partitions(now: str, wanted: str) -> list[str]:
+    """The partitions of the *wanted* ones that are not there *now*, where there are some and others are added."""
+    if not now or not wanted:
+        return []
+    there = read_partitioning(now).definitions
+    return [name for name in read_partitioning(wanted).definitions if there and name not in there]
+
+
+def partition_alters(now: str, wanted: str, absorbed: Collection[str] = ()) -> list[list[str]]:
+    """ALTERs, each of which must stand alone; none when the partitions are the same. *absorbed*: partitions that do not take
+    their rows along when they go, where others can have them.
+    """
     if now == wanted:
         return []
     if not wanted:
@@ -59,21 +69,23 @@ def partition_alters(now: str, wanted: str) -> list[list[str]]:
         return [[_plain(wanted)]]
     one, other = read_partitioning(now), read_partitioning(wanted)
     if one.head == other.head and one.definitions and other.definitions:
-        return _lists(one, other, [_plain(wanted)]) or [[_plain(wanted)]]
+        return _lists(one, other, [_plain(wanted)], absorbed) or [[_plain(wanted)]]
     if one.head == other.head and one.count and other.count and "SUBPARTITION" not in one.head:
         more = other.count - one.count
         return [[f"ADD PARTITION PARTITIONS {more}" if more > 0 else f"COALESCE PARTITION {-more}"]]
     return [[_plain(wanted)]]
 
 
-def drops_before_all_go(now: str, wanted: str, renamed: Mapping[str, str]) -> list[list[str]]:
+def drops_before_all_go(
+    now: str, wanted: str, renamed: Mapping[str, str], absorbed: Collection[str]
+) -> list[list[str]]:
     """The ALTERs that have to run before a way takes all partitions away and makes them again: rows that are to go with their
     partition would come into the others. *renamed*: new names of columns by the old ones, lower case.
     """
     one, other = read_partitioning(now), read_partitioning(wanted)
     if not one.definitions or not other.definitions or _words(one.head, renamed) != _words(other.head, {}):
         return []
-    return [alter for alter in _lists(one, other, [_plain(wanted)]) if drops_rows(alter[0])]
+    return [alter for alter in _lists(one, other, [_plain(wanted)], absorbed) if drops_rows(alter[0])]
 
 
 def drops_rows(clauses: str) -> bool:
@@ -109,9 +121,11 @@ def values_of(definition: str) -> tuple[str, ...] | None:
     return tuple(joined(value) for value in split_list(found, start)[0])
 
 
-def _lists(now: Partitioning, wanted: Partitioning, anew: list[str]) -> list[list[str]]:
-    """Partitions that are gone with nothing in their place are dropped, new ones behind the last added, others reorganised, or
-    all made *anew* where that would lose rows.
+def _lists(
+    now: Partitioning, wanted: Partitioning, anew: list[str], absorbed: Collection[str]
+) -> list[list[str]]:
+    """Partitions that are gone with nothing in their place are dropped or *absorbed*, new ones behind the last added, others
+    reorganised, or all made *anew* where that would lose rows.
 
     Empty when those that stay would change their order.
     """
@@ -124,17 +138,31 @@ def _lists(now: Partitioning, wanted: Partitioning, anew: list[str]) -> list[lis
     for gone, new, following in _gaps(list(now.definitions), list(wanted.definitions), same):
         definitions = [wanted.definitions[name] for name in new]
         if gone and not new:
-            drops += gone
+            staying = [name for name in gone if name in absorbed and _takes_more(wanted, following)]
+            drops += [name for name in gone if name not in staying]
+            if staying and following is None:
+                changes.append(anew)
+            elif staying and following is not None:
+                changes.append([_reorganised([*staying, following], [wanted.definitions[following]])])
         elif new and not gone and following is None:
             changes.append([f"ADD PARTITION ({', '.join(definitions)})"])
         elif new:
             if not gone and following is not None:
                 gone, definitions = [following], [*definitions, wanted.definitions[following]]
-            changes.append([f"REORGANIZE PARTITION {quote_names(gone)} INTO ({', '.join(definitions)})"])
+            changes.append([_reorganised(gone, definitions)])
             loses = loses or not _keeps_rows([now.definitions[name] for name in gone], definitions)
     if now.head.startswith("PARTITION BY LIST") and (loses or _has_default(now) or _has_default(wanted)):
         changes = [anew] if changes else []
     return [*([[f"DROP PARTITION {quote_names(drops)}"]] if drops else []), *changes]
+
+
+def _reorganised(gone: Sequence[str], definitions: Sequence[str]) -> str:
+    return f"REORGANIZE PARTITION {quote_names(gone)} INTO ({', '.join(definitions)})"
+
+
+def _takes_more(wanted: Partitioning, following: str | None) -> bool:
+    """Whether another partition takes the rows of one that goes: the next range, or DEFAULT."""
+    return _has_default(wanted) if wanted.head.startswith("PARTITION BY LIST") else following is not None
 
 
 def _keeps_rows(gone: Sequence[str], new: Sequence[str]) -> bool:

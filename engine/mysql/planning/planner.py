@@ -151,7 +151,9 @@ class _Planning:
             fingerprints=self._fingerprints(),
             original={
                 one.place.namespace: files_back(
-                    with_parents(self._managed(one), one.tables), self._renames[schema]
+                    with_parents(self._managed(one), one.tables),
+                    self._schemas.wanted[schema],
+                    self._renames[schema],
                 )
                 for schema, one in self._live.items()
             },
@@ -190,7 +192,8 @@ class _Planning:
             table = with_partitions_of(table, now, renamed)
             table = self._as_told(table) if renamed else table
         table = self._settled.as_live(table, now)
-        return with_live_names(table, now, files.text(table.name), self._scratch.flavour)
+        table = with_live_names(table, now, files.text(table.name), self._scratch.flavour)
+        return replace(table, absorbed=files.partitions_split_off(table.name))
 
     def _as_told(self, table: Table) -> Table:
         """As the server writes it: of the columns that partitions go by it quotes those that it has to."""

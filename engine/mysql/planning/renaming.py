@@ -116,7 +116,7 @@ def _ways(now: Table, wanted: Table, due: Names, flavour: Flavour) -> Iterator[A
         yield [*steps, _renames(left)]
     if mentions(now.partitions, names, bare=True):
         after = {old.lower(): new.lower() for old, new in due}
-        drops = drops_before_all_go(now.partitions, wanted.partitions, after)
+        drops = drops_before_all_go(now.partitions, wanted.partitions, after, wanted.absorbed)
         yield [*drops, ["REMOVE PARTITIONING"], *steps, _renames(left)]
 
 

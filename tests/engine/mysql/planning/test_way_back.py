@@ -80,3 +80,47 @@ def test_a_rollback_past_a_later_rename_or_loss_is_refused_in_its_own_words(serv
 def test_a_rename_that_was_not_reached_needs_no_way_back(server: Server) -> None:
     with ground(server, NOTES, ROWS) as here:
         assert here.plan(here.plan(REMARK).original["shop"]).changes == ()
+
+
+RANGES = (
+    "CREATE TABLE t (id INT PRIMARY KEY) PARTITION BY RANGE (id) (PARTITION p0 VALUES LESS THAN (10), {}"
+    "PARTITION p9 VALUES LESS THAN (99), PARTITION rest VALUES LESS THAN MAXVALUE);"
+)
+LISTS = "CREATE TABLE t (id INT PRIMARY KEY) PARTITION BY LIST (id) (PARTITION p0 VALUES IN (1), {}PARTITION d DEFAULT);"
+SPLITS = {
+    "a range": (
+        RANGES,
+        "PARTITION `a b` VALUES LESS THAN (20), ",
+        ["REORGANIZE PARTITION `a b`, `p9` INTO ("],
+    ),
+    "two ranges": (
+        RANGES,
+        "PARTITION p1 VALUES LESS THAN (12), PARTITION p2 VALUES LESS THAN (20), ",
+        ["REORGANIZE PARTITION `p1`, `p2`, `p9` INTO ("],
+    ),
+    "a list": (LISTS, "PARTITION p1 VALUES IN (11, 12), ", ["PARTITION BY LIST"]),
+}
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_a_rollback_of_split_partitions_keeps_the_rows(server: Server, split: str) -> None:
+    text, more, statements = SPLITS[split]
+    if text is LISTS and server.flavour == "mysql":
+        pytest.skip("MySQL has no partition for the rest of the values")
+    with ground(server, text.format(""), "INSERT INTO t VALUES (1), (11), (12), (98)") as here:
+        files = here.settle(text.format(more)).original["shop"]
+        back = here.settle(files)
+        assert [change.unsafe for change in back.changes] == [()]
+        assert all(statement in ddl(back)[0] for statement in statements)
+        assert here.link.rows("SELECT COUNT(*) FROM t") == [(4,)]
+        assert here.plan(files).changes == ()
+
+
+def test_what_comes_into_a_new_partition_goes_with_it_by_a_rollback(server: Server) -> None:
+    text = (
+        "CREATE TABLE t (id INT PRIMARY KEY) PARTITION BY RANGE (id) (PARTITION p0 VALUES LESS THAN (10){});"
+    )
+    with ground(server, text.format("")) as here:
+        back = here.settle(text.format(", PARTITION p1 VALUES LESS THAN (20)")).original["shop"]
+        (change,) = here.settle(back).changes
+        assert "Unsafe operation detected: DROP PARTITION `p1`" in change.unsafe
