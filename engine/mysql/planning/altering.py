@@ -11,6 +11,7 @@ from engine.mysql.planning.alters import Alters, parts_between
 from engine.mysql.planning.copied_checks import with_checks_of_its_own
 from engine.mysql.planning.copying import DIRECTORY, against_copying, copy_between
 from engine.mysql.planning.how import How, LiveTable, choose
+from engine.mysql.planning.insistence import check_own_key
 from engine.mysql.planning.lock_sentences import Tied
 from engine.mysql.planning.order import Key, parent_of
 from engine.mysql.planning.parents import why_refused
@@ -310,11 +311,8 @@ def _as_live(now: Table, start: Table, wanted: Table) -> tuple[Table, Table]:
     """With what the stage does not have of the live table: its triggers, and both with the key that the server made by itself,
     which stays whatever else changes. Refused: it is to have another.
     """
-    if (own := now.own_key) and wanted.index("PRIMARY"):
-        raise Refused(
-            f"{wanted.name}: it has a primary key that the server made by itself, invisible ({own.name}), and can have no other "
-            f"beside it: ALTER TABLE {quote_name(now.name)} DROP COLUMN {own.name}, ADD PRIMARY KEY (…) yourself, then plan again"
-        )
+    check_own_key(now, wanted)
+    own = now.own_key
     return replace(start, own_key=own, triggers=now.triggers), replace(wanted, own_key=own)
 
 

@@ -1,9 +1,18 @@
-"""What a server may insist on of every table that is made or changed, while those that are there may be older than that."""
+"""What a server may insist on of every table that is made or changed, while those that are there may be older than that: keys
+that the files have, or that it makes by itself.
+"""
 
+from engine.errors import Refused
 from engine.mysql.link import Link
+from engine.mysql.quoting import quote_name
+from engine.mysql.tables import Table
 from engine.mysql.trouble import NO_SUCH_TABLE, ServerRefused, Trouble
 
-_OF_SESSIONS = "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('sql_require_primary_key', 'restrict_fk_on_non_standard_key')"
+OWN_KEYS = "sql_generate_invisible_primary_key"
+_OF_SESSIONS = (
+    "SHOW GLOBAL VARIABLES WHERE Variable_name IN"
+    f" ('sql_require_primary_key', 'restrict_fk_on_non_standard_key', '{OWN_KEYS}')"
+)
 """Those that a session may lift, with the right to; MariaDB has neither."""
 _ON_A_KEY = (
     "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('sql_require_primary_key', 'innodb_force_primary_key')"
@@ -24,9 +33,9 @@ class Insistence:
 
     def __init__(self, link: Link, target: Link) -> None:
         """*link* is the scratch session."""
-        self.on_a_key = insists_on_a_key(target)
         self.lifted = {name: value for name, value in target.rows(_OF_SESSIONS) if _lift(link, name)}
         """Variables that are off in it, as the target has them."""
+        self.on_a_key = insists_on_a_key(target) or self.lifted.get(OWN_KEYS) == "ON"
 
 
 def insists_on_a_key(link: Link) -> bool:
@@ -39,6 +48,25 @@ def remedy(refused: ServerRefused) -> str:
     if refused.code == _TWICE and "?" not in str(refused):
         return ""
     return f"; {_REMEDIES[refused.code]}" if refused.code in _REMEDIES else ""
+
+
+def check_own_key(now: Table, wanted: Table) -> None:
+    """Refused: a table with a primary key that MySQL made by itself is to have what does not go with it."""
+    own = now.own_key
+    if own is None:
+        return
+    key = f"a primary key that the server made by itself, invisible ({own.name})"
+    if wanted.index("PRIMARY"):
+        raise Refused(
+            f"{wanted.name}: it has {key}, and can have no other "
+            f"beside it: ALTER TABLE {quote_name(now.name)} DROP COLUMN {own.name}, ADD PRIMARY KEY (…) yourself, then plan again"
+        )
+    if any(column.name.lower() == own.name for column in wanted.columns):
+        raise Refused(f"{wanted.name}: it has {key}: give the column of the files another name")
+    if now.options.get("ENGINE") != wanted.options.get("ENGINE"):
+        raise Refused(
+            f"{wanted.name}: it has {key}, as only InnoDB has: give it one in the files, or leave the engine"
+        )
 
 
 def _lift(link: Link, name: str) -> bool:

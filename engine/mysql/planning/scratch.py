@@ -7,15 +7,15 @@ rows are in it: then somebody uses it for something, and it stays.
 import re
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 
 from engine.errors import Refused, TargetUnavailable
 from engine.mysql.address import Address
 from engine.mysql.blockers import blockers, lock_of_the_server
 from engine.mysql.catalog import read_table, read_tables
-from engine.mysql.flavour import Flavour, flavour_of, same_kind
+from engine.mysql.flavour import flavour_of, same_kind
 from engine.mysql.link import DDL_SETTINGS, Link
-from engine.mysql.planning.insistence import Insistence
+from engine.mysql.planning.insistence import OWN_KEYS, Insistence
 from engine.mysql.quoting import quote_name, quote_table
 from engine.mysql.rights import rights_of
 from engine.mysql.shown import NAME, STRING, unquoted
@@ -54,7 +54,7 @@ class Scratch:
             self.flavour = same_kind(flavour_of(self.link), flavour_of(target))
             self.default_engine = str(target.value("SELECT @@GLOBAL.default_storage_engine"))
             self.link.run("SET default_storage_engine = %s", self.default_engine)
-            self.files_mode = _pin(self.link, self.flavour, target)
+            self.files_mode = _pin(self.link, target)
             self.insistence = Insistence(self.link, target)
             self._token = secrets.token_hex(5)
             self._made: list[str] = []
@@ -118,6 +118,11 @@ class Scratch:
             {"foreign_key_checks": 0, **dict.fromkeys(self.insistence.lifted, 0)},
         )
 
+    def own_key(self, table: Table) -> AbstractContextManager[object]:
+        """With the primary key that the server made by itself, if *table* has it."""
+        lifted = OWN_KEYS in self.insistence.lifted
+        return self.link.having({OWN_KEYS: 1}, {OWN_KEYS: 0}) if table.own_key and lifted else nullcontext()
+
     def reading_files(self) -> AbstractContextManager[None]:
         """With the sql_mode in which people write files for that server."""
         return self.link.having({"sql_mode": self.files_mode}, {"sql_mode": SQL_MODE})
@@ -153,7 +158,8 @@ class Stage:
         """Make *table* anew as its text says, whatever it was."""
         schema = self._schemas[table.schema]
         self._link.run(f"DROP TABLE IF EXISTS {quote_table(schema, table.name)}")
-        self._link.run(self.placed(created(table.schema, table.text)))
+        with self._scratch.own_key(table):
+            self._link.run(self.placed(created(table.schema, table.text)))
 
     def settled(self, table: Table) -> Iterator[Table]:
         """Make *table*: as it reads then, and after each ALTER from which on it reads otherwise. ServerRefused."""
@@ -229,15 +235,12 @@ def explained(link: Link, refused: ServerRefused) -> ServerRefused:
     return ServerRefused(": ".join([refused.said, *reasons]), refused.code, refused.where)
 
 
-def _pin(link: Link, flavour: Flavour, target: Link) -> str:
+def _pin(link: Link, target: Link) -> str:
     """Set the session to what a plan must not depend on; returns the sql_mode for files, which is the target's as far as it
     decides how SQL is read.
     """
     link.run("SET sql_mode = %s, foreign_key_checks = 0, lock_wait_timeout = %s", SQL_MODE, WAIT_SECONDS)
-    settings = ["explicit_defaults_for_timestamp = 1", "sql_log_bin = 0"]
-    if not flavour.mariadb:
-        settings += ["sql_generate_invisible_primary_key = 0"]
-    for setting in settings:
+    for setting in ("explicit_defaults_for_timestamp = 1", "sql_log_bin = 0"):
         # Read-only before MariaDB 10.8, or a right that is nice to have.
         with suppress(ServerRefused, Trouble):
             link.run(f"SET SESSION {setting}")

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from engine.files import Statement
 from engine.lexer import MYSQL, Token, significant
 from engine.mysql.shown import solid_pieces, unquoted
-from engine.mysql.tables import Table
+from engine.mysql.tables import OWN_KEY, Table
+from engine.table_text import read_table_text
 
 Words = tuple[str, ...]
 
@@ -22,6 +23,8 @@ _BEHIND_COLUMNS: Mapping[str, tuple[Words, ...]] = {  # among the columns they m
 
 def unkept(statements: Sequence[Statement], table: Table) -> str:
     """Why the definition cannot be had, with its place: words that the *table* made of it has not. Empty: there are none."""
+    if hidden := _hidden(statements[0], table):
+        return hidden
     told = [
         unquoted(piece.text).upper() if piece.kind == "name" else piece.word
         for piece in solid_pieces(table.text)
@@ -32,6 +35,17 @@ def unkept(statements: Sequence[Statement], table: Table) -> str:
         if len(places) > len(_found(told, words)):
             return f"{places[0]}: {_reason(words, table)}"
     return ""
+
+
+def _hidden(statement: Statement, table: Table) -> str:
+    """MySQL tells nothing of a primary key that looks like one that it made by itself; nor do we, wherever one is."""
+    column = read_table_text(statement.text, MYSQL).column(OWN_KEY)
+    if column is None or any(found.name.lower() == OWN_KEY for found in table.columns):
+        return ""
+    return (
+        f"{statement.where(column.start)}: the server takes this for a primary key that it made by itself, and hides it: leave "
+        f"{OWN_KEY} and its PRIMARY KEY out (a live one stays), or give the column another name"
+    )
 
 
 class _Said:

@@ -3,7 +3,7 @@
 import pytest
 
 from engine.base import Strategy
-from engine.errors import Refused
+from engine.errors import BadFiles, Refused
 from engine.mysql.planning.planner import plan_mysql
 from tests.engine.mysql.planning.places import account
 from tests.engine.mysql.planning.rig import ground
@@ -29,6 +29,47 @@ def test_a_key_that_the_server_made_by_itself_serves_a_copy_and_stays(mysql: Ser
             here.plan("CREATE TABLE t (a BIGINT PRIMARY KEY, b INT)")
         here.run(f"{key} (a)")
         assert here.plan("CREATE TABLE t (a BIGINT PRIMARY KEY, b INT)").changes == ()
+
+
+def test_a_key_that_is_written_out_as_the_server_makes_it_is_refused(mysql: Server) -> None:
+    key = "my_row_id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT /*!80023 INVISIBLE */"
+    with ground(mysql, "CREATE TABLE t (a INT PRIMARY KEY)") as here:
+        with pytest.raises(BadFiles, match=r"shop\.sql:2:2: .*leave my_row_id and its PRIMARY KEY out"):
+            here.plan(f"CREATE TABLE t (\n {key}, a INT, PRIMARY KEY (my_row_id));")
+        here.settle(f"CREATE TABLE t (a INT, {key}, PRIMARY KEY (my_row_id));")  # in another place it is none
+
+
+OWN_KEY_PLANS = [
+    ("", "CREATE TABLE t (a INT NOT NULL AUTO_INCREMENT, KEY (a))", "Auto-increment column already exists"),
+    ("", "CREATE TABLE t (a INT) PARTITION BY HASH (a)", "doesn't yet support"),
+    ("", "CREATE TABLE t (my_row_id INT)", "'my_row_id' already exists"),
+    (
+        "CREATE TABLE t (a INT)",
+        "CREATE TABLE t (a INT, n INT AUTO_INCREMENT, KEY (n))",
+        "only one auto column",
+    ),
+    ("CREATE TABLE t (a INT)", "CREATE TABLE t (a INT) PARTITION BY HASH (a)", "doesn't yet support"),
+    (
+        "CREATE TABLE t (a INT)",
+        "CREATE TABLE t (a INT, my_row_id INT)",
+        "give the column of the files another name",
+    ),
+    (
+        "CREATE TABLE t (a INT PRIMARY KEY)",
+        "CREATE TABLE t (a INT NOT NULL)",
+        "leaves the table without a PRIMARY",
+    ),
+]
+
+
+@pytest.mark.parametrize(("now", "wanted", "said"), OWN_KEY_PLANS)
+def test_what_a_key_that_the_server_makes_by_itself_rules_out_is_refused(
+    mysql: Server, now: str, wanted: str, said: str
+) -> None:
+    with mysql.having(sql_generate_invisible_primary_key="ON"), ground(mysql, *filter(None, [now])) as here:
+        with pytest.raises(Refused, match=said):
+            here.plan(f"{wanted};")
+        here.settle("CREATE TABLE t (a INT, b INT, UNIQUE KEY (b));" if "PRIMARY" not in now else f"{now};")
 
 
 def test_tables_of_before_the_server_insisted_can_be_changed(mysql: Server) -> None:
