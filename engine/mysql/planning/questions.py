@@ -25,7 +25,7 @@ from engine.mysql.planning.rows.computed import computed, computed_again
 from engine.mysql.planning.rows.keys import Parents, foreign_keys, unique_keys
 from engine.mysql.planning.rows.partitioned import homeless
 from engine.mysql.planning.rows.recomputed import recomputed
-from engine.mysql.shown import joined, pieces, split_list
+from engine.mysql.shown import joined, pieces, solid_pieces, split_list
 from engine.mysql.tables import Table
 
 
@@ -82,6 +82,18 @@ def _checks(answers: Answers) -> Iterator[Finding]:
             yield from answers.after(f"NOT {expression}", Severity.BLOCKED, "check", f"CHECK {expression}")
 
 
+def _periods(answers: Answers) -> Iterator[Finding]:
+    """Periods that are new, or whose columns become others, and rows that end before they begin, or when."""
+    altered = altered_columns(answers.case)
+    for period in answers.wanted.periods:
+        if period in answers.now.periods and not mentions(period, altered):
+            continue
+        begins, ends = (
+            piece.text for piece in solid_pieces(period[period.index("(") :]) if piece.kind == "name"
+        )
+        yield from answers.after(f"NOT {begins} < {ends}", Severity.BLOCKED, "check", period)
+
+
 def _not_looked_at(answers: Answers) -> dict[str, str]:
     """The CHECKs in lines of columns that MariaDB adds or changes without a look at the rows: what it does, and what follows."""
     if answers.case.copied or not answers.asking.flavour.mariadb:
@@ -121,4 +133,12 @@ _Question = Callable[[Answers], Iterator[Finding]]
 _FIRST: Sequence[_Question] = (
     null_columns, new_columns, types, appearances, reference_systems, _partitions, computed, unique_keys,
 )  # fmt: skip
-_LAST: Sequence[_Question] = (_checks, zero_dates, counters, new_counters, computed_again, recomputed)
+_LAST: Sequence[_Question] = (
+    _checks,
+    _periods,
+    zero_dates,
+    counters,
+    new_counters,
+    computed_again,
+    recomputed,
+)

@@ -129,6 +129,29 @@ def test_a_unique_key_over_a_period_is_said_to_be_unchecked(mariadb: Server) -> 
         ]
 
 
+def test_a_period_over_rows_that_do_not_end_after_they_begin(mariadb: Server) -> None:
+    text = "CREATE TABLE t (id INT PRIMARY KEY, s DATETIME NOT NULL, e DATETIME NOT NULL{})"
+    rows = "INSERT INTO t VALUES (1, '2020-01-01 10:00:00', '2020-01-01 11:00:00'){}"
+    period = "PERIOD FOR `term` (`s`, `e`)"
+    with schema_with(mariadb) as (link, live), schema_with(mariadb) as (after, after_schema):
+        desk = Desk(link, live, after, after_schema)
+        for now, row, alter in (
+            ("", ", (2, '2020-01-02', '2020-01-02'), (3, '2020-01-02', '2020-01-01')", f"ADD {period}"),
+            (
+                f", {period}",
+                ", (2, '2020-01-02', '2020-01-03')",
+                "MODIFY s DATE NOT NULL, MODIFY e DATE NOT NULL",
+            ),
+        ):
+            desk.prepare(text.format(now), rows.format(row))
+            blocked = [message for severity, _, message in desk.said(alter) if severity == "blocked"]
+            many = "1 row (for example id 1)" if now else "2 rows (for example id 2)"
+            assert blocked == [f"{period} would fail: {many}"]
+            assert desk.fails(alter)
+        desk.prepare(text.format(""), rows.format(""))
+        assert desk.said(f"ADD {period}") == []
+
+
 P = "CREATE TABLE p (id BIGINT NOT NULL PRIMARY KEY, code INT, UNIQUE KEY c (code)) CHARSET utf8mb4"
 CHILD = "CREATE TABLE t (id BIGINT NOT NULL PRIMARY KEY, p BIGINT, KEY p (p)) CHARSET utf8mb4"
 
