@@ -176,9 +176,11 @@ def _to_moment(c: _Conversion) -> Fit | None:
         return Fit("", f"{value} IS NOT NULL")
     if old.kind == new.kind or kinds == ("date", "moment"):
         digits = (new.figures or (0,))[0]
-        outside = (
-            f"({value} NOT BETWEEN '1970-01-01 00:00:01' AND '{c.last_timestamp}' AND YEAR({value}) <> 0)"
-        )
+        # Rounded, or cut, to the digits of the new type; what the last year cannot hold rounded is NULL.
+        stored = f"COALESCE(CAST({value} AS DATETIME({digits})), {value})" if old.kind == "moment" else value
+        first = "1970-01-01 00:00:00.000001" if c.mariadb else "1970-01-01 00:00:01"
+        last = f"{c.last_timestamp}.{'9' * digits}".rstrip(".")
+        outside = f"({stored} NOT BETWEEN '{first}' AND '{last}' AND YEAR({value}) <> 0)"
         return Fit(
             outside if new.data_type == "timestamp" != old.data_type else "",
             f"MICROSECOND({value}) % {10 ** (6 - digits)} <> 0" if digits < 6 and old.kind != "date" else "",

@@ -142,7 +142,8 @@ REFUSED = [
     ("ENUM('a','c')", "'c'", "SET('a','b')"), ("BIT(8)", "128", "TINYINT"), ("BIT(64)", "1 << 63", "BIGINT"),
     ("VARCHAR(30)", "'31/12/2020'", "DATE"), ("TEXT", "'2020-01-05 25:00:00'", "DATETIME"), ("VARCHAR(30)", "''", "DATE"),
     ("VARCHAR(30)", "'1900-01-01'", "TIMESTAMP NULL"), ("VARCHAR(9)", "'abcd e'", "CHAR(4)"),
-    ("TEXT CHARACTER SET utf16", "'ab     '", "CHAR(4)"),
+    ("TEXT CHARACTER SET utf16", "'ab     '", "CHAR(4)"), ("DATETIME(6)", "'1970-01-01 00:00:00.4'", "TIMESTAMP NULL"),
+    ("DATETIME(6)", "'2038-01-19 03:14:08'", "TIMESTAMP(6) NULL"),
 ]  # fmt: skip
 ALTERED = [
     ("DECIMAL(5,2)", "1.55", "DECIMAL(5,1)"), ("DECIMAL(5,2)", "1.5", "INT"), ("DOUBLE", "1.5", "INT"),
@@ -156,7 +157,7 @@ ALTERED = [
     ("SET('a','b')", "'a,b'", "SET('b','a')"), ("VARCHAR(9)", "'a '", "ENUM('a')"), ("VARCHAR(9)", "'2'", "ENUM('a','b')"),
     ("VARCHAR(30)", "'2020/1/5'", "DATE"), ("VARCHAR(30)", "'10:11:12'", "DATETIME"),
     ("VARCHAR(30)", "'2020-01-05 10:00:00'", "DATE"), ("VARCHAR(30)", "'2020-01-05 10:00:00.5'", "TIMESTAMP NULL"),
-    ("FLOAT", "16777217", "VARCHAR(20)"),
+    ("FLOAT", "16777217", "VARCHAR(20)"), ("DATETIME(6)", "'2038-01-19 03:14:07.4'", "TIMESTAMP NULL"),
 ]  # fmt: skip
 FITTING = [
     ("VARCHAR(20)", "'abc'", "VARCHAR(3)"), ("VARCHAR(20)", "'é'", "VARCHAR(20) CHARACTER SET latin1"),
@@ -202,6 +203,24 @@ def test_values_that_a_new_type_refuses_or_alters_are_told_before_and_no_others(
         assert desk.link.value(f"SELECT {exactly} FROM t") != was
     if (before, value, after) in FITTING and "JSON" not in after:
         assert "all rows were read, no value is lost of those that are there now; others may" in found[0][2]
+
+
+@pytest.mark.parametrize(
+    ("value", "after", "refuses"),
+    [
+        ("1970-01-01 00:00:00.6", "TIMESTAMP", "mariadb"),
+        ("1970-01-01 00:00:00.6", "TIMESTAMP(6)", "mysql"),
+        ("2038-01-19 03:14:07.6", "TIMESTAMP", "mysql"),
+    ],
+)
+def test_at_the_ends_of_a_timestamp_it_counts_that_mysql_rounds_and_mariadb_cuts(
+    desk: Desk, value: str, after: str, refuses: str
+) -> None:
+    desk.prepare("CREATE TABLE t (c DATETIME(6))", f"INSERT INTO t VALUES ('{value}')")
+    alter = f"MODIFY c {after} NULL, ALGORITHM=COPY"
+    refused = any(severity == "blocked" for severity, _, _ in desk.said(alter))
+    assert refused == (desk.mariadb == (refuses == "mariadb"))
+    assert desk.fails(alter) == refused
 
 
 @pytest.mark.parametrize(
