@@ -291,5 +291,5 @@ def _options(found: Sequence[Piece]) -> Iterator[tuple[str, str]]:
 def _option(key: str, value: str) -> str:
     if key == _TABLESPACE:
         return f"{key} {value}"
-    name = f"DEFAULT {key}" if key in ("CHARSET", "ENCRYPTION") else key
+    name = f"DEFAULT {key}" if key == "CHARSET" else key
     return f"{name}={value}" if value else name

@@ -18,7 +18,13 @@ from engine.mysql.planning.linters.keys import (
     primary_key,
     redundant_indexes,
 )
-from engine.mysql.planning.linters.losses import altered_types, dropped, forgetful_engines, unique_collations
+from engine.mysql.planning.linters.losses import (
+    altered_types,
+    bared,
+    dropped,
+    forgetful_engines,
+    unique_collations,
+)
 from engine.mysql.planning.linters.names import (
     allow_engine,
     carried_names,
@@ -29,7 +35,7 @@ from engine.mysql.planning.linters.names import (
 from engine.mysql.tables import Table
 
 LINTERS: tuple[Callable[[Case], Iterator[Finding]], ...] = (
-    dropped, altered_types, forgetful_engines, unique_collations, invisible_index_before_drop, has_timestamp, primary_key,
+    dropped, altered_types, forgetful_engines, bared, unique_collations, invisible_index_before_drop, has_timestamp, primary_key,
     allow_charset, allow_engine, has_foreign_key, has_float, name_case, redundant_indexes, rename_column, rename_table,
     carried_names, reserved_words, zero_date,
 )  # fmt: skip

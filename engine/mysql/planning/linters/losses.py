@@ -76,6 +76,15 @@ def forgetful_engines(case: Case) -> Iterator[Finding]:
         yield _unsafe(case, f"{before} becomes {after}: the rows may not go over, {reason}")
 
 
+def bared(case: Case) -> Iterator[Finding]:
+    """Tables that are encrypted no more."""
+    if case.now is None or case.wanted is None:
+        return
+    before, after = (table.options.get("ENCRYPTION") == "'Y'" for table in (case.now, case.wanted))
+    if before and not after:
+        yield _unsafe(case, "the rows are encrypted no more")
+
+
 def unique_collations(case: Case) -> Iterator[Finding]:
     """A collation under a unique key that may find equal what the old one tells apart. One that tells more apart does no harm."""
     if case.wanted is None:

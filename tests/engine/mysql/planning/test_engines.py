@@ -1,11 +1,17 @@
 """Storage engines, and where else a table lies: what a plan says of leaving and reaching them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from engine.base import Strategy
 from engine.errors import Refused
+from engine.mysql.catalog import read_tables
+from engine.mysql.planning.lint import judge
+from engine.mysql.planning.linters.case import Case
+from engine.mysql.shown import create_text
+from engine.mysql.trouble import ServerRefused
 from tests.engine.mysql.planning.rig import big, ground
 from tests.servers.server import Server
 
@@ -38,12 +44,39 @@ def test_a_change_into_another_engine_or_back_is_not_instant(server: Server) -> 
         assert {change.strategy for change in here.plan(files).changes} == {Strategy.DIRECT}
 
 
-@pytest.mark.parametrize("option", ["TABLESPACE innodb_system", "SECONDARY_ENGINE=rapid"])
+@pytest.mark.parametrize(
+    "option",
+    [
+        "TABLESPACE innodb_system",
+        "SECONDARY_ENGINE=rapid",
+        """SECONDARY_ENGINE_ATTRIBUTE='{"a": "b"}'""",
+    ],
+)
 def test_an_option_whose_default_has_a_name_of_its_own_goes(mysql: Server, option: str) -> None:
     with ground(mysql, f"CREATE TABLE t (id INT PRIMARY KEY) {option}") as here:
         assert here.plan(f"CREATE TABLE t (id INT PRIMARY KEY) {option};").changes == ()
         here.settle("CREATE TABLE t (id INT PRIMARY KEY);")
         here.settle(f"CREATE TABLE t (id INT PRIMARY KEY, n INT) {option};")
+
+
+ENCRYPTED = ["`id` int NOT NULL", "PRIMARY KEY (`id`)"], {"ENGINE": "InnoDB", "ENCRYPTION": "'Y'"}, ""
+
+
+def test_the_text_of_an_encrypted_table_can_be_run_again(mysql: Server) -> None:
+    """The server of the tests has no key for it, but knows what is meant."""
+    with ground(mysql) as here, pytest.raises(ServerRefused) as refused:
+        here.run(create_text("t", *ENCRYPTED))
+    assert refused.value.code == 3185  # can't find the master key
+
+
+def test_a_table_that_is_encrypted_no_more_is_unsafe(mysql: Server) -> None:
+    with ground(mysql, "CREATE TABLE t (id INT PRIMARY KEY)") as here:
+        plain = read_tables(here.link, here.schema)["t"]
+    encrypted = replace(plain, options={**plain.options, "ENCRYPTION": "'Y'"})
+    for now, wanted, found in ((encrypted, plain, True), (plain, encrypted, False)):
+        case = Case(now=now, wanted=wanted, renamed={}, parts=[], locate=lambda *_: ("t.sql", 1))
+        unsafe = [one.message for one in judge(case) if one.linter == "unsafe"]
+        assert unsafe == ["Unsafe operation detected: the rows are encrypted no more"] * found
 
 
 def test_a_table_whose_file_is_elsewhere_stays_there(mariadb: Server, tmp_path: Path) -> None:
