@@ -1,4 +1,4 @@
-"""Annotations in schema files that nothing would heed: they are told, not passed over."""
+"""Comments in schema files that are not what they look like: annotations that nothing would heed, lines that do not end."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,11 +10,11 @@ from engine.files import Source, Statement
 from engine.lexer import SQLITE, Dialect, Kind, Token, tokens
 from engine.table_text import read_table_text
 
-_ANY = re.compile(r"renamed|schemabot", re.IGNORECASE)
+_ANY = re.compile(r"renamed|schemabot|\r(?!\n)", re.IGNORECASE)
 
 
 def refuse_misplaced(files: Mapping[str, str], statements: Sequence[Statement]) -> None:
-    """BadFiles where SQLite's *files*, which the *statements* are from, have annotations that nothing would heed."""
+    """BadFiles where SQLite's *files*, which the *statements* are from, have such comments."""
     problems = [
         problem
         for file in sorted(files)
@@ -27,7 +27,7 @@ def refuse_misplaced(files: Mapping[str, str], statements: Sequence[Statement]) 
 
 
 def misplaced(source: Source, statements: Iterable[Statement], dialect: Dialect) -> list[str]:
-    """What is wrong with the annotations of a file that the *statements* are all of, each with its place."""
+    """What is wrong with the comments of a file that the *statements* are all of, each with its place."""
     if not _ANY.search(source.text):
         return []
     owners: dict[int, list[Token]] = {}  # by the offset of a comment: all those of the same table or column
@@ -64,6 +64,8 @@ def _moved(found: Iterable[Token], by: int) -> list[Token]:
 
 
 def _wrong(comment: Token, owner: Sequence[Token] | None, *, in_table: bool) -> str:
+    if not comment.text.startswith("/*") and "\r" in comment.text[:-1]:
+        return "a carriage return alone ends no comment, so that more than one line is in this one: end lines with line feeds"
     if managed_elsewhere([comment]) and not in_table:
         return "this is beside no table: write it above its CREATE TABLE"
     names = old_names([comment])

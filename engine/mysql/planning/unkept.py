@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from engine.files import Statement
-from engine.lexer import MYSQL, Token, significant
-from engine.mysql.shown import solid_pieces, unquoted
+from engine.lexer import MYSQL, Kind, Token, significant
+from engine.mysql.shown import FILE_PER_TABLE, solid_pieces, unquoted
 from engine.mysql.tables import OWN_KEY, Table
 from engine.table_text import read_table_text
 
@@ -34,7 +34,10 @@ def unkept(statements: Sequence[Statement], table: Table) -> str:
         places = [place for one in said for place in one.places(words)]
         if len(places) > len(_found(told, words)):
             return f"{places[0]}: {_reason(words, table)}"
-    return ""
+    place = next((place for one in said for place in one.prefixes()), "")
+    return (
+        place and f"{place}: a FULLTEXT index is of whole columns, and the server passes this over: remove it"
+    )
 
 
 def _hidden(statement: Statement, table: Table) -> str:
@@ -66,7 +69,30 @@ class _Said:
         else:
             return
         for at in _found(self._words[start:], words):
-            yield self._statement.where(self._tokens[start + at].start)
+            if not self._is_default(start + at):
+                yield self._statement.where(self._tokens[start + at].start)
+
+    def _is_default(self, at: int) -> bool:
+        """Whether it says what is so anyway, or what the server chooses: CHARACTER SET DEFAULT, a tablespace of its own."""
+        before, following = (
+            self._words[at - 1],
+            [token.name.lower() for token in self._tokens[at + 1 : at + 3]],
+        )
+        if self._words[at] == "SET":
+            return before in ("CHARACTER", "CHAR")
+        return self._words[at] == "TABLESPACE" and FILE_PER_TABLE in following
+
+    def prefixes(self) -> Iterator[str]:
+        """Where a FULLTEXT index is to be of the first characters only."""
+        depth = 0
+        for at, token in enumerate(self._tokens):
+            if token.word == "FULLTEXT":
+                depth = 1
+            elif depth and token.text in "()":
+                depth += 1 if token.text == "(" else -1
+                depth = 0 if depth == 1 else depth
+            elif depth == 3 and token.kind is Kind.NUMBER:
+                yield self._statement.where(self._tokens[at].start)
 
 
 def _end_of_columns(tokens: Sequence[Token]) -> int:

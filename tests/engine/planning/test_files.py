@@ -64,6 +64,7 @@ def read_mysql(text: str) -> object:
     return parse_groups({"t.sql": text}, namespace="shop", own_names=(), flavour=flavour)
 
 
+RETURN = "a carriage return alone ends no comment, so that more than one line is in this one: end lines with line feeds"
 ANNOTATION = "this is beside no column and no table: write it beside the column, or above the CREATE TABLE"
 
 
@@ -71,6 +72,10 @@ ANNOTATION = "this is beside no column and no table: write it beside the column,
     ("text", "problem"),
     [
         ("CREATE TABLE t (a INT, UNIQUE (a) -- renamed from: x\n);", f"1:35: {ANNOTATION}"),
+        (
+            "-- all\rCREATE TABLE t (a INT);\r",
+            f"1:1: {RETURN}",
+        ),
         ("CREATE TABLE t (a INT);\n-- renamed from: x\n", f"2:1: {ANNOTATION}"),
         ("CREATE TABLE t (a INT);\n-- renamed from: x\nCREATE INDEX i ON t (a);", f"2:1: {ANNOTATION}"),
         (
@@ -88,7 +93,7 @@ ANNOTATION = "this is beside no column and no table: write it beside the column,
     ],
 )
 @pytest.mark.parametrize("read", [read_sqlite, read_mysql])
-def test_an_annotation_that_would_be_passed_over_is_refused(
+def test_a_comment_that_is_not_what_it_looks_like_is_refused(
     read: Callable[[str], object], text: str, problem: str
 ) -> None:
     with pytest.raises(BadFiles) as caught:

@@ -15,6 +15,8 @@ UNKEPT = [
     ("KEY (a)) PASSWORD='x'", "", "takes PASSWORD here"), ("KEY (a)) STORAGE DISK", "mariadb", "takes STORAGE here"),
     ("KEY (a)); CREATE INDEX i ON t (a, id) ALGORITHM=COPY", "", "takes ALGORITHM here"),
     ("KEY (a)); CREATE INDEX i ON t (a, id) LOCK=NONE", "", "takes LOCK here"),
+    ("b VARCHAR(20), FULLTEXT KEY f (b(5)))", "", "a FULLTEXT index is of whole columns"),
+    ("b VARCHAR(20)); CREATE FULLTEXT INDEX f ON t (b(5))", "", "a FULLTEXT index is of whole columns"),
 ]  # fmt: skip
 
 
@@ -32,13 +34,16 @@ def test_what_the_server_passes_over_in_a_definition_is_refused(
 
 
 def test_what_the_server_keeps_is_not_taken_for_passed_over(server: Server) -> None:
-    options = "ENGINE=MEMORY" if server.flavour == "mysql" else ""
+    mysql = server.flavour == "mysql"
+    options = "ENGINE=MEMORY" if mysql else ""
+    default = "/*!50100 TABLESPACE `innodb_file_per_table` */" if mysql else "CHARACTER SET DEFAULT"
     files = f"""
         CREATE TABLE storage (
             id INT PRIMARY KEY, password INT, algorithm INT, `wait` INT, s SET('a') DEFAULT 'a', KEY (password) USING HASH
         ) {options};
         CREATE INDEX a ON storage (algorithm); CREATE INDEX b ON storage (`wait`);
         CREATE TABLE `lock` (tablespace INT) PARTITION BY KEY ALGORITHM=2 (tablespace) PARTITIONS 2;
+        CREATE TABLE d (id INT PRIMARY KEY, v VARCHAR(20), FULLTEXT (v)) {default};
     """
     with ground(server) as here:
         here.settle(files)
