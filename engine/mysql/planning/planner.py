@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 
-from engine.base import Finding, PlanResult, SchemaFiles, Severity
+from engine.base import Finding, PlanResult, SchemaFiles, Severity, Strategy
 from engine.errors import BadFiles, Refused
 from engine.mysql.address import Address
 from engine.mysql.capture_sources import CaptureSources, capture_sources_of
@@ -294,6 +294,7 @@ class _Planning:
             yield replace(
                 self._case_of(unit.key, unit.now, unit.wanted),
                 parts=draft.parts, copied=draft.copies, rebuilt=draft.copies or draft.rebuilds,
+                online=draft.strategy is Strategy.ONLINE,
             )  # fmt: skip
 
     def _case(self, schema: str, name: str) -> Case | None:

@@ -23,6 +23,7 @@ class Case:
     # Of the ALTERs that were made for it: ["ADD COLUMN a int", "DROP PARTITION p0"].
     parts: Sequence[str] = ()
     copied: bool = False  # every row is written into a new table, by the server or by us
+    online: bool = False  # by us
     zone: str = "SYSTEM"  # the server's time zone; empty: UTC, as sessions that change tables have
     last_timestamp: str = "2038-01-19 03:14:07"  # see Flavour
     rebuilt: bool = False  # all indexes are made anew: it is copied, or rebuilt in place

@@ -32,7 +32,10 @@ def new_columns(answers: Answers) -> Iterator[Finding]:
         if old is not None or given:
             continue
         what = f'column "{column.name}" is new, NOT NULL and without a default'
-        if column.kind == "shape" and _needs_geometry(answers, column):
+        if answers.case.online and (column.kind == "shape" or column.data_type == "vector"):
+            reason = "an online copy can give the rows that are there no value: add it in a plan of its own, or without NOT NULL"
+            yield answers.finding(Severity.BLOCKED, "not_null", f"{what}: {reason}", column.name)
+        elif column.kind == "shape" and _needs_geometry(answers, column):
             yield answers.finding(Severity.BLOCKED, "not_null", f"{what}: every row would fail", column.name)
         else:
             message = f"{what}: the rows that are there get {_given(column)}"

@@ -3,8 +3,10 @@
 import pytest
 
 from engine.base import Strategy
+from engine.mysql.planning import how
+from engine.mysql.sizes import DIRECT_ROWS
 from engine.mysql.spec import Algorithm, Step
-from tests.engine.mysql.planning.rig import big
+from tests.engine.mysql.planning.rig import big, ground
 from tests.servers.server import Server
 
 
@@ -128,3 +130,18 @@ def test_a_big_table_with_checks_is_copied_only_where_their_names_survive(server
     )
     assert plan.changes[0].strategy is Strategy.ONLINE
     assert rows == 30_000
+
+
+def test_a_new_value_that_only_an_alter_leaves_empty_is_told_of_an_online_copy(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = "POINT" if server.flavour == "mariadb" else "VECTOR(2)"
+    with ground(server, "CREATE TABLE t (id INT PRIMARY KEY)", "INSERT INTO t VALUES (1)") as here:
+        for rows, severity in ((DIRECT_ROWS, "warning"), (-1, "blocked")):
+            monkeypatch.setattr(how, "DIRECT_ROWS", rows)
+            plan = here.plan(f"CREATE TABLE t (id BIGINT PRIMARY KEY, p {kind} NOT NULL);")
+            (found,) = [one for one in plan.findings if one.linter == "not_null"]
+            assert found.severity.value == severity
+            assert ("an online copy can give the rows that are there no value" in found.message) == (
+                rows == -1
+            )
