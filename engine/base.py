@@ -186,6 +186,8 @@ class Job:
     """Raises when the claim could be another's by now (OW-3): asked while whoever came after us could not act."""
     is_over: Callable[[str], bool] = lambda _apply_uid: False
     """Whether the apply of that uid is known to have ended, whatever signs of life it left on the target. Never raises."""
+    may_make: bool = False
+    """Where no database is, one may be made: the plan found nothing there, and nothing was begun."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -136,6 +136,7 @@ class Drive:
             handover=self._handover(apply, plan) if self._whole else None,
             still_ours=self._lease.check,
             is_over=self._is_over,
+            may_make=unchecked and not plan.fingerprints,
         )
         with _door(begun):
             opened = engine.open(job)

@@ -16,11 +16,14 @@ BUSY_SECONDS = 5.0
 READ_ONLY = "its file system is read-only: mount it for writing, or name its folder in ReadWritePaths of the systemd unit"
 
 
-def connect(dsn: str, *, read_only: bool = False, busy_seconds: float = BUSY_SECONDS) -> apsw.Connection:
+def connect(
+    dsn: str, *, read_only: bool = False, may_make: bool = True, busy_seconds: float = BUSY_SECONDS
+) -> apsw.Connection:
     """A connection to the database *dsn* names: a path, or a `file:` address.
 
     A file that does not exist is an empty database: read-only it is not made (an empty one in memory stands for it), else
-    it is. Foreign keys are off. A lock of someone else is waited for up to *busy_seconds*. TargetUnavailable, Refused.
+    it is, unless *may_make* is off: then there was one, and it is away. Foreign keys are off. A lock of someone else is
+    waited for up to *busy_seconds*. TargetUnavailable, Refused.
     """
     path = file_of(dsn)
     if not path.parent.is_dir():
@@ -31,6 +34,11 @@ def connect(dsn: str, *, read_only: bool = False, busy_seconds: float = BUSY_SEC
         raise Refused(f"{path} is a folder, not a database file")
     if read_only and not path.exists():
         return apsw.Connection(":memory:")
+    if not read_only and not may_make and not _size(path):
+        # Who opens a file that is away leaves an empty one there, as SQLite does for everybody.
+        raise Unreachable(
+            f"{path} does not exist, or is empty, but there was a database; put the file back or correct the dsn"
+        )
     needed = os.R_OK if read_only else os.R_OK | os.W_OK
     if path.exists() and not os.access(path, needed):
         advice = READ_ONLY if on_read_only(path) else "see its owner and mode"
@@ -51,6 +59,13 @@ def connect(dsn: str, *, read_only: bool = False, busy_seconds: float = BUSY_SEC
 def on_read_only(path: Path) -> bool:
     """Whether the folder of *path* is on a file system that is mounted read-only, for this process at least."""
     return bool(os.statvfs(path.resolve().parent).f_flag & os.ST_RDONLY)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _open(dsn: str, path: Path, read_only: bool, busy_seconds: float) -> apsw.Connection:

@@ -1,6 +1,7 @@
 """A drive on a real store with the fake engine: claim, run, look."""
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -74,7 +75,8 @@ class Rig:
         store.upgrade()
         return cls(path=path, store=store)
 
-    def enqueue(self, *tables: str, **options: str) -> Apply:
+    def enqueue(self, *tables: str, live: Mapping[str, str] | None = None, **options: str) -> Apply:
+        """An apply of changes of *tables*; *live*: the fingerprints of its plan."""
         plan = Plan(
             plan_id="plan-" + "-".join(tables or ("empty",)),
             database="shop",
@@ -83,6 +85,7 @@ class Rig:
             engine="Fake",
             schema_files={},
             changes=[to_stored(fake_change(table)) for table in tables],
+            fingerprints=live or {},
         )
         self.store.save_plan(plan)
         return self.store.enqueue(

@@ -75,6 +75,22 @@ def test_the_engine_is_told_which_applies_of_our_store_are_over(rig: Rig) -> Non
     assert told == [True, False, False]
 
 
+def test_a_target_may_be_made_by_a_plan_from_nothing_until_something_was_begun(rig: Rig) -> None:
+    rig.enqueue("orders")
+    fails_once(rig, "check_fits", TargetUnavailable("gone for a moment"))
+    assert rig.drive() is Outcome.RETRY
+    fails_once(rig, "prepare orders", TargetUnavailable("gone again"))
+    assert rig.drive() is Outcome.RETRY
+    assert rig.drive() is Outcome.COMPLETED
+    assert [job.may_make for job in rig.target.jobs] == [True, True, False]
+
+
+def test_a_target_that_held_a_table_at_plan_time_is_never_made(rig: Rig) -> None:
+    rig.enqueue("orders", live={"orders": "its fingerprint"})
+    assert rig.drive() is Outcome.COMPLETED
+    assert [job.may_make for job in rig.target.jobs] == [False]
+
+
 def test_rc_1_completed_tasks_are_never_run_again(rig: Rig) -> None:
     apply = rig.enqueue("customers", "orders")
     fails_once(rig, "prepare orders", TargetUnavailable("gone for a moment"))

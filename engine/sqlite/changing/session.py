@@ -50,7 +50,7 @@ class SqliteSession(Session):
     def __init__(self, target: Target, job: Job) -> None:
         self._job = job
         self._where = target.database
-        self._connection = connect(target.dsn)
+        self._connection = connect(target.dsn, may_make=job.may_make)
         try:
             with translated(self._where):
                 self._set_up()

@@ -119,9 +119,12 @@ def target(path: Path) -> Target:
     return Target(kind="sqlite", database="shop", environment="test", dsn=str(path))
 
 
-def open_session(path: Path, fence: int = 1, apply_uid: str = "apply_a") -> SqliteSession:
+def open_session(
+    path: Path, fence: int = 1, apply_uid: str = "apply_a", *, may_make: bool = False
+) -> SqliteSession:
     """A session on *path*."""
-    return SqliteSession(target(path), Job(apply_uid=apply_uid, fence=fence, owner="host:1:test:worker-1"))
+    job = Job(apply_uid=apply_uid, fence=fence, owner="host:1:test:worker-1", may_make=may_make)
+    return SqliteSession(target(path), job)
 
 
 def left_behind(path: Path) -> list[str]:
