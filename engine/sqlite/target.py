@@ -97,6 +97,31 @@ def file_of(dsn: str) -> Path:
     return Path(path).absolute()
 
 
+class OpenFile:
+    """The file that a connection was just opened on. SQLite keeps to it, whatever is put in its place."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._identity = self._at_path()
+
+    def check(self) -> None:
+        """It still is the one at its path. Unreachable: nothing is; TargetUnavailable: another file is."""
+        found = self._at_path()
+        if found is None:
+            raise Unreachable(f"{self._path} was removed while it was open; put the file back")
+        if found != self._identity:
+            raise TargetUnavailable(
+                f"{self._path} was replaced by another file while it was open; what is there now is looked at anew"
+            )
+
+    def _at_path(self) -> tuple[int, int] | None:
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
+
 def _busy_handler(seconds: float) -> Callable[[int], bool]:
     """A busy handler: random short sleeps, so that two waiters do not march in step, up to a total."""
     began = 0.0

@@ -13,7 +13,7 @@ import apsw
 from engine import faults
 from engine.base import Job
 from engine.errors import FenceAhead, Fenced, TargetHeld
-from engine.sqlite.target import engine_error, translated
+from engine.sqlite.target import OpenFile, engine_error, translated
 
 CHECKPOINT_PAGES = 400
 """The log is written back in so small portions, by us: at 1000 pages a writer's own commit would have to do it."""
@@ -24,8 +24,9 @@ HELD_SECONDS = 60.0
 class Hold:
     """The hold of one job on one target through one connection; used by one thread."""
 
-    def __init__(self, connection: apsw.Connection, job: Job, where: str) -> None:
+    def __init__(self, connection: apsw.Connection, job: Job, where: str, file: OpenFile) -> None:
         self.connection = connection
+        self._file = file
         self.job = job
         self.where = where
         self.taken = False
@@ -141,6 +142,7 @@ class Hold:
         try:
             self.connection.execute("BEGIN")
             try:
+                self._file.check()
                 yield
             finally:
                 if self.connection.in_transaction:
@@ -168,10 +170,12 @@ class Hold:
     @contextmanager
     def _transaction(self, name: str) -> Iterator[None]:
         try:
+            self._file.check()
             self.connection.execute("BEGIN IMMEDIATE")
             began = time.monotonic()
             yield
             faults.reached(f"before_commit:{name}")
+            self._file.check()  # what is done must be done to what is there
             self.last_work = time.monotonic() - began
             self.connection.execute("COMMIT")
             self._released_at = time.monotonic()

@@ -22,7 +22,7 @@ from engine.sqlite.changing.ownership import Hold
 from engine.sqlite.changing.removal import Removal
 from engine.sqlite.changing.verify import Verification
 from engine.sqlite.spec import Step
-from engine.sqlite.target import connect, translated
+from engine.sqlite.target import OpenFile, connect, file_of, translated
 
 CACHE_KIB = 65_536
 FOLLOW_SECONDS = 1.0
@@ -54,7 +54,7 @@ class SqliteSession(Session):
         try:
             with translated(self._where):
                 self._set_up()
-                self._hold = Hold(self._connection, job, self._where)
+                self._hold = Hold(self._connection, job, self._where, OpenFile(file_of(target.dsn)))
             self._hold.take()
         except BaseException:
             self._connection.close()

@@ -7,7 +7,7 @@ import apsw
 import pytest
 
 from engine.base import Change, Job, Progress, Signal, Standing
-from engine.errors import DriftFound, FenceAhead, Fenced, Refused, TargetHeld, TargetUnavailable, Unreachable
+from engine.errors import DriftFound, FenceAhead, Fenced, Refused, TargetHeld, TargetUnavailable
 from engine.sqlite.changing.session import SqliteSession
 from storage.errors import LeaseLost
 from tests.engine.sqlite import plans
@@ -337,37 +337,6 @@ def test_a_large_table_is_dropped_in_small_steps(tmp_path: Path) -> None:
         caller = plans.Caller()
         assert session.tidy(caller) is Signal.GO
         assert len(caller.reports) > 5
-    assert plans.left_behind(path) == []
-
-
-# -- the file ---------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("there", ["nothing", "an empty file"])
-def test_a_file_that_is_away_is_waited_for_and_not_made(tmp_path: Path, there: str) -> None:
-    """A finished copy is not lost because its file was not there for a moment, nor does a cancel find nothing to remove."""
-    path = _shop(tmp_path)
-    change = _changes(path)["online"]
-    with plans.open_session(path) as session:
-        assert session.prepare([change], plans.Caller()) is Signal.GO
-    path.rename(tmp_path / "away.db")
-    if there == "an empty file":
-        path.touch()
-    size = path.stat().st_size if path.exists() else None
-    with pytest.raises(Unreachable, match="put the file back"):
-        plans.open_session(path, 2)
-    assert (path.stat().st_size if path.exists() else None) == size
-    (tmp_path / "away.db").rename(path)
-    with plans.open_session(path, 3) as session:
-        assert plans.drive(session, change, plans.Caller()) is Signal.GO
-    assert plans.left_behind(path) == []
-
-
-def test_a_plan_from_nothing_makes_the_file(tmp_path: Path) -> None:
-    path = tmp_path / "new.db"
-    with plans.open_session(path, may_make=True):
-        pass
-    assert path.stat().st_size > 0
     assert plans.left_behind(path) == []
 
 
