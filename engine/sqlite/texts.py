@@ -76,6 +76,25 @@ def index_text(create: str) -> IndexText:
     return IndexText(tuple(terms), where)
 
 
+def generated_texts(create: str) -> list[str]:
+    """The expressions of the generated columns of a CREATE TABLE statement: AS is a reserved word."""
+    found = significant(create)
+    return [
+        create[found[at].end : found[_closing(found, at)].start]
+        for at in range(1, len(found))
+        if found[at].text == "(" and found[at - 1].word == "AS"
+    ]
+
+
+def _closing(found: list[Token], opening: int) -> int:
+    depth = 0
+    for at in range(opening, len(found)):
+        depth += {"(": 1, ")": -1}.get(found[at].text, 0)
+        if depth == 0:
+            return at
+    raise ValueError("a parenthesis is not closed")
+
+
 def _without_order(term: str) -> str:
     last = significant(term)[-1]
     return term[: last.start] if last.word in ("ASC", "DESC") else term

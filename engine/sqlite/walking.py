@@ -41,3 +41,12 @@ def walking_order(
         if sorted(name.lower() for name in index) == sorted(names):
             return tuple(names.index(name.lower()) for name in index)
     return None
+
+
+def rowid_column(connection: apsw.Connection, table: str) -> str | None:
+    """The INTEGER PRIMARY KEY of *table*; None: its rowid, if it has one, is hidden."""
+    keys = connection.execute("SELECT name FROM pragma_table_xinfo(?) WHERE pk > 0", (table,)).fetchall()
+    indexes = connection.execute(
+        "SELECT count(*) FROM pragma_index_list(?) WHERE origin = 'pk'", (table,)
+    ).get
+    return None if indexes or not keys else str(keys[0][0])

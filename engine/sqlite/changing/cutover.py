@@ -52,7 +52,7 @@ class Cutover:
             if patient and any(rebuild.backlog() > BACKLOG_KEYS for rebuild in online.values()):
                 return False
             for rebuild in online.values():
-                rebuild.check_captured()
+                rebuild.capture.check()
                 rebuild.apply_all()
                 rebuild.orphans.check_noted()
             for step in steps:

@@ -8,9 +8,9 @@ import apsw
 from engine.errors import Refused
 from engine.sqlite.affinity import loses
 from engine.sqlite.changing.comparison import affinities
-from engine.sqlite.changing.keys import rowid_column
 from engine.sqlite.quoting import quote_name
 from engine.sqlite.spec import Rebuild
+from engine.sqlite.walking import rowid_column
 
 
 class RowGuard:

@@ -6,6 +6,7 @@ import apsw
 
 from engine.sqlite.quoting import quote_name
 from engine.sqlite.spec import DELTA_SUFFIX, HELPER_MARK, OLD_SUFFIX, Rebuild
+from engine.sqlite.walking import rowid_column
 
 MARK_SUFFIX = f"{HELPER_MARK}w"  # how far the copy and its check have come: keys, kept as SQL values
 
@@ -140,44 +141,10 @@ def key_of(rebuild: Rebuild) -> Key:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UniqueIndex:
-    """A unique index: its terms as (column or None for an expression, collation), and its CREATE text (None: automatic)."""
-
-    terms: tuple[tuple[str | None, str], ...]
-    sql: str | None
-    partial: bool
-
-
-def unique_indexes(connection: apsw.Connection, table: str) -> list[UniqueIndex]:
-    """All unique indexes of *table*, those that SQLite made for its constraints too."""
-    names = connection.execute(
-        'SELECT name, partial FROM pragma_index_list(?) WHERE "unique" ORDER BY name', (table,)
-    ).fetchall()
-    found = []
-    for name, partial in names:
-        terms = connection.execute(
-            "SELECT name, coll FROM pragma_index_xinfo(?) WHERE key ORDER BY seqno", (name,)
-        ).fetchall()
-        sql = connection.execute("SELECT max(sql) FROM sqlite_schema WHERE name = ?", (name,)).get
-        pairs = tuple((None if column is None else str(column), str(coll)) for column, coll in terms)
-        found.append(UniqueIndex(terms=pairs, sql=sql, partial=bool(partial)))
-    return found
-
-
 def is_rowid(connection: apsw.Connection, table: str, columns: tuple[str, ...]) -> bool:
     """Whether *columns* is the INTEGER PRIMARY KEY of *table*."""
     rowid = rowid_column(connection, table)
     return rowid is not None and [rowid.lower()] == [column.lower() for column in columns]
-
-
-def rowid_column(connection: apsw.Connection, table: str) -> str | None:
-    """The INTEGER PRIMARY KEY of *table*; None: its rowid, if it has one, is hidden."""
-    keys = connection.execute("SELECT name FROM pragma_table_xinfo(?) WHERE pk > 0", (table,)).fetchall()
-    indexes = connection.execute(
-        "SELECT count(*) FROM pragma_index_list(?) WHERE origin = 'pk'", (table,)
-    ).get
-    return None if indexes or not keys else str(keys[0][0])
 
 
 def rowid_name(connection: apsw.Connection, table: str) -> str | None:

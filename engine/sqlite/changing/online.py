@@ -18,7 +18,7 @@ from engine.errors import DriftFound, Refused
 from engine.sqlite.catalog import read_catalog
 from engine.sqlite.changing import checkpoints
 from engine.sqlite.changing.batch_sizer import QUICK, STEADY, BatchSizer
-from engine.sqlite.changing.capture import capture_triggers
+from engine.sqlite.changing.capture import Capture
 from engine.sqlite.changing.checkpoints import Checkpoint, Phase
 from engine.sqlite.changing.deferral import deferred_indexes, in_key_order
 from engine.sqlite.changing.estimate import estimate_rows
@@ -66,6 +66,11 @@ class OnlineRebuild:
         return self.state
 
     @cached_property
+    def capture(self) -> Capture:
+        """What notes the application's writes."""
+        return Capture(self.connection, self.rebuild, self.names, self.key)
+
+    @cached_property
     def _guard(self) -> RowGuard:
         return RowGuard(self.connection, self.rebuild)
 
@@ -92,6 +97,7 @@ class OnlineRebuild:
         rows = estimate_rows(self.hold, self.rebuild.source)
         with self.hold.transaction("stage"):
             self._check_source()
+            self.capture.check_possible()
             self._check_names()
             compiled = self._compiles()
             self.connection.execute(with_parents_hidden(self.rebuild.create))
@@ -104,7 +110,7 @@ class OnlineRebuild:
                 f"CREATE TABLE {self._delta} (seq INTEGER PRIMARY KEY, {self.key.place_list})"
             )
             self.connection.execute(f"CREATE TABLE {self._mark} (at TEXT PRIMARY KEY, {self.key.place_list})")
-            for trigger in capture_triggers(self.connection, self.rebuild, self.names, self.key):
+            for trigger in self.capture.triggers:
                 self.connection.execute(trigger)
             if compiled and not self._compiles():
                 raise Refused(
@@ -281,18 +287,6 @@ class OnlineRebuild:
             if signal is not Signal.GO:
                 return signal
         return Signal.GO
-
-    def check_captured(self) -> None:
-        """DriftFound when a capture trigger is gone: another tool made the table anew, and writes were missed since."""
-        wanted = set(capture_triggers(self.connection, self.rebuild, self.names, self.key))
-        rows = self.connection.execute(
-            "SELECT sql FROM sqlite_schema WHERE type = 'trigger' AND lower(tbl_name) = lower(?)",
-            (self.rebuild.source,),
-        ).fetchall()
-        if not wanted <= {sql for (sql,) in rows}:
-            raise DriftFound(
-                f"{self.rebuild.source} was made anew by another tool while it was copied: plan again"
-            )
 
     def apply_all(self) -> None:
         """Apply every waiting key, inside the caller's transaction."""

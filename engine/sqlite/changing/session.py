@@ -126,7 +126,9 @@ class SqliteSession(Session):
         """Take one table from wherever it stands to verified."""
         state = rebuild.state
         if state is not None and (
-            state.spec != checkpoints.digest(rebuild.step) or state.phase is Phase.DISCARD
+            state.spec != checkpoints.digest(rebuild.step)
+            or state.phase is Phase.DISCARD
+            or rebuild.capture.is_another()
         ):
             signal = self._remove(state, control)
             if signal is not Signal.GO:

@@ -17,6 +17,7 @@ from engine.sqlite.planning.renames import Renames
 from engine.sqlite.planning.row_numbers import found_by_number
 from engine.sqlite.planning.scratch import Mentions, Scratch, broken
 from engine.sqlite.quoting import quote_name
+from engine.sqlite.replacing import unseen_index
 from engine.sqlite.sizes import DIRECT_BYTES, DROP_BYTES, DROP_ROWS, is_wide, rows_up_to
 from engine.sqlite.spec import Step
 
@@ -261,8 +262,10 @@ class Drafting:
         if native is not None and not step.online:
             step = self._step(now.name, wanted.name, native.statements)
         strategy = Strategy.ONLINE if step.online else Strategy.DIRECT
+        unseen = unseen_index(self._target, live.name) if large else ""
+        keyless = large and not step.online and not unseen
         return Draft(
-            change_type="alter", step=step, strategy=strategy, rows=rows, keyless=large and not step.online
+            change_type="alter", step=step, strategy=strategy, rows=rows, keyless=keyless, unseen=unseen
         )
 
     def _native(self, now: Relation, wanted: Relation) -> Native | None:
@@ -304,7 +307,7 @@ class Drafting:
             table=wanted.name,
             statements=after_swap(now, wanted),
             rebuild=rebuild,
-            online=large and bool(rebuild.new_key),
+            online=large and bool(rebuild.new_key) and not unseen_index(self._target, live.name),
             small=not large,
         )
         views = self._views_in_the_way(now)

@@ -20,6 +20,9 @@ class Draft:
     counted_to: int = DIRECT_ROWS
     aside: bool = False  # dropped by a rename; the rows are removed later, in batches
     keyless: bool = False  # large, and yet not online: no key to walk by
+    unseen: str = (
+        ""  # large, and yet not online: a unique index by which rows are replaced that no trigger can tell
+    )
 
     @property
     def replaced(self) -> bool:
@@ -83,6 +86,8 @@ def lock_sentence(draft: Draft) -> str:
         )
     what = "copied" if draft.step.rebuild else "read or removed"
     tail = " There is no stable key to go in batches by." if draft.keyless else ""
+    if draft.unseen:
+        tail = f" It cannot go in batches: no trigger sees which rows a REPLACE removes by its unique index {draft.unseen}."
     return (
         f"Holds the database's write lock in one transaction while {rows} {plural} {verb} {what}; "
         f"writers wait, and in rollback-journal mode readers at its end, too.{tail}"

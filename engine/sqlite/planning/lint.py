@@ -43,8 +43,8 @@ class Linter:
         elif wanted is not None and wanted.kind == "table":
             before = now if now is not None and now.kind == "table" else None
             found += self._table(before, wanted)
-        if draft.keyless:
-            found.append(self._keyless(draft))
+        if draft.keyless or draft.unseen:
+            found.append(self._blocking(draft))
         return found
 
     def _lost_triggers(self, now: Relation, wanted: Relation) -> Iterator[Finding]:
@@ -152,10 +152,13 @@ class Linter:
                     Severity.WARNING, "redundant_indexes", wanted.name, "", message, at=index.name
                 )
 
-    def _keyless(self, draft: Draft) -> Finding:
+    def _blocking(self, draft: Draft) -> Finding:
+        reason = "no stable key (INTEGER PRIMARY KEY, or unique and NOT NULL) that stays as it is"
+        if draft.unseen:
+            reason = f"the unique index {draft.unseen} over a value that triggers do not see before a REPLACE"
         message = (
-            f'table "{draft.name}" is large and has no stable key (INTEGER PRIMARY KEY, or unique and NOT NULL) that '
-            "stays as it is: the change runs in one transaction and locks the database for writers all the while"
+            f'table "{draft.name}" is large and has {reason}: '
+            "the change runs in one transaction and locks the database for writers all the while"
         )
         return self._finding(Severity.WARNING, "blocking_change", draft.name, "", message)
 
