@@ -23,6 +23,8 @@ SAVE_SECONDS = 0.5
 """How often the place is written down on the target (and the waiting keys are applied)."""
 READING = ThrottleSettings(hold_seconds=0.02, rest_seconds=0.002)
 MANY_KEYS = 500
+FRESH_SECONDS = 5.0
+"""So long a comparison stands. A write that fires no trigger (to an open BLOB, or with triggers switched off) is not noted."""
 
 
 class Verification:
@@ -35,6 +37,7 @@ class Verification:
         self._source = quote_name(work.rebuild.source)
         self._shadow = quote_name(work.rebuild.shadow)
         self._delta = quote_name(work.names.delta)
+        self._mark = quote_name(work.names.mark)
         self._walk = f"temp.{quote_name(f'{work.rebuild.source}{HELPER_MARK}t')}"
         # Copies are walked in the order of their own index, which may be another than that of the source.
         order = walking_order(self._connection, work.rebuild.shadow, work.rebuild.new_key)
@@ -67,7 +70,12 @@ class Verification:
         return Signal.GO
 
     def look_again(self, control: Control) -> Signal:
-        """Right before the cutover: whether every row has its parents still, for these are not watched. Refused."""
+        """Right before the cutover: all anew when the comparison is of some time ago, as it is of a copy that waited; else
+        whether every row has its parents still, for these are not watched. Refused.
+        """
+        if not self._fresh():
+            self._enter(Phase.CHECK)
+            return self.run(control)
         self._load()
         with self._work.hold.reading():
             self._work.orphans.check_children()
@@ -101,28 +109,43 @@ class Verification:
         self._connection.execute(
             f"""
             INSERT INTO {self._walk} (at, {places})
-            SELECT 'low', {places} FROM {quote_name(self._work.names.mark)} WHERE at = 'check'
+            SELECT 'low', {places} FROM {self._mark} WHERE at = 'check'
             """
         )
 
     def _save(self, *, done: bool) -> None:
         """Write the place down on the target; *done*: the phase is over."""
-        work, places = self._work, self._work.key.place_list
-        mark = quote_name(work.names.mark)
-        phase = work.checkpoint.phase
+        phase = self._work.checkpoint.phase
         if done:
             phase = Phase.EXTRA if phase is Phase.CHECK else Phase.READY
-        moved = replace(work.checkpoint, phase=phase)
-        if done:
             self._connection.execute(f"DELETE FROM {self._walk}")
+        places = self._work.key.place_list
+        self._enter(
+            phase,
+            f"INSERT INTO {self._mark} (at, {places}) SELECT 'check', {places} FROM {self._walk} WHERE at = 'low'",
+        )
+        self._saved_at = time.monotonic()
+
+    def _enter(self, phase: Phase, *notes: str) -> None:
+        """Be in *phase*, on the target, too, at the place that *notes* write down."""
+        work = self._work
+        moved = replace(work.checkpoint, phase=phase)
         with work.hold.transaction("check"):
-            self._connection.execute(f"DELETE FROM {mark} WHERE at = 'check'")
-            self._connection.execute(
-                f"INSERT INTO {mark} (at, {places}) SELECT 'check', {places} FROM {self._walk} WHERE at = 'low'"
-            )
+            self._connection.execute(f"DELETE FROM {self._mark} WHERE at = 'check'")
+            if phase is Phase.READY:
+                notes += (
+                    f"INSERT OR REPLACE INTO {self._mark} (at, k0) VALUES ('ready', unixepoch('subsec'))",
+                )
+            for note in notes:
+                self._connection.execute(note)
             checkpoints.put(self._connection, moved)
         work.state = moved
-        self._saved_at = time.monotonic()
+
+    def _fresh(self) -> bool:
+        found = self._connection.execute(
+            f"SELECT abs(unixepoch('subsec') - k0) < ? FROM {self._mark} WHERE at = 'ready'", (FRESH_SECONDS,)
+        ).get
+        return bool(found)
 
     # -- reading ------------------------------------------------------------------------------------------------
 
