@@ -15,7 +15,7 @@ from typing import NoReturn, Self
 from server.app import App
 from server.config import Config, ServerConfig, is_loopback
 from server.first_look import FirstLook
-from server.handler import make_handler
+from server.handler import ApiHandler
 from server.housekeeping import Housekeeping
 from server.http import CannotListen, HttpServer
 from server.leases import LeaseKeeper
@@ -98,10 +98,12 @@ class Daemon:
         app = App(config=config, store=store, targets=Targets(config), metrics=metrics, wake=wake.set)
         workers = Workers(app, keeper, wake)
         certificate = _certificate(config.server)
+        handler = ApiHandler(app)
         http = HttpServer(
             config.server.listen_host,
             config.server.listen_port,
-            make_handler(app),
+            handler,
+            pace=handler.pace,
             threads=config.server.http_threads,
             max_connections=config.server.max_connections,
             tls=certificate.context if certificate else None,

@@ -12,6 +12,7 @@ from server.app import App
 from server.bodies import JSON_TYPE, BadBody, encode
 from server.browsers import refuse_foreign_pages
 from server.config import is_loopback
+from server.lanes import Pace
 from server.requests import Later, Request, Response, error_response
 from server.routes import OPEN, ROUTES, Route, Router
 from server.texts import clean
@@ -32,22 +33,26 @@ FAILURES: tuple[tuple[type[Exception], int, str], ...] = (
 )
 
 
-def make_handler(app: App) -> Callable[[Request], Response | Later]:
+class ApiHandler:
     """What the HTTP server calls for every request. SecretError when a configured token cannot be read."""
-    return _Handler(app)
 
-
-class _Handler:
     def __init__(self, app: App) -> None:
         self._app = app
         self._router = Router(ROUTES)
         self._keyring = Keyring(app.config.server.tokens)
         self._open = OPEN | ({"/metrics"} if is_loopback(app.config.server.listen_host) else set())
 
+    def pace(self, request: Request) -> Pace:
+        """What its answer will wait for."""
+        _, routes, _ = self._router.find(request.segments)
+        route = _of_method(routes, request)
+        return route.pace if route else Pace.QUICK
+
     def __call__(self, request: Request) -> Response | Later:
+        """The answer."""
         began = time.monotonic()
         pattern, routes, params = self._router.find(request.segments)
-        route = routes.get("GET" if request.method == "HEAD" else request.method)
+        route = _of_method(routes, request)
         try:
             user = User() if pattern in self._open else self._admit(request)
         except Unauthorized as error:
@@ -111,6 +116,10 @@ class _Handler:
             who = f"token {request.user}" if request.user else "nobody known"
             log.info("audit: %s %s by %s from %s: %s", method, pattern, who, request.peer, status)
         return response
+
+
+def _of_method(routes: Mapping[str, Route], request: Request) -> Route | None:
+    return routes.get("GET" if request.method == "HEAD" else request.method)
 
 
 def _not_for(user: User, route: Route) -> Response:

@@ -2,7 +2,8 @@
 
 A connection is always in the hands of exactly one thread: the collector's, or, from dispatch to the answer's first write,
 a worker's. So nothing here is locked. Slow clients cost a buffer and a deadline, never a worker: requests are handed over
-whole, and what a slow reader does not take at once the collector goes on sending.
+whole, and what a slow reader does not take at once the collector goes on sending. Slow answers cost others nothing either:
+those that may wait for a target never have all workers, and what needs nothing the collector answers.
 """
 
 import heapq
@@ -22,6 +23,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from server.connections import READ_BYTES, Connection, Limits, State
+from server.lanes import Pace, SlowLane
 from server.requests import (
     Incoming,
     Later,
@@ -40,20 +42,27 @@ BACKLOG = 512
 ACCEPTS_AT_ONCE = 64
 MOST_LINGERING = 64
 """Connections above the limit that still get a polite refusal at the same time."""
+WORKERS_KEPT = 2
+"""Workers that no slow request gets, so that a store's reader and a person's `stop` find one."""
+
+
+def _quick(_request: Request) -> Pace:
+    return Pace.QUICK
 
 
 @dataclass(frozen=True, slots=True)
 class _Job:
     connection: Connection
     request: Request
+    pace: Pace
     call: Callable[[], Response | Later]
 
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
-    """A worker is done with the connection; `rest` is what the client did not take at once (None: it is gone)."""
+    """The job is answered; `rest` is what the client did not take at once (None: it is gone)."""
 
-    connection: Connection
+    job: _Job
     rest: memoryview | None
     close: bool
 
@@ -71,8 +80,8 @@ class CannotListen(Exception):
 class HttpServer:
     """Serves *handler* on *host*:*port* (0: any free port) from `start` to `stop`.
 
-    *handler* is called from several threads at once; what it raises is answered with 500. *tls* gives what a new
-    connection is encrypted with; without it nothing is.
+    *handler* is called from several threads at once; what it raises is answered with 500. *pace* says what an answer
+    waits for. *tls* gives what a new connection is encrypted with; without it nothing is.
     """
 
     def __init__(
@@ -81,6 +90,7 @@ class HttpServer:
         port: int,
         handler: Handler,
         *,
+        pace: Callable[[Request], Pace] = _quick,
         threads: int = 8,
         max_connections: int = 1000,
         limits: Limits | None = None,
@@ -89,6 +99,7 @@ class HttpServer:
         self._host = host
         self._port = port
         self._handler = handler
+        self._pace = pace
         self._max_connections = max_connections
         self._limits = limits or Limits()
         self._tls = tls
@@ -98,6 +109,7 @@ class HttpServer:
         self._lingering = 0
         self._buffered = 0
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._slow = SlowLane(max(1, threads - WORKERS_KEPT), self._jobs.put)
         self._returned: deque[_Sent | _Postponed] = deque()
         self._postponed: list[tuple[float, int, _Job]] = []
         self._order = itertools.count()
@@ -167,15 +179,17 @@ class HttpServer:
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
-            answer = self._answer(job)
-            if isinstance(answer, Later):
-                again = _Job(job.connection, job.request, answer.then)
-                self._returned.append(_Postponed(again, answer.seconds))
-            else:
-                close = not job.request.keep_alive or self._stopping.is_set()
-                payload = answer.to_bytes(head=job.request.method == "HEAD", close=close)
-                self._returned.append(_Sent(job.connection, job.connection.send(payload), close))
-            self._wake()
+            self._perform(job)
+
+    def _perform(self, job: _Job) -> None:
+        answer = self._answer(job)
+        if isinstance(answer, Later):
+            self._returned.append(_Postponed(replace(job, call=answer.then), answer.seconds))
+        else:
+            close = not job.request.keep_alive or self._stopping.is_set()
+            payload = answer.to_bytes(head=job.request.method == "HEAD", close=close)
+            self._returned.append(_Sent(job, job.connection.send(payload), close))
+        self._wake()
 
     def _answer(self, job: _Job) -> Response | Later:
         try:
@@ -345,7 +359,15 @@ class HttpServer:
         connection.begun = False
         connection.deadline = float("inf")
         known = replace(request, peer=connection.peer)
-        self._jobs.put(_Job(connection, known, lambda: self._handler(known)))
+        self._hand_over(_Job(connection, known, self._pace(known), lambda: self._handler(known)))
+
+    def _hand_over(self, job: _Job) -> None:
+        if job.pace is Pace.AT_ONCE:
+            self._perform(job)
+        elif job.pace is Pace.SLOW:
+            self._slow.enter(job)
+        else:
+            self._jobs.put(job)
 
     def _refuse(self, connection: Connection, status: int, text: str) -> None:
         """Answer before the request was read, so close: what follows could be anything."""
@@ -354,20 +376,23 @@ class HttpServer:
         self._after_send(connection, connection.send(payload), close=True)
 
     def _take_back(self) -> None:
-        while self._returned:
+        for _ in range(len(self._returned)):  # what is answered at once meanwhile waits for its next turn
             given = self._returned.popleft()
+            if given.job.pace is Pace.SLOW:
+                self._slow.leave()
             if isinstance(given, _Postponed):
                 due = time.monotonic() + given.seconds
                 heapq.heappush(self._postponed, (due, next(self._order), given.job))
-            elif given.connection in self._connections:
-                step = partial(self._after_send, given.connection, given.rest, close=given.close)
-                self._guarded(given.connection, step)
+            elif (connection := given.job.connection) in self._connections:
+                self._guarded(
+                    connection, partial(self._after_send, connection, given.rest, close=given.close)
+                )
 
     def _dispatch_postponed(self) -> None:
         while self._postponed and self._postponed[0][0] <= time.monotonic():
             _, _, job = heapq.heappop(self._postponed)
             if job.connection in self._connections:
-                self._jobs.put(job)
+                self._hand_over(job)
 
     def _after_send(self, connection: Connection, rest: memoryview | None, *, close: bool) -> None:
         if rest is None:

@@ -23,6 +23,7 @@ from server.api import (
 from server.api.answers import Answer
 from server.app import App
 from server.bodies import JSON_TYPE, encode
+from server.lanes import Pace
 from server.openapi.document import document
 from server.requests import Request, Response
 
@@ -43,6 +44,7 @@ class Route:
     takes: str = ""  # the shape of its body
     query: tuple[str, ...] = ()
     role: str = ""  # what a token must allow; else by the method
+    pace: Pace = Pace.QUICK
 
     @property
     def needs(self) -> str:
@@ -67,7 +69,7 @@ ROUTES = (
     Route("GET", "/", page.index),
     Route("GET", "/page/{file}", page.file),
     Route("GET", "/openapi.json", _document),
-    Route("GET", "/livez", health.livez, "Ok"),
+    Route("GET", "/livez", health.livez, "Ok", pace=Pace.AT_ONCE),
     Route("GET", "/health", health.health, "Ok"),
     Route("GET", "/tern-health/{deployment}/{environment}", health.tern_health, "TernHealth"),
     Route("GET", "/metrics", health.metrics, "text"),
@@ -86,6 +88,7 @@ ROUTES = (
         "Pulled",
         "pull failed",
         query=("environment", "deployment"),
+        pace=Pace.SLOW,
     ),
     Route(
         "POST",
@@ -95,8 +98,18 @@ ROUTES = (
         "pull failed",
         "PullRequest",
         role="read",
+        pace=Pace.SLOW,
     ),
-    Route("POST", "/api/plan", plans.plan, "Plan", "plan failed", "PlanRequest", role="read"),
+    Route(
+        "POST",
+        "/api/plan",
+        plans.plan,
+        "Plan",
+        "plan failed",
+        "PlanRequest",
+        role="read",
+        pace=Pace.SLOW,
+    ),
     Route("GET", "/api/plan/{plan_id}", plans.of_id, "Plan", "failed to get plan"),
     Route("POST", "/api/apply", applies.apply, "Applied", "apply failed", "ApplyRequest"),
     Route(
@@ -150,6 +163,7 @@ ROUTES = (
         "rollback plan failed",
         "RollbackRequest",
         role="read",
+        pace=Pace.SLOW,
     ),
     Route("POST", "/api/locks/acquire", locks.acquire, "OneLock", "internal error", "LockRequest"),
     Route("DELETE", "/api/locks", locks.release, "Released", "internal error", "ReleaseRequest"),

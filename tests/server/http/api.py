@@ -12,13 +12,14 @@ from typing import Any, ClassVar
 from engine.base import Capabilities, Change, Finding, PlanResult, SchemaFiles, Severity, Strategy
 from server.app import App
 from server.config import Config, DatabaseConfig, EnvironmentConfig
-from server.handler import make_handler
+from server.handler import ApiHandler
 from server.http import HttpServer
 from server.metrics import Metrics
 from server.targets import Targets
 from storage.base import Store
-from storage.records import Apply, Claim
+from storage.records import Apply, Claim, TaskMove
 from storage.registry import open_store
+from storage.states import State
 from tests.fakes import FakeEngine, FakeTarget
 
 DATABASES = {
@@ -170,6 +171,14 @@ class Api:
         assert claim is not None
         return claim
 
+    def completed(self) -> str:
+        """The id of an apply that is live."""
+        apply = self.applied()
+        claim = self.claim()
+        self.store.advance(claim, [TaskMove(seq=self.store.tasks(apply.id)[0].seq, state=State.RUNNING)])
+        self.store.complete(claim)
+        return apply.apply_uid
+
     def metric(self, line: str) -> bool:
         return line in self.get("/metrics").text
 
@@ -200,7 +209,8 @@ def running(folder: Path, config: Config) -> Iterator[Api]:
         metrics=Metrics(store.counts),
         wake=lambda: woken.append(True),
     )
-    server = HttpServer("127.0.0.1", 0, make_handler(app), threads=4)
+    handler = ApiHandler(app)
+    server = HttpServer("127.0.0.1", 0, handler, pace=handler.pace, threads=4)
     server.start()
     try:
         yield Api(app=app, server=server, store=store, targets=targets, woken=woken)

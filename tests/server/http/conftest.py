@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from server.config import Config
-from server.connections import Limits
 from server.http import Handler, HttpServer
 from server.requests import Later, Request, Response
 from tests.server.http.api import DATABASES, Api, running
@@ -37,12 +37,8 @@ def serve() -> Iterator[Serve]:
     """Start a server of a handler; stopped after the test."""
     running: list[HttpServer] = []
 
-    def start(
-        handler: Handler, *, threads: int = 2, max_connections: int = 1000, limits: Limits | None = None
-    ) -> HttpServer:
-        server = HttpServer(
-            "127.0.0.1", 0, handler, threads=threads, max_connections=max_connections, limits=limits
-        )
+    def start(handler: Handler, *, threads: int = 2, **more: Any) -> HttpServer:
+        server = HttpServer("127.0.0.1", 0, handler, threads=threads, **more)
         server.start()
         running.append(server)
         return server

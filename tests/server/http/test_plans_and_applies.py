@@ -5,7 +5,6 @@ import pytest
 from engine.base import Finding, PlanResult, Severity
 from engine.errors import BadFiles, Refused, TargetUnavailable
 from server.secrets import SecretError
-from storage.records import TaskMove
 from storage.states import State
 from tests.server.http.api import Api, ScriptedEngine, StubbornEngine, change, meanwhile, plan_request, result
 
@@ -326,16 +325,8 @@ def test_an_apply_without_a_back_end_says_so(api: Api) -> None:
 # -- rollback ---------------------------------------------------------------------------------------------------
 
 
-def completed(api: Api) -> str:
-    apply = api.applied()
-    claim = api.claim()
-    api.store.advance(claim, [TaskMove(seq=api.store.tasks(apply.id)[0].seq, state=State.RUNNING)])
-    api.store.complete(claim)
-    return apply.apply_uid
-
-
 def test_a_rollback_plans_the_schema_before_that_apply(api: Api) -> None:
-    uid = completed(api)
+    uid = api.completed()
     before = api.store.plan(api.store.apply(uid).plan_id).original_schema
     api.engine.planned.clear()
     body = api.post("/api/rollback/plan", {"apply_id": uid}).json
@@ -387,7 +378,7 @@ def test_a_rollback_that_cannot_be_planned_says_why(api: Api) -> None:
 
 
 def test_a_rollback_the_engine_refuses_says_why(api: Api) -> None:
-    uid = completed(api)
+    uid = api.completed()
     assert isinstance(api.engine, ScriptedEngine)
     api.engine.answer = Refused("it cannot be undone")
     answer = api.post("/api/rollback/plan", {"apply_id": uid})

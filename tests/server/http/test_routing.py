@@ -9,7 +9,7 @@ import pytest
 
 from engine.errors import TargetUnavailable
 from server.config import Config, ServerConfig, Token
-from server.handler import make_handler
+from server.handler import ApiHandler
 from server.routes import ROUTES
 from server.secrets import SecretError
 from tests.server.http.api import DATABASES, Api, concrete, running
@@ -232,7 +232,7 @@ def test_the_token_says_who_gave_a_command(tmp_path: Path) -> None:
 def test_a_token_that_cannot_be_read_stops_the_start(api: Api) -> None:
     server = ServerConfig(tokens=(Token(name="ci", secret="env:SB_TEST_NO_SUCH_VARIABLE"),))
     with pytest.raises(SecretError, match="SB_TEST_NO_SUCH_VARIABLE"):
-        make_handler(replace(api.app, config=Config(server=server)))
+        ApiHandler(replace(api.app, config=Config(server=server)))
 
 
 def test_a_web_page_cannot_use_the_browser_to_get_at_the_server(api: Api) -> None:
