@@ -79,6 +79,10 @@ class Store(ABC):
         """
 
     @abstractmethod
+    def made_before(self, new: NewApply) -> Apply | None:
+        """The apply that `enqueue` made of this request, by its idempotency key. KeyReused, as there."""
+
+    @abstractmethod
     def claim(self, owner: str, lease_seconds: float) -> Claim | None:
         """Hand the first due apply to *owner*, or None when nothing is due.
 

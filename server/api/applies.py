@@ -15,7 +15,7 @@ from server.options import ApplyOptions, BadOption
 from server.requests import Request
 from server.texts import clean
 from storage.errors import NotFound, TargetBusy
-from storage.records import NewApply, Plan
+from storage.records import Apply, NewApply, Plan
 
 log = logging.getLogger(__name__)
 
@@ -56,8 +56,12 @@ def apply(app: App, request: Request) -> Answer:
 
 
 def _submit(app: App, plan: Plan, new: NewApply, options: ApplyOptions, deployment: str) -> dict[str, Any]:
-    refusal = _refusal(app, plan, new.environment, deployment, options)
-    if refusal:
+    if mismatch := _mismatch(plan, new.environment, deployment):
+        return _refused(plan, mismatch)
+    # What was accepted stays so, whatever the gates say by now.
+    if before := app.store.made_before(new):
+        return _accepted(before)
+    if refusal := _refusal(app, plan, options):
         return _refused(plan, refusal)
     try:
         made = app.store.enqueue(new)
@@ -65,6 +69,10 @@ def _submit(app: App, plan: Plan, new: NewApply, options: ApplyOptions, deployme
         return _refused(plan, str(error))
     log.info("%s: accepted (%s, %s/%s)", made.apply_uid, plan.plan_id, plan.database, plan.environment)
     app.wake()
+    return _accepted(made)
+
+
+def _accepted(made: Apply) -> dict[str, Any]:
     return {"accepted": True, "apply_id": made.apply_uid}
 
 
@@ -90,12 +98,17 @@ def _options(given: Mapping[str, str]) -> ApplyOptions:
         raise Invalid(f"invalid request body: {error}") from error
 
 
-def _refusal(app: App, plan: Plan, environment: str, deployment: str, options: ApplyOptions) -> str:
-    """Why the plan must not run as asked, or ""."""
+def _mismatch(plan: Plan, environment: str, deployment: str) -> str:
+    """Why the plan is not one for that place, or ""."""
     if environment != plan.environment:
         return f"the plan was made for environment {plan.environment}, not {environment}: plan again for {environment}"
     if deployment and deployment != plan.deployment:
         return f"the plan was made for deployment {plan.deployment}, not {deployment}: plan again"
+    return ""
+
+
+def _refusal(app: App, plan: Plan, options: ApplyOptions) -> str:
+    """Why the plan must not run as asked, or ""."""
     if blocked := blocking_findings(plan):
         return "the plan cannot run: " + "; ".join(blocked)
     if unsafe := unsafe_changes(plan):

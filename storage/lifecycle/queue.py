@@ -59,6 +59,12 @@ class Queue:
 
         return self._database.write(enqueue)
 
+    def made_before(self, new: NewApply) -> Apply | None:
+        """The apply that the idempotency key named before, or None."""
+        request_hash = _request_hash(new)
+        known = self._database.read(lambda reader: _known(reader, new, request_hash))
+        return None if known is None else to_apply(known)
+
     # -- out ----------------------------------------------------------------------------------------------------
 
     def claim(self, owner: str, lease_seconds: float) -> Claim | None:

@@ -71,6 +71,18 @@ def test_21_the_same_key_and_request_give_the_same_apply_even_when_it_is_over(st
     assert len(store.history("shop")) == 1
 
 
+def test_21_what_a_key_made_is_found_by_the_same_request_alone(store: Store) -> None:
+    asked = a_request("shop", idempotency_key="k")
+    assert store.made_before(asked) is None
+    made = queued(store, idempotency_key="k")
+    assert store.made_before(a_request("shop")) is None
+    found = store.made_before(asked)
+    assert found is not None
+    assert found.id == made.id
+    with pytest.raises(KeyReused, match=made.apply_uid):
+        store.made_before(a_request("shop", idempotency_key="k", caller="bob"))
+
+
 @pytest.mark.parametrize(
     "other", [{"caller": "bob"}, {"deployment": "x"}, {"environment": "prod"}, {"options": {"a": "b"}}]
 )

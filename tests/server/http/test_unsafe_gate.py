@@ -96,3 +96,15 @@ def test_safe_changes_need_no_option_and_leave_no_warning(strict: Api) -> None:
         strict.post(
             "/api/cancel", {"database": "shop", "environment": "staging", "apply_id": apply.apply_uid}
         )
+
+
+def test_what_was_accepted_is_accepted_again_after_the_setting_has_changed(tmp_path: Path) -> None:
+    with running(tmp_path, config("allow")) as api:
+        plan_id = api.planned(DROPS)["plan_id"]
+        body = {"plan_id": plan_id, "environment": "staging", "idempotency_key": "k"}
+        accepted = api.post("/api/apply", body).json
+        assert accepted["accepted"]
+    with running(tmp_path, config("refuse")) as api:
+        assert api.post("/api/apply", body).json == accepted
+        assert api.post("/api/apply", {**body, "caller": "somebody else"}).status == 409
+        assert not api.post("/api/apply", {**body, "idempotency_key": "other"}).json["accepted"]
