@@ -130,7 +130,7 @@ def submit(place: Place, output: Output, plan: Plan, terms: Terms) -> Exit:
             reservation.give_up()
         if active is None or not same_work(plan, active):
             raise
-        return attach(place, output, active, plan, watching=terms.watch)
+        return attach(place, output, active, plan, terms)
     announce(output, plan, apply_id, watching=terms.watch, word=terms.word)
     return _see_through(place, output, apply_id, terms, reservation)
 
@@ -233,8 +233,10 @@ def _insist(place: Place, output: Output, body: Mapping[str, Any]) -> dict[str, 
     return place.api.apply(body)
 
 
-def attach(place: Place, output: Output, active: Progress, plan: Plan, *, watching: bool) -> Exit:
-    """An apply is at work already: watch it when it does what *plan* wants; else Refused, saying what would work."""
+def attach(place: Place, output: Output, active: Progress, plan: Plan, terms: Terms) -> Exit:
+    """An apply is at work already: watch it when it does what *plan* wants, as *terms* want it; else Refused, saying
+    what would work.
+    """
     apply_id = active.apply_id
     look, stop = place.command("progress", apply_id), place.command("stop", apply_id)
     if active.state == "stopped":
@@ -247,6 +249,11 @@ def attach(place: Place, output: Output, active: Progress, plan: Plan, *, watchi
             f"{apply_id} is {state_word(active.state)} on {plan.database} and does something else",
             f"watch it: {look}\nstop it:  {stop}",
         )
+    if terms.defer_cutover and not plan.empty and active.options.get("defer_cutover") != "true":
+        raise Refused(
+            f"{apply_id} applies this already and will not wait for a cutover: it was begun without --defer-cutover",
+            f"let it go live: {look}\nstop it:        {stop}",
+        )
     output.say(f"This is being applied already: {apply_id}", "bold")
     announce_attached = {
         "apply_id": apply_id,
@@ -254,7 +261,7 @@ def attach(place: Place, output: Output, active: Progress, plan: Plan, *, watchi
         "environment": plan.environment,
         "attached": True,
     }
-    if not watching:
+    if not terms.watch:
         output.document(announce_attached)
         output.hint(f"look at it: {look}")
         return Exit.OK

@@ -104,7 +104,7 @@ def _apply(place: Place, output: Output, plan: Plan, active: Progress, terms: Te
     if not (plan.empty and live):
         output.show(plan_view([plan], title=f"{type_name(plan.database_type)} Schema Change Apply"))
     if live:
-        return attach(place, output, active, plan, watching=terms.watch)
+        return attach(place, output, active, plan, terms)
     check(plan, output, allow_unsafe=terms.allow_unsafe)
     if plan.empty:
         document = {"apply_id": "", "database": plan.database, "environment": plan.environment}

@@ -52,15 +52,6 @@ def rollback(
         found = place.apply()
         plan = place.api.rollback_plan(found.apply_id)
         output.show(plan_view([plan]))
-        active = place.api.database_progress(plan.database, plan.environment)
-        if active.state and not active.ended:
-            return attach(place, output, active, plan, watching=watch)
-        check(plan, output, allow_unsafe=allow_unsafe, remedy=REMEDY)
-        if plan.empty:
-            output.say("Nothing to roll back.")
-            document = {"apply_id": "", "database": plan.database, "environment": plan.environment}
-            output.line(document | {"plan_id": plan.plan_id, "state": "no_changes"})
-            return Exit.OK
         terms = Terms(
             yes=yes,
             allow_unsafe=allow_unsafe,
@@ -70,4 +61,13 @@ def rollback(
             force=force,
             word="Rollback",
         )
+        active = place.api.database_progress(plan.database, plan.environment)
+        if active.state and not active.ended:
+            return attach(place, output, active, plan, terms)
+        check(plan, output, allow_unsafe=allow_unsafe, remedy=REMEDY)
+        if plan.empty:
+            output.say("Nothing to roll back.")
+            document = {"apply_id": "", "database": plan.database, "environment": plan.environment}
+            output.line(document | {"plan_id": plan.plan_id, "state": "no_changes"})
+            return Exit.OK
         return submit(place, output, plan, terms)

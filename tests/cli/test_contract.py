@@ -192,6 +192,26 @@ def test_what_the_engine_has_not_is_refused_before_anything_is_sent(
     assert there.bodies("/api/apply") == []
 
 
+# -- an apply at work already -------------------------------------------------------------------------------------
+
+
+def test_defer_cutover_does_not_attach_to_an_apply_that_will_not_wait(run: Run, there: Peer) -> None:
+    planned(there, "Spirit", "mysql")
+    table = {"table_name": "t", "ddl": "ALTER TABLE t ADD c INT;", "status": "running"}
+    running = {"state": "running", "apply_id": ID, "database": "shop", "options": {}, "tables": [table]}
+    words = ["apply", "-d", "shop", "-e", "production", "-s", write_schema(), "-y", "--no-lock", "--no-watch"]
+    there.answers["/api/progress/shop"].clear()
+    there.answer("/api/progress/shop", running)
+    ended = run(*words, "--defer-cutover")
+    assert (ended.code, "will not wait for a cutover" in ended.err) == (1, True), ended.err
+    assert f"stop it:        schemabot stop {ID}" in ended.err
+    assert run(*words).code == 0, "without the option it attaches"
+    there.answers["/api/progress/shop"].clear()
+    there.answer("/api/progress/shop", running | {"options": {"defer_cutover": "true"}})
+    assert run(*words, "--defer-cutover").code == 0, "one that waits is what was asked for"
+    assert there.bodies("/api/apply") == []
+
+
 # -- words --------------------------------------------------------------------------------------------------------
 
 
