@@ -17,6 +17,8 @@ from cli.watch import Outage, conclude, follow
 
 FOLLOW_SECONDS = 1.0
 FOLLOW_LIMIT = 200
+MOST_EVENTS = 10_000
+"""As many as one answer may have."""
 
 
 @click.command()
@@ -132,7 +134,12 @@ def history(words: tuple[str, ...], wanted: Wanted, output: Output) -> Exit:
 @words_argument
 @server_options
 @click.option(
-    "-n", "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most so many."
+    "-n",
+    "--limit",
+    type=click.IntRange(1, MOST_EVENTS),
+    default=50,
+    show_default=True,
+    help="At most so many.",
 )
 @click.option("-f", "--follow", "following", is_flag=True, help="Go on printing until the apply ends.")
 @click.option(
@@ -172,7 +179,7 @@ def _follow(place: Place, output: Output, apply_id: str, events: list[Event]) ->
         seen = _print_new(output, events, seen)
         try:
             found = place.api.progress(apply_id)
-            _, events = place.api.logs(apply_id, FOLLOW_LIMIT)
+            events = _since(place, apply_id, seen)
             outage.over()
         except (Unreachable, ApiError) as error:
             if isinstance(error, ApiError) and not error.passing:
@@ -185,6 +192,16 @@ def _follow(place: Place, output: Output, apply_id: str, events: list[Event]) ->
                 output.hint(f"Nobody is at work on it now. Go on: {place.command('progress', apply_id)}")
             return
         time.sleep(FOLLOW_SECONDS)
+
+
+def _since(place: Place, apply_id: str, seen: int) -> list[Event]:
+    """The newest events, with all that are newer than *seen*: while all of them are, there may be more."""
+    limit = FOLLOW_LIMIT
+    while True:
+        _, events = place.api.logs(apply_id, limit)
+        if len(events) < limit or events[0].id <= seen or limit == MOST_EVENTS:
+            return events
+        limit = min(limit * 10, MOST_EVENTS)
 
 
 def _wait_out(place: Place, output: Output, error: CliError, seconds: float) -> None:
