@@ -1,8 +1,8 @@
 """The keys that changed on one table and wait to be applied, in generations, with the position that each stands for.
 
 Keys gather while an earlier generation is applied. When that one is through, everything before its boundary is applied, which
-is a place between two transactions that was read before any key of the next generation. Where nothing is left of a generation
-but keys whose rows somebody holds, the next one is applied before them; its own boundary counts when they are through, too.
+is a place between two transactions that was read before any key of the next generation. Where a generation does not get on, as
+somebody holds its rows, the next one is applied before what is left of it; its own boundary counts when that is through, too.
 No key is ever discarded.
 """
 
@@ -93,7 +93,7 @@ class Changes:
         self._generations[self._begun] = _Generation(self._committed, len(fresh))
         deferred = {key: number for key, number in self._applying.items() if key in self._deferred}
         first = {key: number for key, number in self._applying.items() if key not in deferred}
-        self._applying = {**first, **dict.fromkeys(fresh, self._begun), **deferred}
+        self._applying = {**dict.fromkeys(fresh, self._begun), **first, **deferred}
         self._gathering = {}
         self._settle()
 

@@ -1,15 +1,17 @@
 """What others do to a copy and what a copy must not do to them; names, keys and rows that are not what one thinks of first."""
 
 import time
+from collections.abc import Sequence
 
 import pytest
 
 from engine.base import DEFAULT_VOLUME, Progress, Signal
 from engine.errors import DriftFound
 from engine.mysql.capturing.delta_capture import DeltaCapture
-from engine.mysql.copying import opening, throttle
+from engine.mysql.copying import applier, opening, throttle
 from engine.mysql.copying.filling import refresh
 from engine.mysql.shadow.checkpoints import Phase
+from engine.mysql.shadow.keys import Literals
 from engine.mysql.trouble import Waited
 from tests.engine.mysql.copying.rig import Rig, Watcher, make_rig, prepare
 from tests.engine.striking import At
@@ -67,6 +69,44 @@ def test_rows_that_are_there_already_are_none_in_the_way_under_a_key_that_change
         prepare(copy, Watcher())
         with rig.locked(copy) as link:
             assert rig.assert_same(link) == 3
+
+
+def test_a_changed_row_does_not_wait_until_all_of_many_held_ones_were_tried(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(applier, "BATCH", 4)
+    rows = ", ".join(f"({i}, {i})" for i in range(1, 41))
+    rig = make_rig(server, f"CREATE TABLE t (id INT PRIMARY KEY, v INT);; INSERT INTO t VALUES {rows}", ADD)
+    with rig.copying(rig.step()) as copy, rig.link() as holder:
+        prepare(copy, Watcher())
+        copy.link.set({"innodb_lock_wait_timeout": 1})
+        rig.run("UPDATE t SET v = -1 WHERE id <= 30")
+        holder.run("START TRANSACTION")
+        holder.run("UPDATE t SET v = -2 WHERE id <= 30")
+        tries = count_tries(monkeypatch)
+        while not tries:
+            copy.turn(Watcher(), "", gather=0.0)
+        rig.run("UPDATE t SET v = -3 WHERE id = 40")
+        while rig.value(f"SELECT v FROM {rig.shadow} WHERE id = 40") != -3:
+            copy.turn(Watcher(), "", gather=0.0)
+        assert len(tries) < 10
+        holder.run("COMMIT")
+        assert copy.catch_up(Watcher()) is Signal.GO
+        with rig.locked(copy) as link:
+            assert rig.assert_same(link) == 40
+
+
+def count_tries(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many keys each try in vain was of."""
+    put_off = applier.Applier._put_off
+    tries: list[int] = []
+
+    def counted(self: applier.Applier, keys: Sequence[Literals]) -> None:
+        tries.append(len(keys))
+        put_off(self, keys)
+
+    monkeypatch.setattr(applier.Applier, "_put_off", counted)
+    return tries
 
 
 def test_who_holds_rows_for_a_batch_does_not_wait_for_the_next(server: Server) -> None:
