@@ -11,6 +11,7 @@ from engine.mysql.trouble import NO_PRIVILEGE, NO_SUCH_PLACE, Tolerated
 LONG_SECONDS = 1
 """What began later goes by itself, and nobody needs to know."""
 TOLD = 3
+_BACKS_UP = "with LOCK INSTANCE FOR BACKUP"
 _NOT_TOLD = NO_PRIVILEGE | NO_SUCH_PLACE | {NOT_CONVERTED}
 """Answers that leave it open; MariaDB may be built without performance_schema."""
 
@@ -22,11 +23,11 @@ class Blocker:
     connection: int  # 0: none has it any more, it is of a prepared XA transaction
     user: str
     seconds: int  # since its transaction began, or its statement
-    doing: str  # "idle in a transaction", "SELECT", …
+    doing: str  # "idle in a transaction", "busy", …
 
     def __str__(self) -> str:
         if not self.connection:
-            return f"a prepared XA transaction (XA RECOVER tells them) for {self.seconds} s"
+            return f"a prepared XA transaction (XA RECOVER tells them) for {self.seconds} s or more"
         return f"connection {self.connection} of {self.user}, {self.doing} for {self.seconds} s"
 
 
@@ -51,12 +52,14 @@ class Blockers:
 
 
 # Locks of one row, one statement, or of a whole server (FLUSH TABLES WITH READ LOCK, a backup).
+# What a thread owns that is no more is a prepared XA transaction's; InnoDB tells only of those that changed something.
 _HOLDERS = """
-    SELECT t.processlist_id, COALESCE(t.processlist_user, ''), COALESCE(t.processlist_command, ''),
-           MAX(COALESCE(t.processlist_time, 0))
+    SELECT COALESCE(t.processlist_id, 0), COALESCE(t.processlist_user, ''), COALESCE(t.processlist_command, ''),
+           MAX(COALESCE(t.processlist_time, %s)), MAX(m.object_type = 'BACKUP LOCK')
       FROM performance_schema.metadata_locks AS m
-      JOIN performance_schema.threads AS t ON t.thread_id = m.owner_thread_id
-     WHERE m.lock_status = 'GRANTED' AND t.processlist_id IS NOT NULL
+      LEFT JOIN performance_schema.threads AS t ON t.thread_id = m.owner_thread_id
+     WHERE m.lock_status = 'GRANTED' AND m.owner_thread_id > 0
+       AND (t.thread_id IS NULL OR t.processlist_id IS NOT NULL)
        AND ({objects}
             OR (m.object_type = 'GLOBAL' AND m.lock_type = 'SHARED')
             OR (m.object_type = 'BACKUP LOCK' AND m.lock_type = 'SHARED')
@@ -82,12 +85,18 @@ def blockers(link: Link, tables: Sequence[tuple[str, str]], ours: Collection[int
                 "(m.object_type = 'TABLE' AND m.object_schema = %s AND m.object_name = %s)" for _ in tables
             )
             names = [name for table in tables for name in table]
-            holders = link.rows(_HOLDERS.format(objects=objects or "FALSE"), *names)
+            holders = link.rows(_HOLDERS.format(objects=objects or "FALSE"), LONG_SECONDS, *names)
             began = {one.connection: one.seconds for one in open_transactions(link)}
             return _found(
                 [
-                    blocker_of(connection, user, command, began.get(int(connection), int(seconds)))
-                    for connection, user, command, seconds in holders
+                    blocker_of(
+                        connection,
+                        user,
+                        command,
+                        began.get(int(connection), int(seconds)),
+                        backs_up=bool(backs_up),
+                    )
+                    for connection, user, command, seconds, backs_up in holders
                 ],
                 ours,
                 sure=True,
@@ -126,7 +135,7 @@ def _found(blockers: Sequence[Blocker], ours: Collection[int], *, sure: bool) ->
     return Blockers(found=tuple(sorted(old, key=lambda one: -one.seconds)), sure=sure)
 
 
-def blocker_of(connection: int, user: str, command: str, seconds: int) -> Blocker:
-    """Of what the server tells; *command* as in its process list."""
+def blocker_of(connection: int, user: str, command: str, seconds: int, *, backs_up: bool = False) -> Blocker:
+    """Of what the server tells; *command* as in its process list, *backs_up*: it keeps all from changing definitions."""
     doing = "idle in a transaction" if command == "Sleep" else "busy"
-    return Blocker(connection=connection, user=user, seconds=seconds, doing=doing)
+    return Blocker(connection=connection, user=user, seconds=seconds, doing=_BACKS_UP if backs_up else doing)
