@@ -119,15 +119,17 @@ def _filled(alters: Sequence[Sequence[str]]) -> Alters:
 
 
 def _indexes(now: Table, wanted: Table, flavour: Flavour, found: Parts) -> None:
-    gone = [index for index in now.indexes if _other(index, wanted)]
-    new = [index for index in wanted.indexes if _other(index, now)]
+    anew = not flavour.mariadb and _keeps_block_size(now, wanted)
+    gone = [index for index in now.indexes if anew or _other(index, wanted)]
+    new = [index for index in wanted.indexes if anew or _other(index, now)]
     for index in new:
         before = now.index(index.name)
-        if before is not None and _visibly(index) == _visibly(before):
+        if not anew and before is not None and _visibly(index) == _visibly(before):
             gone.remove(before)
             found.visibility.append(_visibility(index, flavour))
             continue
-        source = next((old for old in gone if _renames(old, index, now, wanted)), None)
+        renamed = (old for old in gone if not anew and _renames(old, index, now, wanted))
+        source = next(renamed, None)
         if source is not None:
             gone.remove(source)
             found.index_renames.append(f"RENAME INDEX {quote_name(source.name)} TO {quote_name(index.name)}")
@@ -151,6 +153,12 @@ def _indexes(now: Table, wanted: Table, flavour: Flavour, found: Parts) -> None:
             found.fulltext_drops.append(f"DROP INDEX {quote_name(index.name)}")
         else:
             found.index_drops.append(f"DROP INDEX {quote_name(index.name)}")
+
+
+def _keeps_block_size(now: Table, wanted: Table) -> bool:
+    """Whether MySQL would leave each index that stays the block size that the table has until then, as one of its own."""
+    before, after = (table.options.get("KEY_BLOCK_SIZE") for table in (now, wanted))
+    return before is not None and after not in (None, before)
 
 
 def _where_added(index: Index, now: Table, found: Parts) -> list[str]:

@@ -79,6 +79,14 @@ def test_a_table_that_is_encrypted_no_more_is_unsafe(mysql: Server) -> None:
         assert unsafe == ["Unsafe operation detected: the rows are encrypted no more"] * found
 
 
+def test_the_block_size_of_a_compressed_table_changes_with_all_of_its_keys(server: Server) -> None:
+    text = "CREATE TABLE t (id INT PRIMARY KEY, a INT, KEY a (a)) ROW_FORMAT=COMPRESSED KEY_BLOCK_SIZE={}"
+    with ground(server, text.format(4), "INSERT INTO t VALUES (1, 1)") as here:
+        (change,) = here.settle(text.format(8)).changes
+        assert change.unsafe == ()
+        here.settle(text.format(2).replace("KEY a (a)", "UNIQUE KEY a (a), b INT"))
+
+
 def test_a_table_whose_file_is_elsewhere_stays_there(mariadb: Server, tmp_path: Path) -> None:
     """MySQL takes only directories that it was started with."""
     mariadb.needs_control()  # of its files
