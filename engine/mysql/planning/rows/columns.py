@@ -168,7 +168,10 @@ def _type(answers: Answers, old: Column, column: Column) -> Iterator[Finding]:
         what += f" ({old.charset} to {column.charset})"
     said = list(shifted(answers, old, column))
     flavour = answers.asking.flavour
-    found = fit(old, column, live_value(old), mariadb=flavour.mariadb, last_timestamp=flavour.last_timestamp)
+    found = fit(
+        old, column, live_value(old), mariadb=flavour.mariadb, last_timestamp=flavour.last_timestamp,
+        by_alter=not answers.case.online,
+    )  # fmt: skip
     if found is None:
         yield from said
         yield answers.unchecked(

@@ -38,11 +38,17 @@ class _Conversion:
     value: str
     mariadb: bool
     last_timestamp: str
+    by_alter: bool
 
 
-def fit(old: Column, new: Column, value: str, *, mariadb: bool, last_timestamp: str) -> Fit | None:
-    """What becomes of *value*, SQL of the live column, in the new one. None: that is not known here."""
-    conversion = _Conversion(old, new, value, mariadb, last_timestamp)
+def fit(
+    old: Column, new: Column, value: str, *, mariadb: bool, last_timestamp: str, by_alter: bool = False
+) -> Fit | None:
+    """What becomes of *value*, SQL of the live column, in the new one. None: that is not known here.
+
+    *by_alter*: an ALTER converts it, which cuts what an INSERT refuses.
+    """
+    conversion = _Conversion(old, new, value, mariadb, last_timestamp, by_alter)
     for rule in _RULES:
         found = rule(conversion)
         if found is not None:
@@ -110,13 +116,17 @@ def _to_text(c: _Conversion) -> Fit | None:
         wrong = [f"NOT (CAST({text} AS BINARY) <=> CAST({value} AS BINARY))"]
     else:
         wrong = _lost_characters(old, new, value)
+    # A CHAR keeps no spaces, and of a TEXT an ALTER cuts those that are too many.
+    cut = new.data_type == "varchar" and old.data_type in TEXT_BYTES and old.kind == "text" and c.by_alter
     if new.data_type in ("char", "varchar"):
-        trimmed = new.data_type == "char" and old.charset not in _WIDE  # a CHAR keeps no spaces
+        trimmed = (new.data_type == "char" or cut) and old.charset not in _WIDE
         counted = f"TRIM(TRAILING ' ' FROM {text})" if trimmed else text
         wrong.append(f"CHAR_LENGTH({counted}) > {new.figures[0]}")
     else:
         wrong.append(f"LENGTH({text}) > {TEXT_BYTES[new.data_type]}")
     altered = [f"{value} LIKE '% '"] if new.data_type == "char" and old.data_type != "char" else []
+    if cut:
+        altered.append(f"CHAR_LENGTH({text}) > {new.figures[0]}")
     if old.data_type == "float":  # six digits of it
         altered.append(f"CAST(CAST({value} AS CHAR) AS FLOAT) <> {value}")
     return Fit(_any(wrong), _any(altered))

@@ -129,6 +129,7 @@ def test_a_virtual_column_that_becomes_a_plain_one_starts_without_values(
 
 REFUSED = [
     ("VARCHAR(20)", "'abcdef'", "VARCHAR(3)"), ("VARCHAR(20)", "'abc   '", "VARCHAR(3)"),
+    ("TEXT", "'abcd  e'", "VARCHAR(4)"), ("TEXT CHARACTER SET utf16", "'abc   '", "VARCHAR(4)"),
     ("VARCHAR(20)", "'é😀'", "VARCHAR(20) CHARACTER SET latin1"), ("TEXT", "REPEAT('é', 200)", "TINYTEXT"),
     ("VARBINARY(9)", "'abcdef'", "VARBINARY(3)"), ("VARBINARY(9)", "x'ff'", "VARCHAR(9)"), ("INT", "300", "TINYINT"),
     ("INT", "-1", "INT UNSIGNED"), ("BIGINT UNSIGNED", "18446744073709551615", "BIGINT"),
@@ -157,6 +158,7 @@ ALTERED = [
     ("SET('a','b')", "'a,b'", "SET('b','a')"), ("VARCHAR(9)", "'a '", "ENUM('a')"), ("VARCHAR(9)", "'2'", "ENUM('a','b')"),
     ("VARCHAR(30)", "'2020/1/5'", "DATE"), ("VARCHAR(30)", "'10:11:12'", "DATETIME"),
     ("VARCHAR(30)", "'2020-01-05 10:00:00'", "DATE"), ("VARCHAR(30)", "'2020-01-05 10:00:00.5'", "TIMESTAMP NULL"),
+    ("TEXT", "'abc   '", "VARCHAR(4)"), ("MEDIUMTEXT CHARACTER SET latin1", "'abc   '", "VARCHAR(4)"),
     ("FLOAT", "16777217", "VARCHAR(20)"), ("DATETIME(6)", "'2038-01-19 03:14:07.4'", "TIMESTAMP NULL"),
 ]  # fmt: skip
 FITTING = [
