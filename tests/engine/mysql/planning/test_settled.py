@@ -173,7 +173,7 @@ WANTED = REACHED.replace("BIGINT", "INT")
     "files",
     [
         f"{ELSEWHERE}; {WANTED.replace('INT,', 'INT, n INT,')};",
-        f"{ELSEWHERE}; -- renamed from: t\n{WANTED.replace('TABLE t', 'TABLE u')};",
+        f"{ELSEWHERE};\n-- renamed from: t\n{WANTED.replace('TABLE t', 'TABLE u')};",
         f"-- renamed from: p\n{ELSEWHERE.replace('TABLE p', 'TABLE q')}; {WANTED.replace('REFERENCES p', 'REFERENCES q')};",
     ],
     ids=["altered", "renamed", "parent_renamed"],
