@@ -10,10 +10,10 @@ from types import TracebackType
 from typing import NoReturn, Self
 
 from cli.errors import INTERRUPTED, CliError, Exit, Interrupted
+from cli.interrupts import interrupt_on_signals
 from server.config import Config, DatabaseConfig, EnvironmentConfig, ServerConfig, StorageConfig, WorkerConfig
 from server.daemon import CannotStart, Daemon
 from server.ownership import StoreOwned
-from server.signals import interrupt_on_signals
 
 ENVIRONMENT = "local"
 OWNER_STARTS_SECONDS = 40.0

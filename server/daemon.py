@@ -23,7 +23,6 @@ from server.logs import log_to_stderr
 from server.metrics import Metrics
 from server.ownership import StoreOwned, StoreOwnership
 from server.secrets import SecretError, redact, resolve_for_store
-from server.signals import on_hangup
 from server.targets import Targets
 from server.tls import BadCertificate, Certificate
 from server.workers import Workers
@@ -164,6 +163,12 @@ def _leave_after_a_signal(why: str) -> NoReturn:
     os._exit(0)
 
 
+def _on_hangup(handler: Callable[[int, FrameType | None], None]) -> None:
+    """Unless the process was started so that it outlives its terminal (nohup)."""
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, handler)
+
+
 def serve(
     config: Config, on_ready: Callable[[str], None] | None = None, log_level: int = logging.INFO
 ) -> int:
@@ -179,7 +184,7 @@ def serve(
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    on_hangup(stop)
+    _on_hangup(stop)
     try:
         with Daemon(config) as daemon:
             log.info("listening on %s", daemon.url)

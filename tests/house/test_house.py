@@ -43,7 +43,7 @@ LIBRARIES = {
     "apsw": ("storage/sqlite/", "engine/sqlite/"),
     "pymysql": ("storage/mysql/", "engine/mysql/"),
     "http.server": (),
-    "signal": ("server/daemon.py",),
+    "signal": ("server/daemon.py", "cli/interrupts.py"),
     "prometheus_client": ("server/metrics.py",),
     "click": ("cli/",),
     "rich": ("cli/",),
