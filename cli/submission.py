@@ -2,13 +2,15 @@
 
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 import click
 
-from cli.errors import ApiError, Exit, Interrupted, Refused, Unreachable, UnsafeRefused
+from cli.errors import ApiError, CliError, Exit, Interrupted, Refused, Unreachable, UnsafeRefused
+from cli.interrupts import interrupt_on_signals
 from cli.output import Output, interactive
 from cli.place import Place
 from cli.replies import Plan, Progress
@@ -120,9 +122,11 @@ def submit(place: Place, output: Output, plan: Plan, terms: Terms) -> Exit:
     )
     reservation.check()
     ask(f"Apply this to {plan.database} ({plan.environment})?", yes=terms.yes, output=output)
-    reservation.take()
     try:
-        apply_id = _begin(place, output, plan, terms, reservation)
+        with _lock_taken(reservation, terms):
+            apply_id = _begin(place, output, plan, terms, reservation)
+            announce(output, plan, apply_id, watching=terms.watch, word=terms.word)
+            progress = _see_through(place, output, apply_id, terms, reservation)
     except NotAccepted:
         active = _live_apply(place, plan)
         # A lock of ours may by now be that of the apply which another command of ours has begun.
@@ -131,8 +135,24 @@ def submit(place: Place, output: Output, plan: Plan, terms: Terms) -> Exit:
         if active is None or not same_work(plan, active):
             raise
         return attach(place, output, active, plan, terms)
-    announce(output, plan, apply_id, watching=terms.watch, word=terms.word)
-    return _see_through(place, output, apply_id, terms, reservation)
+    return Exit.OK if progress is None else conclude(place, output, progress, give_back=False)
+
+
+@contextmanager
+def _lock_taken(reservation: Reservation, terms: Terms) -> Iterator[None]:
+    """With --yield the lock goes back however the body ends: by an error, a signal, a reader of our words that is gone."""
+    if terms.give_back:
+        interrupt_on_signals()
+    reservation.take()
+    try:
+        yield
+    except NotAccepted:
+        raise  # nothing was begun, and the lock may serve another command of ours
+    except BaseException:
+        if terms.give_back:
+            with suppress(CliError, OSError):
+                reservation.release()
+        raise
 
 
 def _live_apply(place: Place, plan: Plan) -> Progress | None:
@@ -140,22 +160,25 @@ def _live_apply(place: Place, plan: Plan) -> Progress | None:
     return active if active.state and not active.ended else None
 
 
-def _see_through(place: Place, output: Output, apply_id: str, terms: Terms, reservation: Reservation) -> Exit:
-    """Watch the apply, if that is wanted, and settle what becomes of the lock."""
+def _see_through(
+    place: Place, output: Output, apply_id: str, terms: Terms, reservation: Reservation
+) -> Progress | None:
+    """Watch the apply, if that is wanted, and settle what becomes of the lock; how the apply came to rest."""
     if not terms.watch:
         output.hint(f"look at it: {place.command('progress', apply_id)}")
         _let_go(reservation, terms, apply_id)
-        return Exit.OK
+        return None
     try:
         progress = follow(place, output, apply_id)
     except Interrupted:
-        _let_go(reservation, terms, apply_id)
+        if not terms.give_back:
+            reservation.kept(apply_id)
         raise
     if progress.ended:
         reservation.finish()
     else:
         _let_go(reservation, terms, apply_id)
-    return conclude(place, output, progress, give_back=False)
+    return progress
 
 
 def announce(output: Output, plan: Plan, apply_id: str, *, watching: bool, word: str) -> None:

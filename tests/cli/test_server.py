@@ -129,6 +129,31 @@ def test_yield_releases_the_lock_though_the_apply_goes_on(run: Run, server: str)
     assert run("locks", "--json").json() == {"locks": []}
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_yield_releases_the_lock_of_a_watcher_that_is_told_to_end(
+    run: Run, server: str, number: signal.Signals
+) -> None:
+    words = ["apply", "-d", "shop", "-s", write_schema(), "-y", "--yield", "--defer-cutover"]
+    with process(*words) as watcher:
+        watcher.wait_line("waiting for cutover")
+        watcher.send(number)
+        assert watcher.end() == 130, watcher.told()
+        assert any("Detached." in line for line in watcher.errors), watcher.told()
+    assert run("locks", "--json").json() == {"locks": []}
+
+
+def test_yield_releases_the_lock_when_nobody_reads_the_words_any_more(
+    run: Run, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_arguments: object) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr("cli.submission.follow", gone)
+    words = ["apply", "-d", "shop", "-s", write_schema(), "-y", "--defer-cutover"]
+    assert run(*words, "--yield").code == 1
+    assert run("locks", "--json").json() == {"locks": []}
+
+
 def test_whoever_watches_the_end_of_their_own_apply_gives_its_lock_back(run: Run, server: str) -> None:
     apply_id = begin(run)
     assert run("progress", apply_id).code == 0
