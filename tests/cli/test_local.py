@@ -21,7 +21,7 @@ from tests.cli.rig import (
     query,
     write_schema,
 )
-from tests.server.rig import ENDLESS_PLAN
+from tests.server.rig import ENDLESS_PLAN, HEARS_HANGUP
 from tests.waiting import until
 
 
@@ -187,7 +187,8 @@ def test_a_sqlite_project_needs_neither_file_nor_endpoint(run: Run) -> None:
 
 def interrupted_apply(shop: Path, number: signal.Signals) -> tuple[str, Process]:
     """An apply that was parked at its cutover when *number* came."""
-    with process("apply", str(shop), "-s", write_schema(), "-y", "--defer-cutover", "--json") as running:
+    words = ["apply", str(shop), "-s", write_schema(), "-y", "--defer-cutover", "--json"]
+    with process(*words, before=HEARS_HANGUP) as running:
         apply_id = parked(running)
         running.send(number)
         running.end()

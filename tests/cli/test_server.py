@@ -26,6 +26,7 @@ from tests.cli.rig import (
     serve,
     write_schema,
 )
+from tests.server.rig import HEARS_HANGUP
 from tests.waiting import until
 
 
@@ -134,7 +135,7 @@ def test_yield_releases_the_lock_of_a_watcher_that_is_told_to_end(
     run: Run, server: str, number: signal.Signals
 ) -> None:
     words = ["apply", "-d", "shop", "-s", write_schema(), "-y", "--yield", "--defer-cutover"]
-    with process(*words) as watcher:
+    with process(*words, before=HEARS_HANGUP) as watcher:
         watcher.wait_line("waiting for cutover")
         watcher.send(number)
         assert watcher.end() == 130, watcher.told()

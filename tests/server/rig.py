@@ -20,6 +20,11 @@ from storage.records import Apply, NewApply, Plan
 from storage.registry import open_store
 from tests.fakes import FakeEngine, FakeTarget, fake_change
 
+HEARS_HANGUP = """
+import signal
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+"""
+"""Beginning of a program that hears its terminal close, also where the tests were started so that they outlive theirs (nohup)."""
 ENDLESS_PLAN = """
 import threading
 import server.daemon

@@ -22,7 +22,7 @@ from server.daemon import CannotStart, Daemon
 from server.ownership import StoreOwned
 from storage.registry import open_store
 from tests.server.http.api import plan_request
-from tests.server.rig import ENDLESS_PLAN, Rig
+from tests.server.rig import ENDLESS_PLAN, HEARS_HANGUP, Rig
 
 SERVE = """
 import sys
@@ -134,7 +134,7 @@ def test_a_killed_daemon_leaves_its_store_free_and_its_leases_are_taken_over_at_
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_it_with_status_0(tmp_path: Path, number: signal.Signals) -> None:
-    with process_at(tmp_path / "store.db") as (process, _url):
+    with process_at(tmp_path / "store.db", HEARS_HANGUP) as (process, _url):
         process.send_signal(number)
 
         assert process.wait(20) == 0
