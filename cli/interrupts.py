@@ -10,7 +10,9 @@ def interrupt_on_signals() -> None:
     One that was started so that it outlives its terminal (nohup) goes on.
     """
 
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
+    def interrupt(number: int, _frame: FrameType | None) -> None:
+        if number == signal.SIGHUP:  # one terminal that closes sends it more than once
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
         raise KeyboardInterrupt
 
     for number in (signal.SIGTERM, signal.SIGHUP):

@@ -4,7 +4,7 @@ import os
 import re
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import NoReturn, Self
@@ -98,10 +98,19 @@ class LocalServer:
             self._stack.close()
         except KeyboardInterrupt:
             # A second Ctrl-C does not wait for the checkpoint: the next call goes on from the last one.
-            sys.stdout.flush()
-            os._exit(Exit.INTERRUPTED)
+            _exit_now(Exit.INTERRUPTED)
 
     def _leave(self, why: str) -> NoReturn:
-        print(INTERRUPTED if self._interrupted else f"Error: {why}", file=sys.stderr, flush=True)
+        _exit_now(
+            Exit.INTERRUPTED if self._interrupted else Exit.FAILED,
+            INTERRUPTED if self._interrupted else f"Error: {why}",
+        )
+
+
+def _exit_now(code: int, word: str = "") -> NoReturn:
+    """Without waiting for anything; the terminal, or whoever reads the output, may be gone."""
+    with suppress(OSError):
+        if word:
+            print(word, file=sys.stderr, flush=True)
         sys.stdout.flush()
-        os._exit(Exit.INTERRUPTED if self._interrupted else Exit.FAILED)
+    os._exit(code)

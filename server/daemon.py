@@ -179,6 +179,8 @@ def serve(
 
     def stop(number: int, _frame: FrameType | None) -> None:
         if done.is_set():
+            if number == signal.SIGHUP:  # one terminal that closes sends it more than once
+                return
             os._exit(128 + number)
         done.set()
 

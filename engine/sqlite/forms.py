@@ -51,8 +51,7 @@ def normal_form(sql: str, names: frozenset[str] = frozenset(), *, keep_case: boo
 
 def _normal(found: list[Token], at: int, names: frozenset[str], keep_case: bool) -> str:
     token = found[at]
-    if _is_default_text(found, at):
-        return "'" + token.name.replace("'", "''") + "'"
+    keep_case = keep_case or _is_default_text(found, at)
     if token.kind is Kind.WORD:
         return token.text if keep_case and token.word not in KEYWORDS else token.text.lower()
     if token.kind is Kind.QUOTED and (token.text[0] in "`[" or _must_be_name(found, at, names)):

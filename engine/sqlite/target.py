@@ -58,7 +58,10 @@ def connect(
 
 def on_read_only(path: Path) -> bool:
     """Whether the folder of *path* is on a file system that is mounted read-only, for this process at least."""
-    return bool(os.statvfs(path.resolve().parent).f_flag & os.ST_RDONLY)
+    try:
+        return bool(os.statvfs(path.resolve().parent).f_flag & os.ST_RDONLY)
+    except OSError:  # a link to a folder that is gone
+        return False
 
 
 def _size(path: Path) -> int:

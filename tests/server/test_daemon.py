@@ -140,6 +140,14 @@ def test_a_signal_ends_it_with_status_0(tmp_path: Path, number: signal.Signals) 
         assert process.wait(20) == 0
 
 
+def test_a_terminal_that_closes_twice_is_one_signal(tmp_path: Path) -> None:
+    with process_at(tmp_path / "store.db", HEARS_HANGUP) as (process, _url):
+        for _ in range(20):
+            process.send_signal(signal.SIGHUP)
+
+        assert process.wait(20) == 0
+
+
 def test_without_workers_it_says_that_nothing_is_driven(tmp_path: Path) -> None:
     with process_at(tmp_path / "store.db", workers=0) as (process, url):
         assert get(f"{url}/health") == {"status": "ok"}

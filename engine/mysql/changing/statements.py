@@ -25,6 +25,7 @@ from engine.mysql.spec import Algorithm, Statement, Step
 from engine.mysql.trouble import (
     INTERRUPTED,
     NO_PRIVILEGE,
+    NOT_IN_TIME,
     NOT_THAT_WAY,
     OF_A_VALUE,
     ServerRefused,
@@ -108,7 +109,7 @@ class StatementRun:
         except Waited:
             # What was ended may have taken effect all the same.
             if statements_run(self._hold.link, self._step) == number:
-                if self._copy is not None and budget.worked:
+                if self._copy is not None and budget.worked and not budget.keeps_server_waiting:
                     self._copy.thrown_away()
                 raise
             signal = Signal.GO
@@ -157,7 +158,7 @@ class StatementRun:
                     raise
                 continue
             if detail is None:
-                return self._give_up(running)
+                return self._give_up(running, budget)
             signal = self._report(detail)
             if signal is not Signal.GO:
                 return signal if self._ended(running) else Signal.GO
@@ -184,9 +185,15 @@ class StatementRun:
         found = self._watch.about(self._hold.link, lambda asking, number: stage_of(asking, flavour, number))
         return found or Stage(name="", share=0.0)
 
-    def _give_up(self, running: Running) -> Signal:
+    def _give_up(self, running: Running, budget: LockBudget) -> Signal:
         """Waited, if it was not done at this moment."""
         if self._ended(running):
+            if budget.keeps_server_waiting:
+                raise Waited(
+                    f"{self._change.table}: somebody wants a lock of the whole server (FLUSH TABLES WITH READ LOCK, a backup), "
+                    "which waited, and all writers with it, for this change: it is made again later",
+                    NOT_IN_TIME,
+                )
             raise Waited(f"{self._change.table}: others would have waited too long for its locks", 0)
         return Signal.GO
 

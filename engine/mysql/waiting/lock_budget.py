@@ -36,6 +36,8 @@ class LockBudget:
         """Whether it was seen at work."""
         self.at_the_end = False
         """Whether it waits for its last lock."""
+        self.keeps_server_waiting = False
+        """Whether it was spent because writers of the whole server wait for it."""
 
     def next_look(self, seconds: float) -> float:
         """When to look again: after so many *seconds*, or sooner, to be sure that it is at work, or when it may be spent."""
@@ -55,7 +57,8 @@ class LockBudget:
                     self._sees_all = self._may_see_all()
                 self.worked = True
                 self._free_at = now
-            return self._server_queue.too_long()
+            self.keeps_server_waiting = self._server_queue.too_long()
+            return self.keeps_server_waiting
         self._looks_at_work = 0
         self.at_the_end = self.worked
         if self.worked and self._sees_all and not self._queued(process):

@@ -16,6 +16,8 @@ LOOK_SECONDS = 0.25
 _WAITS = ("Waiting for global read lock", "Waiting for backup lock")
 _NO_WRITER = re.compile(r"(?i)\W*(FLUSH|BACKUP|LOCK|ALTER|CREATE|DROP|RENAME|TRUNCATE|OPTIMIZE)\b")
 """Who asks for the lock, or changes definitions: a backup that keeps nobody but these waiting costs no work of ours."""
+_ASKS = re.compile(r"(?i)(?:\W|/\*.*?\*/)*(FLUSH|BACKUP|LOCK\s+INSTANCE|SET)\b")
+"""Who wants the lock. A backup that has it already keeps writers waiting whatever we do."""
 
 
 class ServerQueue:
@@ -37,8 +39,6 @@ class ServerQueue:
 
 
 def queued(processes: Collection[Process], ours: Collection[int]) -> bool:
-    """Whether any of *processes* but *ours* waits to write."""
-    return any(
-        one.state in _WAITS and one.id not in ours and not _NO_WRITER.match(one.statement)
-        for one in processes
-    )
+    """Whether any of *processes* but *ours* waits to write, behind one that waits for the lock."""
+    waiting = [one.statement for one in processes if one.state in _WAITS and one.id not in ours]
+    return any(map(_ASKS.match, waiting)) and not all(map(_NO_WRITER.match, waiting))

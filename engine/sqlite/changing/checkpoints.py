@@ -44,7 +44,11 @@ class Checkpoint:
 def digest(step: Step) -> str:
     """What the work was begun for: a checkpoint of another definition is of no use."""
     definition = step.to_json()
-    del definition["small"]  # never of a copy; copies begun before steps had it go on
+    del definition["small"]  # never of a copy
+    rebuild = definition["rebuild"] or {}
+    for name in ("exact", "keep_rowids"):  # unset they say nothing: copies begun before there were any go on
+        if not rebuild.get(name, True):
+            del rebuild[name]
     return hashlib.sha256(json.dumps(definition, sort_keys=True).encode()).hexdigest()
 
 

@@ -70,12 +70,14 @@ class Verification:
         return Signal.GO
 
     def look_again(self, control: Control) -> Signal:
-        """Right before the cutover: all anew when the comparison is of some time ago, as it is of a copy that waited; else
+        """Right before the cutover: all anew when the comparison is of some time ago, as it is of a copy that waited; then
         whether every row has its parents still, for these are not watched. Refused.
         """
         if not self._fresh():
             self._enter(Phase.CHECK)
-            return self.run(control)
+            signal = self.run(control)
+            if signal is not Signal.GO:
+                return signal
         self._load()
         with self._work.hold.reading():
             self._work.orphans.check_children()
