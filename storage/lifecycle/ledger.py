@@ -168,8 +168,8 @@ def let_go(
 
 
 def orphaned(apply: Row) -> bool:
-    """Whether it is marked as driven by one that is dead: who has the store to itself has ended its lease."""
-    return apply["lease_token"] is not None and apply["due_in"] == 0
+    """Whether it is marked as driven by one that is dead: who has the store to itself has ended its lease (`release_leases`)."""
+    return apply["lease_token"] is not None and apply["due_in"] < 0
 
 
 def open_commands(transaction: Statements, apply_id: int) -> dict[str, Row]:

@@ -255,7 +255,7 @@ class ApplyStatements(Transaction, Statements):
     def release_leases(self) -> int:
         return self.run(
             """
-            UPDATE applies SET claimable_at = UTC_TIMESTAMP(6), due_in = 0
+            UPDATE applies SET claimable_at = UTC_TIMESTAMP(6), due_in = -1
              WHERE claimable_at IS NOT NULL AND lease_token IS NOT NULL
             """
         )

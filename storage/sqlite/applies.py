@@ -230,7 +230,7 @@ class ApplyStatements(Transaction, Statements):
     def release_leases(self) -> int:
         return self.run(
             """
-            UPDATE applies SET claimable_at = (SELECT now FROM clock), due_in = 0
+            UPDATE applies SET claimable_at = (SELECT now FROM clock), due_in = -1
              WHERE claimable_at IS NOT NULL AND lease_token IS NOT NULL
             """
         )

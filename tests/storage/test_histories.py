@@ -32,6 +32,7 @@ class Histories(RuleBasedStateMachine):
         self.claims: list[Claim] = []
         self.owner: dict[int, str] = {}
         self.claim_fence: dict[int, int] = {}
+        self.orphans: set[int] = set()  # whose owner is known to be dead, unless it writes after all
 
     def teardown(self) -> None:
         """The logs of the whole history must agree, too."""
@@ -84,6 +85,7 @@ class Histories(RuleBasedStateMachine):
         )
         self.claims.append(claim)
         self.owner[claim.apply_id] = claim.token
+        self.orphans.discard(claim.apply_id)
         self.claim_fence[claim.apply_id] = claim.fence
 
     @precondition(lambda self: self.claims)
@@ -106,6 +108,7 @@ class Histories(RuleBasedStateMachine):
             assert entitled
         else:
             assert entitled, f"a stale {verb} went through"
+            self.orphans.discard(claim.apply_id)
             if wrote and verb in LETTING_GO:
                 self.owner.pop(claim.apply_id)
                 assert not self.look(claim.apply_id).leased
@@ -154,7 +157,11 @@ class Histories(RuleBasedStateMachine):
             assert self.look(apply_id) == before
             return
         after = self.look(apply_id)
-        if before.leased:
+        if apply_id in self.orphans:
+            if not after.leased:
+                self.owner.pop(apply_id)
+                self.orphans.discard(apply_id)
+        elif before.leased:
             assert request.state == "pending"
             assert (after.fence, after.state) == (before.fence, before.state)
         elif request.state == "done":
@@ -168,15 +175,18 @@ class Histories(RuleBasedStateMachine):
             assert was.leased or was.state is State.FAILED_RETRYABLE
             self.changed_hands(was.id, was)
             self.owner.pop(was.id, None)
+            self.orphans.discard(was.id)
 
     @rule()
     def beat(self) -> None:
         lost = self.store.heartbeat(self.claims)
         assert lost == {c.token for c in self.claims if self.owner.get(c.apply_id) != c.token}
+        self.orphans.clear()
 
     @rule()
     def orphan(self) -> None:
         assert self.store.release_orphans() == len(self.owner)
+        self.orphans = set(self.owner)
 
     @rule(step=st.sampled_from((1.0, 61.0, 3600.0, -3600.0)))
     def turn_the_clock(self, step: float) -> None:
