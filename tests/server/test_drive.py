@@ -75,13 +75,18 @@ def test_the_engine_is_told_which_applies_of_our_store_are_over(rig: Rig) -> Non
     assert told == [True, False, False]
 
 
-def test_a_target_may_be_made_by_a_plan_from_nothing_until_something_was_begun(rig: Rig) -> None:
+def done_at_the_third_drive(rig: Rig) -> None:
+    """Trouble before anything is begun, then amid the work."""
     rig.enqueue("orders")
     fails_once(rig, "check_fits", TargetUnavailable("gone for a moment"))
     assert rig.drive() is Outcome.RETRY
     fails_once(rig, "prepare orders", TargetUnavailable("gone again"))
     assert rig.drive() is Outcome.RETRY
     assert rig.drive() is Outcome.COMPLETED
+
+
+def test_a_target_may_be_made_by_a_plan_from_nothing_until_something_was_begun(rig: Rig) -> None:
+    done_at_the_third_drive(rig)
     assert [job.may_make for job in rig.target.jobs] == [True, True, False]
 
 
@@ -158,12 +163,7 @@ def test_a_cancel_of_what_never_reached_its_target_needs_no_driver(rig: Rig) -> 
 
 
 def test_whether_the_plan_still_fits_is_looked_at_until_something_was_done(rig: Rig) -> None:
-    rig.enqueue("orders")
-    fails_once(rig, "check_fits", TargetUnavailable("gone for a moment"))
-    assert rig.drive() is Outcome.RETRY
-    fails_once(rig, "prepare orders", TargetUnavailable("gone again"))
-    assert rig.drive() is Outcome.RETRY
-    assert rig.drive() is Outcome.COMPLETED
+    done_at_the_third_drive(rig)
 
     assert rig.target.told.count("check_fits") == 2
 
